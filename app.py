@@ -1,0 +1,51 @@
+"""Opens the demo: `python app.py`, or as a Hugging Face Space."""
+
+import argparse
+import logging
+import os
+
+# Before Gradio is imported: no version check, no usage reports, no history of runs.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Segment images with a U-Net in the browser.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", help="address to listen on; 0.0.0.0: every network interface")
+    parser.add_argument("--port", type=int, help="port to listen on; the first free one from 7860")
+    parser.add_argument("--model", help="checkpoint offered first: a shipped name or a Hub id")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    import gradio as gr
+
+    from demo.actions import MAX_FILE_MEGABYTES
+    from demo.interface import build
+    from demo.page import CSS, HEAD
+
+    demo = build(options.model)
+    demo.queue(max_size=20)
+    demo.launch(
+        server_name=options.host,
+        server_port=options.port,
+        inbrowser=not (options.no_browser or os.environ.get("SPACE_ID")),
+        theme=gr.themes.Soft(primary_hue="sky", neutral_hue="slate"),
+        css=CSS,
+        head=HEAD,
+        footer_links=["api"],
+        run_history=False,
+        max_file_size=f"{MAX_FILE_MEGABYTES}mb",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The Gradio interface. `app.py` launches it; nothing else imports it."""

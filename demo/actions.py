@@ -1,0 +1,111 @@
+"""What the demo does, as plain functions: no Gradio here, so that each can be tested alone."""
+
+import logging
+import re
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from shutil import rmtree
+
+import torch
+
+from unet_hf import Segmentation, UNet, UNetError, read_image
+from unet_hf.errors import ConfigError
+from unet_hf.images import ImageData
+
+MAX_PIXELS = 4096 * 4096
+MAX_FILE_MEGABYTES = 200
+KEEP_SECONDS = 3600  # uploads and results are deleted after this
+
+logger = logging.getLogger(__name__)
+_loading = threading.Lock()
+
+
+def load_model(name: str) -> UNet:
+    """A checkpoint by shipped name or Hub id, on the best device; the last few stay loaded.
+
+    Raises:
+        CheckpointError: Also for local folders: a visitor has no business with the server's.
+    """
+    name = (name or "").strip()
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
+        raise ConfigError(
+            f"{name!r} is not a checkpoint. Pick one from the list or type a Hub id, 'org/name'."
+        )
+    with _loading:  # two visitors who ask for the same model share one load
+        return _load(name)
+
+
+@lru_cache(maxsize=3)
+def _load(name: str) -> UNet:
+    if "/" in name and Path(name).is_dir():
+        raise ConfigError(f"{name!r} is a folder of the server, not a Hub id.")
+    return UNet.from_pretrained(name).to(best_device())
+
+
+def best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def read_upload(path: str, page: int = 0) -> ImageData:
+    """An uploaded file as pixels. Raises `ImageError`."""
+    if not path:
+        raise ConfigError("There is no image yet. Drop one, paste one, or pick an example.")
+    return read_image(path, page=int(page), max_pixels=MAX_PIXELS)
+
+
+def segment_file(
+    path: str,
+    model: str,
+    threshold: float | None = None,
+    page: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Segmentation:
+    """The way of every prediction of the demo, from the page and from the API alike."""
+    image = read_upload(path, page)
+    return load_model(model).segment(image, threshold=threshold, progress=progress)
+
+
+class ResultFolders:
+    """Folders for results; those older than an hour go when a new one is made."""
+
+    def __init__(self) -> None:
+        self._root = tempfile.TemporaryDirectory(prefix="unet_hf_results_")
+
+    def new(self) -> Path:
+        root = Path(self._root.name)
+        oldest = time.time() - KEEP_SECONDS
+        for folder in root.iterdir():
+            if folder.stat().st_mtime < oldest:
+                rmtree(folder, ignore_errors=True)
+        folder = root / uuid.uuid4().hex
+        folder.mkdir()
+        return folder
+
+
+def write_result(result: Segmentation, folder: Path, alpha: float) -> dict[str, str]:
+    """Saves a result under names that begin with the image's; {"mask": path, ...}."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(result.image.source).stem)[:60] or "image"
+    paths = result.save(folder, alpha=alpha)
+    return {
+        kind: str(path.rename(path.with_name(f"{stem}_{path.name}")))
+        for kind, path in paths.items()
+    }
+
+
+def plain_sentence(error: Exception) -> str:
+    """What a visitor reads. Unexpected errors are logged whole and told in one line."""
+    if isinstance(error, UNetError):
+        return str(error)
+    code = uuid.uuid4().hex[:8]
+    logger.error("unexpected error %s", code, exc_info=error)
+    return (
+        "Something went wrong that should not have. Try again or try another image; if it "
+        f"stays, report it with the code {code}."
+    )

@@ -1,0 +1,285 @@
+"""The page: what stands where, and what happens when."""
+
+from typing import Any
+
+import gradio as gr
+
+from unet_hf import Segmentation, shipped_checkpoints
+
+from . import actions
+from .examples import examples
+from .page import FOOTER, HEADER
+from .viewer import STEPS, show_image, show_result, viewer
+
+DEFAULT_ALPHA = 0.45
+CAPACITY = {"concurrency_id": "network", "concurrency_limit": 1}  # one heavy job at a time
+HIDDEN = {"api_visibility": "private"}
+
+
+def build(default_model: str | None = None) -> gr.Blocks:
+    """The whole demo. `default_model` is offered first; None: the first example's own."""
+    folders = actions.ResultFolders()
+    shown = examples()
+    first = shown[0]
+    models = shipped_checkpoints()
+    if default_model and default_model not in models:
+        models = [default_model, *models]
+
+    with gr.Blocks(
+        title="unet_hf: segment an image",
+        delete_cache=(600, actions.KEEP_SECONDS),
+        analytics_enabled=False,
+    ) as page:
+        gr.HTML(HEADER)
+        # The path of the image in view, and its last result; both leave after a while.
+        source = gr.State(None, time_to_live=actions.KEEP_SECONDS)
+        current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
+
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=300):
+                upload = gr.File(
+                    label="Your image: drop it, paste it, or click to choose",
+                    elem_id="upload",
+                    height=120,
+                )
+                gallery = gr.Gallery(
+                    [(example.path, example.title) for example in shown],
+                    label="Or an example",
+                    columns=3,
+                    height=150,
+                    object_fit="cover",
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id="examples",
+                )
+                model = gr.Dropdown(
+                    models,
+                    value=default_model or first.model,
+                    label="Checkpoint",
+                    info="One that ships with this demo, or a Hub id: org/name",
+                    allow_custom_value=True,
+                    elem_id="model",
+                )
+                page_number = gr.Number(
+                    0,
+                    label="Page",
+                    info="of a multi-page file, from 0",
+                    precision=0,
+                    minimum=0,
+                    visible=False,
+                )
+                run = gr.Button("Segment", variant="primary", elem_id="segment")
+                alert = gr.HTML(visible="hidden", elem_id="alert")
+
+            with gr.Column(scale=8, min_width=320):
+                picture = viewer()
+                with gr.Row():
+                    opacity = gr.Slider(0, 1, DEFAULT_ALPHA, step=0.01, label="Overlay opacity")
+                    threshold = gr.Slider(
+                        0,
+                        1,
+                        0.5,
+                        step=1 / STEPS,
+                        label="Threshold",
+                        visible="hidden",
+                        elem_id="threshold",
+                    )
+                facts = gr.Markdown(elem_id="facts")
+                with gr.Row():
+                    downloads = {
+                        "mask": gr.DownloadButton("Mask (PNG)", interactive=False),
+                        "overlay": gr.DownloadButton("Overlay (PNG)", interactive=False),
+                        "probabilities": gr.DownloadButton(
+                            "Probabilities (TIFF)", interactive=False
+                        ),
+                    }
+        gr.HTML(FOOTER)
+
+        # ------------------------------------------------------------ what can change at once
+        result_outputs = [
+            current, picture, threshold, facts, *downloads.values(), alert,
+        ]  # fmt: skip
+
+        def predict(
+            path: str | None, name: str, number: int, alpha: float, progress: gr.Progress
+        ) -> dict[Any, Any]:
+            try:
+                result = actions.segment_file(
+                    path, name, page=number, progress=lambda done, total: progress((done, total))
+                )
+                return describe(result, alpha)
+            except Exception as error:
+                return say(error)
+
+        def describe(result: Segmentation, alpha: float) -> dict[Any, Any]:
+            two_classes = result.threshold is not None
+            return {
+                current: result,
+                picture: show_result(result, alpha),
+                threshold: gr.update(
+                    visible=True if two_classes else "hidden",
+                    value=result.threshold if two_classes else 0.5,
+                    label=f"Threshold on P({result.id2label[1]})",
+                ),
+                facts: facts_of(result),
+                alert: gr.update(value="", visible="hidden"),
+                **files_of(result, alpha),
+            }
+
+        def files_of(result: Segmentation, alpha: float) -> dict[Any, Any]:
+            paths = actions.write_result(result, folders.new(), alpha)
+            return {
+                button: gr.update(value=paths[kind], interactive=True)
+                for kind, button in downloads.items()
+            }
+
+        def say(error: Exception) -> dict[Any, Any]:
+            return {alert: gr.update(value=alert_html(actions.plain_sentence(error)), visible=True)}
+
+        # ------------------------------------------------------------ events
+        def on_upload(file: str | None) -> dict[Any, Any]:
+            if file is None:
+                return {source: None}
+            try:
+                image = actions.read_upload(file)
+            except Exception as error:
+                return {source: None, upload: None} | say(error)
+            return {
+                source: file,
+                picture: show_image(image),
+                page_number: gr.update(visible=image.pages > 1, value=0, maximum=image.pages - 1),
+                facts: facts_of_image(image),
+                alert: gr.update(value="", visible="hidden"),
+            }
+
+        def on_example(event: gr.SelectData) -> dict[Any, Any]:
+            example = shown[event.index]
+            return {
+                source: example.path,
+                model: example.model,
+                upload: None,
+                page_number: gr.update(visible=False, value=0),
+            }
+
+        def on_segment(
+            path: str | None,
+            name: str,
+            number: int,
+            alpha: float,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> dict[Any, Any]:
+            return predict(path, name, number, alpha, progress)
+
+        def on_release(result: Segmentation | None, cut: float, alpha: float) -> dict[Any, Any]:
+            """A slider came to rest: the files follow what the eye sees."""
+            if result is None:
+                return {}
+            if result.threshold is not None:
+                result = result.with_threshold(round(cut * STEPS) / STEPS)
+            return {current: result, **files_of(result, alpha)}
+
+        inputs = [source, model, page_number, opacity]
+        upload.change(
+            on_upload,
+            upload,
+            [source, upload, picture, page_number, facts, alert],
+            **HIDDEN,
+        )
+        chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)
+        chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
+        run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
+        page.load(lambda: first.path, None, source, **HIDDEN).success(
+            on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN
+        )
+        for slider, event in ((opacity, "opacity"), (threshold, "threshold")):
+            slider.input(None, slider, None, js=_tell_viewer(event), **HIDDEN)
+            slider.release(
+                on_release,
+                [current, threshold, opacity],
+                [current, *downloads.values()],
+                show_progress="hidden",
+                **CAPACITY,
+                **HIDDEN,
+            )
+        _add_endpoint(folders)
+    return page
+
+
+def _tell_viewer(event: str) -> str:
+    return (
+        "(value) => { document.getElementById('viewer')"
+        f".dispatchEvent(new CustomEvent('viewer:{event}', {{ detail: value }})); }}"
+    )
+
+
+def _add_endpoint(folders: actions.ResultFolders) -> None:
+    """The endpoint `/segment`, for programs."""
+    with gr.Row(visible=False):
+        image = gr.File(label="Image")
+        model = gr.Textbox(label="Model")
+        threshold = gr.Number(None, label="Threshold")
+        page = gr.Number(0, label="Page", precision=0)
+        alpha = gr.Number(DEFAULT_ALPHA, label="Overlay opacity")
+        overlay_file = gr.File(label="Overlay")
+        mask_file = gr.File(label="Mask")
+        summary = gr.JSON(label="Summary")
+        button = gr.Button()
+
+    def segment(
+        image: str,
+        model: str,
+        threshold: float | None = None,
+        page: int = 0,
+        alpha: float = DEFAULT_ALPHA,
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Segments an image: the class of every pixel, at the image's own size.
+
+        Args:
+            image: The image file: PNG, JPEG, TIFF (8 or 16 bits, float), NPY ...
+            model: A shipped checkpoint such as "unet-isbi", or a Hub id "org/name".
+            threshold: For two classes: a pixel is class 1 where its probability exceeds this.
+                Empty: the checkpoint's own.
+            page: Page of a multi-page file, from 0.
+            alpha: Opacity of the classes in the overlay, 0 to 1.
+
+        Returns:
+            The overlay (PNG), the mask (indexed PNG, pixel values are class ids), and a summary
+            with classes, area shares, size and seconds.
+        """
+        try:
+            result = actions.segment_file(image, model, threshold, page)
+            paths = actions.write_result(result, folders.new(), alpha)
+        except Exception as error:
+            raise gr.Error(actions.plain_sentence(error), print_exception=False) from error
+        return paths["overlay"], paths["mask"], result.summary()
+
+    button.click(
+        segment,
+        [image, model, threshold, page, alpha],
+        [overlay_file, mask_file, summary],
+        api_name="segment",
+        **CAPACITY,
+    )
+
+
+def facts_of_image(image: Any) -> str:
+    text = f"{image.width} × {image.height} px · {image.channels} channel(s) · {image.dtype}"
+    return " · ".join([text, *image.notes])
+
+
+def facts_of(result: Segmentation) -> str:
+    """One line under the picture: size, time, device, and what was inferred."""
+    tiles = f" · {result.tiles} tiles" if result.tiles > 1 else ""
+    device = {"cpu": "CPU", "cuda:0": "GPU", "mps:0": "GPU"}.get(result.device, result.device)
+    text = (
+        f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
+        f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
+    )
+    return " · ".join([text, *result.notes])
+
+
+def alert_html(sentence: str) -> str:
+    import html
+
+    return f'<p role="alert" class="alert">{html.escape(sentence)}</p>'

@@ -1,0 +1,15 @@
+"""U-Nets one can try, load, teach and share.
+
+>>> from unet_hf import UNet
+>>> result = UNet.from_pretrained("unet-isbi").segment("slice.tif")  # doctest: +SKIP
+>>> result.save("out")  # doctest: +SKIP
+"""
+
+from .errors import UNetError
+from .images import ImageData, read_image
+from .loading import shipped_checkpoints
+from .segmentation import Segmentation
+from .unet import UNet
+
+__version__ = "0.1.0"
+__all__ = ["ImageData", "Segmentation", "UNet", "UNetError", "read_image", "shipped_checkpoints"]

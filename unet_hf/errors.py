@@ -1,0 +1,69 @@
+"""Every error this package raises on purpose.
+
+Each message says what was seen, what was expected and what to do next, in words fit for
+a person who has never seen the code. The demo shows these messages as they stand.
+"""
+
+
+class UNetError(Exception):
+    """Base class: catching it catches every error below and nothing else."""
+
+
+class ConfigError(UNetError, ValueError):
+    """An option of a network, or a `config.json`, is not usable."""
+
+
+class ShapeError(UNetError, ValueError):
+    """A tensor has a shape that the network cannot take."""
+
+
+class ImageError(UNetError, ValueError):
+    """Base class of everything that can be wrong with an image."""
+
+
+class ImageNotFoundError(ImageError, FileNotFoundError):
+    """There is no file at the given path."""
+
+
+class UnreadableImageError(ImageError):
+    """The file is empty, corrupt, truncated, or no image at all."""
+
+
+class ImageTooLargeError(ImageError):
+    """The image holds more pixels than the limit allows."""
+
+
+class UnsupportedLayoutError(ImageError):
+    """The pixels can be read, but their axes or data type have no clear meaning here."""
+
+
+class ChannelMismatchError(ImageError):
+    """The image's channels do not fit the channels the checkpoint was trained on."""
+
+
+class NonFiniteImageError(ImageError):
+    """The image holds NaN or infinite values."""
+
+
+class CheckpointError(UNetError):
+    """Base class of everything that can be wrong with a checkpoint."""
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """There is no checkpoint of that name, in that folder or at that repository."""
+
+
+class CheckpointUnreachableError(CheckpointError, ConnectionError):
+    """The Hub could not be reached and the checkpoint is not in the local cache."""
+
+
+class CheckpointAccessError(CheckpointError, PermissionError):
+    """The repository is private or gated for the token in use."""
+
+
+class WeightsError(CheckpointError):
+    """The weights are missing, damaged, or do not fit the configuration."""
+
+
+class DatasetError(UNetError, ValueError):
+    """A data set cannot be trained on as it stands."""
