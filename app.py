@@ -38,7 +38,11 @@ def main() -> None:
         server_name=options.host,
         server_port=options.port,
         inbrowser=not (options.no_browser or os.environ.get("SPACE_ID")),
-        theme=gr.themes.Soft(primary_hue="sky", neutral_hue="slate"),
+        theme=gr.themes.Default(
+            primary_hue="sky",
+            neutral_hue="slate",
+            font=["ui-sans-serif", "system-ui", "sans-serif"],
+        ),
         css=CSS,
         head=HEAD,
         footer_links=["api"],

@@ -29,7 +29,7 @@ def examples() -> tuple[Example, ...]:
     stained = Path(examples.folder.name) / "stained-tissue.png"
     PIL.Image.fromarray(data.immunohistochemistry()).save(stained)
     return (
-        Example("Stained tissue (scikit-image)", str(stained), "unet-nuclei"),
-        Example("Electron micrograph (drawn)", str(SHIPPED / "unet-isbi" / SAMPLE), "unet-isbi"),
-        Example("Fluorescence (drawn)", str(SHIPPED / "unet-nuclei" / SAMPLE), "unet-nuclei"),
+        Example("Tissue", str(stained), "unet-nuclei"),
+        Example("EM, drawn", str(SHIPPED / "unet-isbi" / SAMPLE), "unet-isbi"),
+        Example("Nuclei, drawn", str(SHIPPED / "unet-nuclei" / SAMPLE), "unet-nuclei"),
     )

@@ -37,27 +37,26 @@ def build(default_model: str | None = None) -> gr.Blocks:
 
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
-                upload = gr.File(
-                    label="Your image: drop it, paste it, or click to choose",
-                    elem_id="upload",
-                    height=120,
-                )
+                gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
+                upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=112)
                 gallery = gr.Gallery(
                     [(example.path, example.title) for example in shown],
-                    label="Or an example",
+                    label="Examples",
+                    show_label=False,
                     columns=3,
-                    height=150,
+                    height=132,
                     object_fit="cover",
                     allow_preview=False,
                     interactive=False,
                     buttons=[],
                     elem_id="examples",
                 )
+                gr.HTML('<h2 class="step">Checkpoint <small>shipped, or a Hub id</small></h2>')
                 model = gr.Dropdown(
                     models,
                     value=default_model or first.model,
                     label="Checkpoint",
-                    info="One that ships with this demo, or a Hub id: org/name",
+                    show_label=False,
                     allow_custom_value=True,
                     elem_id="model",
                 )
@@ -138,9 +137,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
             return {alert: gr.update(value=alert_html(actions.plain_sentence(error)), visible=True)}
 
         # ------------------------------------------------------------ events
-        def on_upload(file: str | None) -> dict[Any, Any]:
-            if file is None:
-                return {source: None}
+        def on_upload(file: str) -> dict[Any, Any]:
             try:
                 image = actions.read_upload(file)
             except Exception as error:
@@ -180,12 +177,10 @@ def build(default_model: str | None = None) -> gr.Blocks:
             return {current: result, **files_of(result, alpha)}
 
         inputs = [source, model, page_number, opacity]
-        upload.change(
-            on_upload,
-            upload,
-            [source, upload, picture, page_number, facts, alert],
-            **HIDDEN,
+        upload.upload(
+            on_upload, upload, [source, upload, picture, page_number, facts, alert], **HIDDEN
         )
+        upload.clear(lambda: None, None, source, **HIDDEN)
         chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)
         chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)

@@ -3,8 +3,8 @@
 HEADER = """
 <header class="masthead">
   <h1>unet_hf</h1>
-  <p>Segment an image with a U-Net: drop a picture, look at the classes, take the numbers home.
-  Nothing leaves this machine; uploads are deleted after an hour.</p>
+  <p>Drop a picture, see its classes, take the mask home. Uploads stay on this server and are
+  deleted after an hour.</p>
 </header>
 """
 
@@ -15,15 +15,19 @@ float, multi-page), NPY. In Python:
 """
 
 CSS = """
-.gradio-container { max-width: 1320px !important; margin: auto; }
-.masthead h1 { font-size: 28px; font-weight: 700; margin: 4px 0 2px; letter-spacing: -.01em; }
-.masthead p, .small { color: var(--body-text-color-subdued); margin: 0; }
-.small { font-size: 13px; padding-top: 8px; }
+.gradio-container { max-width: 1240px !important; margin: auto; }
+.masthead { padding: 6px 0 2px; }
+.masthead h1 { font-size: 30px; font-weight: 750; margin: 0 0 4px; letter-spacing: -.02em; }
+.masthead p { color: var(--body-text-color-subdued); margin: 0; font-size: 16px; }
+.step { font-size: 15px; font-weight: 650; margin: 4px 0 -6px; }
+.step small { font-weight: 400; color: var(--body-text-color-subdued); padding-left: 6px; }
+.small { color: var(--body-text-color-subdued); font-size: 13px; margin: 0; }
 .alert {
   margin: 0; padding: 12px 14px; border-radius: 8px; border-left: 4px solid #d55e00;
   background: color-mix(in srgb, #d55e00 12%, transparent); color: var(--body-text-color);
 }
-#facts { font-variant-numeric: tabular-nums; }
+#facts { font-variant-numeric: tabular-nums; padding: 0 2px; }
+#examples .caption-label { max-width: 100%; font-size: 12px; }
 """
 
 # A picture pasted anywhere on the page goes the way of a chosen file.

@@ -44,6 +44,7 @@ function draw() {
   canvas.width = width;
   canvas.height = height;
   canvas.style.aspectRatio = `${width} / ${height}`;
+  canvas.style.imageRendering = canvas.clientWidth > 2 * width ? "pixelated" : "auto";
   canvas.getContext("2d").putImageData(target, 0, 0);
   canvas.setAttribute("aria-label", value.alt);
   canvas.classList.add("drawn");

@@ -8,6 +8,7 @@ any of them is exactly the mask that Python computes.
 
 import base64
 import io
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def show_image(image: ImageData) -> dict[str, Any]:
     """The picture alone, before anything is known about it."""
     step = _step(image.height, image.width)
     return {
+        "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing
         "image": _png(to_display(image)[::step, ::step]),
         "width": image.width,
         "height": image.height,

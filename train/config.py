@@ -38,6 +38,8 @@ class TrainingConfig:
         None, 'class names, as JSON or a JSON file: {"0": "background"}; else id2label.json'
     )
 
+    colors: str | None = option(None, "class colours, '#rrggbb,#rrggbb' in the order of the ids")
+
     # ------------------------------------------------------------ network
     pretrained_model_name_or_path: str | None = option(None, "start from this checkpoint")
     preset: str = option("modern", "modern (same padding, batch norm) or paper (the 2015 network)")
@@ -72,8 +74,13 @@ class TrainingConfig:
 
     # ------------------------------------------------------------ evaluation and output
     validation_steps: int = option(500, "steps between evaluations")
-    license: str = option("other", "licence of the weights, for the model card (Hub identifier)")
-    license_note: str | None = option(None, "a sentence on terms the data puts on the weights")
+    license: str = option("other", "licence of the weights, for the card (a Hub identifier)")
+    license_name: str | None = option(None, "its name, if it is 'other'")
+    license_note: str | None = option(None, "terms that the data puts on the weights, for the card")
+    citation: str | None = option(None, "sources of the data, for the card")
+    sample_image: str | None = option(
+        None, "a picture that may be shipped; stored with its prediction as the checkpoint's sample"
+    )
     output_dir: str = option("", "folder of the checkpoint")
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ processes happen to deliver: run k of the data is the same run every time.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,21 @@ class LabelledData:
 
 
 def load_data(config: TrainingConfig) -> LabelledData:
-    """Reads the data set. Raises `DatasetError` where a guess would be needed."""
+    """Both splits of a data set. Raises `DatasetError` where a guess would be needed."""
+    pairs, id2label, findings = load_splits(config, config.train_split, config.validation_split)
+    train, validation = pairs
+    counts = sum(
+        np.bincount(pair.label.ravel(), minlength=256)[: len(id2label)] for pair in train
+    ).astype(float)
+    return LabelledData(
+        train, validation, id2label, train[0].image.channels, counts / counts.sum(), findings
+    )
+
+
+def load_splits(
+    config: TrainingConfig, *splits: str
+) -> tuple[list[list[Pair]], dict[str, str], list[str]]:
+    """The pairs of each split, the class names, and what was inferred, in words."""
     import datasets
 
     source = config.dataset_name
@@ -68,32 +82,28 @@ def load_data(config: TrainingConfig) -> LabelledData:
             f"The data set {source!r} cannot be loaded: {error}. Give a folder in the Hub's "
             "imagefolder layout or a data set 'org/name'."
         ) from error
-    for split in (config.train_split, config.validation_split):
+    for split in splits:
         if split not in dataset:
             raise DatasetError(
                 f"{source} has no split {split!r}; it has {', '.join(dataset)}. Name one with "
                 "--train_split or --validation_split."
             )
 
-    features = dataset[config.train_split].features
-    columns = _find_columns(features, config)
+    columns = _find_columns(dataset[splits[0]].features, config)
     findings = [f"columns: {', '.join(f'{role} = {name}' for role, name in columns.items())}"]
-    train = _read_pairs(dataset[config.train_split], columns, "train")
-    validation = _read_pairs(dataset[config.validation_split], columns, "validation")
-    train, validation, encoding = _decode_labels(train, validation, config.ignore_index)
+    pairs = [_read_pairs(dataset[split], columns, split) for split in splits]
+    pairs, encoding = _decode_labels(pairs, config.ignore_index)
     findings.append(f"mask values: {encoding}")
 
-    id2label, origin = _find_labels(config, train + validation)
+    everything = [pair for split in pairs for pair in split]
+    id2label, origin = _find_labels(config, everything)
     findings.append(f"classes: {', '.join(id2label.values())} ({origin})")
-    channels = sorted({pair.image.channels for pair in train + validation})
+    channels = sorted({pair.image.channels for pair in everything})
     if len(channels) > 1:
         raise DatasetError(
             f"The images have different numbers of channels: {channels}. Convert them to one kind."
         )
-    counts = sum(
-        np.bincount(pair.label.ravel(), minlength=256)[: len(id2label)] for pair in train
-    ).astype(float)
-    return LabelledData(train, validation, id2label, channels[0], counts / counts.sum(), findings)
+    return pairs, id2label, findings
 
 
 def _find_columns(features: Any, config: TrainingConfig) -> dict[str, str]:
@@ -155,25 +165,19 @@ def _read_pairs(dataset: Any, columns: dict[str, str], split: str) -> list[Pair]
     return pairs
 
 
-def _decode_labels(
-    train: list[Pair], validation: list[Pair], ignore_index: int
-) -> tuple[list[Pair], list[Pair], str]:
+def _decode_labels(splits: list[list[Pair]], ignore_index: int) -> tuple[list[list[Pair]], str]:
     """Masks as they were stored -> (H, W) uint8 class ids, and the rule in words."""
-    from dataclasses import replace
-
-    for pair in train + validation:
+    everything = [pair for split in splits for pair in split]
+    for pair in everything:
         if pair.label.ndim != 2 or pair.label.dtype.kind not in "bui":
             raise DatasetError(
                 f"The mask of {pair.name} has the shape {pair.label.shape} and type "
                 f"{pair.label.dtype}; one plane of class ids is expected. Colour-coded masks "
                 "have to be turned into class ids first."
             )
-    values = np.unique(np.concatenate([np.unique(pair.label) for pair in train + validation]))
+    values = np.unique(np.concatenate([np.unique(pair.label) for pair in everything]))
     if set(values.tolist()) == {0, 255}:
-        pairs = [
-            replace(pair, label=(pair.label == 255).astype(np.uint8)) for pair in train + validation
-        ]
-        rule = "0 and 255 read as classes 0 and 1"
+        rule, highest_is_one = "0 and 255 read as classes 0 and 1", True
     else:
         classes = values[values != ignore_index]
         if len(classes) == 0 or classes.max() > 255 or classes.min() < 0:
@@ -181,11 +185,15 @@ def _decode_labels(
                 f"The masks hold the values {values[:10].tolist()} ...; class ids from 0 to 254 "
                 f"and {ignore_index} for 'ignore' are expected."
             )
-        pairs = [replace(pair, label=pair.label.astype(np.uint8)) for pair in train + validation]
-        rule = f"class ids {', '.join(map(str, classes.tolist()))}"
+        rule, highest_is_one = f"class ids {', '.join(map(str, classes.tolist()))}", False
         if ignore_index in values:
             rule += f"; {ignore_index} ignored"
-    return pairs[: len(train)], pairs[len(train) :], rule
+
+    def decoded(pair: Pair) -> Pair:
+        label = pair.label == 255 if highest_is_one else pair.label
+        return replace(pair, label=label.astype(np.uint8))
+
+    return [[decoded(pair) for pair in split] for split in splits], rule
 
 
 def _find_labels(config: TrainingConfig, pairs: Sequence[Pair]) -> tuple[dict[str, str], str]:

@@ -36,12 +36,19 @@ def is_membrane_data(id2label: dict[int, str]) -> bool:
     return len(id2label) == 2 and "membrane" in id2label[0].lower()
 
 
-def evaluate(model: UNet, pairs: list[Pair], ignore_index: int = 255) -> Evaluation:
-    """Segments every image and scores it. Two-class models get their threshold chosen here."""
+def evaluate(
+    model: UNet, pairs: list[Pair], ignore_index: int = 255, threshold: float | None = None
+) -> Evaluation:
+    """Segments every image and scores it.
+
+    Args:
+        threshold: Two classes: the decision threshold to score at. None: the best on these
+            very images is chosen, as at the end of a training.
+    """
     probabilities = [model.segment(pair.image).probabilities for pair in pairs]
     labels = model.id2label
     if is_membrane_data(labels):
-        membrane = _evaluate_membrane(pairs, probabilities)
+        membrane = _evaluate_membrane(pairs, probabilities, threshold)
         threshold, score = membrane["threshold"], membrane["score"]
         score_name = "mean of V_rand and V_info"
     else:
@@ -88,14 +95,17 @@ def _best_threshold(pairs: list[Pair], probabilities: list[np.ndarray], ignore: 
     return max(CANDIDATES, key=mean_iou)
 
 
-def _evaluate_membrane(pairs: list[Pair], probabilities: list[np.ndarray]) -> dict[str, Any]:
+def _evaluate_membrane(
+    pairs: list[Pair], probabilities: list[np.ndarray], threshold: float | None
+) -> dict[str, Any]:
     """V_rand and V_info: best of the challenge's thresholds, and at the one threshold stored."""
-    thresholds = sorted({*THRESHOLDS, *CANDIDATES})
+    candidates = CANDIDATES if threshold is None else (threshold,)
+    thresholds = sorted({*THRESHOLDS, *candidates})
     scores = membrane_scores(
         [pair.label == 1 for pair in pairs], [p[1] for p in probabilities], thresholds
     )
     means = {t: np.mean(rows, axis=0) for t, rows in scores.items()}
-    chosen = max(CANDIDATES, key=lambda t: float(means[t].mean()))
+    chosen = max(candidates, key=lambda t: float(means[t].mean()))
     best_rand = max(THRESHOLDS, key=lambda t: means[t][0])
     best_info = max(THRESHOLDS, key=lambda t: means[t][1])
     return {
@@ -109,3 +119,13 @@ def _evaluate_membrane(pairs: list[Pair], probabilities: list[np.ndarray]) -> di
         "best_v_info_threshold": best_info,
         "slices": scores[chosen],
     }
+
+
+def describe(evaluation: Evaluation) -> str:
+    text = f"mean IoU {evaluation.mean_iou:.4f}"
+    if evaluation.membrane:
+        rand, info = evaluation.membrane["v_rand"], evaluation.membrane["v_info"]
+        text = f"V_rand {rand:.4f} V_info {info:.4f} {text}"
+    if evaluation.threshold is not None:
+        text += f" at threshold {evaluation.threshold}"
+    return text

@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
+from unet_hf.configuration import check_colors
 from unet_hf.errors import ConfigError, UNetError
 from unet_hf.files import write_text
 
 from .augmentation import Augmentation
 from .config import TrainingConfig
 from .data import LabelledData, RandomCrops, load_data
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, describe, evaluate
 from .losses import weighted_cross_entropy
 from .publish import write_checkpoint
 
@@ -140,6 +141,7 @@ def choose_precision(asked: str) -> str:
 def build_model(config: TrainingConfig, data: LabelledData) -> UNet:
     """A new network for this data, or the pretrained one with a last layer that fits it."""
     classes = len(data.id2label)
+    colors = config.colors.split(",") if config.colors else None
     if config.pretrained_model_name_or_path:
         model = UNet.from_pretrained(
             config.pretrained_model_name_or_path, num_classes=classes, id2label=data.id2label
@@ -149,9 +151,11 @@ def build_model(config: TrainingConfig, data: LabelledData) -> UNet:
                 f"{config.pretrained_model_name_or_path} takes {model.config['in_channels']} "
                 f"channels, the images have {data.channels}. Convert the images."
             )
+        if colors:
+            model.config["colors"] = check_colors(colors, classes)
         return model
     if config.preset == "paper":
-        return UNet.paper(data.channels, classes, id2label=data.id2label)
+        return UNet.paper(data.channels, classes, id2label=data.id2label, colors=colors)
     return UNet(
         data.channels,
         classes,
@@ -159,11 +163,12 @@ def build_model(config: TrainingConfig, data: LabelledData) -> UNet:
         depth=config.depth,
         dropout=config.dropout,
         id2label=data.id2label,
+        colors=colors,
     )
 
 
 def crop_size(model: UNet, resolution: int) -> int:
-    """The side of training crops: the first size from `resolution` on that the network takes."""
+    """Side of the training crops: the first from `resolution` on that the network takes."""
     geometry = model.geometry
     return geometry.input_size(
         max(1, resolution - 2 * geometry.halo * (geometry.padding == "valid"))
@@ -188,15 +193,3 @@ def report_plan(
         f"{size} px, {accelerator.device}, precision {accelerator.mixed_precision}",
     ]
     logger.info("\n".join(lines))
-
-
-def describe(evaluation: Evaluation) -> str:
-    text = f"mean IoU {evaluation.mean_iou:.4f}"
-    if evaluation.membrane:
-        text = (
-            f"V_rand {evaluation.membrane['v_rand']:.4f} V_info {evaluation.membrane['v_info']:.4f} "
-            + text
-        )
-    if evaluation.threshold is not None:
-        text += f" at threshold {evaluation.threshold}"
-    return text

@@ -5,8 +5,14 @@ what was found and what was inferred. TIFF goes through tifffile, 16-bit colour 
 imagecodecs (Pillow would cut it to 8 bits), everything else through Pillow.
 """
 
+import bisect
+import itertools
+import math
 import os
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -31,6 +37,10 @@ ImageSource = Union[str, os.PathLike, np.ndarray, PIL.Image.Image, "ImageData"]
 MAX_PIXELS = 2**28  # 16384 x 16384
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
+JPEG_IN_TIFF = (6, 7, 33007, 34892)  # compressions that tifffile turns into RGB
+# Pillow knows these by their first bytes only, or hands them to another program to draw.
+NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 @dataclass(frozen=True)
@@ -95,23 +105,36 @@ def read_image(
         page: Which page of a stack or animation, counted from 0.
         axes: Meaning of the axes of an array, NPY or TIFF, e.g. "CYX": Y and X, at most one
             of C and S for channels, anything else counts as pages.
-        max_pixels: Images with more are refused before they are decoded.
+        max_pixels: Images with more are refused before they are decoded; more than 4 channels
+            count as more pixels. Pillow has a limit of its own for the formats it reads.
 
     Raises:
         ImageNotFoundError, UnreadableImageError, ImageTooLargeError, UnsupportedLayoutError.
     """
     if isinstance(source, ImageData):
         return source
+    if axes is not None and not (isinstance(axes, str) and axes.isalpha()):
+        raise UnsupportedLayoutError(
+            f"axes={axes!r} is not a word of one letter an axis. Pass e.g. axes='CYX'."
+        )
     if isinstance(source, PIL.Image.Image):
-        return _from_pil(source, "PIL image", page, max_pixels)
-    if isinstance(source, (str, os.PathLike)):
-        return _from_file(source, page, axes, max_pixels)
-    if hasattr(source, "__array__"):
-        return _from_array(np.asarray(source), "array", "array", page, axes, max_pixels)
-    raise UnsupportedLayoutError(
-        f"A {type(source).__name__} is not an image. Pass a file's path, a NumPy array or a "
-        "PIL image."
-    )
+        with _named_errors("PIL image", max_pixels):
+            image = _from_pil(source, "PIL image", page, max_pixels)
+    elif isinstance(source, (str, os.PathLike)):
+        image = _from_file(source, page, axes, max_pixels)
+    elif hasattr(source, "__array__"):
+        image = _from_array(np.asarray(source), "array", "array", page, axes, max_pixels)
+    else:
+        raise UnsupportedLayoutError(
+            f"{type(source).__name__} is not a kind of image. Pass a file's path, a NumPy array "
+            "or a PIL image."
+        )
+    if axes is not None and axes.upper() != image.axes:
+        raise UnsupportedLayoutError(
+            f"axes={axes!r} cannot be chosen for {image.source}: {image.format} images have the "
+            f"axes {image.axes!r}. Leave axes out."
+        )
+    return image
 
 
 # ---------------------------------------------------------------- files
@@ -120,59 +143,73 @@ def read_image(
 def _from_file(
     source: str | os.PathLike, page: int, axes: str | None, max_pixels: int
 ) -> ImageData:
-    text = os.fspath(source)
-    if isinstance(text, str) and text.startswith(("http://", "https://")):
+    text = os.fsdecode(source)
+    if text.startswith(("http://", "https://")):
         raise ImageNotFoundError(
             f"{text} is an address, not a file. Download the image and pass its path."
         )
     path = Path(text)
-    if path.is_dir():
-        raise ImageNotFoundError(f"{path} is a folder. Pass one image file of it.")
-    if not path.is_file():
-        raise ImageNotFoundError(f"There is no file {path}. Check the path and its spelling.")
     try:
+        if path.is_dir():
+            raise ImageNotFoundError(f"{path} is a folder. Pass one image file of it.")
+        if not path.is_file():
+            raise ImageNotFoundError(f"There is no file {path}. Check the path and its spelling.")
         if path.stat().st_size == 0:
             raise UnreadableImageError(f"{path.name} is empty (0 bytes). Copy or export it again.")
         with path.open("rb") as file:
             head = file.read(32)
+    except ImageError:
+        raise
     except OSError as error:
         raise UnreadableImageError(
-            f"{path.name} cannot be opened: {error.strerror}. Check its permissions."
+            f"{path.name} cannot be opened: {error.strerror}. Check the path and its permissions."
         ) from error
 
-    try:
+    with _named_errors(path.name, max_pixels):
         if head.startswith(TIFF_SIGNATURES):
             return _from_tiff(path, page, axes, max_pixels)
         if head.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")
             return _from_array(array, path.name, "NPY", page, axes, max_pixels)
-        if head.startswith(PNG_SIGNATURE) and head[24] == 16 and head[25] in (2, 4, 6):
-            return _from_deep_png(path, max_pixels)
+        if head.startswith(PNG_SIGNATURE) and head[24:25] == b"\x10" and head[25] in (2, 4, 6):
+            return _from_deep_png(path, page, max_pixels)
+        PIL.Image.init()
+        formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
+        try:
+            image = PIL.Image.open(path, formats=formats)
+        except PIL.UnidentifiedImageError as error:
+            raise UnreadableImageError(
+                f"{path.name} is not an image in a known format (its first bytes are "
+                f"{head[:8].hex(' ')}). Export it as PNG or TIFF."
+            ) from error
+        with image:
+            return _from_pil(image, path.name, page, max_pixels)
+
+
+@contextmanager
+def _named_errors(name: str, max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder raises becomes an `ImageError`."""
+    try:
         with warnings.catch_warnings():
-            # Pillow warns of a possible bomb long before max_pixels, then refuses by itself.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as image:
-                return _from_pil(image, path.name, page, max_pixels)
+            # Of a possible bomb long before max_pixels, of metadata that is not used here.
+            warnings.simplefilter("ignore")
+            yield
     except ImageError:
         raise
     except PIL.Image.DecompressionBombError as error:
-        raise _too_large(path.name, str(error), max_pixels) from error
-    except PIL.UnidentifiedImageError as error:
-        raise UnreadableImageError(
-            f"{path.name} is not an image in a known format (its first bytes are "
-            f"{head[:8].hex(' ')}). Export it as PNG or TIFF."
-        ) from error
+        count = re.search(r"\d+", str(error))
+        seen = f"{int(count.group()) / 1e6:.0f} million pixels" if count else "beyond bounds"
+        limit = min(max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise _too_large(name, seen, limit) from error
     except MemoryError as error:
         raise ImageTooLargeError(
-            f"{path.name} does not fit into this machine's memory. Cut it into parts."
+            f"{name} does not fit into this machine's memory. Cut it into parts."
         ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
-        reason = (
-            str(error).strip().splitlines()[0][:160] if str(error).strip() else "no reason given"
-        )
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise UnreadableImageError(
-            f"{path.name} is damaged or cut off: the decoder says '{reason}'. "
-            "Copy or export the file again."
+            f"{name} cannot be decoded ({reason}): it is damaged, cut off, or of a rare kind. "
+            "Copy it again, or export it as PNG or TIFF."
         ) from error
 
 
@@ -180,40 +217,56 @@ def _from_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Imag
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        if not tiff.series:
+        # Pages of another size or type are a series of their own; they count on.
+        counts = [_count_pages(axes or series.axes, series.shape) for series in tiff.series]
+        pages = sum(counts)
+        if pages == 0:
             raise UnreadableImageError(f"{path.name} is a TIFF without a picture. Export it again.")
-        series = tiff.series[0]
-        first = series.pages[0]
+        _check_page(page, pages, path.name)
+        ends = list(itertools.accumulate(counts))
+        index = bisect.bisect_right(ends, page)
+        series, rest = tiff.series[index], page - ends[index] + counts[index]
+
         found = axes.upper() if axes else series.axes
         notes = []
-        if len(tiff.series) > 1:
-            notes.append(f"first of {len(tiff.series)} image series in the file")
         if found.startswith("Q") and axes is None:
             notes.append(f"axes {found!r} are not named in the file: Q read as pages")
         _check_axes(found, series.shape, path.name)
         shape = dict(zip(found, series.shape, strict=True))
-        _check_size(path.name, shape["Y"], shape["X"], max_pixels)
+        # What lies in one directory of the file is decoded together.
+        layers = math.prod(series.keyframe.shape) // (shape["Y"] * shape["X"])
+        layers = max(layers, shape.get("C", 1), shape.get("S", 1))
+        _check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
 
-        leading = [length for name, length in shape.items() if name not in "YXSC"]
-        pages = int(np.prod(leading)) if leading else 1
-        _check_page(page, pages, path.name)
-        if len(series.pages) == pages and axes is None:
-            array = series.pages[page].asarray()  # decode this page only
-            page_axes = "".join(name for name in found if name in "YXSC")
-        else:
-            array, page_axes = _select_page(series.asarray(), found, page)
-        pixels = np.moveaxis(array, page_axes.index("Y"), 0)
-        order = page_axes.replace("Y", "")
-        pixels = np.moveaxis(pixels, order.index("X") + 1, 1).reshape(shape["Y"], shape["X"], -1)
-
-        pixels, converted = _tiff_colors(pixels, first, path.name)
+        array, page_axes, directory = _tiff_page(series, found, rest)
+        order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
+        pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
+        pixels, converted = _tiff_colors(pixels, directory, path.name)
         notes += converted
-        tag = first.tags.get("Orientation")
-        if tag is not None and int(tag.value) in range(2, 9):
-            pixels = _oriented(pixels, int(tag.value))
+        orientation = directory.tags.valueof(ORIENTATION)
+        if orientation in range(2, 9):
+            pixels = _oriented(pixels, orientation)
             notes.append("rotated as the file's orientation tag says")
     image = ImageData(pixels, path.name, "TIFF", found, page, pages, tuple(notes))
     return _checked(_say_pages(image), max_pixels)
+
+
+def _tiff_page(
+    series: "tifffile.TiffPageSeries", axes: str, page: int
+) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
+    """One page, its axes, and the directory that describes it; no other page is decoded."""
+    if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
+        array, page_axes = _select_page(series.asarray(out="memmap"), axes, page)
+        return np.array(array, array.dtype.newbyteorder("=")), page_axes, series.keyframe
+    split = series.ndim - series.keyframe.ndim
+    stored, inner = axes[:split], axes[split:]
+    inner_pages = _count_pages(inner, series.shape[split:])
+    numbers = np.arange(len(series)).reshape(series.shape[:split])
+    numbers, kept = _select_page(numbers, stored, page // inner_pages)
+    array = series.asarray(key=numbers.ravel().tolist())
+    array = array.reshape(*numbers.shape, *series.keyframe.shape)
+    array, page_axes = _select_page(array, kept + inner, page % inner_pages)
+    return array, page_axes, series[int(numbers.flat[0])].aspage()
 
 
 def _tiff_colors(
@@ -225,46 +278,73 @@ def _tiff_colors(
         # Colour maps of TIFF are 16-bit whatever the indices are; 8 of them carry the colour.
         lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
         return lut[pixels[..., 0]], ["palette turned into its RGB colours"]
-    if photometric == "MINISWHITE":
-        if pixels.dtype == bool:
-            return ~pixels, ["inverted: the file stores white as 0"]
-        if np.issubdtype(pixels.dtype, np.unsignedinteger):
-            return np.iinfo(pixels.dtype).max - pixels, ["inverted: the file stores white as 0"]
-    if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype == np.uint8:
-        cmyk = PIL.Image.fromarray(np.ascontiguousarray(pixels[..., :4]), "CMYK")
-        return np.asarray(cmyk.convert("RGB")), ["CMYK turned into RGB"]
-    if photometric == "RGB" and pixels.shape[2] == 4:
-        return pixels[..., :3], ["alpha channel left out"]
-    if photometric in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
+    if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
+        white = np.uint32(np.iinfo(pixels.dtype).max)
+        light = white - pixels[..., :4]
+        rgb = (light[..., :3] * light[..., 3:] + white // 2) // white
+        return rgb.astype(pixels.dtype), ["CMYK turned into RGB"]
+    if photometric == "YCBCR" and page.compression not in JPEG_IN_TIFF:
+        rgb = PIL.Image.fromarray(np.ascontiguousarray(pixels), "YCbCr").convert("RGB")
+        return np.asarray(rgb), ["YCbCr turned into RGB"]
+    if photometric not in ("MINISBLACK", "MINISWHITE", "RGB", "YCBCR", "MASK"):
         raise UnsupportedLayoutError(
             f"{name} stores its colours as {photometric}. Export it as RGB or gray."
         )
-    return pixels, []
+
+    notes, bits = [], page.bitspersample
+    if photometric == "MINISWHITE" and pixels.dtype.kind in "bu":
+        pixels = pixels ^ pixels.dtype.type(2**bits - 1)
+        notes.append("inverted: the file stores white as 0")
+    elif photometric == "MINISWHITE":
+        notes.append("not inverted: the file stores white as 0, but not what black is")
+    if bits in (2, 4):  # scaled as in a PNG of so few bits
+        pixels = pixels * np.uint8(255 // (2**bits - 1))
+        notes.append(f"{bits}-bit values scaled to 8 bits")
+    colors = 3 if photometric in ("RGB", "YCBCR") else 1
+    if pixels.shape[2] == page.samplesperpixel == colors + 1:
+        alpha = any(kind in (1, 2) for kind in page.extrasamples)  # associated or not
+        if alpha or colors == 3:
+            pixels = pixels[..., :colors]
+            notes.append("alpha channel left out" if alpha else "unnamed 4th channel left out")
+    return pixels, notes
 
 
-def _from_deep_png(path: Path, max_pixels: int) -> ImageData:
+def _from_deep_png(path: Path, page: int, max_pixels: int) -> ImageData:
     import imagecodecs
 
-    with PIL.Image.open(path) as image:  # the header only
+    with PIL.Image.open(path) as image:
         _check_size(path.name, image.height, image.width, max_pixels)
+        orientation = image.getexif().get(ORIENTATION)
+    _check_page(page, 1, path.name)
     pixels = imagecodecs.png_decode(path.read_bytes())
-    notes = ("alpha channel left out",) if pixels.shape[2] in (2, 4) else ()
-    colors = 1 if pixels.shape[2] == 2 else 3
-    return _checked(
-        ImageData(pixels[..., :colors], path.name, "PNG", "YXS", notes=notes), max_pixels
-    )
+    notes = []
+    if pixels.shape[2] in (2, 4):
+        pixels = pixels[..., :-1]
+        notes.append("alpha channel left out")
+    if orientation in range(2, 9):
+        pixels = _oriented(pixels, orientation)
+        notes.append("rotated as the file's EXIF orientation says")
+    axes = "YX" if pixels.shape[2] == 1 else "YXS"
+    return _checked(ImageData(pixels, path.name, "PNG", axes, notes=tuple(notes)), max_pixels)
 
 
 def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> ImageData:
     _check_size(name, image.height, image.width, max_pixels)
-    pages = getattr(image, "n_frames", 1)
+    # The frames of a PSD are its layers; the picture is all of them.
+    pages = 1 if image.format == "PSD" else getattr(image, "n_frames", 1)
     _check_page(page, pages, name)
+    shown = image.tell()
     if pages > 1:
         image.seek(page)
+        _check_size(name, image.height, image.width, max_pixels)
     notes = []
-    upright = PIL.ImageOps.exif_transpose(image)
-    if upright.size != image.size or image.getexif().get(0x0112, 1) not in (0, 1):
+    if image.getexif().get(ORIENTATION) in range(2, 9):
         notes.append("rotated as the file's EXIF orientation says")
+    if image.format == "PPM" and image.tile and image.tile[0][0] != "raw":
+        notes.append(f"scaled from a maximum of {image.tile[0][3][-1]}")
+    upright = PIL.ImageOps.exif_transpose(image)  # a copy
+    if pages > 1:
+        image.seek(shown)  # an image that was passed in stays as it was
 
     mode = upright.mode
     if mode in ("P", "PA"):
@@ -277,15 +357,15 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         upright = upright.convert("RGBA").convert("RGB")
         notes.append("alpha channel left out")
     elif mode in ("LA", "La"):
-        upright = upright.getchannel(0)
+        upright = upright.convert("LA").getchannel(0)
         notes.append("alpha channel left out")
     elif mode not in ("1", "L", "RGB", "I", "F") and not mode.startswith("I;16"):
         raise UnsupportedLayoutError(
             f"{name} has Pillow's colour mode {mode!r}. Convert it to RGB or gray first."
         )
     pixels = np.asarray(upright)
-    if pixels.dtype.byteorder == ">":
-        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    if mode == "I" and image.format in ("PNG", "PPM"):
+        pixels = pixels.astype(np.uint16)  # what the file holds; Pillow widens it
     axes = "YX" if pixels.ndim == 2 else "YXS"
     pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
     data = ImageData(pixels, name, image.format or "PIL", axes, page, pages, tuple(notes))
@@ -314,24 +394,31 @@ def _from_array(
         )
     _check_axes(found, array.shape, name)
     shape = dict(zip(found, array.shape, strict=True))
-    _check_size(name, shape["Y"], shape["X"], max_pixels)
-    pages = int(np.prod([length for axis, length in shape.items() if axis not in "YXSC"] or [1]))
+    pages = _count_pages(found, array.shape)
     _check_page(page, pages, name)
+    layers = max(shape.get("C", 1), shape.get("S", 1))
+    _check_size(name, shape["Y"], shape["X"], max_pixels, layers)
     plane, plane_axes = _select_page(array, found, page)
+    if isinstance(array, np.memmap):
+        plane = np.array(plane)  # the file may change or go away
     order = [plane_axes.index(axis) for axis in "YXSC" if axis in plane_axes]
     pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
-    if pixels.dtype.byteorder == ">":
-        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     data = ImageData(pixels, name, format, found, page, pages, notes)
     return _checked(_say_pages(data), max_pixels)
 
 
 def _select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:
-    """One page of an array with any leading axes, and the axes that remain."""
+    """One page of an array, as a view, and the axes that remain."""
     others = [position for position, axis in enumerate(axes) if axis not in "YXSC"]
     kept = "".join(axis for axis in axes if axis in "YXSC")
     array = np.moveaxis(array, others, range(len(others)))
-    return array.reshape(-1, *array.shape[len(others) :])[page], kept
+    return array[np.unravel_index(page, array.shape[: len(others)])], kept
+
+
+def _count_pages(axes: str, shape: tuple[int, ...]) -> int:
+    return math.prod(
+        length for axis, length in zip(axes.upper(), shape, strict=False) if axis not in "YXSC"
+    )
 
 
 # ---------------------------------------------------------------- checks
@@ -340,7 +427,12 @@ def _select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, s
 def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
     if len(axes) != len(shape):
         raise UnsupportedLayoutError(
-            f"axes={axes!r} names {len(axes)} axes, but {name} has {len(shape)}: {shape}."
+            f"axes={axes!r} names {len(axes)} axes, but {name} has {len(shape)}, of lengths "
+            f"{shape}. Name each once."
+        )
+    if 0 in shape:
+        raise UnsupportedLayoutError(
+            f"{name} holds no pixels: its shape is {shape}. Export it again."
         )
     if axes.count("Y") != 1 or axes.count("X") != 1 or len(set(axes)) != len(axes):
         raise UnsupportedLayoutError(
@@ -355,7 +447,7 @@ def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_page(page: int, pages: int, name: str) -> None:
-    if not 0 <= page < pages:
+    if not isinstance(page, (int, np.integer)) or not 0 <= page < pages:
         raise UnsupportedLayoutError(
             f"{name} has no page {page}: it has {pages} page{'s' if pages > 1 else ''}, "
             f"counted from 0. Choose a page from 0 to {pages - 1}."
@@ -369,16 +461,17 @@ def _too_large(name: str, seen: str, max_pixels: int) -> ImageTooLargeError:
     )
 
 
-def _check_size(name: str, height: int, width: int, max_pixels: int) -> None:
-    if height * width > max_pixels:
-        raise _too_large(name, f"{width} x {height} pixels", max_pixels)
+def _check_size(name: str, height: int, width: int, max_pixels: int, layers: int = 1) -> None:
+    if height * width * max(layers, 4) > 4 * max_pixels:
+        seen = f"{width} x {height} pixels" + (f" in {layers} layers" if layers > 4 else "")
+        raise _too_large(name, seen, max_pixels)
 
 
 def _checked(image: ImageData, max_pixels: int) -> ImageData:
     """The last look at every image, whatever way it came."""
     if image.pixels.size == 0:
         raise UnsupportedLayoutError(
-            f"{image.source} holds no pixels: its shape is {image.pixels.shape}."
+            f"{image.source} holds no pixels: its shape is {image.pixels.shape}. Export it again."
         )
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
         raise UnsupportedLayoutError(
@@ -386,7 +479,8 @@ def _checked(image: ImageData, max_pixels: int) -> ImageData:
             "booleans have a clear meaning. For complex images take np.abs(image) first."
         )
     _check_size(image.source, image.height, image.width, max_pixels)
-    return image
+    native = image.dtype.newbyteorder("=")
+    return image if image.dtype == native else replace(image, pixels=image.pixels.astype(native))
 
 
 def _say_pages(image: ImageData) -> ImageData:
@@ -416,8 +510,10 @@ def to_display(image: ImageData) -> np.ndarray:
     elif pixels.dtype != np.uint8:
         # Every k-th pixel is enough for a percentile, and keeps this fast on large images.
         step = max(1, int((image.height * image.width / 1e6) ** 0.5))
-        low, high = np.percentile(pixels[::step, ::step], (0.5, 99.5))
+        sample = pixels[::step, ::step]
+        finite = sample[np.isfinite(sample)]  # NaN is refused later, with words; draw it as 0
+        low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0, 0)
         gain = 255.0 / (high - low) if high > low else 0.0
         stretched = (pixels.astype(np.float32) - np.float32(low)) * np.float32(gain)
-        pixels = np.clip(stretched, 0, 255).astype(np.uint8)
+        pixels = np.clip(np.nan_to_num(stretched), 0, 255).astype(np.uint8)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)

@@ -32,6 +32,7 @@ WEIGHTS_NAME = "model.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints"
 MAX_CONFIG_BYTES = 2**20
 HEAD = ("head.weight", "head.bias")
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def load_checkpoint(
         local_files_only=local_files_only,
         force_download=force_download,
     )
-    config = read_config(folder / CONFIG_NAME, cls.option_names())
+    config = read_config(folder / CONFIG_NAME, cls.option_names(), source)
     new_head = num_classes is not None and num_classes != config["num_classes"]
     if new_head:
         config |= {"num_classes": num_classes, "id2label": id2label}
@@ -95,7 +96,8 @@ def load_checkpoint(
     except ConfigError as error:
         raise ConfigError(f"{CONFIG_NAME} of {source}: {error}") from error
 
-    weights = read_weights(folder / WEIGHTS_NAME, model, skip=HEAD if new_head else ())
+    skip = HEAD if new_head else ()
+    weights = read_weights(folder / WEIGHTS_NAME, model, source, skip=skip)
     if new_head:
         head = torch.nn.Conv2d(*model.head.weight.shape[1::-1], 1)
         torch.nn.init.normal_(head.weight, std=(2 / head.in_channels) ** 0.5)
@@ -130,15 +132,8 @@ def find_checkpoint(source: str | Path, *, revision: str | None = None, **hub: A
 
 
 def _download(repo_id: str, revision: str | None, **options: Any) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError
 
     at = f"{repo_id} (revision {revision})" if revision else repo_id
     try:
@@ -151,46 +146,87 @@ def _download(repo_id: str, revision: str | None, **options: Any) -> Path:
                 **options,
             )
         )
-    except HFValidationError as error:
-        raise CheckpointNotFoundError(
-            f"{repo_id!r} is neither a folder here nor a Hub name of the form 'org/name'."
+        for name in (CONFIG_NAME, WEIGHTS_NAME):
+            if not (folder / name).is_file():
+                # Missing in the repository, or only in the cache (another program's download of
+                # the card makes a snapshot, too)? Asking for the file tells.
+                hf_hub_download(repo_id, name, revision=folder.name, **options)
+    except RemoteEntryNotFoundError as error:
+        raise WeightsError(
+            f"{at} has no {name}, so it is no unet_hf checkpoint. Pickled weights "
+            "(pytorch_model.bin, *.pth) are never loaded: they can run code."
         ) from error
-    except GatedRepoError as error:
-        raise CheckpointAccessError(
-            f"{at} is gated. Ask for access on its page, then log in with `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise CheckpointNotFoundError(
-            f"The Hub shows no model {repo_id}: misspelt, or private and the token is missing "
-            "or not allowed to see it. Check the name; `hf auth login` sets the token."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise CheckpointNotFoundError(
-            f"{repo_id} has no revision {revision!r}. Use a branch, a tag or a commit of it."
-        ) from error
-    except (LocalEntryNotFoundError, ConnectionError) as error:
-        raise CheckpointUnreachableError(
-            f"{at} is not in the local cache and the Hub was not reached. Check the network "
-            "(and HF_HUB_OFFLINE, local_files_only), or use a checkpoint that ships: "
-            f"{', '.join(shipped_checkpoints())}."
-        ) from error
-    except HfHubHTTPError as error:
-        raise CheckpointAccessError(
-            f"The Hub refused to serve {at}: status {error.response.status_code}. "
-            "Try again later, or log in with `hf auth login`."
-        ) from error
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
-            raise WeightsError(
-                f"{at} has no {name}, so it is no unet_hf checkpoint. Pickled weights "
-                "(pytorch_model.bin, *.pth) are never loaded: they can run code."
-            )
+    except (HTTPError, OSError, ValueError) as error:
+        raise _named(error, at, repo_id, revision) from error
     return folder
 
 
-def read_config(path: Path, known: list[str]) -> dict[str, Any]:
-    """`config.json` as keyword arguments, all of them `known`. Raises `ConfigError`."""
-    where = f"{path.parent.name}/{path.name}"
+def _named(error: Exception, at: str, repo_id: str, revision: str | None) -> CheckpointError:
+    """What huggingface_hub raised, as one of our errors, with the cure."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,
+        LocalEntryNotFoundError,
+        LocalTokenNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    cause = error.__cause__
+    if (
+        type(error) in (LocalEntryNotFoundError, ValueError)
+        and isinstance(cause, HfHubHTTPError)
+        and cause.response.status_code < 500
+    ):
+        error = cause  # the Hub was reached and refused; the error that hides it says otherwise
+
+    if isinstance(error, HFValidationError):
+        return CheckpointNotFoundError(
+            f"{repo_id!r} is neither a folder here nor a Hub name of the form 'org/name'."
+        )
+    if isinstance(error, LocalTokenNotFoundError):
+        return CheckpointAccessError(
+            f"token=True asks for a token to load {at}, but none is stored. `hf auth login` "
+            "stores one; public checkpoints need none."
+        )
+    if isinstance(error, GatedRepoError):
+        return CheckpointAccessError(
+            f"{at} is gated. Ask for access on its page, then log in with `hf auth login`."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return CheckpointNotFoundError(
+            f"The Hub shows no model {repo_id}: misspelt, or private and the token is missing "
+            "or not allowed to see it. Check the name; `hf auth login` sets the token."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return CheckpointNotFoundError(
+            f"{repo_id} has no revision {revision!r}. Use a branch, a tag or a commit of it."
+        )
+    if isinstance(error, HfHubHTTPError):
+        return CheckpointAccessError(
+            f"The Hub refused to serve {at}: status {error.response.status_code}. "
+            "Try again later, or log in with `hf auth login`."
+        )
+    if isinstance(error, (LocalEntryNotFoundError, ConnectionError, HTTPError, ValueError)):
+        return CheckpointUnreachableError(
+            f"{at} is not in the local cache and the Hub was not reached. Check the network "
+            "(and HF_HUB_OFFLINE, local_files_only), or use a checkpoint that ships: "
+            f"{', '.join(shipped_checkpoints())}."
+        )
+    return CheckpointError(
+        f"{at} could not be stored in the local cache: {error}. Free some space, or choose "
+        "another folder with cache_dir or HF_HOME."
+    )
+
+
+def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, Any]:
+    """`config.json` as keyword arguments, all of them `known`. Raises `ConfigError`.
+
+    `source` is what the user asked for; `path` may lie deep in the cache of downloads.
+    """
+    where = f"{path.name} of {source}"
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise ConfigError(
             f"{where} has {path.stat().st_size / 1e6:.1f} MB; a configuration has a few kilobytes."
@@ -200,7 +236,10 @@ def read_config(path: Path, known: list[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not JSON: {error}. Restore it from its source.") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{where} holds a {type(config).__name__}, not a mapping of options.")
+        raise ConfigError(
+            f"{where} holds a {type(config).__name__}, not a mapping of options. Restore it from "
+            "its source."
+        )
     unknown = sorted(set(config) - set(known))
     if unknown:
         raise ConfigError(
@@ -213,19 +252,22 @@ def read_config(path: Path, known: list[str]) -> dict[str, Any]:
     return config
 
 
-def read_weights(path: Path, model: "UNet", skip: tuple[str, ...] = ()) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file, each wanted by `model` and of its shape; float32.
+def read_weights(
+    path: Path, model: "UNet", source: str | Path, skip: tuple[str, ...] = ()
+) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file, each wanted by `model`, of its shape and dtype.
 
     Names and shapes are compared from the file's header, before any tensor is read.
     """
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    where = f"{path.parent.name}/{path.name}"
+    state = model.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    where = f"{path.name} of {source}"
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(b"version https://git-lfs"):
         raise WeightsError(
-            f"{where} is a git-lfs pointer, not the weights. Run `git lfs pull` in that folder, "
-            "or load the checkpoint by its Hub name."
+            f"{where} is a git-lfs pointer, not the weights. Run `git lfs pull` in the clone it "
+            "comes from; if the Hub itself serves it, its owner must upload the weights again."
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -237,10 +279,15 @@ def read_weights(path: Path, model: "UNet", skip: tuple[str, ...] = ()) -> dict[
             f"{where} is not a readable safetensors file ({error}). Download it again."
         ) from error
     for name, tensor in tensors.items():
-        if tensor.is_floating_point():
-            if not torch.isfinite(tensor).all():
-                raise WeightsError(f"{where}: the tensor {name} holds NaN or infinite values.")
-            tensors[name] = tensor.float()
+        expected = state[name].dtype
+        if tensor.dtype not in (FLOATS if expected.is_floating_point else (expected,)):
+            raise WeightsError(
+                f"{where}: the tensor {name} holds {tensor.dtype}, expected {expected}. Save the "
+                "checkpoint again with `save_pretrained`; quantised weights are not loaded."
+            )
+        tensors[name] = tensor.to(expected)  # first: a large float64 becomes infinite here
+        if not torch.isfinite(tensors[name]).all():
+            raise WeightsError(f"{where}: the tensor {name} holds NaN or infinite values.")
     return tensors
 
 

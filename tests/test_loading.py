@@ -1,0 +1,237 @@
+"""Checkpoints: every option survives, every byte of a prediction, and nothing wrong is loaded."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unet_hf import UNet, shipped_checkpoints
+from unet_hf.errors import (
+    CheckpointNotFoundError,
+    CheckpointUnreachableError,
+    ConfigError,
+    WeightsError,
+)
+
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
+unit = st.floats(0, 1, exclude_max=True)
+
+
+@st.composite
+def configurations(draw) -> dict:
+    channels, classes = draw(st.integers(1, 4)), draw(st.integers(2, 6))
+    padding = draw(st.sampled_from(["same", "valid"]))
+    normalization = draw(st.sampled_from(["image", "fixed"]))
+    preprocessing = {
+        "normalization": normalization,
+        "channels": draw(st.lists(names, min_size=channels, max_size=channels)),
+    }
+    if normalization == "fixed":
+        numbers = st.lists(st.floats(0.1, 2), min_size=channels, max_size=channels)
+        preprocessing |= {"mean": draw(numbers), "std": draw(numbers)}
+    color = st.integers(0, 2**24 - 1).map(lambda value: f"#{value:06x}")
+    return {
+        "in_channels": channels,
+        "num_classes": classes,
+        "base_channels": draw(st.integers(1, 3)),
+        "depth": draw(st.integers(1, 3)),
+        "padding": padding,
+        "norm": draw(st.sampled_from(["batch", "none"])),
+        "upsampling": "transposed"
+        if padding == "valid"
+        else draw(st.sampled_from(["transposed", "bilinear"])),
+        "dropout": draw(unit),
+        "id2label": {str(index): draw(names) for index in range(classes)},
+        "colors": draw(st.lists(color, min_size=classes, max_size=classes)),
+        "preprocessing": preprocessing,
+        "threshold": draw(unit) if classes == 2 else None,
+        "tile_size": draw(st.integers(128, 2048)),
+    }
+
+
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(options=configurations())
+def test_every_option_and_every_byte_survives_a_round_trip(options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("round-trip")
+    model = UNet(**options)
+    assert model.config == options  # nothing is changed on the way in
+    model.save_pretrained(folder)
+    loaded = UNet.from_pretrained(folder)
+    assert loaded.config == options
+    assert json.loads((folder / "config.json").read_text()) == options
+    image = np.random.default_rng(0).random((20, 24, options["in_channels"]), np.float32)
+    before, after = model.segment(image, axes="YXC"), loaded.segment(image, axes="YXC")
+    assert before.probabilities.tobytes() == after.probabilities.tobytes()
+    assert before.mask.tobytes() == after.mask.tobytes()
+    assert before.colors == after.colors
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    UNet(base_channels=2, depth=1).save_pretrained(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_saving_writes_a_configuration_weights_and_a_card(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "README.md",
+    }
+    with safetensors.safe_open(folder / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_a_loaded_model_is_float32_and_in_evaluation_mode(folder):
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    half = {
+        key: value.half() if value.is_floating_point() else value for key, value in weights.items()
+    }
+    safetensors.torch.save_file(half, folder / "model.safetensors")
+    model = UNet.from_pretrained(folder)
+    assert not model.training
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def change_weights(folder, change) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    change(weights)
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda w: w.pop("head.bias"), "tensors are missing: head.bias"),
+        (lambda w: w.update(extra=torch.zeros(2)), "unexpected tensors: extra"),
+        (lambda w: w.update({"head.bias": torch.zeros(7)}), r"head.bias is \[7\], expected \[2\]"),
+        (lambda w: w.update({"head.bias": torch.full((2,), torch.nan)}), "head.bias holds NaN"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_by_name(folder, change, words):
+    change_weights(folder, change)
+    with pytest.raises(WeightsError, match=words):
+        UNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a readable safetensors file"),
+        (b"not tensors at all, but long enough", "not a readable safetensors file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git lfs pull"),
+    ],
+)
+def test_files_that_are_no_weights_are_refused(folder, content, words):
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(WeightsError, match=words):
+        UNet.from_pretrained(folder)
+
+
+def test_truncated_weights_are_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(WeightsError, match="Download it again"):
+        UNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[1, 2]", "holds a list"),
+        ('{"in_channels": 1}', "lacks base_channels, depth, num_classes"),
+        ('{"architectures": ["SegFormer"]}', "does not know: architectures"),
+        ('{"in_channels": 1, "num_classes": 2, "base_channels": 9999999, "depth": 4}', "9999999"),
+        ("missing",),
+        ('{"in_channels": NaN, "num_classes": 2, "base_channels": 4, "depth": 8}', "nan"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"id2label": "' + "x" * 2**21 + '"}', "2.1 MB"),
+    ],
+)
+def test_configurations_that_make_no_network_are_refused(folder, text, words):
+    (folder / "config.json").write_text(text)
+    with pytest.raises((ConfigError, WeightsError), match=words):
+        UNet.from_pretrained(folder)
+
+
+def test_a_configuration_of_gigabytes_is_refused_before_any_is_allocated(folder):
+    import resource
+
+    huge = {"in_channels": 1, "num_classes": 2, "base_channels": 4096, "depth": 7}
+    (folder / "config.json").write_text(json.dumps(huge | {"tile_size": 8192}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError, match="tensors are missing"):
+        UNet.from_pretrained(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_pickled_weights_are_never_touched(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pickled'\ntR.")
+    with pytest.raises(CheckpointNotFoundError, match=r"model\.safetensors"):
+        UNet.from_pretrained(folder)
+    assert not (folder / "pickled").exists()
+
+
+def test_a_misspelt_shipped_name_lists_the_right_ones():
+    with pytest.raises(CheckpointNotFoundError, match="unet-isbi, unet-nuclei"):
+        UNet.from_pretrained("unet-isby")
+
+
+def test_a_hub_name_without_a_network_says_so():
+    with pytest.raises(CheckpointUnreachableError, match="was not reached"):
+        UNet.from_pretrained("nobody/nothing")
+
+
+def test_a_new_task_keeps_everything_but_the_head(folder, caplog):
+    old = UNet.from_pretrained(folder)
+    new = UNet.from_pretrained(
+        folder, num_classes=5, id2label={str(i): f"kind {i}" for i in range(5)}
+    )
+    assert new.config["num_classes"] == 5
+    assert new.id2label[4] == "kind 4"
+    assert "drawn afresh for 5 classes" in caplog.text
+    for name, tensor in old.state_dict().items():
+        if not name.startswith("head."):
+            assert torch.equal(tensor, new.state_dict()[name])
+    with pytest.raises(ConfigError, match="Give num_classes too"):
+        UNet.from_pretrained(folder, id2label={"0": "a", "1": "b"})
+
+
+@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei"])
+def test_shipped_checkpoints_reproduce_their_stored_sample(name):
+    """Years later, on another machine: the same input still gives the stored output."""
+    import tifffile
+
+    from unet_hf.loading import SHIPPED
+
+    assert name in shipped_checkpoints()
+    folder = SHIPPED / name
+    assert (folder / "model.safetensors").stat().st_size < 10_000_000
+    result = UNet.from_pretrained(name).segment(folder / "sample" / "input.png")
+    expected = tifffile.imread(folder / "sample" / "probabilities.tif")
+    tolerance = json.loads((folder / "sample" / "tolerance.json").read_text())["max_difference"]
+    assert np.abs(result.probabilities - expected).max() <= tolerance
+
+
+def test_importing_the_package_stays_light():
+    script = (
+        "import sys, unet_hf; "
+        "print([m for m in ('gradio', 'datasets', 'accelerate', 'skimage', 'scipy') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
