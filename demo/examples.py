@@ -7,7 +7,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from unet_hf.loading import SHIPPED
+from unet_hf.hub import SHIPPED
 
 SAMPLE = Path("sample") / "input.png"
 

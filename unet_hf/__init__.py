@@ -6,8 +6,8 @@
 """
 
 from .errors import UNetError
+from .hub import shipped_checkpoints
 from .images import ImageData, read_image
-from .loading import shipped_checkpoints
 from .segmentation import Segmentation
 from .unet import UNet
 
