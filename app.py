@@ -3,6 +3,8 @@
 import argparse
 import logging
 import os
+import signal
+import sys
 
 # Before Gradio is imported: no version check, no usage reports, no history of runs.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -25,6 +27,9 @@ def main() -> None:
     options = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    # An orderly end also when a container is stopped: temporary files of visitors are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
     import gradio as gr
 

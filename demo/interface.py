@@ -1,5 +1,6 @@
 """The page: what stands where, and what happens when."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -20,7 +21,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
     """The whole demo. `default_model` is offered first; None: the first example's own."""
     folders = actions.ResultFolders()
     shown = examples()
-    first = shown[0]
+    first = next((example for example in shown if example.model == default_model), shown[0])
     models = shipped_checkpoints()
     if default_model and default_model not in models:
         models = [default_model, *models]
@@ -38,7 +39,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
-                upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=112)
+                upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=128)
                 gallery = gr.Gallery(
                     [(example.path, example.title) for example in shown],
                     label="Examples",
@@ -100,17 +101,6 @@ def build(default_model: str | None = None) -> gr.Blocks:
             current, picture, threshold, facts, *downloads.values(), alert,
         ]  # fmt: skip
 
-        def predict(
-            path: str | None, name: str, number: int, alpha: float, progress: gr.Progress
-        ) -> dict[Any, Any]:
-            try:
-                result = actions.segment_file(
-                    path, name, page=number, progress=lambda done, total: progress((done, total))
-                )
-                return describe(result, alpha)
-            except Exception as error:
-                return say(error)
-
         def describe(result: Segmentation, alpha: float) -> dict[Any, Any]:
             two_classes = result.threshold is not None
             return {
@@ -123,7 +113,6 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 ),
                 facts: facts_of(result),
                 alert: gr.update(value="", visible="hidden"),
-                **files_of(result, alpha),
             }
 
         def files_of(result: Segmentation, alpha: float) -> dict[Any, Any]:
@@ -165,8 +154,16 @@ def build(default_model: str | None = None) -> gr.Blocks:
             number: int,
             alpha: float,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
-        ) -> dict[Any, Any]:
-            return predict(path, name, number, alpha, progress)
+        ) -> Iterator[dict[Any, Any]]:
+            try:
+                result = actions.segment_file(
+                    path, name, page=number, progress=lambda done, total: progress((done, total))
+                )
+                waiting = {button: gr.update(interactive=False) for button in downloads.values()}
+                yield describe(result, alpha) | waiting  # the eye first, then the files
+                yield files_of(result, alpha)
+            except Exception as error:
+                yield say(error)
 
         def on_release(result: Segmentation | None, cut: float, alpha: float) -> dict[Any, Any]:
             """A slider came to rest: the files follow what the eye sees."""

@@ -19,7 +19,7 @@ CSS = """
 .masthead { padding: 6px 0 2px; }
 .masthead h1 { font-size: 30px; font-weight: 750; margin: 0 0 4px; letter-spacing: -.02em; }
 .masthead p { color: var(--body-text-color-subdued); margin: 0; font-size: 16px; }
-.step { font-size: 15px; font-weight: 650; margin: 4px 0 -6px; }
+.step { font-size: 15px; font-weight: 650; margin: 2px 0 -12px; }
 .step small { font-weight: 400; color: var(--body-text-color-subdued); padding-left: 6px; }
 .small { color: var(--body-text-color-subdued); font-size: 13px; margin: 0; }
 .alert {

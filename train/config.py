@@ -74,6 +74,7 @@ class TrainingConfig:
 
     # ------------------------------------------------------------ evaluation and output
     validation_steps: int = option(500, "steps between evaluations")
+    dataset_note: str | None = option(None, "what the data is, for the card")
     license: str = option("other", "licence of the weights, for the card (a Hub identifier)")
     license_name: str | None = option(None, "its name, if it is 'other'")
     license_note: str | None = option(None, "terms that the data puts on the weights, for the card")
@@ -110,14 +111,14 @@ class TrainingConfig:
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
-    def command(self) -> str:
+    def command(self, without: tuple[str, ...] = ()) -> str:
         """The command that repeats this training: every option that is not its default."""
         import shlex
 
         words = ["python", "-m", "train"]
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if value != item.default:
+            if value != item.default and item.name not in without:
                 words += [f"--{item.name}", str(value)]
         return shlex.join(words)
 

@@ -16,6 +16,8 @@ from .evaluation import Evaluation
 
 # How far the stored sample may differ on another machine: another CPU rounds in other places.
 SAMPLE_TOLERANCE = 1e-3
+# Options that change nothing but the card itself.
+CARD_TEXTS = ("dataset_note", "license", "license_name", "license_note", "citation", "sample_image")
 
 
 def write_checkpoint(
@@ -109,7 +111,7 @@ def model_card(
         worst=sorted(evaluation.images, key=lambda row: row["mean_iou"])[:3],
         step=step,
         parameters=f"{sum(weight.numel() for weight in model.parameters()):,}",
-        command=config.command(),
+        command=config.command(without=CARD_TEXTS),
         evaluate_command=(
             f"python -m train evaluate --model {name} --dataset_name {config.dataset_name} "
             f"--split {config.validation_split}"
