@@ -37,7 +37,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
         current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
 
         with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=300):
+            with gr.Column(scale=4, min_width=280):
                 gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
                 upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=128)
                 gallery = gr.Gallery(
@@ -72,26 +72,31 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 run = gr.Button("Segment", variant="primary", elem_id="segment")
                 alert = gr.HTML(visible="hidden", elem_id="alert")
 
-            with gr.Column(scale=8, min_width=320):
+            with gr.Column(scale=8, min_width=280):
                 picture = viewer()
                 with gr.Row():
-                    opacity = gr.Slider(0, 1, DEFAULT_ALPHA, step=0.01, label="Overlay opacity")
+                    opacity = gr.Slider(
+                        0, 1, DEFAULT_ALPHA, step=0.01, label="Overlay opacity", min_width=130
+                    )
                     threshold = gr.Slider(
                         0,
                         1,
                         0.5,
                         step=1 / STEPS,
                         label="Threshold",
+                        min_width=130,
                         visible="hidden",
                         elem_id="threshold",
                     )
                 facts = gr.Markdown(elem_id="facts")
                 with gr.Row():
                     downloads = {
-                        "mask": gr.DownloadButton("Mask (PNG)", interactive=False),
-                        "overlay": gr.DownloadButton("Overlay (PNG)", interactive=False),
+                        "mask": gr.DownloadButton("Mask (PNG)", interactive=False, min_width=130),
+                        "overlay": gr.DownloadButton(
+                            "Overlay (PNG)", interactive=False, min_width=130
+                        ),
                         "probabilities": gr.DownloadButton(
-                            "Probabilities (TIFF)", interactive=False
+                            "Probabilities (TIFF)", interactive=False, min_width=130
                         ),
                     }
         gr.HTML(FOOTER)

@@ -27,6 +27,9 @@ CSS = """
   background: color-mix(in srgb, #d55e00 12%, transparent); color: var(--body-text-color);
 }
 #facts { font-variant-numeric: tabular-nums; padding: 0 2px; }
+.small code { white-space: normal !important; overflow-wrap: anywhere; }
+@media (max-width: 500px) { .gradio-container .main { padding: 12px !important; } }
+#examples .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
 #examples .caption-label { max-width: 100%; font-size: 12px; }
 """
 

@@ -88,7 +88,7 @@ def test_bad_files_end_in_one_sentence_through_the_endpoint(client, bad, tmp_pat
         (("../../etc/passwd",), "is not a checkpoint"),
         (("",), "is not a checkpoint"),
         (("unet-isbi", 1.5), "threshold=1.5"),
-        (("unet-isbi", None, 3), "Choose a page from 0 to 0"),
+        (("unet-isbi", None, 3), "has no page 3"),
         (("unet-isbi", None, 0, 7), "alpha=7"),
     ],
 )
