@@ -80,7 +80,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("size", [(431, 530), (330, 1), (257, 640)])
+@pytest.mark.parametrize("size", [(431, 530), (380, 1), (257, 640)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiled_equals_whole_image_to_the_bit(name, size):
     torch.manual_seed(0)
@@ -90,11 +90,20 @@ def test_tiled_equals_whole_image_to_the_bit(name, size):
     whole = model.segment(image, tile_size=4096)
     assert whole.tiles == 1
     smallest = 2 * model.geometry.halo + model.geometry.multiple
-    for tile_size in (smallest, smallest + 100):
+    for tile_size in (smallest + 48, smallest + 112):
         tiled = model.segment(image, tile_size=tile_size)
         assert tiled.tiles > 1
         assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
         assert np.array_equal(tiled.mask, whole.mask)
+
+
+def test_the_smallest_tile_is_exact_too():
+    torch.manual_seed(0)
+    model = UNet(base_channels=4, depth=2)
+    image = np.random.default_rng(2).integers(0, 256, (70, 90), dtype=np.uint8)
+    tiled, whole = model.segment(image, tile_size=52), model.segment(image)
+    assert (tiled.tiles, whole.tiles) == (18 * 23, 1)
+    assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
 
 
 def test_paper_network_at_full_width_tiles_exactly():

@@ -130,12 +130,22 @@ def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
     return probabilities.argmax(axis=0).astype(np.uint8)
 
 
-def predict_window(model: "UNet", window: Tensor) -> Tensor:
+def predict_window(model: "UNet", window: Tensor) -> np.ndarray:
     """(C, h, w) normalised pixels -> (classes, h', w') float32 probabilities."""
     batch = window[None].to(model.device, memory_format=torch.channels_last)
     if model.smallest_feature_map(*window.shape[-2:]) < SMALL_CONVOLUTION:
         batch = batch.repeat(2, 1, 1, 1)
-    return model(batch)[0].float().softmax(dim=0)
+    return softmax(model(batch)[0].float().cpu().numpy())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(classes, h, w) float32 logits -> probabilities.
+
+    NumPy rounds a pixel alike wherever it lies; PyTorch's softmax takes another exponential
+    at the end of each thread's share, which shows as 3e-8 at some seams.
+    """
+    exponentials = np.exp(logits - logits.max(axis=0))
+    return exponentials / exponentials.sum(axis=0)
 
 
 @torch.inference_mode()
@@ -175,7 +185,7 @@ def segment(
             y, x = tile.crop
             rows = tile.rows.stop - tile.rows.start
             columns = tile.columns.stop - tile.columns.start
-            core = predicted[:, y : y + rows, x : x + columns].cpu().numpy()
+            core = predicted[:, y : y + rows, x : x + columns]
             probabilities[:, tile.rows, tile.columns] = core
             mask[tile.rows, tile.columns] = decide(core, threshold)
             if progress is not None:

@@ -57,7 +57,7 @@ class UNet(
     PyTorchModelHubMixin,
     library_name="unet_hf",
     pipeline_tag="image-segmentation",
-    paper_url="https://arxiv.org/abs/1505.04597",
+    model_card_template=(Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
     tags=["unet"],
 ):
     """A U-Net with everything a prediction needs: weights, classes, normalisation, tiling.
