@@ -5,14 +5,14 @@ what was found and what was inferred. TIFF goes through tifffile, 16-bit colour 
 imagecodecs (Pillow would cut it to 8 bits), everything else through Pillow.
 """
 
-import bisect
-import itertools
+import contextlib
+import io
 import math
 import os
 import re
+import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -36,9 +36,12 @@ ImageSource = Union[str, os.PathLike, np.ndarray, PIL.Image.Image, "ImageData"]
 
 MAX_PIXELS = 2**28  # 16384 x 16384
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 JPEG_IN_TIFF = (6, 7, 33007, 34892)  # compressions that tifffile turns into RGB
+LZW = 5
+# Compressions of a TIFF's strips that bring a size of their own, which may be a bomb.
+SELF_SIZED = (*JPEG_IN_TIFF, 33003, 33004, 33005, 34712, 50001)
+SELF_SIZED_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 # Pillow knows these by their first bytes only, or hands them to another program to draw.
 NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
@@ -171,8 +174,6 @@ def _from_file(
         if head.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")
             return _from_array(array, path.name, "NPY", page, axes, max_pixels)
-        if head.startswith(PNG_SIGNATURE) and head[24:25] == b"\x10" and head[25] in (2, 4, 6):
-            return _from_deep_png(path, page, max_pixels)
         PIL.Image.init()
         formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
         try:
@@ -183,10 +184,12 @@ def _from_file(
                 f"{head[:8].hex(' ')}). Export it as PNG or TIFF."
             ) from error
         with image:
+            if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
+                return _from_deep_png(image, path, page, max_pixels)
             return _from_pil(image, path.name, page, max_pixels)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _named_errors(name: str, max_pixels: int) -> Iterator[None]:
     """Whatever a decoder raises becomes an `ImageError`."""
     try:
@@ -217,18 +220,16 @@ def _from_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Imag
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        # Pages of another size or type are a series of their own; they count on.
-        counts = [_count_pages(axes or series.axes, series.shape) for series in tiff.series]
-        pages = sum(counts)
-        if pages == 0:
+        notes = [] if _ends_well(tiff) else ["the list of pages breaks off: the file may be cut"]
+        places = _tiff_places(tiff, axes)
+        if not places:
             raise UnreadableImageError(f"{path.name} is a TIFF without a picture. Export it again.")
-        _check_page(page, pages, path.name)
-        ends = list(itertools.accumulate(counts))
-        index = bisect.bisect_right(ends, page)
-        series, rest = tiff.series[index], page - ends[index] + counts[index]
+        _check_page(page, len(places), path.name)
+        series, number = places[page]
 
         found = axes.upper() if axes else series.axes
-        notes = []
+        if series.kind == "generic" and (tiff.is_shaped or tiff.is_imagej or tiff.is_ome):
+            notes.append("the description of the axes does not fit the file: it was not used")
         if found.startswith("Q") and axes is None:
             notes.append(f"axes {found!r} are not named in the file: Q read as pages")
         _check_axes(found, series.shape, path.name)
@@ -238,7 +239,7 @@ def _from_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Imag
         layers = max(layers, shape.get("C", 1), shape.get("S", 1))
         _check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
 
-        array, page_axes, directory = _tiff_page(series, found, rest)
+        array, page_axes, directory = _tiff_page(series, found, number, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
         pixels, converted = _tiff_colors(pixels, directory, path.name)
@@ -247,12 +248,53 @@ def _from_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Imag
         if orientation in range(2, 9):
             pixels = _oriented(pixels, orientation)
             notes.append("rotated as the file's orientation tag says")
-    image = ImageData(pixels, path.name, "TIFF", found, page, pages, tuple(notes))
+    image = ImageData(pixels, path.name, "TIFF", found, page, len(places), tuple(notes))
     return _checked(_say_pages(image), max_pixels)
 
 
+def _ends_well(tiff: "tifffile.TiffFile") -> bool:
+    """Whether the chain of pages ends inside the file; tifffile follows a circle for ever."""
+    layout, file, seen = tiff.tiff, tiff.filehandle, set()
+    offset = tiff.pages.first.offset if tiff.pages else 0
+    while offset:
+        if offset in seen:
+            raise ValueError("its list of pages runs in a circle")
+        seen.add(offset)
+        file.seek(offset)
+        tags = file.read(layout.tagnosize)
+        if len(tags) < layout.tagnosize:
+            return False
+        file.seek(struct.unpack(layout.tagnoformat, tags)[0] * layout.tagsize, os.SEEK_CUR)
+        following = file.read(layout.offsetsize)
+        if len(following) < layout.offsetsize:
+            return False
+        offset = struct.unpack(layout.offsetformat, following)[0]
+    return True
+
+
+def _tiff_places(
+    tiff: "tifffile.TiffFile", axes: str | None
+) -> list[tuple["tifffile.TiffPageSeries", int]]:
+    """Of each page, in order: its series, and its number in there."""
+    places = []
+    for series in tiff.series:
+        count = _count_pages(axes or series.axes, series.shape)
+        if count > tiff.filehandle.size:
+            raise ValueError(f"{count} pages in a file of {tiff.filehandle.size} bytes")
+        places += [(series, number) for number in range(count)]
+
+    def directory(place: tuple["tifffile.TiffPageSeries", int]) -> list[int]:
+        series, number = place
+        planes = max(1, _count_pages(axes or series.axes, series.shape) // len(series))
+        return np.ravel(series[number // planes].index).tolist()
+
+    if len(tiff.series) > 1 and all(series.kind == "generic" for series in tiff.series):
+        places.sort(key=directory)  # tifffile put those of one size and type together
+    return places
+
+
 def _tiff_page(
-    series: "tifffile.TiffPageSeries", axes: str, page: int
+    series: "tifffile.TiffPageSeries", axes: str, page: int, max_pixels: int
 ) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
     """One page, its axes, and the directory that describes it; no other page is decoded."""
     if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
@@ -263,10 +305,47 @@ def _tiff_page(
     inner_pages = _count_pages(inner, series.shape[split:])
     numbers = np.arange(len(series)).reshape(series.shape[:split])
     numbers, kept = _select_page(numbers, stored, page // inner_pages)
+    frames = [series[number] for number in numbers.ravel().tolist()]
+    for frame in frames:
+        _check_parts(frame, max_pixels)
     array = series.asarray(key=numbers.ravel().tolist())
     array = array.reshape(*numbers.shape, *series.keyframe.shape)
     array, page_axes = _select_page(array, kept + inner, page % inner_pages)
-    return array, page_axes, series[int(numbers.flat[0])].aspage()
+    return array, page_axes, frames[0].aspage()
+
+
+def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int) -> None:
+    """Refuses strips and tiles that a decoder would take without a word, or crash on."""
+    file, keyframe = page.parent.filehandle, page.keyframe
+    for index, (offset, count) in enumerate(
+        zip(page.dataoffsets, page.databytecounts, strict=False)
+    ):
+        if offset + count > file.size:
+            raise ValueError(f"its pixels end at byte {offset + count} of {file.size}")
+        if count and keyframe.compression in SELF_SIZED:
+            file.seek(offset)
+            with (
+                contextlib.suppress(PIL.UnidentifiedImageError),
+                PIL.Image.open(io.BytesIO(file.read(count)), formats=SELF_SIZED_FORMATS) as part,
+            ):
+                _check_size(file.name, part.height, part.width, max_pixels)
+        elif count and keyframe.compression == LZW:
+            file.seek(offset)
+            depth, rows, columns, samples = keyframe.decode(None, index)[2]
+            bits = columns * int(np.broadcast_to(keyframe.bitspersample, samples).sum())
+            _check_lzw(file.read(count), depth * rows * math.ceil(bits / 8), keyframe.fillorder)
+
+
+def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
+    """Lets libtiff read the codes, as the only strip of a TIFF of one row of `size` bytes: some
+    that are damaged crash the decoder of imagecodecs, and Python with it."""
+    import imagecodecs
+
+    values = {256: size, 257: 1, 258: 8, 259: LZW, 262: 1, 266: fill_order, 273: 134, 277: 1,
+              278: 1, 279: len(codes)}  # fmt: skip
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+    header = struct.pack("<4sIH", b"II*\0", 8, len(values)) + tags + bytes(4)
+    imagecodecs.tiff_decode(header + codes)
 
 
 def _tiff_colors(
@@ -274,10 +353,10 @@ def _tiff_colors(
 ) -> tuple[np.ndarray, list[str]]:
     """Palette, inverted, CMYK and alpha TIFFs -> plain gray or RGB, and what was done."""
     photometric = getattr(page.photometric, "name", str(page.photometric))
-    if photometric == "PALETTE" and page.colormap is not None:
+    if photometric == "PALETTE" and np.ndim(page.colormap) == 2:
         # Colour maps of TIFF are 16-bit whatever the indices are; 8 of them carry the colour.
         lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
-        return lut[pixels[..., 0]], ["palette turned into its RGB colours"]
+        return lut.take(pixels[..., 0], axis=0), ["palette turned into its RGB colours"]
     if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
         white = np.uint32(np.iinfo(pixels.dtype).max)
         light = white - pixels[..., :4]
@@ -309,13 +388,13 @@ def _tiff_colors(
     return pixels, notes
 
 
-def _from_deep_png(path: Path, page: int, max_pixels: int) -> ImageData:
+def _from_deep_png(image: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
+    """16-bit colour, which Pillow would cut to 8 bits; it reads the size and the EXIF."""
     import imagecodecs
 
-    with PIL.Image.open(path) as image:
-        _check_size(path.name, image.height, image.width, max_pixels)
-        orientation = image.getexif().get(ORIENTATION)
+    _check_size(path.name, image.height, image.width, max_pixels)
     _check_page(page, 1, path.name)
+    orientation = image.getexif().get(ORIENTATION)
     pixels = imagecodecs.png_decode(path.read_bytes())
     notes = []
     if pixels.shape[2] in (2, 4):
@@ -340,7 +419,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     notes = []
     if image.getexif().get(ORIENTATION) in range(2, 9):
         notes.append("rotated as the file's EXIF orientation says")
-    if image.format == "PPM" and image.tile and image.tile[0][0] != "raw":
+    if image.format == "PPM" and image.tile and image.tile[0][0] == "ppm":
         notes.append(f"scaled from a maximum of {image.tile[0][3][-1]}")
     upright = PIL.ImageOps.exif_transpose(image)  # a copy
     if pages > 1:
@@ -367,7 +446,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     if mode == "I" and image.format in ("PNG", "PPM"):
         pixels = pixels.astype(np.uint16)  # what the file holds; Pillow widens it
     axes = "YX" if pixels.ndim == 2 else "YXS"
-    pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+    pixels = np.atleast_3d(pixels)
     data = ImageData(pixels, name, image.format or "PIL", axes, page, pages, tuple(notes))
     return _checked(_say_pages(data), max_pixels)
 
@@ -388,7 +467,7 @@ def _from_array(
         notes = (f"shape {array.shape} read as (height, width, channels)",)
     else:
         raise UnsupportedLayoutError(
-            f"An array of shape {array.shape} has no clear axes: (height, width) and (height, "
+            f"{name} has the shape {array.shape}, and no clear axes: (height, width) and (height, "
             "width, 1 to 4 channels) have. Say what they are, e.g. axes='CYX' for channels "
             "first or axes='ZYX' with page=3 for a stack."
         )
@@ -448,9 +527,10 @@ def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
 
 def _check_page(page: int, pages: int, name: str) -> None:
     if not isinstance(page, (int, np.integer)) or not 0 <= page < pages:
+        cure = f"Choose a page from 0 to {pages - 1}" if pages > 1 else "Leave the page out"
         raise UnsupportedLayoutError(
-            f"{name} has no page {page}: it has {pages} page{'s' if pages > 1 else ''}, "
-            f"counted from 0. Choose a page from 0 to {pages - 1}."
+            f"{name} has no page {page!r}: it has {pages} page{'s' if pages > 1 else ''}, "
+            f"counted from 0. {cure}."
         )
 
 

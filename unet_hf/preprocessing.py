@@ -22,6 +22,7 @@ from .images import ImageData
 
 CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "gray" means to Pillow and to JPEG
+MAX_FLOAT = float(np.finfo(np.float32).max)  # means and standard deviations are float32
 BAND_PIXELS = 2**20  # statistics are summed band by band, so that memory stays flat
 
 
@@ -83,7 +84,7 @@ class Preprocessing:
                 f"preprocessing: normalization={normalization!r} with {in_channels} channels "
                 f"wants {wanted}, not mean={list(mean)}, std={list(std)}."
             )
-        if any(value <= 0 for value in std):
+        if any(np.float32(value) <= 0 for value in std):
             raise ConfigError(f"preprocessing.std={list(std)} must be above 0.")
         return cls(tuple(channels), normalization, mean, std)
 
@@ -115,10 +116,12 @@ class Preprocessing:
             return "repeat", "gray image shown to an RGB network as three equal channels"
         if seen == 3 and self.channels == CHANNEL_NAMES[1]:
             return "luminance", "RGB image turned into gray (0.299 R + 0.587 G + 0.114 B)"
+        plural = "s" if seen > 1 else ""
+        pick = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
         raise ChannelMismatchError(
-            f"{image.source} has {seen} channels, but this checkpoint was trained on {wanted} "
-            f"({', '.join(self.channels[:8])}). Pick the channels first, e.g. pixels[..., "
-            f"{list(range(min(seen, wanted)))}], or use a checkpoint for {seen} channels."
+            f"{image.source} has {seen} channel{plural}, but this checkpoint was trained on "
+            f"{wanted} ({', '.join(self.channels[:8])}). {pick if seen > wanted else 'Use'} "
+            f"a checkpoint for {seen} channel{plural}."
         )
 
 
@@ -143,7 +146,7 @@ class PreparedImage:
         else:
             self._mean = np.array([mean], np.float32)
             # A constant image has nothing to scale: it becomes zeros.
-            self._std = np.array([std if std > 0 else 1.0], np.float32)
+            self._std = np.array([std if np.float32(std) > 0 else 1.0], np.float32)
 
     def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """Normalised pixels at the given row and column indices: (C, h, w) float32."""
@@ -178,7 +181,7 @@ class PreparedImage:
             squares = 0.0
             if math.isfinite(mean):
                 squares = sum(
-                    np.square(self._scaled(band) - np.float32(mean)).sum(dtype=np.float64)
+                    np.square(self._scaled(band) - np.float32(mean), dtype=np.float64).sum()
                     for band in bands
                 )
         if not (math.isfinite(mean) and math.isfinite(squares)):
@@ -189,8 +192,8 @@ class PreparedImage:
         bad = sum(int((~np.isfinite(band)).sum()) for band in bands)
         if bad:
             return (
-                f"{self.image.source} holds {bad} values that are NaN or infinite. Replace "
-                "them, e.g. with np.nan_to_num(image, nan=0.0)."
+                f"{self.image.source} holds NaN or infinite values, {bad} in all. Replace them, "
+                "e.g. with np.nan_to_num(image, nan=0.0)."
             )
         return (
             f"{self.image.source} holds values beyond the range of 32-bit floats. Scale it "
@@ -200,7 +203,7 @@ class PreparedImage:
 
 def _numbers(name: str, values: Any) -> tuple[float, ...]:
     if not isinstance(values, (list, tuple)) or not all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_FLOAT
         for value in values
     ):
         raise ConfigError(f"preprocessing.{name}={values!r} is not a list of finite numbers.")

@@ -1,0 +1,349 @@
+"""`read_image`: every kind of picture comes back pixel for pixel, with what was found said."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unet_hf import ImageData, read_image
+from unet_hf.errors import UnreadableImageError, UnsupportedLayoutError
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+NOISE = np.random.default_rng(0).integers(0, 65536, (12, 17, 4), dtype=np.uint16)
+GRAY16, RGB16 = NOISE[..., 0], NOISE[..., :3]
+RGB, GRAY = (RGB16 >> 8).astype(np.uint8), (GRAY16 >> 8).astype(np.uint8)
+RGBA, BITS = (NOISE >> 8).astype(np.uint8), GRAY > 99
+FOUR_BITS, COLOURS = GRAY >> 4, np.stack([RGB, RGB // 2])
+
+ALPHA = "alpha channel left out"
+PALETTE = "palette turned into its RGB colours"
+CMYK, YCBCR = "CMYK turned into RGB", "YCbCr turned into RGB"
+WHITE = "inverted: the file stores white as 0"
+
+
+def pil(pixels, mode=None, **options):
+    image = PIL.Image.fromarray(pixels)
+    image = image.quantize(16) if mode == "P" else image.convert(mode or image.mode)
+    return lambda path: image.save(path, **options)
+
+
+def tif(pixels, **options):
+    return lambda path: tifffile.imwrite(path, pixels, **options)
+
+
+def png(pixels):
+    return lambda path: path.write_bytes(imagecodecs.png_encode(pixels.copy()))
+
+
+def npy(array):
+    return lambda path: np.save(path, array)
+
+
+def by_pillow(path):
+    """For lossy files, palettes and colour spaces: what Pillow makes of them."""
+    with PIL.Image.open(path) as image:
+        image = image.convert("RGBA") if "transparency" in image.info else image
+        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+
+
+def turned(pixels, mode):
+    """RGB -> another colour mode and back, by Pillow."""
+    return np.asarray(PIL.Image.fromarray(pixels).convert(mode).convert("RGB"))
+
+
+def cmyk(inks):
+    """The definition: light that neither the colour nor the black ink takes, rounded."""
+    white = np.iinfo(inks.dtype).max
+    light = white - inks.astype(np.float64)
+    return np.round(light[..., :3] * light[..., 3:] / white).astype(inks.dtype)
+
+
+KINDS = {  # file name: how it is written, pixels expected, axes, notes
+    "gray.png": (pil(GRAY), GRAY, "YX"),
+    "gray 16.png": (pil(GRAY16), GRAY16, "YX"),
+    "gray alpha.png": (png(RGBA[..., :2]), GRAY, "YX", ALPHA),
+    "gray alpha 16.png": (png(NOISE[..., :2]), GRAY16, "YX", ALPHA),
+    "rgb.png": (pil(RGB), RGB, "YXS"),
+    "rgb 16.png": (png(RGB16), RGB16, "YXS"),
+    "rgba.png": (pil(RGBA), RGB, "YXS", ALPHA),
+    "rgba 16.png": (png(NOISE), RGB16, "YXS", ALPHA),
+    "bits.png": (pil(BITS), BITS, "YX"),
+    "4 bits.png": (pil(FOUR_BITS * 17, bits=4), FOUR_BITS * 17, "YX"),
+    "palette.png": (pil(RGB, "P"), by_pillow, "YXS", PALETTE),
+    "glass palette.png": (pil(RGB, "P", transparency=b"\0\x80"), by_pillow, "YXS", PALETTE),
+    "palette.gif": (pil(RGB, "P"), by_pillow, "YXS", PALETTE),
+    "Zellen, Präparat №7 – 細胞.png": (pil(GRAY), GRAY, "YX"),
+    "gray.jpg": (pil(GRAY), by_pillow, "YX"),
+    "rgb.jpeg": (pil(RGB), by_pillow, "YXS"),
+    "cmyk.jpg": (pil(RGB, "CMYK"), by_pillow, "YXS", CMYK),
+    "rgb.webp": (pil(RGB, lossless=True), RGB, "YXS"),
+    "rgb.bmp": (pil(RGB), RGB, "YXS"),
+    "gray 16.pgm": (pil(GRAY16), GRAY16, "YX"),
+    "12 bits.pgm": (lambda path: path.write_bytes(b"P5 2 1 4095\n\x0f\xff\x00\x01"),
+                    np.array([[65535, 16]], np.uint16), "YX", "scaled from a maximum of 4095"),
+    "text named.txt": (pil(GRAY, format="PNG"), GRAY, "YX"),
+    "rgba.tif": (tif(RGBA, photometric="rgb"), RGB, "YXS", ALPHA),
+    "rgbx.tif": (tif(RGBA, photometric="rgb", extrasamples=["unspecified"]), RGB, "YXS",
+                 "unnamed 4th channel left out"),
+    "gray alpha.tif": (pil(RGBA, "LA"), turned(RGB, "L")[..., 0], "YXS", ALPHA),
+    "planar.tif": (tif(np.moveaxis(RGB, 2, 0), photometric="rgb", planarconfig="separate"),
+                   RGB, "SYX"),
+    "jpeg.tif": (tif(RGB, photometric="rgb", compression="jpeg"), by_pillow, "YXS"),
+    "jpeg ycbcr.tif": (pil(RGB, "YCbCr", compression="jpeg"), by_pillow, "YXS"),
+    "ycbcr.tif": (tif(np.asarray(PIL.Image.fromarray(RGB).convert("YCbCr")), photometric="ycbcr"),
+                  turned(RGB, "YCbCr"), "YXS", YCBCR),
+    "cmyk.tif": (tif(RGBA, photometric="separated"), cmyk(RGBA), "YXS", CMYK),
+    "cmyk 16.tif": (tif(NOISE, photometric="separated"), cmyk(NOISE), "YXS", CMYK),
+    "palette.tif": (pil(RGB, "P"), by_pillow, "YX", PALETTE),
+    "bits.tif": (pil(BITS), BITS, "YX"),
+    "fax.tif": (pil(BITS, compression="group4"), BITS, "YX"),
+    "white is 0, bits.tif": (tif(BITS, photometric="miniswhite"), ~BITS, "YX", WHITE),
+    "white is 0.tif": (tif(GRAY, photometric="miniswhite"), 255 - GRAY, "YX", WHITE),
+    "white is 0, 12 bits.tif": (tif(GRAY16 >> 4, photometric="miniswhite", bitspersample=12),
+                                4095 - (GRAY16 >> 4), "YX", WHITE),
+    "white is 0, float.tif": (tif(GRAY / np.float32(9), photometric="miniswhite"),
+                              GRAY / np.float32(9), "YX",
+                              "not inverted: the file stores white as 0, but not what black is"),
+    "4 bits.tif": (tif(FOUR_BITS, bitspersample=4), FOUR_BITS * 17, "YX",
+                   "4-bit values scaled to 8 bits"),
+    "gray.npy": (npy(GRAY16), GRAY16, "YX"),
+    "big endian.npy": (npy(GRAY16.astype(">u2")), GRAY16, "YX"),
+    "fortran.npy": (npy(np.asfortranarray(RGB)), RGB, "YXS",
+                    "shape (12, 17, 3) read as (height, width, channels)"),
+}  # fmt: skip
+
+
+def check(image: ImageData, pixels: np.ndarray) -> None:
+    """The same values, height x width x channels, in the same dtype, of this machine's order."""
+    assert image.dtype == pixels.dtype
+    assert image.dtype.isnative
+    assert image.pixels.shape == np.atleast_3d(pixels).shape
+    assert np.array_equal(image.pixels, np.atleast_3d(pixels))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_is_read_to_the_last_bit(name: str, tmp_path: Path):
+    write, pixels, axes, *notes = KINDS[name]
+    write(tmp_path / name)
+    image = read_image(tmp_path / name)
+    check(image, pixels(tmp_path / name) if callable(pixels) else pixels)
+    assert (image.source, image.axes, image.notes) == (name, axes, tuple(notes))
+    assert (image.page, image.pages) == (0, 1)
+    assert json.loads(json.dumps(image.summary()))["dtype"] == str(image.dtype)
+    assert str(tmp_path) not in json.dumps(image.summary())
+
+
+TYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
+LAYOUTS = {
+    "plain": {},
+    "bigtiff": {"bigtiff": True},
+    "big endian": {"byteorder": ">"},
+    "big endian, deflate": {"byteorder": ">", "compression": "zlib", "predictor": True},
+    "lzw": {"compression": "lzw"},
+    "deflate, strips": {"compression": "zlib", "rowsperstrip": 5},
+    "zstd": {"compression": "zstd"},
+    "tiles, lzw": {"tile": (16, 16), "compression": "lzw"},
+}
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_tiff_keeps_its_dtype_however_it_is_stored(layout: str, dtype: str, tmp_path: Path):
+    pixels = (RGB16 if "float" in dtype else RGB16 - 30000).astype(dtype)
+    tif(pixels, photometric="rgb", **LAYOUTS[layout])(tmp_path / "image.tif")
+    check(read_image(tmp_path / "image.tif"), pixels)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
+@pytest.mark.parametrize("ending", ["png", "tif", "bmp", "gif", "webp", "npy"])
+def test_thin_and_tiny_images(size: tuple[int, int], ending: str, tmp_path: Path):
+    pixels = np.resize(GRAY, size)
+    write = npy(pixels) if ending == "npy" else pil(pixels, lossless=True)
+    write(tmp_path / f"thin.{ending}")
+    image = read_image(tmp_path / f"thin.{ending}")
+    assert (image.height, image.width) == size
+    assert np.array_equal(image.pixels[..., 0], pixels)
+
+
+def with_exif_chunk(content: bytes, exif: bytes) -> bytes:
+    """A PNG with an eXIf chunk behind its header of 33 bytes."""
+    length, checksum = struct.pack(">I", len(exif)), struct.pack(">I", zlib.crc32(b"eXIf" + exif))
+    return content[:33] + length + b"eXIf" + exif + checksum + content[33:]
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("kind", ["jpg", "png", "16-bit png", "tif", "deflate tif"])
+def test_orientation_is_applied_as_pillow_does(kind: str, orientation: int, tmp_path: Path):
+    path = tmp_path / f"turned.{kind[-3:]}"
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    if kind.endswith("tif"):
+        options = {"compression": "zlib"} if kind == "deflate tif" else {}
+        tag = (0x0112, "H", 1, orientation, True)
+        tif(RGB, photometric="rgb", extratags=[tag], **options)(path)
+    elif kind == "16-bit png":
+        content = imagecodecs.png_encode(RGB16.copy())
+        path.write_bytes(with_exif_chunk(content, exif.tobytes().removeprefix(b"Exif\0\0")))
+    else:
+        pil(RGB, exif=exif)(path)
+    image = read_image(path)
+    with PIL.Image.open(path) as opened:
+        upright = np.asarray(PIL.ImageOps.exif_transpose(opened))
+    pixels = image.pixels >> 8 if kind == "16-bit png" else image.pixels  # Pillow keeps 8 bits
+    assert np.array_equal(pixels, upright)
+    assert any("rotated" in note for note in image.notes) == (2 <= orientation <= 8)
+
+
+STACK = np.random.default_rng(1).integers(0, 256, (2, 3, 2, 12, 17), dtype=np.uint8)
+
+
+def expected_page(array: np.ndarray, axes: str, page: int) -> np.ndarray:
+    """By plain transposition: pages first in the order of the axes, then Y, X and channels."""
+    others = [axis for axis in axes if axis not in "YXSC"]
+    order = [*others, "Y", "X", *(axis for axis in axes if axis in "SC")]
+    array = array.transpose([axes.index(axis) for axis in order])
+    return array.reshape(-1, *array.shape[len(others) :])[page]
+
+
+def save_all(path):
+    first, *others = map(PIL.Image.fromarray, STACK[0, :, 0])
+    first.save(path, save_all=True, append_images=others, lossless=True)
+
+
+STACKS = {  # file name: how it is written, array, axes of the array, pages
+    "imagej.tif": (tif(STACK, imagej=True), STACK, "TZCYX", 6),
+    "imagej deflate.tif": (tif(STACK, imagej=True, compression="zlib"), STACK, "TZCYX", 6),
+    "plain.ome.tif": (tif(STACK, metadata={"axes": "TCZYX"}), STACK, "TCZYX", 4),
+    "lzw.ome.tif": (tif(STACK, metadata={"axes": "TCZYX"}, compression="lzw"), STACK, "TCZYX", 4),
+    "colours.ome.tif": (tif(COLOURS, photometric="rgb", metadata={"axes": "ZYXS"}),
+                        COLOURS, "ZYXS", 2),
+    "volume.tif": (tif(STACK[0, :, 0], volumetric=True, tile=(2, 16, 16), compression="zlib",
+                       photometric="minisblack"), STACK[0, :, 0], "ZYX", 3),
+    "pages.tif": (save_all, STACK[0, :, 0], "IYX", 3),
+    "animation.webp": (save_all, None, "YXS", 3),
+    "animation.gif": (save_all, None, "YXS", 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_every_page_of_a_stack(name: str, tmp_path: Path):
+    write, array, axes, pages = STACKS[name]
+    write(tmp_path / name)
+    for page in range(pages):
+        image = read_image(tmp_path / name, page=page)
+        if array is None:  # an animation
+            check(image, np.stack([STACK[0, page, 0]] * 3, axis=2))
+        else:
+            check(image, expected_page(array, axes, page))
+        assert (image.axes, image.page, image.pages) == (axes, page, pages)
+        said = f"page {page} of {pages} (counted from 0); the others were not looked at"
+        assert image.notes[-1] == said
+    with pytest.raises(UnsupportedLayoutError, match=f"no page {pages}: it has {pages} pages"):
+        read_image(tmp_path / name, page=pages)
+
+
+def test_axes_that_a_tiff_does_not_name_are_said_or_given(tmp_path: Path):
+    tif(STACK[0, 0], photometric="minisblack")(tmp_path / "stack.tif")
+    image = read_image(tmp_path / "stack.tif", page=1)
+    check(image, STACK[0, 0, 1])
+    assert image.notes[0] == "axes 'QYX' are not named in the file: Q read as pages"
+    check(read_image(tmp_path / "stack.tif", axes="cyx"), np.moveaxis(STACK[0, 0], 0, 2))
+
+
+def test_pages_of_different_sizes_types_and_palettes(tmp_path: Path):
+    path = tmp_path / "scans.tif"
+    scans = [GRAY, GRAY16[:5], GRAY // 3, RGB]
+    with tifffile.TiffWriter(path) as file:
+        for pixels in scans:
+            file.write(pixels, metadata=None)
+    for page, pixels in enumerate(scans):
+        check(read_image(path, page=page), pixels)
+    first, second = (PIL.Image.fromarray(pixels).quantize(8) for pixels in (RGB, RGB[::-1]))
+    first.save(path, save_all=True, append_images=[second])
+    check(read_image(path, page=0), np.asarray(first.convert("RGB")))
+    check(read_image(path, page=1), np.asarray(second.convert("RGB")))
+
+
+def test_only_the_page_asked_for_is_decoded(tmp_path: Path):
+    path = tmp_path / "stack.tif"
+    tif(STACK[0, :, 0], photometric="minisblack", compression="zlib")(path)
+    with tifffile.TiffFile(path) as file:
+        start, length = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
+    content = bytearray(path.read_bytes())
+    content[start : start + length] = b"\xff" * length
+    path.write_bytes(content)
+    for page in (0, 2):
+        check(read_image(path, page=page), STACK[0, page, 0])
+    with pytest.raises(UnreadableImageError):
+        read_image(path, page=1)
+
+
+@given(st.permutations("TZCYX"), st.integers(0, 5), st.booleans())
+def test_axes_in_any_order(order: list[str], page: int, fortran: bool):
+    array = STACK.transpose(["TZCYX".index(axis) for axis in order])
+    array = np.asfortranarray(array) if fortran else array
+    image = read_image(array, axes="".join(order), page=page)
+    check(image, expected_page(array, "".join(order), page))
+    assert image.pages == 6
+
+
+STRIDED = [GRAY16.T, RGB[::-1, ::2], NOISE[..., :2], np.asfortranarray(RGB16)]
+
+
+@pytest.mark.parametrize("array", [GRAY, RGB, BITS, GRAY16.astype(">u2"), *STRIDED])
+def test_arrays(array: np.ndarray):
+    image = read_image(array)
+    check(image, array.astype(array.dtype.newbyteorder("=")))
+    assert image.axes == ("YX" if array.ndim == 2 else "YXS")
+    assert bool(image.notes) == (array.ndim == 3)
+
+
+MODES = {
+    "1": (BITS,), "L": (GRAY,), "I;16": (GRAY16,), "I": (GRAY16.astype(np.int32) * 9,),
+    "F": (GRAY / np.float32(7),), "RGB": (RGB,), "P": (None, PALETTE), "PA": (None, PALETTE),
+    "CMYK": (None, CMYK), "YCbCr": (None, YCBCR), "HSV": (None, "HSV turned into RGB"),
+    "LA": (GRAY, ALPHA), "RGBA": (RGB, ALPHA), "RGBX": (RGB, ALPHA),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pillow_images_of_every_mode(mode: str):
+    pixels, *notes = MODES[mode]
+    source = PIL.Image.fromarray(RGB if pixels is None else pixels)
+    source = source if source.mode == mode else source.convert(mode)
+    image = read_image(source)
+    check(image, np.asarray(source.convert("RGB")) if pixels is None else pixels)
+    assert (image.source, image.format, image.notes) == ("PIL image", "PIL", tuple(notes))
+
+
+def test_a_pillow_animation_stays_at_the_frame_it_showed(tmp_path: Path):
+    save_all(tmp_path / "a.gif")
+    with PIL.Image.open(tmp_path / "a.gif") as animation:
+        animation.seek(1)
+        check(read_image(animation, page=2), np.stack([STACK[0, 2, 0]] * 3, axis=2))
+        assert animation.tell() == 1
+
+
+def test_image_data_is_returned_as_it_is():
+    image = read_image(GRAY)
+    assert read_image(image) is image
+
+
+@pytest.mark.parametrize("write", [tifffile.imwrite, np.save])
+def test_pixels_outlive_the_file(write, tmp_path: Path):
+    path = tmp_path / "image.npy"
+    write(path, GRAY)
+    image = read_image(path)
+    with path.open("r+b") as file:
+        file.write(bytes(2000))
+    check(image, GRAY)
