@@ -15,7 +15,7 @@ import torch
 
 from unet_hf import Segmentation, UNet, UNetError, read_image
 from unet_hf.errors import ConfigError
-from unet_hf.images import ImageData
+from unet_hf.image_data import ImageData
 
 MAX_PIXELS = 4096 * 4096
 MAX_FILE_MEGABYTES = 200

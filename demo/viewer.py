@@ -17,7 +17,8 @@ import numpy as np
 import PIL.Image
 
 from unet_hf import Segmentation
-from unet_hf.images import ImageData, to_display
+from unet_hf.image_data import ImageData
+from unet_hf.overlay import to_display
 
 HERE = Path(__file__).parent
 STEPS = 100  # thresholds a unit of probability

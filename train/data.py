@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unet_hf.errors import DatasetError
-from unet_hf.images import ImageData, read_image
+from unet_hf.image_data import ImageData
+from unet_hf.images import read_image
 from unet_hf.preprocessing import Preprocessing
 
 from .augmentation import Augmentation

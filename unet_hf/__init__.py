@@ -7,7 +7,8 @@
 
 from .errors import UNetError
 from .hub import shipped_checkpoints
-from .images import ImageData, read_image
+from .image_data import ImageData
+from .images import read_image
 from .segmentation import Segmentation
 from .unet import UNet
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .errors import ChannelMismatchError, ConfigError, NonFiniteImageError
-from .images import ImageData
+from .image_data import ImageData
 
 CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "gray" means to Pillow and to JPEG

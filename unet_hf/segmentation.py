@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .configuration import checked_threshold, checked_tile_size
 from .files import write_whole
-from .images import ImageData, ImageSource, read_image, to_display
-from .overlay import color_table, draw_overlay
+from .image_data import ImageData
+from .images import ImageSource, read_image
+from .overlay import color_table, draw_overlay, to_display
 from .tiling import mirrored
 
 if TYPE_CHECKING:
