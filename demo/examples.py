@@ -1,10 +1,13 @@
 """Pictures to start with: real ones that scikit-image ships, and our own drawings."""
 
+import base64
+import io
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import gradio as gr
 import PIL.Image
 
 from unet_hf.hub import SHIPPED
@@ -33,3 +36,33 @@ def examples() -> tuple[Example, ...]:
         Example("EM, drawn", str(SHIPPED / "unet-isbi" / SAMPLE), "unet-isbi"),
         Example("Nuclei, drawn", str(SHIPPED / "unet-nuclei" / SAMPLE), "unet-nuclei"),
     )
+
+
+def picker() -> gr.HTML:
+    """A row of buttons with thumbnails; a click is a `select` event with the example's number.
+
+    (A `gr.Gallery` does not tell of a second click on the same picture.)
+    """
+    buttons = "".join(
+        f'<button type="button" data-index="{index}"><img src="{_thumbnail(example.path)}" alt="">'
+        f"{example.title}</button>"
+        for index, example in enumerate(examples())
+    )
+    return gr.HTML(
+        f'<div class="examples" role="group" aria-label="Examples">{buttons}</div>',
+        js_on_load="""
+            element.addEventListener("click", (event) => {
+              const button = event.target.closest("button");
+              if (button) trigger("select", { index: Number(button.dataset.index), value: null });
+            });
+        """,
+        elem_id="examples",
+    )
+
+
+def _thumbnail(path: str) -> str:
+    buffer = io.BytesIO()
+    with PIL.Image.open(path) as image:
+        image.thumbnail((220, 220))
+        image.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

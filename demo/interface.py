@@ -8,7 +8,7 @@ import gradio as gr
 from unet_hf import Segmentation, shipped_checkpoints
 
 from . import actions
-from .examples import examples
+from .examples import examples, picker
 from .page import FOOTER, HEADER
 from .viewer import STEPS, show_image, show_result, viewer
 
@@ -40,18 +40,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
             with gr.Column(scale=4, min_width=280):
                 gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
                 upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=128)
-                gallery = gr.Gallery(
-                    [(example.path, example.title) for example in shown],
-                    label="Examples",
-                    show_label=False,
-                    columns=3,
-                    height=132,
-                    object_fit="cover",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    elem_id="examples",
-                )
+                gallery = picker()
                 gr.HTML('<h2 class="step">Checkpoint <small>shipped, or a Hub id</small></h2>')
                 model = gr.Dropdown(
                     models,
@@ -180,7 +169,10 @@ def build(default_model: str | None = None) -> gr.Blocks:
 
         inputs = [source, model, page_number, opacity]
         upload.upload(
-            on_upload, upload, [source, upload, picture, page_number, facts, alert], **HIDDEN
+            on_upload,
+            upload,
+            [source, upload, picture, page_number, facts, alert],
+            **HIDDEN,
         )
         upload.clear(lambda: None, None, source, **HIDDEN)
         chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)

@@ -29,8 +29,13 @@ CSS = """
 #facts { font-variant-numeric: tabular-nums; padding: 0 2px; }
 .small code { white-space: normal !important; overflow-wrap: anywhere; }
 @media (max-width: 500px) { .gradio-container .main { padding: 12px !important; } }
-#examples .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
-#examples .caption-label { max-width: 100%; font-size: 12px; }
+.examples { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; }
+.examples button { font-size: 13px; line-height: 1.3; cursor: pointer; border-radius: 8px; }
+.examples img {
+  width: 100%; aspect-ratio: 1; object-fit: cover; margin: 0 0 5px !important;
+  border-radius: 8px; border: 2px solid transparent;
+}
+.examples button:hover img, .examples button:focus-visible img { border-color: #0ea5e9; }
 """
 
 # A picture pasted anywhere on the page goes the way of a chosen file.
