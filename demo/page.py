@@ -30,7 +30,10 @@ CSS = """
 .small code { white-space: normal !important; overflow-wrap: anywhere; }
 @media (max-width: 500px) { .gradio-container .main { padding: 12px !important; } }
 .examples { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; }
-.examples button { font-size: 13px; line-height: 1.3; cursor: pointer; border-radius: 8px; }
+.examples button {
+  font-size: 13px !important; font-weight: 500 !important; line-height: 1.3; cursor: pointer;
+  background: none !important; border: 0 !important; padding: 0 !important;
+}
 .examples img {
   width: 100%; aspect-ratio: 1; object-fit: cover; margin: 0 0 5px !important;
   border-radius: 8px; border: 2px solid transparent;

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from demo.examples import haematoxylin
 from unet_hf import UNet
 from unet_hf.errors import ChannelMismatchError, NonFiniteImageError
 from unet_hf.synthetic import electron_micrograph
@@ -140,9 +141,7 @@ def test_opacity_and_threshold_are_drawn_without_asking_the_server(page: Page, t
     )
     page.wait_for_timeout(300)
     plain = pixels(page)
-    from skimage import data
-
-    assert np.array_equal(plain, data.immunohistochemistry())  # opacity 0: the image itself
+    assert np.array_equal(plain, haematoxylin())  # opacity 0: the image itself
     assert not np.array_equal(plain, with_classes)
     assert not asked
 
@@ -157,17 +156,13 @@ def test_opacity_and_threshold_are_drawn_without_asking_the_server(page: Page, t
 
 
 def test_files_follow_the_threshold_slider(page: Page, tmp_path: Path):
-    from skimage import data
-
     slider = page.locator("#threshold input[type=range]")
     slider.focus()
     for _ in range(10):
         slider.press("ArrowLeft")
     slider.dispatch_event("pointerup")
     chosen = float(slider.input_value())
-    expected = UNet.from_pretrained("unet-nuclei").segment(
-        data.immunohistochemistry(), threshold=chosen
-    )
+    expected = UNet.from_pretrained("unet-nuclei").segment(haematoxylin(), threshold=chosen)
     page.wait_for_timeout(1500)
     with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
         assert np.array_equal(np.asarray(image), expected.mask)
