@@ -10,7 +10,7 @@ from unet_hf import Segmentation, shipped_checkpoints
 from . import actions
 from .examples import examples, picker
 from .page import FOOTER, HEADER
-from .viewer import STEPS, show_image, show_result, viewer
+from .viewer import STEPS, show_image, show_result, thinning, viewer
 
 DEFAULT_ALPHA = 0.45
 CAPACITY = {"concurrency_id": "network", "concurrency_limit": 1}  # one heavy job at a time
@@ -32,7 +32,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
         analytics_enabled=False,
     ) as page:
         gr.HTML(HEADER)
-        # The path of the image in view, and its last result; both leave after a while.
+        # The path of the image in view; its result and the opacity its files were written with.
         source = gr.State(None, time_to_live=actions.KEEP_SECONDS)
         current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
 
@@ -98,7 +98,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
         def describe(result: Segmentation, alpha: float) -> dict[Any, Any]:
             two_classes = result.threshold is not None
             return {
-                current: result,
+                current: (result, alpha),
                 picture: show_result(result, alpha),
                 threshold: gr.update(
                     visible=True if two_classes else "hidden",
@@ -116,6 +116,9 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 for kind, button in downloads.items()
             }
 
+        def no_files() -> dict[Any, Any]:
+            return {button: gr.update(interactive=False) for button in downloads.values()}
+
         def say(error: Exception) -> dict[Any, Any]:
             return {alert: gr.update(value=alert_html(actions.plain_sentence(error)), visible=True)}
 
@@ -125,8 +128,10 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 image = actions.read_upload(file)
             except Exception as error:
                 return {source: None, upload: None} | say(error)
-            return {
+            return no_files() | {
                 source: file,
+                current: None,  # the last result was another image's
+                threshold: gr.update(visible="hidden"),
                 picture: show_image(image),
                 page_number: gr.update(visible=image.pages > 1, value=0, maximum=image.pages - 1),
                 facts: facts_of_image(image),
@@ -153,25 +158,30 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 result = actions.segment_file(
                     path, name, page=number, progress=lambda done, total: progress((done, total))
                 )
-                waiting = {button: gr.update(interactive=False) for button in downloads.values()}
-                yield describe(result, alpha) | waiting  # the eye first, then the files
+                yield describe(result, alpha) | no_files()  # the eye first, then the files
                 yield files_of(result, alpha)
             except Exception as error:
                 yield say(error)
 
-        def on_release(result: Segmentation | None, cut: float, alpha: float) -> dict[Any, Any]:
-            """A slider came to rest: the files follow what the eye sees."""
-            if result is None:
+        def on_slider(
+            shown_now: tuple[Segmentation, float] | None, cut: float, alpha: float
+        ) -> dict[Any, Any]:
+            """The files follow what the eye sees."""
+            if shown_now is None:
                 return {}
-            if result.threshold is not None:
-                result = result.with_threshold(round(cut * STEPS) / STEPS)
-            return {current: result, **files_of(result, alpha)}
+            result, written_alpha = shown_now
+            cut = round(cut * STEPS) / STEPS
+            if result.threshold is not None and result.threshold != cut:
+                result = result.with_threshold(cut)
+            elif alpha == written_alpha:
+                return {}
+            return {current: (result, alpha), **files_of(result, alpha)}
 
         inputs = [source, model, page_number, opacity]
         upload.upload(
             on_upload,
             upload,
-            [source, upload, picture, page_number, facts, alert],
+            [source, upload, page_number, *result_outputs],
             **HIDDEN,
         )
         upload.clear(lambda: None, None, source, **HIDDEN)
@@ -182,12 +192,13 @@ def build(default_model: str | None = None) -> gr.Blocks:
             on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN
         )
         for slider, event in ((opacity, "opacity"), (threshold, "threshold")):
-            slider.input(None, slider, None, js=_tell_viewer(event), **HIDDEN)
-            slider.release(
-                on_release,
+            slider.change(None, slider, None, js=_tell_viewer(event), **HIDDEN)
+            slider.change(
+                on_slider,
                 [current, threshold, opacity],
                 [current, *downloads.values()],
                 show_progress="hidden",
+                trigger_mode="always_last",  # a slider on its way: only where it came to rest
                 **CAPACITY,
                 **HIDDEN,
             )
@@ -265,7 +276,9 @@ def facts_of(result: Segmentation) -> str:
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
-    return " · ".join([text, *result.notes])
+    step = thinning(result.image.height, result.image.width)
+    drawn = [f"drawn here from every {step}th pixel, the files have all"] if step > 1 else []
+    return " · ".join([text, *drawn, *result.notes])
 
 
 def alert_html(sentence: str) -> str:

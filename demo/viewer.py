@@ -9,6 +9,7 @@ any of them is exactly the mask that Python computes.
 import base64
 import io
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,10 @@ def viewer() -> gr.HTML:
 
 def show_image(image: ImageData) -> dict[str, Any]:
     """The picture alone, before anything is known about it."""
-    step = _step(image.height, image.width)
+    step = thinning(image.height, image.width)
     return {
         "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing
-        "image": _png(to_display(image)[::step, ::step]),
+        "image": _png(to_display(replace(image, pixels=image.pixels[::step, ::step]))),
         "width": image.width,
         "height": image.height,
         "step": step,
@@ -50,12 +51,15 @@ def show_image(image: ImageData) -> dict[str, Any]:
 
 def show_result(result: Segmentation, alpha: float) -> dict[str, Any]:
     """The picture and its classes, as `viewer.js` reads them."""
-    step = _step(*result.mask.shape)
+    step = thinning(*result.mask.shape)
     two_classes = result.threshold is not None
-    classes = threshold_levels(result.probabilities[1]) if two_classes else result.mask
+    if two_classes:
+        classes = threshold_levels(result.probabilities[1, ::step, ::step])
+    else:
+        classes = result.mask[::step, ::step]
     names = list(result.id2label.values())
     return show_image(result.image) | {
-        "classes": _png(classes[::step, ::step]),
+        "classes": _png(classes),
         "threshold": result.threshold if two_classes else None,
         "steps": STEPS,
         "names": names,
@@ -74,7 +78,8 @@ def threshold_levels(probability: np.ndarray) -> np.ndarray:
     return np.searchsorted(thresholds, probability, side="left").astype(np.uint8)
 
 
-def _step(height: int, width: int) -> int:
+def thinning(height: int, width: int) -> int:
+    """Every how many-th pixel is drawn."""
     return -(-max(height, width) // LONGEST_SIDE)
 
 
