@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 OFFLINE = {
@@ -18,6 +19,10 @@ OFFLINE = {
 }
 os.environ.update(OFFLINE)  # before anything of Hugging Face is imported
 sys.path.insert(0, str(ROOT))
+
+# The same examples in every run, and none that fails because the machine was busy.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture
