@@ -134,9 +134,23 @@ def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
 def predict_window(model: "UNet", window: Tensor) -> np.ndarray:
     """(C, h, w) normalised pixels -> (classes, h', w') float32 probabilities."""
     batch = window[None].to(model.device, memory_format=torch.channels_last)
-    if model.smallest_feature_map(*window.shape[-2:]) < SMALL_CONVOLUTION:
+    if smallest_feature_map(model, *window.shape[-2:]) < SMALL_CONVOLUTION:
         batch = batch.repeat(2, 1, 1, 1)
     return softmax(model(batch)[0].float().cpu().numpy())
+
+
+def smallest_feature_map(model: "UNet", height: int, width: int) -> int:
+    """About how many values enter the smallest convolution for a window of this size."""
+    base, geometry = model.config["base_channels"], model.geometry
+    multiple = geometry.multiple
+    values = [model.config["in_channels"] * height * width]
+    if geometry.padding == "same":
+        values.append(base * multiple * (height // multiple) * (width // multiple) // 2)
+    else:  # the end of the bottleneck, and the head: valid convolutions shrink the map
+        output = [side - 2 * geometry.halo for side in (height, width)]
+        bottom = [(side + 4 * (multiple - 1)) // multiple for side in output]
+        values += [base * multiple * bottom[0] * bottom[1] // 2, base * output[0] * output[1]]
+    return min(values)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

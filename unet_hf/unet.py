@@ -244,18 +244,6 @@ class UNet(
         config = self.config
         return TileGeometry(config["depth"], config["padding"], config["upsampling"])
 
-    def smallest_feature_map(self, height: int, width: int) -> int:
-        """About how many values enter the smallest convolution for an input of this size."""
-        base, multiple = self.config["base_channels"], self.geometry.multiple
-        values = [self.config["in_channels"] * height * width]
-        if self.config["padding"] == "same":
-            values.append(base * multiple * (height // multiple) * (width // multiple) // 2)
-        else:  # the end of the bottleneck, and the head: valid convolutions shrink the map
-            output = [side - 2 * self.geometry.halo for side in (height, width)]
-            bottom = [(side + 4 * (multiple - 1)) // multiple for side in output]
-            values += [base * multiple * bottom[0] * bottom[1] // 2, base * output[0] * output[1]]
-        return min(values)
-
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing.from_config(self.config["preprocessing"], self.config["in_channels"])
