@@ -168,13 +168,13 @@ def build(default_model: str | None = None) -> gr.Blocks:
         ) -> dict[Any, Any]:
             """The files follow what the eye sees."""
             if shown_now is None:
-                return {}
+                return {current: None}
             result, written_alpha = shown_now
             cut = round(cut * STEPS) / STEPS
             if result.threshold is not None and result.threshold != cut:
                 result = result.with_threshold(cut)
             elif alpha == written_alpha:
-                return {}
+                return {current: shown_now}
             return {current: (result, alpha), **files_of(result, alpha)}
 
         inputs = [source, model, page_number, opacity]

@@ -164,6 +164,8 @@ class UNet(
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Gaussian weights of std sqrt(2 / N), N the incoming nodes of a neuron (section 3)."""
+        if self.head.weight.is_meta:  # shapes alone, about to be loaded: nothing to draw
+            return
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 # At stride 2, a 2x2 transposed kernel brings each output pixel one tap a channel.
