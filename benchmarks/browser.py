@@ -1,4 +1,4 @@
-"""Click to overlay: `python benchmarks/browser.py` (needs requirements-dev.txt and chromium).
+"""Click to overlay: `python -m benchmarks.browser` (needs requirements-dev.txt and chromium).
 
 Starts the demo, opens it in headless Chromium, and presses "Segment" again and again on the
 512 x 512 micrograph. Time is taken in the page, from the click to the overlay on the canvas.

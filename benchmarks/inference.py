@@ -1,4 +1,4 @@
-"""How long one image takes: `python benchmarks/inference.py`.
+"""How long one image takes: `python -m benchmarks.inference`.
 
 Side by side in one process, round after round, so that a machine whose speed drifts slows both
 sides alike: `model.segment` of a shipped checkpoint (reading excluded), and the bare forward
