@@ -80,6 +80,11 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
     assert "license: cc0-1.0" in card
     assert f"{evidence['membrane']['v_rand']:.4f}" in card
     assert "--max_train_steps 12" in card
+    assert str(tmp_path) not in card
+
+    again = run("--dataset_name", membranes, "--output_dir", out)
+    assert again.returncode == 1
+    assert "already holds a training" in again.stderr  # nothing is overwritten
 
 
 def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
@@ -107,6 +112,19 @@ def test_training_learns(tmp_path):
         learning_rate=1e-2, elastic_std=2,
     )  # fmt: skip
     assert train(config).mean_iou > 0.8  # everything "background" has 0.45
+
+
+def test_short_trainings_are_not_averaged_with_their_random_start():
+    import torch
+
+    from train.loop import moving_average
+
+    averaged, steps = [torch.zeros(1)], 30
+    for step in range(steps):
+        moving_average(0.998)(averaged, [torch.ones(1)], torch.tensor(step + 1))
+    assert averaged[0].item() > 0.99  # a plain average of decay 0.998 would be at 0.06
+    moving_average(0.998)(averaged, [torch.zeros(1)], torch.tensor(10**6))
+    assert averaged[0].item() > 0.98
 
 
 def test_the_papers_preset_trains_with_valid_convolutions(membranes):

@@ -3,12 +3,14 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -24,6 +26,8 @@ from .data import LabelledData, RandomCrops, load_data
 from .evaluation import Evaluation, describe, evaluate
 from .losses import weighted_cross_entropy
 from .publish import write_checkpoint
+
+METRICS = "metrics.jsonl"  # one line an evaluation
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,11 @@ def train(config: TrainingConfig) -> Evaluation:
         DatasetError, ConfigError, DivergedError: With what to do about it.
     """
     output = Path(config.output_dir)
+    if (output / METRICS).exists():
+        raise ConfigError(
+            f"--output_dir {output} already holds a training. Choose another folder, or move "
+            "that one away."
+        )
     accelerator = Accelerator(mixed_precision=choose_precision(config.mixed_precision))
     set_seed(config.seed)
 
@@ -73,9 +82,7 @@ def train(config: TrainingConfig) -> Evaluation:
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     # Validation must not touch batch norm's running averages of the trained weights, hence a
     # copy whose parameters and buffers follow them.
-    averaged = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
+    averaged = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -116,7 +123,7 @@ def train(config: TrainingConfig) -> Evaluation:
                 "learning_rate": schedule.get_last_lr()[0],
                 **asdict(evaluation),
             }
-            with (output / "metrics.jsonl").open("a") as log:
+            with (output / METRICS).open("a") as log:
                 log.write(json.dumps(row) + "\n")
             progress.write(f"step {step}: {describe(evaluation)}")
             if best is None or evaluation.score >= best.score:
@@ -125,6 +132,17 @@ def train(config: TrainingConfig) -> Evaluation:
     progress.close()
     assert best is not None  # the last step always evaluates
     return best
+
+
+def moving_average(decay: float) -> Callable[..., None]:
+    """Exponential moving average that forgets faster at first: after 300 steps of decay 0.998,
+    half of a plain one would still be the random weights of the start."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
+        now = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(now)(averaged, current, steps)
+
+    return update
 
 
 def choose_precision(asked: str) -> str:

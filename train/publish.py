@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -100,8 +100,8 @@ def model_card(
         template_path=str(Path(__file__).parent / "card.md"),
         name=name,
         title=name,
-        classes=" and ".join(model.id2label.values()),
-        channels=", ".join(model.preprocessing.channels),
+        classes=", ".join(model.id2label.values()),
+        channels="/".join(model.preprocessing.channels),
         labels=labels,
         license_note=config.license_note,
         citation=config.citation,
@@ -111,7 +111,7 @@ def model_card(
         worst=sorted(evaluation.images, key=lambda row: row["mean_iou"])[:3],
         step=step,
         parameters=f"{sum(weight.numel() for weight in model.parameters()):,}",
-        command=config.command(without=CARD_TEXTS),
+        command=replace(config, output_dir=name).command(without=CARD_TEXTS),
         evaluate_command=(
             f"python -m train evaluate --model {name} --dataset_name {config.dataset_name} "
             f"--split {config.validation_split}"

@@ -38,8 +38,8 @@ class Segmentation:
     probabilities: (classes, H, W) float32, 0 to 1, summing to 1 over the classes.
     """
 
-    mask: np.ndarray
-    probabilities: np.ndarray
+    mask: np.ndarray = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
     id2label: dict[int, str]
     colors: list[str]  # "#rrggbb", by class id
     threshold: float | None  # two classes: mask = probabilities[1] > threshold
