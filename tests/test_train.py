@@ -101,6 +101,15 @@ def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
     assert again == reported
 
 
+def test_the_threshold_keeps_away_from_a_cliff():
+    from train.evaluation import CANDIDATES, steady_best
+
+    scores = dict.fromkeys(CANDIDATES, 0.5)
+    scores |= {0.2: 0.99, 0.25: 0.98, 0.3: 0.97, 0.35: 0.9}
+    assert steady_best(scores) == 0.25  # 0.2 is best, but at 0.15 everything falls open
+    assert steady_best(dict.fromkeys(CANDIDATES, 0.0) | {0.95: 1.0, 0.9: 0.9}) == 0.95
+
+
 def test_training_learns(tmp_path):
     """Sixty steps of a tiny network find drawn nuclei."""
     from train.loop import train
