@@ -72,7 +72,7 @@ def train(config: TrainingConfig) -> Evaluation:
         crops,
         batch_size=config.train_batch_size,
         num_workers=config.dataloader_num_workers,
-        worker_init_fn=lambda _: torch.set_num_threads(1),  # two cores: leave one to the network
+        worker_init_fn=use_one_thread,
     )
     report_plan(config, data, model, size, accelerator)
     output.mkdir(parents=True, exist_ok=True)
@@ -132,6 +132,11 @@ def train(config: TrainingConfig) -> Evaluation:
     progress.close()
     assert best is not None  # the last step always evaluates
     return best
+
+
+def use_one_thread(worker: int) -> None:
+    """For a process that prepares crops: the cores belong to the network."""
+    torch.set_num_threads(1)
 
 
 def moving_average(decay: float) -> Callable[..., None]:
