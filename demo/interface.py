@@ -171,11 +171,14 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 return {current: None}
             result, written_alpha = shown_now
             cut = round(cut * STEPS) / STEPS
-            if result.threshold is not None and result.threshold != cut:
-                result = result.with_threshold(cut)
-            elif alpha == written_alpha:
-                return {current: shown_now}
-            return {current: (result, alpha), **files_of(result, alpha)}
+            try:
+                if result.threshold is not None and result.threshold != cut:
+                    result = result.with_threshold(cut)
+                elif alpha == written_alpha:
+                    return {current: shown_now}
+                return {current: (result, alpha), **files_of(result, alpha)}
+            except Exception as error:  # the files could not be written
+                return say(error)
 
         inputs = [source, model, page_number, opacity]
         upload.upload(
@@ -196,7 +199,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
             slider.change(
                 on_slider,
                 [current, threshold, opacity],
-                [current, *downloads.values()],
+                [current, *downloads.values(), alert],
                 show_progress="hidden",
                 trigger_mode="always_last",  # a slider on its way: only where it came to rest
                 **CAPACITY,
@@ -277,7 +280,7 @@ def facts_of(result: Segmentation) -> str:
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
     step = thinning(result.image.height, result.image.width)
-    drawn = [f"drawn here from every {step}th pixel, the files have all"] if step > 1 else []
+    drawn = [f"drawn here at 1/{step} of its size, the files have every pixel"] if step > 1 else []
     return " · ".join([text, *drawn, *result.notes])
 
 

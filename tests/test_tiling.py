@@ -97,6 +97,12 @@ def test_tiled_equals_whole_image_to_the_bit(name, size):
         assert np.array_equal(tiled.mask, whole.mask)
 
 
+@pytest.mark.parametrize("tile_size", [0, -5, 20, 1e3, True])
+def test_an_unusable_tile_size_is_refused_not_replaced(tile_size, gray_image):
+    with pytest.raises(ConfigError, match="tile_size"):
+        UNet(base_channels=2, depth=2).segment(gray_image, tile_size=tile_size)
+
+
 def test_the_smallest_tile_is_exact_too():
     torch.manual_seed(0)
     model = UNet(base_channels=4, depth=2)

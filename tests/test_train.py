@@ -13,6 +13,7 @@ from train.config import TrainingConfig, parse_arguments
 from train.data import load_data
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, DatasetError
+from unet_hf.metrics import confusion_matrix, overlap_scores
 from unet_hf.synthetic import electron_micrograph, fluorescence_nuclei
 
 from .conftest import ROOT
@@ -99,6 +100,22 @@ def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
     reported = train(config)
     again = evaluate(UNet.from_pretrained(tmp_path / "out"), load_data(config).validation)
     assert again == reported
+
+
+def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
+    from train.data import load_splits
+    from train.evaluation import evaluate
+
+    write_dataset(tmp_path, {"validation": 2}, draw=fluorescence_nuclei)
+    (pairs,), _, _ = load_splits(config_for(tmp_path), "validation")
+    model = UNet(base_channels=2, depth=2)
+    found = evaluate(model, pairs, threshold=0.37)
+    assert found.threshold == 0.37
+    confusion = sum(
+        confusion_matrix(pair.label, model.segment(pair.image, threshold=0.37).mask, 2)
+        for pair in pairs
+    )
+    assert found.mean_iou == overlap_scores(confusion).mean_iou
 
 
 def test_the_threshold_keeps_away_from_a_cliff():

@@ -52,7 +52,7 @@ def run_evaluation(arguments: list[str]) -> int:
     config = TrainingConfig(dataset_name=given.dataset_name, output_dir="unused")
     model = UNet.from_pretrained(given.model)
     (pairs,), _, _ = load_splits(config, given.split)
-    evaluation = evaluate(model, pairs, config.ignore_index, threshold=model.config["threshold"])
+    evaluation = evaluate(model, pairs, config.ignore_index, threshold=model.threshold)
     print(json.dumps(asdict(evaluation), indent=2))
     print(describe(evaluation), file=sys.stderr)
     return 0

@@ -178,7 +178,7 @@ def _decode_labels(splits: list[list[Pair]], ignore_index: int) -> tuple[list[li
             )
     values = np.unique(np.concatenate([np.unique(pair.label) for pair in everything]))
     if set(values.tolist()) == {0, 255}:
-        rule, highest_is_one = "0 and 255 read as classes 0 and 1", True
+        rule, black_and_white = "0 and 255 read as classes 0 and 1", True
     else:
         classes = values[values != ignore_index]
         if len(classes) == 0 or classes.max() > 255 or classes.min() < 0:
@@ -186,12 +186,12 @@ def _decode_labels(splits: list[list[Pair]], ignore_index: int) -> tuple[list[li
                 f"The masks hold the values {values[:10].tolist()} ...; class ids from 0 to 254 "
                 f"and {ignore_index} for 'ignore' are expected."
             )
-        rule, highest_is_one = f"class ids {', '.join(map(str, classes.tolist()))}", False
+        rule, black_and_white = f"class ids {', '.join(map(str, classes.tolist()))}", False
         if ignore_index in values:
             rule += f"; {ignore_index} ignored"
 
     def decoded(pair: Pair) -> Pair:
-        label = pair.label == 255 if highest_is_one else pair.label
+        label = pair.label == 255 if black_and_white else pair.label
         return replace(pair, label=label.astype(np.uint8))
 
     return [[decoded(pair) for pair in split] for split in splits], rule

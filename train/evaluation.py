@@ -53,9 +53,8 @@ def evaluate(
         score_name = "mean of V_rand and V_info"
     else:
         membrane = None
-        threshold = (
-            _best_threshold(pairs, probabilities, ignore_index) if len(labels) == 2 else None
-        )
+        if threshold is None and len(labels) == 2:
+            threshold = _best_threshold(pairs, probabilities, ignore_index)
         score, score_name = None, "mean IoU"
 
     images, groups = [], defaultdict(list)

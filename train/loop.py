@@ -103,7 +103,8 @@ def train(config: TrainingConfig) -> Evaluation:
         if not torch.isfinite(loss):
             raise DivergedError(
                 f"The loss became {loss.item()} at step {step}. Lower --learning_rate (now "
-                f"{config.learning_rate}); the best checkpoint so far stays in {output}."
+                f"{config.learning_rate}); what {output} "
+                "held before this step is still there."
             )
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(wrapped.parameters(), config.max_grad_norm)

@@ -176,12 +176,10 @@ def segment(
 ) -> Segmentation:
     """See `UNet.segment`."""
     num_classes = model.config["num_classes"]
-    if threshold is not None:
-        threshold = checked_threshold(threshold, num_classes)
-    elif num_classes == 2:
-        threshold = 0.5 if model.config["threshold"] is None else model.config["threshold"]
     geometry = model.geometry
-    tile_size = checked_tile_size(tile_size or model.config["tile_size"], geometry)
+    threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
+    tile_size = model.config["tile_size"] if tile_size is None else tile_size
+    checked_tile_size(tile_size, geometry)
     image = read_image(source, page=page, axes=axes)
     started = time.perf_counter()
 

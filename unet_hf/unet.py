@@ -251,6 +251,14 @@ class UNet(
         return Preprocessing.from_config(self.config["preprocessing"], self.config["in_channels"])
 
     @property
+    def threshold(self) -> float | None:
+        """Two classes: a pixel is class 1 where its probability exceeds this; 0.5 unless the
+        configuration says otherwise. More classes: None, the most probable one wins."""
+        if self.config["num_classes"] > 2:
+            return None
+        return 0.5 if self.config["threshold"] is None else self.config["threshold"]
+
+    @property
     def id2label(self) -> dict[int, str]:
         """Class id to class name."""
         return {int(key): name for key, name in self.config["id2label"].items()}
