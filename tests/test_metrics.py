@@ -10,12 +10,20 @@ from hypothesis.extra.numpy import arrays
 from skimage.metrics import adapted_rand_error, variation_of_information
 
 from unet_hf.metrics import (
+    Contingency,
     confusion_matrix,
-    membrane_scores,
+    membrane_slice,
     overlap_scores,
-    rand_and_information,
+    pixel_error,
+    rand_error,
+    rand_score,
     thin,
 )
+
+
+def rand_and_information(truth, regions):
+    table = Contingency.of(truth, regions)
+    return table.rand, table.information
 
 
 def test_overlap_of_a_mask_worked_out_by_hand():
@@ -104,10 +112,11 @@ def test_thinning_leaves_lines_one_pixel_wide_and_every_region():
 def test_truth_as_its_own_proposal_scores_one_whatever_the_width_of_its_membranes():
     truth = np.ones((40, 40), bool)
     truth[18:22] = truth[:, 9:13] = False
-    scores = membrane_scores([truth], [truth.astype(np.float32)], [0.5])
-    rand, information = scores[0.5][0]
-    assert rand == pytest.approx(1, abs=1e-9)
-    assert information == pytest.approx(1, abs=1e-9)
+    scores = membrane_slice(truth, truth.astype(np.float32), [0.5])[0.5]
+    assert scores.v_rand == pytest.approx(1, abs=1e-9)
+    assert scores.v_info == pytest.approx(1, abs=1e-9)
+    assert rand_error([scores]) == pytest.approx(0, abs=1e-9)
+    assert pixel_error([scores]) == 0
 
 
 def test_a_gap_in_a_membrane_costs_far_more_than_its_pixels():
@@ -115,6 +124,29 @@ def test_a_gap_in_a_membrane_costs_far_more_than_its_pixels():
     truth[18:22] = False
     gap = truth.astype(np.float32)
     gap[18:22, 20] = 1
-    closed, open_ = (membrane_scores([truth], [p], [0.5])[0.5][0][0] for p in (truth * 1.0, gap))
+    closed, open_ = (membrane_slice(truth, p, [0.5])[0.5].v_rand for p in (truth * 1.0, gap))
     assert closed == pytest.approx(1, abs=1e-9)
     assert open_ < 0.7  # 4 pixels of 1600 merge two cells
+
+
+def test_rand_error_pools_the_slices_before_it_divides():
+    """Not the mean of the slices' scores: pairs of pixels are summed first."""
+    good = Contingency(np.array([4]), np.array([4]), np.array([4]))  # one cell, found whole
+    cut = Contingency(np.array([1, 1]), np.array([2]), np.array([1, 1]))  # one cell, in two
+    assert rand_score([good, cut]) == pytest.approx((16 + 2) / (0.5 * (16 + 4) + 0.5 * (16 + 2)))
+
+
+def test_pixel_error_is_one_minus_the_f_score_of_the_cells():
+    truth = np.array([[True, True, True, False]])
+    p = np.array([[0.9, 0.9, 0.1, 0.9]])
+    one = membrane_slice(truth, p, [0.5])[0.5]
+    assert one.cell == (2, 1, 1)
+    assert pixel_error([one, one]) == pytest.approx(1 - 4 / 6)
+
+
+def test_a_slice_without_truth_or_without_interior_has_a_score():
+    empty = np.zeros((6, 6), bool)
+    assert membrane_slice(empty, np.ones((6, 6)), [0.5])[0.5].v_rand == 1
+    nothing_found = membrane_slice(~empty, np.zeros((6, 6)), [0.5])[0.5]
+    assert nothing_found.v_rand == 1  # thinned, a slice without interior is one region
+    assert rand_error([nothing_found]) > 0.9  # unthinned, it is 36 regions

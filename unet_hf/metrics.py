@@ -69,63 +69,107 @@ def thin(interior: np.ndarray) -> np.ndarray:
     return watershed(flat, markers, connectivity=1, watershed_line=True)
 
 
-def rand_and_information(truth: np.ndarray, regions: np.ndarray) -> tuple[float, float]:
-    """V_rand and V_info of one proposal.
+@dataclass(frozen=True)
+class Contingency:
+    """How the pixels of true regions spread over proposed ones; truth's 0 does not count.
 
-    Args:
-        truth: (H, W) region ids, 0 on membranes, which do not count.
-        regions: (H, W) ids of the proposal; each pixel with id 0 is a region of its own.
-
-    Returns:
-        Two numbers from 0 to 1, higher is better; alpha = 1/2 in both.
+    joint, true, found: pixel counts of each pair of regions, of each true region and of each
+    proposed one. Each pixel that the proposal leaves out (id 0) is a region of its own.
     """
-    kept = truth > 0
-    n = int(kept.sum())
-    if n == 0:
-        return 1.0, 1.0
-    true_ids = np.unique(truth[kept], return_inverse=True)[1]
-    found = regions[kept].astype(np.int64)
-    lonely = found == 0
-    found[lonely] = found.max() + 1 + np.arange(int(lonely.sum()))
-    found_ids = np.unique(found, return_inverse=True)[1]
 
-    joint = np.unique(true_ids * (found_ids.max() + 1) + found_ids, return_counts=True)[1] / n
-    s = np.bincount(true_ids) / n
-    t = np.bincount(found_ids) / n
-    rand = np.square(joint).sum() / (0.5 * np.square(s).sum() + 0.5 * np.square(t).sum())
+    joint: np.ndarray
+    true: np.ndarray
+    found: np.ndarray
 
-    entropy_s, entropy_t, entropy_joint = (-(p * np.log(p)).sum() for p in (s, t, joint))
-    if entropy_s + entropy_t == 0:  # one region in both: nothing to be wrong about
-        return float(rand), 1.0
-    information = (entropy_s + entropy_t - entropy_joint) / (0.5 * (entropy_s + entropy_t))
-    return float(rand), float(information)
+    @classmethod
+    def of(cls, truth: np.ndarray, regions: np.ndarray) -> "Contingency":
+        """truth, regions: (H, W) region ids."""
+        kept = truth > 0
+        true_ids = np.unique(truth[kept], return_inverse=True)[1]
+        found = regions[kept].astype(np.int64)
+        lonely = found == 0
+        found[lonely] = found.max(initial=0) + 1 + np.arange(int(lonely.sum()))
+        found_ids = np.unique(found, return_inverse=True)[1]
+        pairs = true_ids * (found_ids.max(initial=0) + 1) + found_ids
+        return cls(
+            np.unique(pairs, return_counts=True)[1], np.bincount(true_ids), np.bincount(found_ids)
+        )
+
+    @property
+    def rand(self) -> float:
+        """V_rand, 0 to 1, higher is better; alpha = 1/2."""
+        return rand_score([self])
+
+    @property
+    def information(self) -> float:
+        """V_info, 0 to 1, higher is better; alpha = 1/2."""
+        n = self.true.sum()
+        if n == 0:
+            return 1.0
+
+        def entropy(counts: np.ndarray) -> float:
+            shares = counts / n
+            return float(-(shares * np.log(shares)).sum())
+
+        true, found = entropy(self.true), entropy(self.found)
+        if true + found == 0:  # one region in both: nothing to be wrong about
+            return 1.0
+        return (true + found - entropy(self.joint)) / (0.5 * (true + found))
 
 
-def membrane_scores(
-    truths: Iterable[np.ndarray],
-    probabilities: Iterable[np.ndarray],
-    thresholds: Iterable[float] = THRESHOLDS,
-) -> dict[float, list[tuple[float, float]]]:
-    """V_rand and V_info (thinned) of every slice at every threshold.
+def rand_score(slices: Iterable[Contingency]) -> float:
+    """Pairs of pixels that are together in both, over the mean of those together in either;
+    summed over the slices first. 1 for no pixels at all."""
+    sums = np.zeros(3)
+    for table in slices:
+        sums += [np.square(counts.astype(float)).sum() for counts in vars(table).values()]
+    joint, true, found = sums
+    return float(joint / (0.5 * true + 0.5 * found)) if true else 1.0
+
+
+@dataclass(frozen=True)
+class MembraneSlice:
+    """One slice cut at one threshold."""
+
+    v_rand: float  # of the thinned proposal
+    v_info: float
+    unthinned: Contingency
+    cell: tuple[int, int, int]  # pixels of the cell class: hit, false, missed
+
+
+def membrane_slice(
+    truth: np.ndarray, probability: np.ndarray, thresholds: Iterable[float] = THRESHOLDS
+) -> dict[float, MembraneSlice]:
+    """The measures of the ISBI 2012 challenge for one slice, at each threshold.
 
     Args:
-        truths: (H, W) bool a slice, True = cell; its regions are 4-connected.
-        probabilities: (H, W) float a slice, the probability of CELL; interior is p > t.
-
-    Returns:
-        {threshold: [(V_rand, V_info) of each slice]}. The challenge's score is the mean over
-        slices at the best threshold, one for the whole stack.
+        truth: (H, W) bool, True = cell; its regions are 4-connected.
+        probability: (H, W) float, of CELL; the interior is probability > threshold.
     """
     from skimage.measure import label
 
-    slices = [
-        (label(truth, connectivity=1), probability)
-        for truth, probability in zip(truths, probabilities, strict=True)
-    ]
-    return {
-        threshold: [
-            rand_and_information(regions, thin(probability > threshold))
-            for regions, probability in slices
-        ]
-        for threshold in thresholds
-    }
+    true_regions = label(truth, connectivity=1)
+
+    def measured(interior: np.ndarray) -> MembraneSlice:
+        thinned = Contingency.of(true_regions, thin(interior))
+        hit = int((truth & interior).sum())
+        return MembraneSlice(
+            thinned.rand,
+            thinned.information,
+            Contingency.of(true_regions, label(interior, connectivity=1)),
+            (hit, int(interior.sum()) - hit, int(truth.sum()) - hit),
+        )
+
+    return {threshold: measured(probability > threshold) for threshold in thresholds}
+
+
+def rand_error(slices: Iterable[MembraneSlice]) -> float:
+    """1 - F over pairs of pixels, unthinned and pooled over the slices; the challenge's measure
+    of 2012. Its score takes the threshold at which this is least."""
+    return 1 - rand_score(one.unthinned for one in slices)
+
+
+def pixel_error(slices: Iterable[MembraneSlice]) -> float:
+    """1 - F of the cell class, pooled over the slices. Not the share of wrong pixels."""
+    hit, false, missed = np.sum([one.cell for one in slices], axis=0)
+    return float(1 - 2 * hit / max(2 * hit + false + missed, 1))
