@@ -1,36 +1,55 @@
-"""A Hub on the loopback: the HTTP interface that an unmodified huggingface_hub speaks.
+"""A Hub on the loopback: the HTTP interface that unmodified huggingface_hub and datasets speak.
 
-Repositories live in memory. Every upload is "regular", so that neither LFS nor xet nor a second
-server is needed. Whatever is not answered here is a 404, which the client never retries.
+Repositories live in memory. Every upload but parquet (see `LARGE`) is "regular"; neither xet nor
+a second server is needed. Whatever is not answered here is a 404, which the client never retries.
+
+    with running_hub({"hf_token": "alice"}) as hub:
+        hub.plant("alice/cells", {"README.md": b"# Cells"}, kind="datasets")
+        subprocess.run(command, env=client_environment(hub, tmp_path, "hf_token"))
 """
 
 import base64
 import hashlib
 import json
+import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.params import Depends as Dependency
 
+from .hub_faults import Connection, Fault, Lost
+
 Files = dict[str, bytes]  # path in the repository -> content
+ROOT = Path(__file__).parent.parent
+CLOSED = "http://127.0.0.1:1"  # a proxy that answers to nobody
+# `Dataset.push_to_hub` deletes each shard before it commits: only LFS takes the bytes in time.
+LARGE = ".parquet"
 REPO = "/api/{kind}/{owner}/{name}"  # a {revision} after it may be quoted: refs%2Fpr%2F1
 FILE = "{owner}/{name}/resolve/{revision}/{path:path}"
+BATCH = "{owner}/{name}.git/info/lfs/objects/batch"
 
 api = APIRouter()
 
 
 def blob_id(content: bytes) -> str:
-    """What git calls this content; the client compares it to skip files that did not change."""
+    """What git calls this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def remote_id(path: str, content: bytes) -> str:
+    """What the client compares its own file with, to skip one that did not change."""
+    return hashlib.sha256(content).hexdigest() if path.endswith(LARGE) else blob_id(content)
 
 
 def refusal(status: int, code: str | None, message: str, **headers: str) -> HTTPException:
@@ -75,12 +94,30 @@ class Hub:
     users: dict[str, str]  # token -> name
     repos: dict[tuple[str, str], Repo] = field(default_factory=dict)  # (kind, id) -> repository
     requests: list[tuple[str, str]] = field(default_factory=list)  # (method, raw path), in order
+    large: dict[str, bytes] = field(default_factory=dict)  # sha256 -> uploaded, maybe not committed
+    fault: Fault | None = None  # what is wrong with the answers from now on
 
     def plant(self, id: str, files: Files, *, kind: str = "models", **options: Any) -> Repo:
         """Adds a repository as it stands, with options of `Repo`; nothing is checked."""
         repo = self.repos[kind, id] = Repo(kind, id, **options)
         repo.commit(files)
         return repo
+
+    def drop_after(
+        self, *, n_requests: int = sys.maxsize, n_bytes: int = sys.maxsize
+    ) -> threading.Event:
+        """Loses everyone's connection once one of these is used up, counted from now.
+
+        n_requests: that many are answered. n_bytes: that many are sent of the contents of files,
+        the last of which ends there. From then on connections are closed without an answer.
+        Returns an event: somebody's request went unanswered.
+        """
+        self.fault = lost = Lost(n_requests, n_bytes)
+        return lost.noticed
+
+    def restore(self) -> None:
+        """Answers as if nothing had been wrong."""
+        self.fault = None
 
     def user(self, request: Request) -> str | None:
         """Name behind the request's token, None without one."""
@@ -176,32 +213,71 @@ async def create_branch(repo: Writable, branch: str, request: Request) -> None:
     repo.branches[branch], _ = repo.at(asked.get("startingPoint", "main"))
 
 
-@api.get(REPO + "/tree/{revision}")
-@api.get(REPO + "/tree/{revision}/{folder:path}")
-async def tree(repo: Visible, revision: str, folder: str = "", recursive: bool = False) -> list:
-    _, files = repo.at(revision)
+def entries(files: Files) -> list[dict[str, Any]]:
+    """All folders and files of a tree as the API describes them."""
     folders = {parent for path in files for parent in PurePosixPath(path).parents}
-    top = PurePosixPath(unquote(folder))
-    if folder and top not in folders:
-        raise refusal(404, "EntryNotFound", f"{top} does not exist")
-    entries = [
+    return [
         {"type": "directory", "path": str(path), "size": 0, "oid": blob_id(bytes(path))}
         for path in sorted(folders)
     ] + [
         {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
         for path, content in sorted(files.items())
     ]
+
+
+@api.get(REPO + "/tree/{revision}")
+@api.get(REPO + "/tree/{revision}/{folder:path}")
+async def tree(repo: Visible, revision: str, folder: str = "", recursive: bool = False) -> list:
+    _, files = repo.at(revision)
+    top = PurePosixPath(unquote(folder))
     reach = None if recursive else 1  # of all that contain an entry, or of the nearest
-    return [entry for entry in entries if top in [*PurePosixPath(entry["path"]).parents][:reach]]
+    found = [
+        entry for entry in entries(files) if top in [*PurePosixPath(entry["path"]).parents][:reach]
+    ]
+    if folder and not found:
+        raise refusal(404, "EntryNotFound", f"{top} does not exist")
+    return found
+
+
+@api.post(REPO + "/paths-info/{revision}")
+async def paths_info(repo: Visible, revision: str, request: Request) -> list:
+    """The entries of those paths that exist. The body is a form: paths=a&paths=b&expand=False."""
+    asked = parse_qs((await request.body()).decode()).get("paths", [])
+    return [entry for entry in entries(repo.at(revision)[1]) if entry["path"] in asked]
 
 
 @api.post(REPO + "/preupload/{revision}")
 async def preupload(repo: Writable, revision: str, request: Request) -> dict:
     _, files = repo.at(revision)
-    oids = {path: blob_id(content) for path, content in files.items()}
-    asked = [file["path"] for file in (await request.json())["files"]]
-    answer = {"uploadMode": "regular", "shouldIgnore": False}
-    return {"files": [{"path": path, "oid": oids.get(path), **answer} for path in asked]}
+    answers = [
+        {
+            "path": (path := file["path"]),
+            "uploadMode": "lfs" if path.endswith(LARGE) else "regular",
+            "oid": remote_id(path, files[path]) if path in files else None,
+            "shouldIgnore": False,
+        }
+        for file in (await request.json())["files"]
+    ]
+    return {"files": answers}
+
+
+@api.post("/" + BATCH)
+@api.post("/{kind}/" + BATCH)
+async def upload_large(hub: CurrentHub, repo: Writable, request: Request) -> dict:
+    objects = [
+        {**file, "actions": {"upload": {"href": f"{hub.url}/large/{file['oid']}"}}}
+        for file in (await request.json())["objects"]
+    ]
+    return {"transfer": "basic", "objects": objects}
+
+
+@api.put("/large/{oid}")
+async def store_large(hub: CurrentHub, oid: str, request: Request) -> None:
+    """Without a token, as the real one: who may upload has been asked before."""
+    content = await request.body()
+    if hashlib.sha256(content).hexdigest() != oid:
+        raise refusal(400, None, "This is not the announced content")
+    hub.large[oid] = content
 
 
 @api.post(REPO + "/commit/{revision}")
@@ -215,6 +291,10 @@ async def commit(hub: CurrentHub, repo: Writable, revision: str, request: Reques
                 raise refusal(412, None, "A commit has happened since. Please refresh.")
         elif key == "file":
             files[value["path"]] = base64.b64decode(value["content"])
+        elif key == "lfsFile":
+            if value["oid"] not in hub.large:
+                raise refusal(400, None, f"{value['path']} has not been uploaded")
+            files[value["path"]] = hub.large[value["oid"]]
         elif key in ("deletedFile", "deletedFolder"):
             gone = PurePosixPath(value["path"])
             files = {
@@ -251,15 +331,17 @@ def running_hub(users: dict[str, str]) -> Iterator[Hub]:
     app = FastAPI(openapi_url=None)
     app.include_router(api)
 
-    async def recorded(scope: dict, receive: Any, send: Any) -> None:
+    async def answer(scope: dict, receive: Any, send: Any) -> None:
         """Notes the request, and routes by the raw path, where %2F belongs to a name."""
         scope["path"] = scope["raw_path"].decode()
         hub.requests.append((scope["method"], scope["path"]))
-        await app(scope, receive, send)
+        faulty = app if hub.fault is None else partial(hub.fault, app)
+        await faulty(scope, receive, send)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:  # connections wait from here on
         hub = app.state.hub = Hub(f"http://127.0.0.1:{listener.getsockname()[1]}", users)
-        server = uvicorn.Server(uvicorn.Config(recorded, log_level="warning", lifespan="off"))
+        config = uvicorn.Config(answer, http=Connection, log_level="warning", lifespan="off")
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
@@ -267,3 +349,32 @@ def running_hub(users: dict[str, str]) -> Iterator[Hub]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def client_environment(hub: Hub, home: Path, token: str | None = None) -> dict[str, str]:
+    """All environment variables of a process that is to know this Hub and nothing else.
+
+    home: where it keeps its cache. token: its user's; None, the process has none. Whatever it
+    asks of another address fails at once. Hugging Face's libraries read all this when they are
+    imported, and are offline with HF_HUB_OFFLINE=1 and HF_DATASETS_OFFLINE=1 in its place.
+    """
+    foreign = ("HF_", "HUGGING", "TRANSFORMERS_")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(foreign) and not name.lower().endswith("_proxy")
+    }
+    environment |= {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home / "huggingface"),
+        "HF_HUB_OFFLINE": "0",
+        "HF_DATASETS_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "http_proxy": CLOSED,
+        "https_proxy": CLOSED,
+        "no_proxy": "127.0.0.1,localhost",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    return environment if token is None else environment | {"HF_TOKEN": token}

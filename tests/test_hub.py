@@ -2,7 +2,6 @@
 loopback. Nothing that these processes ask of any other address gets out."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,12 +18,10 @@ from huggingface_hub import ModelCard
 
 from unet_hf import UNet
 
-from .hub import Files, Hub, running_hub
+from .hub import Files, Hub, client_environment, running_hub
 
-ROOT = Path(__file__).parent.parent
 TOKEN = "hf_the_secret_of_alice"
 WRONG_TOKEN = "hf_a_token_of_nobody"
-CLOSED = "http://127.0.0.1:1"  # a proxy that answers to nobody
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 13568\n"
 
 CLIENT = """
@@ -209,23 +206,7 @@ class Client:
     """Runs scripts as a user's process would, and keeps all they print."""
 
     def __init__(self, hub: Hub, home: Path) -> None:
-        ours = ("HF_", "HUGGING", "TRANSFORMERS_")
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(ours) and not name.lower().endswith("_proxy")
-        } | {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(home),
-            "HF_TOKEN": TOKEN,
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_XET": "1",
-            "http_proxy": CLOSED,
-            "https_proxy": CLOSED,
-            "no_proxy": "127.0.0.1,localhost",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-        }
+        self.environment = client_environment(hub, home, TOKEN)
         self.printed = ""
 
     def run(self, script: str, given: Any = None, **environment: str) -> Any:
