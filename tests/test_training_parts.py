@@ -1,33 +1,40 @@
 """The paper's recipe, part by part, against references written out plainly."""
 
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
-from torch.nn import functional
 
-from train.augmentation import Augmentation, elastic_displacement
-from train.border_weights import border_weights, class_weights
-from train.losses import weighted_cross_entropy
+from benchmarks.augmentation import naive_border_weights, our_elastic, scipy_elastic
+from benchmarks.training import ReferenceUNet
+from train.augmentation import Augmentation, sampling_grid
+from train.border_weights import BALANCES, border_weights, class_weights
+from train.memory import keep_memory
+from unet_hf import UNet
+from unet_hf.errors import ConfigError
 from unet_hf.synthetic import electron_micrograph, fluorescence_nuclei
-
-
-def border_weights_by_definition(instances, w0, sigma):
-    """Equation 2 word for word: the distance to every object, sorted."""
-    ids = [index for index in np.unique(instances) if index != 0]
-    distances = np.stack([ndimage.distance_transform_edt(instances != index) for index in ids])
-    d1, d2 = np.sort(distances, axis=0)[:2]
-    weights = w0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
-    return np.where(instances == 0, weights, 0)
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0])
 def test_border_weights_equal_the_papers_equation(sigma):
     instances = fluorescence_nuclei(160, 25, seed=2).instances
-    expected = border_weights_by_definition(instances, 10, sigma)
+    expected = naive_border_weights(instances, 10, sigma)
     found = border_weights(instances, 10, sigma)
     assert found.dtype == np.float32
-    assert np.abs(found - expected).max() < 1e-5
+    assert np.abs(found - expected).max() < 2e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_border_weights_of_scattered_pieces_and_any_ids_equal_the_papers_equation(seed):
+    rng = np.random.default_rng(seed)
+    ids = np.array([0, 1, -3, 2**40, 7, 65535])  # an id may have several pieces
+    instances = ids[rng.choice(6, (37, 61), p=[0.95, *[0.01] * 5])]
+    expected = naive_border_weights(instances, 10, 3.0)
+    assert np.abs(border_weights(instances, 10, 3.0) - expected).max() < 2e-6
 
 
 def test_border_weights_do_not_depend_on_how_objects_are_numbered():
@@ -55,44 +62,37 @@ def test_two_touching_objects_are_parted_by_the_full_weight():
     assert weights[:, :10].max() == weights[:, 11:].max() == 0
 
 
-def test_class_weights_average_one_and_leave_ignored_pixels_out():
-    label = np.repeat(np.array([0, 1], np.uint8), [90, 10]).reshape(10, 10)
-    frequencies = np.array([0.9, 0.1])
-    weights = class_weights(label, frequencies, 255)
-    assert weights.mean() == pytest.approx(1)
-    assert weights[9, 0] / weights[0, 0] == pytest.approx(3)  # sqrt(0.9 / 0.1)
-    label[0, 0] = 255
-    assert class_weights(label, frequencies, 255)[0, 0] == 0
+@pytest.mark.parametrize("balance", BALANCES)
+def test_class_weights_average_one_and_leave_ignored_pixels_out(balance):
+    label = np.repeat(np.array([0, 1, 3, 255], np.uint8), [85, 10, 3, 2]).reshape(10, 10)
+    counts = np.bincount(label.ravel(), minlength=256)[:5]  # classes 2 and 4 are not there
+    weights = class_weights(label, counts, balance)
+    assert weights.dtype == np.float32
+    assert weights[label != 255].mean() == pytest.approx(1)
+    assert (weights[label == 255] == 0).all()
+    shares = counts / counts.sum()
+    assert np.allclose(class_weights(label, shares, balance), weights, rtol=1e-6)
 
 
-def test_weighted_cross_entropy_is_the_mean_over_pixels_that_count():
-    logits = torch.randn(2, 3, 4, 5)
-    label = torch.randint(0, 3, (2, 4, 5))
-    weights = torch.rand(2, 4, 5)
-    label[0, 0, :3] = 255
-    log_p = torch.log_softmax(logits, dim=1)
-    total = sum(
-        -weights[b, y, x] * log_p[b, label[b, y, x], y, x]
-        for b in range(2)
-        for y in range(4)
-        for x in range(5)
-        if label[b, y, x] != 255
+def test_class_balances_weigh_a_rare_class_as_they_say():
+    label = np.array([[0, 1]], np.uint8)
+    ratios = {
+        balance: np.divide(*class_weights(label, np.array([9900, 100]), balance)[0, ::-1])
+        for balance in BALANCES
+    }
+    assert ratios == pytest.approx(
+        {
+            "none": 1,
+            "sqrt": 99**0.5,
+            "inverse": 99,
+            "effective": (1 - 0.9999**99_000) / (1 - 0.9999**1000),
+        }
     )
-    assert weighted_cross_entropy(logits, label, weights).item() == pytest.approx(
-        (total / 37).item(), rel=1e-5
-    )
-    ignored = torch.full_like(label, 255)
-    assert weighted_cross_entropy(logits, ignored, weights).item() == 0
 
 
-def test_a_valid_networks_loss_looks_at_the_middle_of_the_label():
-    logits, label, weights = (
-        torch.randn(1, 2, 4, 4),
-        torch.randint(0, 2, (1, 10, 10)),
-        torch.ones(1, 10, 10),
-    )
-    expected = functional.cross_entropy(logits, label[:, 3:7, 3:7])
-    assert weighted_cross_entropy(logits, label, weights).item() == pytest.approx(expected.item())
+def test_an_unknown_class_balance_is_refused():
+    with pytest.raises(ConfigError, match="none, sqrt, inverse, effective"):
+        class_weights(np.zeros((2, 2), np.uint8), np.ones(2), "root")
 
 
 def plain(size, **options):
@@ -155,15 +155,84 @@ def test_images_smaller_than_the_crop_are_mirrored(size):
 
 
 def test_elastic_displacement_is_scipys_spline_through_a_coarse_grid():
-    size, std = 96, 10.0
-    found = elastic_displacement(size, std, np.random.default_rng(5))
-    coarse = np.random.default_rng(5).normal(0, std, (2, 3, 3)).astype(np.float32)
-    for channel in range(2):
-        expected = ndimage.zoom(coarse[channel], size / 3, order=3)
-        assert np.abs(found[..., channel].numpy() - expected).max() < 1e-4
+    size, image_size, center = 96, (200, 150), (70.0, 90.0)
+    coarse = np.random.default_rng(5).normal(0, 10, (2, 3, 3))
+    turn = np.array([[0.9, -0.4], [0.3, 1.1]])
+    grid = sampling_grid(size, image_size, center, turn, coarse)
+    assert grid.dtype == torch.float32
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    dx, dy = (ndimage.zoom(displacement, size / 3, order=3) for displacement in coarse)
+    position = np.stack([x + dx, y + dy], axis=-1) @ turn.T + center
+    found = (grid.double().numpy() + 1) * (np.array([150, 200]) - 1) / 2
+    assert np.abs(found - position).max() < 2e-5
 
 
-def test_elastic_displacements_have_the_papers_spread_at_the_grids_corners():
-    rng = np.random.default_rng(0)
-    corners = torch.stack([elastic_displacement(32, 10.0, rng)[0, 0] for _ in range(2000)])
-    assert corners.std().item() == pytest.approx(10, rel=0.05)
+def test_bilinear_deformation_is_scipys():
+    drawing = electron_micrograph(128, 12)
+    image = drawing.image / np.float32(255)
+    expected, expected_label = scipy_elastic(image, drawing.label, np.random.default_rng(1))
+    found, label = our_elastic(
+        torch.from_numpy(image), torch.from_numpy(drawing.label), np.random.default_rng(1)
+    )
+    assert np.abs(found.numpy() - expected).max() < 1e-5
+    # A position half-way between two pixels may fall to either.
+    assert (label.numpy() != expected_label).mean() < 1e-3
+
+
+def test_the_papers_coarse_displacements_are_met_at_the_crops_corners():
+    coarse = np.random.default_rng(0).normal(0, 10, (2, 3, 3))
+    grid = sampling_grid(32, (32, 32), (15.5, 15.5), np.eye(2), coarse)
+    corners = (grid[[0, 0, -1, -1], [0, -1, 0, -1]].double().numpy() + 1) * 31 / 2
+    places = np.array([[0, 0], [31, 0], [0, 31], [31, 31]])
+    expected = places + coarse[:, [0, 0, 2, 2], [0, 2, 0, 2]].T
+    assert np.abs(corners - expected).max() < 1e-4
+
+
+def test_the_corners_of_crops_are_displaced_as_far_as_asked():
+    size, std = 32, 10.0
+    ramp = torch.arange(300.0).expand(1, 300, 300)  # shows where in x a pixel came from
+    label, weights = torch.zeros(300, 300, dtype=torch.uint8), torch.ones(300, 300)
+    augmentation = plain(size, elastic_std=std)
+    tops = torch.stack(
+        [
+            augmentation.crop(ramp, label, weights, np.random.default_rng(seed))[0][0, 0]
+            for seed in range(500)
+        ]
+    )
+    widths = tops[:, -1] - tops[:, 0]
+    # Mirrored at the border where a crop lies close to it, hence the median and not the mean.
+    assert widths.median().item() == pytest.approx(size - 1, abs=2)
+    spread = widths.quantile(0.75) - widths.quantile(0.25)
+    assert spread.item() == pytest.approx(1.349 * std * 2**0.5, rel=0.15)
+
+
+def test_the_benchmarks_reference_computes_what_our_network_computes():
+    ours, reference = UNet(1, 2, base_channels=4).eval(), ReferenceUNet(1, 2, 4).eval()
+    pairs = zip(reference.state_dict().values(), ours.state_dict().values(), strict=True)
+    for theirs, value in pairs:
+        theirs.copy_(value)
+    image = torch.randn(1, 1, 32, 48)
+    assert torch.allclose(reference(image), ours(image), atol=1e-5)
+
+
+def test_kept_memory_is_not_asked_for_again():
+    program = """
+import resource
+import numpy as np
+from train.memory import keep_memory
+kept = keep_memory()
+np.ones(2**23).sum()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(2**23).sum()  # 64 MiB, 16384 pages
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    if sys.platform == "win32":
+        assert not keep_memory()
+        return
+    # In a process of its own: the setting is for good.
+    command = [sys.executable, "-c", program]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    kept, faults = output.split()
+    assert kept == str(platform.libc_ver()[0] == "glibc")
+    assert kept == "False" or int(faults) < 100

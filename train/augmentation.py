@@ -43,15 +43,13 @@ class Augmentation:
             (C, size, size) float32, (size, size) int64, (size, size) float32.
         """
         height, width = label.shape
-        center = [self._shift(height, rng), self._shift(width, rng)]
-        position = self._positions(center, rng)  # (size, size, 2), x and y in image pixels
-
-        # grid_sample wants -1 ... 1 from the first to the last pixel's centre.
-        extent = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float32)
-        grid = (position * (2 / extent) - 1)[None]
-        image_crop = _sample(image[None], grid, "bicubic")[0]
-        label_crop = _sample(label[None, None].float(), grid, "nearest")[0, 0].long()
-        weight_crop = _sample(weights[None, None], grid, "bilinear")[0, 0]
+        y, x = self._shift(height, rng), self._shift(width, rng)
+        turn = self._turn(rng)
+        coarse = rng.normal(0, self.elastic_std, (2, COARSE, COARSE)) if self.elastic_std else None
+        grid = sampling_grid(self.size, (height, width), (x, y), turn, coarse)
+        image_crop = sample(image, grid, "bicubic")
+        label_crop = sample(label[None].float(), grid, "nearest")[0].long()
+        weight_crop = sample(weights[None], grid, "bilinear")[0]
         return self._vary_gray(image_crop, rng), label_crop, weight_crop
 
     def _shift(self, side: int, rng: np.random.Generator) -> float:
@@ -59,23 +57,13 @@ class Augmentation:
         half = self.size / 2
         return rng.uniform(half, side - half) - 0.5 if side > self.size else (side - 1) / 2
 
-    def _positions(self, center: list[float], rng: np.random.Generator) -> Tensor:
+    def _turn(self, rng: np.random.Generator) -> np.ndarray:
+        """Rotation, zoom and mirroring: (2, 2), from crop to image, x before y."""
         angle = np.deg2rad(rng.uniform(-self.rotation, self.rotation))
         zoom = self.scale_range ** rng.uniform(-1, 1)
         mirror = -1.0 if self.flip and rng.random() < 0.5 else 1.0
-        turn = (
-            zoom
-            * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-            @ np.diag([mirror, 1.0])
-        )
-
-        axis = torch.arange(self.size, dtype=torch.float32) - (self.size - 1) / 2
-        y, x = torch.meshgrid(axis, axis, indexing="ij")
-        flat = torch.stack([x, y], dim=-1)
-        if self.elastic_std > 0:
-            flat = flat + elastic_displacement(self.size, self.elastic_std, rng)
-        turned = flat @ torch.from_numpy(turn.T.astype(np.float32))
-        return turned + torch.tensor([center[1], center[0]], dtype=torch.float32)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return zoom * rotation @ np.diag([mirror, 1.0])
 
     def _vary_gray(self, crop: Tensor, rng: np.random.Generator) -> Tensor:
         if self.gray_std > 0:
@@ -94,24 +82,62 @@ class Augmentation:
         return crop
 
 
-def elastic_displacement(size: int, std: float, rng: np.random.Generator) -> Tensor:
-    """Smooth random displacements: (size, size, 2) float32, x and y in pixels.
+def sampling_grid(
+    size: int,
+    image_size: tuple[int, int],
+    center: tuple[float, float],
+    turn: np.ndarray,
+    coarse: np.ndarray | None = None,
+) -> Tensor:
+    """Where each pixel of a crop lies in its image, as `sample` takes it.
 
-    Gaussian vectors on a coarse 3 x 3 grid, brought to every pixel by bicubic interpolation.
+    Args:
+        size: Side of the crop, pixels.
+        image_size: Height and width of the image.
+        center: x and y of the crop's centre in the image, pixels.
+        turn: (2, 2) linear map from crop to image, x before y.
+        coarse: (2, 3, 3) displacements in x and in y, pixels of the crop, on a coarse grid from
+            its first to its last pixel; bicubic interpolation brings them to every pixel (paper,
+            section 3.1). None: not deformed.
+
+    Returns:
+        (size, size, 2) float32, x and y; -1 ... 1 from the first to the last pixel's centre.
     """
-    coarse = rng.normal(0, std, (2, COARSE, COARSE)).astype(np.float32)
-    spread = _bicubic_matrix(size)
-    return torch.einsum("yi,cij,xj->yxc", spread, torch.from_numpy(coarse), spread)
+    # The whole map is a sum of products of a function of y and a function of x, each a spline of
+    # the coarse grid, the coordinate itself, or 1. So it is one small matrix product, done in
+    # float64, for float32 would be off by 1e-5 px before the sampling begins.
+    functions = _functions(size)
+    linear, constant = COARSE, COARSE + 1
+    factors = np.zeros((2, COARSE + 2, COARSE + 2))  # x or y, function of y, function of x
+    factors[0, constant, linear] = factors[1, linear, constant] = 1
+    if coarse is not None:
+        factors[:, :COARSE, :COARSE] = coarse
+    factors = np.einsum("ij,jyx->iyx", turn, factors)
+    factors[:, constant, constant] += center
+    height, width = image_size
+    factors *= 2 / np.array([max(width - 1, 1), max(height - 1, 1)])[:, None, None]
+    factors[:, constant, constant] -= 1
+    rows = torch.einsum("iyx,cx->yci", torch.from_numpy(factors), functions).flatten(1)
+    return (functions @ rows).float().unflatten(1, (size, 2))
 
 
 @lru_cache(maxsize=4)
-def _bicubic_matrix(size: int) -> Tensor:
-    """Bicubic interpolation from COARSE to `size` points is linear: (size, COARSE) float32."""
-    columns = [ndimage.zoom(unit, size / COARSE, order=3) for unit in np.eye(COARSE)]
-    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
+def _functions(size: int) -> Tensor:
+    """Functions of one coordinate at each pixel of a crop: (size, COARSE + 2) float64.
+
+    Bicubic interpolation from COARSE to `size` points, which is linear; the distance to the
+    centre; and 1.
+    """
+    splines = [ndimage.zoom(unit, size / COARSE, order=3) for unit in np.eye(COARSE)]
+    distance = np.arange(size) - (size - 1) / 2
+    return torch.from_numpy(np.stack([*splines, distance, np.ones(size)], axis=1))
 
 
-def _sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
+def sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Values between pixels, mirrored beyond the border: (C, H, W) -> (C, h, w) float32.
+
+    mode: "nearest", "bilinear" or "bicubic".
+    """
     return functional.grid_sample(
-        values, grid, mode=mode, padding_mode="reflection", align_corners=True
-    )
+        values[None], grid[None], mode=mode, padding_mode="reflection", align_corners=True
+    )[0]
