@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
-from train.config import TrainingConfig, parse_arguments
-from train.data import load_data
+from train.arguments import parse_arguments
+from train.config import TrainingConfig
+from train.data import open_data, open_split
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.metrics import confusion_matrix, overlap_scores
@@ -50,6 +52,12 @@ def membranes(tmp_path_factory) -> Path:
     )
 
 
+def tiny(folder: Path, output: Path, **options) -> TrainingConfig:
+    """A training of seconds."""
+    small = {"base_channels": 4, "depth": 2, "resolution": 48, "dataloader_num_workers": 0}
+    return TrainingConfig(dataset_name=str(folder), output_dir=str(output), **(small | options))
+
+
 def run(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "train", *map(str, arguments)],
@@ -66,7 +74,7 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
         "--dataloader_num_workers", 1, "--license", "cc0-1.0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for words in ("3 images to train on, 2 to evaluate on", "membrane, cell (from its id2label"):
+    for words in ("train: 3 images", "validation: 2 images", "membrane, cell (from its id2label"):
         assert words in done.stdout
     out = tmp_path / "out"
     evidence = json.loads((out / "evaluation.json").read_text())
@@ -98,16 +106,15 @@ def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
     from train.loop import train
 
     reported = train(config)
-    again = evaluate(UNet.from_pretrained(tmp_path / "out"), load_data(config).validation)
+    again = evaluate(UNet.from_pretrained(tmp_path / "out"), open_data(config).validation)
     assert again == reported
 
 
 def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
-    from train.data import load_splits
     from train.evaluation import evaluate
 
     write_dataset(tmp_path, {"validation": 2}, draw=fluorescence_nuclei)
-    (pairs,), _, _ = load_splits(config_for(tmp_path), "validation")
+    pairs, _ = open_split(config_for(tmp_path), "validation")
     model = UNet(base_channels=2, depth=2)
     found = evaluate(model, pairs, threshold=0.37)
     assert found.threshold == 0.37
@@ -143,7 +150,7 @@ def test_training_learns(tmp_path):
 def test_short_trainings_are_not_averaged_with_their_random_start():
     import torch
 
-    from train.loop import moving_average
+    from train.optimization import moving_average
 
     averaged, steps = [torch.zeros(1)], 30
     for step in range(steps):
@@ -154,29 +161,80 @@ def test_short_trainings_are_not_averaged_with_their_random_start():
 
 
 def test_the_papers_preset_trains_with_valid_convolutions(membranes):
-    from train.loop import build_model, crop_size
+    from train.model import build_model, crop_size
 
     config = TrainingConfig(dataset_name=str(membranes), output_dir="x", preset="paper")
-    model = build_model(config, load_data(config))
+    model = build_model(config, {"0": "membrane", "1": "cell"}, 1)
     assert model.config["padding"] == "valid"
     assert crop_size(model, 572) == 572
     assert crop_size(model, 500) == 508
 
 
-def test_fine_tuning_starts_from_a_checkpoint_and_its_classes(membranes, tmp_path):
-    import torch
+# ---------------------------------------------------------------- fine-tuning
 
-    from train.loop import build_model
 
-    UNet(base_channels=4, depth=2, num_classes=4).save_pretrained(tmp_path)
+def fine_tuned(folder, classes=2, channels=1, **options):
+    from train.model import build_model
+
     config = TrainingConfig(
-        dataset_name=str(membranes), output_dir="x", pretrained_model_name_or_path=str(tmp_path)
+        dataset_name="d", output_dir="o", pretrained_model_name_or_path=str(folder), **options
     )
-    model = build_model(config, load_data(config))
-    start = UNet.from_pretrained(tmp_path)
+    return build_model(config, {str(i): f"kind {i}" for i in range(classes)}, channels)
+
+
+def test_other_classes_need_a_new_head_and_nothing_else_changes(tmp_path):
+    UNet(base_channels=4, depth=2, num_classes=4).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=r"4 classes apart .* Add --new_head"):
+        fine_tuned(tmp_path)
+    model, start = fine_tuned(tmp_path, new_head=True), UNet.from_pretrained(tmp_path)
     assert model.config["num_classes"] == 2
-    assert model.id2label[1] == "cell"
+    assert model.id2label == {0: "kind 0", 1: "kind 1"}
     assert torch.equal(model.bottleneck[0].weight, start.bottleneck[0].weight)
+
+
+def test_a_new_head_for_as_many_classes_is_drawn_afresh_too(tmp_path):
+    UNet(base_channels=4, depth=2, threshold=0.9).save_pretrained(tmp_path)
+    start = UNet.from_pretrained(tmp_path)
+    assert torch.equal(fine_tuned(tmp_path).head.weight, start.head.weight)
+    model = fine_tuned(tmp_path, new_head=True)
+    assert not torch.equal(model.head.weight, start.head.weight)
+    assert model.config["threshold"] is None  # it was chosen for the old classes
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_gray_and_rgb_networks_become_each_other(tmp_path, before, after):
+    """A gray image gives what it gave before, shown as three equal channels or as one."""
+    UNet(before, base_channels=4, depth=2).save_pretrained(tmp_path)
+    start, model = UNet.from_pretrained(tmp_path), fine_tuned(tmp_path, channels=after).eval()
+    gray = torch.randn(1, 1, 16, 16)
+    with torch.no_grad():
+        expected = start(gray.expand(1, before, 16, 16))
+        found = model(gray.expand(1, after, 16, 16))
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert len(model.preprocessing.channels) == after
+
+
+def test_other_channel_numbers_are_refused(tmp_path):
+    UNet(1, base_channels=4, depth=2).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="takes 1 channels, the images have 5"):
+        fine_tuned(tmp_path, channels=5)
+
+
+def test_a_frozen_encoder_stays_as_it_was_loaded(membranes, tmp_path):
+    from train.loop import train
+
+    UNet(base_channels=4, depth=2).save_pretrained(tmp_path / "start")
+    config = tiny(
+        membranes, tmp_path / "out", max_train_steps=3, freeze_encoder=True,
+        pretrained_model_name_or_path=str(tmp_path / "start"),
+    )  # fmt: skip
+    train(config)
+    before = UNet.from_pretrained(tmp_path / "start").state_dict()
+    after = UNet.from_pretrained(tmp_path / "out").state_dict()
+    for name, tensor in before.items():
+        frozen = name.startswith(("contracting", "bottleneck"))
+        if "num_batches" not in name:
+            assert torch.equal(tensor, after[name]) == frozen, name
 
 
 # ---------------------------------------------------------------- options
@@ -220,58 +278,95 @@ def config_for(folder: Path, **options) -> TrainingConfig:
     return TrainingConfig(dataset_name=str(folder), output_dir="unused", **options)
 
 
+def write_rgb(label: np.ndarray) -> np.ndarray:
+    """A colour-coded mask: red membranes, blue cells."""
+    return np.array([[255, 0, 0], [0, 0, 255]], np.uint8)[label]
+
+
 def test_masks_of_0_and_255_are_read_as_two_classes_and_said(tmp_path):
     write_dataset(tmp_path, {"train": 1, "validation": 1}, rows=lambda label: label * 255)
-    data = load_data(config_for(tmp_path))
+    data = open_data(config_for(tmp_path))
     assert np.unique(data.train[0].label).tolist() == [0, 1]
-    assert "0 and 255 read as classes 0 and 1" in " ".join(data.findings)
+    assert "values 0 and 255 read as classes 0 and 1" in " ".join(data.findings)
 
 
-@pytest.mark.parametrize(
-    ("prepare", "options", "words"),
-    [
-        ({"splits": {"train": 1}}, {}, "no split 'validation'; it has train"),
-        (
-            {"splits": {"train": 1, "validation": 1}},
-            {"label_column": "msk"},
-            "no image column 'msk'",
-        ),
-        (
-            {
-                "splits": {"train": 1, "validation": 1},
-                "rows": lambda m: np.stack([m * 200] * 3, -1),
-            },
-            {},
-            "Colour-coded masks",
-        ),
-        (
-            {"splits": {"train": 1, "validation": 1}, "rows": lambda m: m[:50]},
-            {},
-            "its mask 50 x 96",
-        ),
-        (
-            {
-                "splits": {"train": 1, "validation": 1},
-                "rows": lambda m: m * 3,
-                "labels": {"0": "a", "1": "b"},
-            },
-            {},
-            "names only 2 classes",
-        ),
-    ],
-)
-def test_data_that_needs_a_guess_is_refused_with_what_to_say(tmp_path, prepare, options, words):
-    write_dataset(tmp_path, **prepare)
-    with pytest.raises(DatasetError, match=words):
-        load_data(config_for(tmp_path, **options))
+def test_colour_masks_are_read_as_classes_and_said_or_as_the_colours_are_named(tmp_path):
+    write_dataset(tmp_path / "plain", {"train": 1, "validation": 1})
+    write_dataset(tmp_path / "rgb", {"train": 1, "validation": 1}, rows=write_rgb)
+    truth = open_data(config_for(tmp_path / "plain")).train[0].label
+    data = open_data(config_for(tmp_path / "rgb"))
+    assert "#0000ff" in " ".join(data.findings)  # sorted: blue comes first
+    assert np.array_equal(data.train[0].label, 1 - truth)
+    named = config_for(tmp_path / "rgb", label_colors='{"#ff0000": 0, "#0000FF": 1}')
+    assert np.array_equal(open_data(named).train[0].label, truth)
 
 
-def test_images_and_masks_in_two_folders_are_not_taken_for_two_classes(tmp_path):
+def test_a_misspelt_column_ends_with_the_columns_there_are(tmp_path):
+    write_dataset(tmp_path, {"train": 1, "validation": 1})
+    with pytest.raises(DatasetError, match=r"'msk'.*mask"):
+        open_data(config_for(tmp_path, label_column="msk"))
+
+
+def test_a_missing_split_ends_with_the_splits_there_are(tmp_path):
+    write_dataset(tmp_path, {"train": 2})
+    with pytest.raises(DatasetError, match="no split 'test'; it has train"):
+        open_data(config_for(tmp_path, validation_split="test"))
+    with pytest.raises(DatasetError, match="is the split that is trained on"):
+        open_data(config_for(tmp_path, validation_split="train"))
+
+
+def test_without_a_validation_split_a_share_is_held_back_and_said(tmp_path):
+    write_dataset(tmp_path, {"train": 5})
+    data = open_data(config_for(tmp_path, train_val_split=0.4))
+    train, held = ({pair.name for pair in pairs} for pairs in (data.train, data.validation))
+    assert (len(train), len(held)) == (3, 2)
+    assert not train & held
+    assert "2 of 5 images of train are held back" in " ".join(data.findings)
+
+
+def test_more_classes_than_names_are_an_error(tmp_path):
+    write_dataset(
+        tmp_path, {"train": 1, "validation": 1}, rows=lambda m: m * 3, labels={"0": "a", "1": "b"}
+    )
+    (tmp_path / "id2label.json").write_text('{"0": "a", "1": "b", "2": "c"}')
+    with pytest.raises(DatasetError, match="3"):
+        data = open_data(config_for(tmp_path))
+        list(data.train)
+
+
+def test_two_folders_of_images_and_masks_are_paired_by_name(tmp_path):
     write_dataset(tmp_path, {"train": 2, "validation": 1})
     for metadata in tmp_path.glob("*/metadata.jsonl"):
         metadata.unlink()
-    with pytest.raises(DatasetError, match="label"):
-        load_data(config_for(tmp_path))
+    data = open_data(config_for(tmp_path))
+    assert [pair.name for pair in data.train] == ["0", "1"]
+    assert np.unique(data.train[0].label).tolist() == [0, 1]
+
+
+def test_a_pair_of_different_sizes_is_named(tmp_path):
+    write_dataset(tmp_path, {"train": 1, "validation": 1}, rows=lambda m: m[:50])
+    with pytest.raises(DatasetError, match=r"0 \(train, row 0\).*96 x 96.*50 x 96"):
+        open_data(config_for(tmp_path)).train[0]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_data_of_16_bits_and_small_images_train(tmp_path, streaming):
+    """16-bit gray, images smaller than the crop, of different sizes, ignored pixels."""
+    from train.loop import train
+
+    write_dataset(tmp_path, {"train": 3, "validation": 1})
+    for index, side in enumerate((96, 40, 25)):
+        for kind in ("images", "masks"):
+            path = tmp_path / "train" / kind / f"{index}.png"
+            pixels = np.asarray(PIL.Image.open(path))[:side, :side]
+            if kind == "images":
+                pixels = pixels.astype(np.uint16) * 257
+            else:
+                pixels = pixels.copy()
+                pixels[:5] = 255
+            PIL.Image.fromarray(pixels).save(path)
+    config = tiny(tmp_path, tmp_path / "out", max_train_steps=3, streaming=streaming)
+    assert train(config).mean_iou > 0
 
 
 def test_a_missing_data_set_ends_with_a_sentence_not_a_traceback(tmp_path):

@@ -1,178 +1,323 @@
 """Every option of a training, once: the command line, the JSON beside the checkpoint and the
 loop all read this dataclass."""
 
-import argparse
 import dataclasses
 import json
-import types
+import shlex
 import typing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from unet_hf.errors import ConfigError
 
 
-def option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+def option(default: Any, help: str, **metadata: Any) -> Any:
+    return field(default=default, metadata={"help": help, **metadata})
+
+
+# What `--preset` decides wherever the option itself was not given.
+PRESETS: dict[str, dict[str, Any]] = {
+    # Same padding and batch norm, so that any size goes; many small crops, AdamW.
+    "modern": {
+        "padding": "same",
+        "norm": "batch",
+        "base_channels": 16,
+        "depth": 4,
+        "dropout": 0.1,
+        "resolution": 256,
+        "train_batch_size": 4,
+        "optimizer": "adamw",
+        "learning_rate": 2e-3,
+        "weight_decay": 1e-2,
+        "lr_scheduler": "cosine",
+        "class_balance": "sqrt",
+        "scale_range": 1.25,
+        "noise_std": 0.1,
+        "use_ema": True,
+    },
+    # Section 3 of the paper: valid convolutions, one large tile a batch, SGD with momentum
+    # 0.99. It names no learning rate; 1e-4 is one at which this momentum does not diverge.
+    "paper": {
+        "padding": "valid",
+        "norm": "none",
+        "base_channels": 64,
+        "depth": 4,
+        "dropout": 0.5,
+        "resolution": 572,
+        "train_batch_size": 1,
+        "optimizer": "sgd",
+        "learning_rate": 1e-4,
+        "weight_decay": 0.0,
+        "lr_scheduler": "constant",
+        "class_balance": "inverse",
+        "scale_range": 1.0,
+        "noise_std": 0.0,
+        "use_ema": False,
+    },
+}
+CHOICES = {
+    "preset": tuple(PRESETS),
+    "mask_encoding": ("ids", "binary", "colors", "ade20k"),
+    "padding": ("same", "valid"),
+    "norm": ("batch", "none"),
+    "loss": ("cross_entropy", "dice", "cross_entropy_dice", "focal"),
+    "class_balance": ("none", "sqrt", "inverse", "effective"),
+    "optimizer": ("adamw", "sgd"),
+    "lr_scheduler": ("cosine", "polynomial", "constant"),
+    "mixed_precision": ("auto", "no", "bf16"),
+    "report_to": ("trackio", "tensorboard"),
+}
+DEFAULT_STEPS = 5000
 
 
 @dataclass
 class TrainingConfig:
-    """Options of `python -m train`; each is a flag of the same name."""
+    """Options of `python -m train`; each is a flag of the same name.
+
+    A field that the preset decides is None until `__post_init__` fills it in.
+    """
 
     # ------------------------------------------------------------ data
-    dataset_name: str = option("", "a Hub data set (org/name) or a local folder")
+    dataset_name: str = option(
+        "", "a Hub data set (org/name), a folder (imagefolder, images/ + masks/) or parquet"
+    )
     dataset_config_name: str | None = option(None, "configuration of the data set")
     dataset_revision: str | None = option(None, "branch, tag or commit of a Hub data set")
     train_split: str = option("train", "split to train on")
-    validation_split: str = option("validation", "split to evaluate on; never trained on")
+    validation_split: str | None = option(
+        None, "split to evaluate on, never trained on; by its usual names if left out"
+    )
+    train_val_split: float = option(
+        0.15, "without a validation split: this share of the training images is held back"
+    )
     image_column: str | None = option(None, "column of the images; found by name if left out")
     label_column: str | None = option(None, "column of the masks; found by name if left out")
     instance_column: str | None = option(
         None,
         "column of instance ids for the border weights; 'none': connected components of the mask",
     )
-    ignore_index: int = option(255, "mask value that neither trains nor counts")
+    mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
+    label_colors: str | None = option(
+        None, 'colour-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
+    )
+    ignore_index: int | None = option(
+        None, "value of the stored masks that neither trains nor counts; found out if left out"
+    )
+    reduce_labels: bool = option(False, "stored 0 is ignored and every other id lowered by one")
     id2label: str | None = option(
-        None, 'class names, as JSON or a JSON file: {"0": "background"}; else id2label.json'
+        None, 'class names, as JSON or a JSON file: {"0": "background"}; else the data set\'s'
+    )
+    colors: str | None = option(None, "class colours, '#rrggbb,#rrggbb' in the order of the ids")
+    streaming: bool = option(False, "read a Hub data set while training, without storing it")
+    shuffle_buffer_size: int = option(256, "streaming: images among which the next is drawn")
+    max_inspected: int = option(
+        2000, "images a split that are looked at before training (streaming: a tenth of it)"
+    )
+    max_validation_images: int | None = option(
+        None, "evaluate on the first so many images; streaming: 200 unless given"
     )
 
-    colors: str | None = option(None, "class colours, '#rrggbb,#rrggbb' in the order of the ids")
-
     # ------------------------------------------------------------ network
-    pretrained_model_name_or_path: str | None = option(None, "start from this checkpoint")
-    preset: str = option("modern", "modern (same padding, batch norm) or paper (the 2015 network)")
-    base_channels: int = option(16, "channels at full resolution; 16 gives 7.8 MB")
-    depth: int = option(4, "number of poolings")
-    dropout: float = option(0.1, "dropout at the end of the contracting path")
+    pretrained_model_name_or_path: str | None = option(
+        None, "start from this checkpoint: a shipped name, a folder or a Hub id"
+    )
+    new_head: bool = option(False, "draw the checkpoint's last layer afresh, for other classes")
+    freeze_encoder: bool = option(False, "leave the contracting path and the bottleneck as loaded")
+    preset: str = option("modern", "modern (same padding, batch norm) or paper (the 2015 recipe)")
+    padding: str | None = option(None, "same, or the paper's valid")
+    norm: str | None = option(None, "batch or none, after each 3x3 convolution")
+    base_channels: int | None = option(None, "channels at full resolution; 16 gives 7.8 MB")
+    depth: int | None = option(None, "number of poolings")
+    dropout: float | None = option(None, "at the end of the contracting path")
 
     # ------------------------------------------------------------ augmentation (paper, 3.1)
     elastic_std: float = option(10.0, "px; displacement of the 3 x 3 coarse grid; 0: none")
     rotation: float = option(180.0, "degrees; rotated by a uniform angle up to this")
-    scale_range: float = option(1.25, "zoomed by a factor from 1/x to x; 1: none")
+    scale_range: float | None = option(None, "zoomed by a factor from 1/x to x; 1: none")
     flip: bool = option(True, "mirrored half of the time")
     gray_std: float = option(0.2, "std of random contrast and brightness, in image std; 0: none")
-    noise_std: float = option(0.1, "highest std of Gaussian noise, in image std; 0: none")
+    noise_std: float | None = option(None, "highest std of Gaussian noise, in image std; 0: none")
 
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
+    loss: str = option("cross_entropy", "what is minimised; all are weighted by eq. 2's map")
+    label_smoothing: float = option(0.0, "cross-entropy: share of the target given to all classes")
+    focal_gamma: float = option(2.0, "focal loss: how much easy pixels are discounted")
     border_weight: float = option(10.0, "w0: weight of the gaps between objects; 0: none")
     border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
-    class_balance: bool = option(True, "w_c: rare classes weigh more (inverse square root)")
+    class_balance: str | None = option(None, "w_c: by which rule rare classes weigh more")
 
     # ------------------------------------------------------------ optimisation
-    resolution: int = option(256, "side of the training crops, px")
-    train_batch_size: int = option(4, "crops a step")
-    max_train_steps: int = option(5000, "optimiser steps")
-    learning_rate: float = option(2e-3, "peak of the one-cycle schedule (AdamW)")
-    weight_decay: float = option(1e-2, "of AdamW")
+    resolution: int | None = option(None, "side of the training crops, px")
+    train_batch_size: int | None = option(None, "crops a process and step")
+    gradient_accumulation_steps: int = option(1, "batches whose gradients make one step")
+    num_train_epochs: float | None = option(
+        None,
+        "instead of steps: an epoch is as many crops as cover every image's area once",
+        volatile=True,
+    )
+    max_train_steps: int | None = option(
+        None, f"optimiser steps; {DEFAULT_STEPS} unless given", volatile=True
+    )
+    optimizer: str | None = option(None, "adamw, or sgd with momentum")
+    learning_rate: float | None = option(None, "its peak, after the warm-up")
+    momentum: float = option(0.99, "of sgd (the paper's)")
+    weight_decay: float | None = option(None, "of the optimiser")
+    lr_scheduler: str | None = option(None, "how the learning rate falls after the warm-up")
+    lr_warmup_steps: int | None = option(None, "linear rise from 0; a tenth of the steps if None")
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
-    ema_decay: float = option(0.998, "of the averaged weights that are evaluated and saved")
+    use_ema: bool | None = option(None, "evaluate and keep averaged weights")
+    ema_decay: float = option(0.998, "of the averaged weights")
     mixed_precision: str = option("auto", "auto, no or bf16; auto: bf16 where the device has it")
     seed: int = option(0, "of weights, crops and augmentation")
-    dataloader_num_workers: int = option(1, "processes that prepare crops; 0: in this one")
+    dataloader_num_workers: int = option(
+        1, "processes that prepare crops; 0: in this one", volatile=True
+    )
 
     # ------------------------------------------------------------ evaluation and output
-    validation_steps: int = option(500, "steps between evaluations")
-    dataset_note: str | None = option(None, "what the data is, for the card")
-    license: str = option("other", "licence of the weights, for the card (a Hub identifier)")
-    license_name: str | None = option(None, "its name, if it is 'other'")
-    license_note: str | None = option(None, "terms that the data puts on the weights, for the card")
-    citation: str | None = option(None, "sources of the data, for the card")
-    sample_image: str | None = option(
-        None, "a picture that may be shipped; stored with its prediction as the checkpoint's sample"
+    validation_steps: int = option(500, "steps between evaluations", volatile=True)
+    early_stopping_patience: int | None = option(
+        None, "stop after so many evaluations without a better score", volatile=True
     )
-    output_dir: str = option("", "folder of the checkpoint")
+    checkpointing_steps: int = option(
+        500, "steps between checkpoints one can resume from", volatile=True
+    )
+    checkpoints_total_limit: int = option(2, "how many of them are kept", volatile=True)
+    resume_from_checkpoint: str | None = option(
+        None, "'latest' or the path of a checkpoint-<step> folder: go on from there", volatile=True
+    )
+    report_to: str | None = option(None, "also log to trackio or tensorboard", volatile=True)
+    dataset_note: str | None = option(None, "what the data is, for the card", volatile=True)
+    license: str = option(
+        "other", "licence of the weights, for the card (a Hub identifier)", volatile=True
+    )
+    license_name: str | None = option(None, "its name, if it is 'other'", volatile=True)
+    license_note: str | None = option(
+        None, "terms that the data puts on the weights, for the card", volatile=True
+    )
+    citation: str | None = option(None, "sources of the data, for the card", volatile=True)
+    sample_image: str | None = option(
+        None,
+        "a picture that may be shipped; stored with its prediction as the checkpoint's sample",
+        volatile=True,
+    )
+    output_dir: str = option("", "folder of the checkpoint", volatile=True)
+    push_to_hub: bool = option(False, "upload the finished checkpoint", volatile=True)
+    hub_model_id: str | None = option(
+        None, "repository to push to; your name and the output folder's if None", volatile=True
+    )
+    hub_private_repo: bool = option(False, "create that repository as a private one", volatile=True)
+    hub_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "help": "token to read and push with; better: `hf auth login` or HF_TOKEN",
+            "volatile": True,
+            "secret": True,
+        },
+    )
 
     def __post_init__(self) -> None:
         if not self.dataset_name:
-            raise ConfigError("--dataset_name is missing: a folder or a Hub data set 'org/name'.")
+            raise ConfigError(
+                "--dataset_name is missing: a folder or a Hub data set 'org/name'. "
+                "`python -m train --help` lists every option."
+            )
         if not self.output_dir:
             raise ConfigError("--output_dir is missing: the folder the checkpoint goes to.")
-        if self.preset not in ("modern", "paper"):
-            raise ConfigError(f"--preset {self.preset!r} is not known: modern or paper.")
-        if self.mixed_precision not in ("auto", "no", "bf16"):
+        self._check_choices("preset")
+        for name, value in PRESETS[self.preset].items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+        self._check_choices(*CHOICES)
+        self._check_numbers()
+        if self.new_head and not self.pretrained_model_name_or_path:
             raise ConfigError(
-                f"--mixed_precision {self.mixed_precision!r} is not known: auto, no or bf16."
+                "--new_head needs --pretrained_model_name_or_path: a new network's last layer is "
+                "new anyway."
             )
-        for name in ("train_batch_size", "max_train_steps", "resolution", "validation_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name} {getattr(self, name)} must be at least 1.")
-        for name in ("elastic_std", "rotation", "gray_std", "noise_std", "border_weight"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"--{name} {getattr(self, name)} must be 0 or more.")
-        if not self.scale_range >= 1:
-            raise ConfigError(f"--scale_range {self.scale_range} must be 1 or more.")
-        if not self.border_sigma > 0:
-            raise ConfigError(f"--border_sigma {self.border_sigma} must be above 0.")
-        if not 0 <= self.ema_decay < 1:
-            raise ConfigError(f"--ema_decay {self.ema_decay} must be from 0 to below 1.")
+        if self.freeze_encoder and not self.pretrained_model_name_or_path:
+            raise ConfigError(
+                "--freeze_encoder needs --pretrained_model_name_or_path: random layers would stay "
+                "random."
+            )
+        if self.hub_model_id and not self.push_to_hub:
+            raise ConfigError("--hub_model_id without --push_to_hub does nothing. Add the flag.")
+
+    def _check_choices(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value not in CHOICES[name]:
+                raise ConfigError(
+                    f"--{name} {value!r} is not known: {', '.join(CHOICES[name][:-1])} or "
+                    f"{CHOICES[name][-1]}."
+                )
+
+    def _check_numbers(self) -> None:
+        def check(names: str, fits: typing.Callable[[Any], bool], wanted: str) -> None:
+            for name in names.split():
+                value = getattr(self, name)
+                if value is not None and not fits(value):
+                    raise ConfigError(f"--{name} {value} must be {wanted}.")
+
+        check(
+            "base_channels depth resolution train_batch_size gradient_accumulation_steps "
+            "max_train_steps validation_steps checkpointing_steps checkpoints_total_limit "
+            "shuffle_buffer_size max_inspected max_validation_images early_stopping_patience",
+            lambda value: value >= 1,
+            "at least 1",
+        )
+        check(
+            "elastic_std rotation gray_std noise_std border_weight focal_gamma weight_decay "
+            "lr_warmup_steps dataloader_num_workers seed",
+            lambda value: value >= 0,
+            "0 or more",
+        )
+        check(
+            "border_sigma learning_rate max_grad_norm num_train_epochs",
+            lambda value: value > 0,
+            "above 0",
+        )
+        check(
+            "dropout label_smoothing momentum ema_decay",
+            lambda value: 0 <= value < 1,
+            "from 0 to below 1",
+        )
+        check("scale_range", lambda value: value >= 1, "1 or more")
+        check("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
+        check("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
+
+    @property
+    def crops_per_process(self) -> int:
+        """Crops a process works through for one optimiser step."""
+        return self.train_batch_size * self.gradient_accumulation_steps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option but secrets, as JSON."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if not item.metadata.get("secret")
+        }
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def command(self, without: tuple[str, ...] = ()) -> str:
         """The command that repeats this training: every option that is not its default."""
-        import shlex
-
         words = ["python", "-m", "train"]
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if value != item.default and item.name not in without:
-                words += [f"--{item.name}", str(value)]
+            usual = PRESETS[self.preset].get(item.name, item.default)
+            if value != usual and item.name not in without and not item.metadata.get("secret"):
+                words += [f"--{item.name}"] if value is True else [f"--{item.name}", str(value)]
         return shlex.join(words)
 
-
-def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
-    """The command line -> `TrainingConfig`. Dashes and underscores are both accepted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m train",
-        description="Trains a U-Net on pairs of images and masks and writes a checkpoint that "
-        "UNet.from_pretrained loads.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--config", help="JSON file with any of the options below; flags win")
-    for item in dataclasses.fields(TrainingConfig):
-        flags = dict.fromkeys((f"--{item.name}", f"--{item.name.replace('_', '-')}"))
-        parser.add_argument(
-            *flags,
-            dest=item.name,
-            type=_parser_of(item.type),
-            default=item.default,
-            help=item.metadata["help"],
-        )
-    given = parser.parse_args(arguments)
-    if given.config:
-        parser.set_defaults(**_read_json(Path(given.config)))
-        given = parser.parse_args(arguments)
-    options = vars(given)
-    options.pop("config")
-    return TrainingConfig(**options)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        options = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--config {path} cannot be read: {error}.") from error
-    known = {item.name for item in dataclasses.fields(TrainingConfig)}
-    if not isinstance(options, dict) or set(options) - known:
-        extra = (
-            sorted(set(options) - known) if isinstance(options, dict) else type(options).__name__
-        )
-        raise ConfigError(f"--config {path} has options that do not exist: {extra}.")
-    return options
-
-
-def _parser_of(annotation: Any) -> Any:
-    """`int | None` -> int; booleans from the words people type."""
-    if isinstance(annotation, types.UnionType):
-        annotation = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
-    return _boolean if annotation is bool else annotation
-
-
-def _boolean(text: str) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in words:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return words[text.lower()]
+    def changes(self, earlier: dict[str, Any]) -> list[str]:
+        """Options that differ from those of an earlier run and would change its numbers."""
+        return [
+            f"--{item.name} {earlier[item.name]!r} -> {getattr(self, item.name)!r}"
+            for item in dataclasses.fields(self)
+            if not item.metadata.get("volatile")
+            and item.name in earlier
+            and earlier[item.name] != getattr(self, item.name)
+        ]

@@ -1,35 +1,38 @@
-"""Pairs of images and masks -> random crops.
+"""A data set -> pairs of images and masks.
 
-A crop depends on the seed and its own number alone, never on the order in which worker
-processes happen to deliver: run k of the data is the same run every time.
+The rows come from `sources`, the roles of their columns from `columns`, the meaning of the
+mask's values from `encodings`; here they meet. Images are read by `unet_hf.images`, as every
+other image is, so that training sees the pixels that `segment` will see.
 """
 
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from unet_hf.errors import DatasetError
+from unet_hf.errors import DatasetError, UNetError
 from unet_hf.image_data import ImageData
 from unet_hf.images import read_image
-from unet_hf.preprocessing import Preprocessing
 
-from .augmentation import Augmentation
-from .border_weights import border_weights, class_weights
+from .cache import BoundedCache
+from .columns import Columns, find_columns
 from .config import TrainingConfig
+from .encodings import IGNORE, MaskEncoding, RawMask, detect_encoding, instances_of, read_mask
+from .faults import PairError, cell_fault, fault
+from .sources import Source, open_source, row_bytes
 
-IMAGE_COLUMNS = ("image", "pixel_values", "img", "images", "input", "photo")
-LABEL_COLUMNS = (
-    "mask", "label", "annotation", "semantic_segmentation", "segmentation",
-    "segmentation_mask", "seg_map", "type_map", "labels", "map", "gt", "target",
-)  # fmt: skip
-INSTANCE_COLUMNS = ("instances", "instance", "inst_map")
+VALIDATION_NAMES = ("validation", "valid", "val", "dev")
+LOOKED_AT = 64  # masks from which the encoding is told
+STREAMED_VALIDATION = 200  # images; a stream has no end one could wait for
+CACHED_PIXELS = 2**30  # bytes of decoded images and masks kept in memory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,257 +41,421 @@ class Pair:
 
     name: str
     image: ImageData
-    label: np.ndarray  # (H, W) uint8 class ids, `ignore_index` where nothing is known
+    label: np.ndarray  # (H, W) uint8 class ids, IGNORE (255) where nothing is known
     instances: np.ndarray | None  # (H, W) int32, 0 background
     extras: dict[str, Any]  # the row's other columns
+
+    @property
+    def nbytes(self) -> int:
+        ids = 0 if self.instances is None else self.instances.nbytes
+        return self.image.pixels.nbytes + self.label.nbytes + ids
+
+
+@dataclass(frozen=True)
+class PairReader:
+    """Rows as they are stored -> pairs."""
+
+    columns: Columns
+    encoding: MaskEncoding
+    token: str | None = field(default=None, repr=False)  # of private data that is streamed
+
+    def read(self, row: dict[str, Any], split: str, index: int) -> Pair:
+        """Raises `PairError` with the row's place, whatever is wrong with it."""
+        name = row_name(row, self.columns, split, index)
+        try:
+            return self._read(row, name)
+        except PairError as error:
+            raise PairError(f"{name} ({split}, row {index}): {error}", error.code, name) from error
+
+    def _read(self, row: dict[str, Any], name: str) -> Pair:
+        columns = self.columns
+        with cell_fault("image", row[columns.image]):
+            image = replace(read_cell(row[columns.image], self.token), source=name)
+        size = (image.height, image.width)
+        with cell_fault("mask", row[columns.label]):
+            masks = raw_masks(row[columns.label], self.token)
+        categories = row[columns.categories] if columns.categories else None
+        shape = size if masks == [] else None  # no object in the whole image
+        with fault("mask-values"):
+            label = self.encoding.decode(masks, categories, shape=shape)
+        instances = None
+        if columns.instances:
+            with cell_fault("instances", row[columns.instances]):
+                instances = _instance_ids(row[columns.instances], size, self.token)
+        elif self.encoding.kind == "instances" and isinstance(masks, list):
+            instances = instances_of(masks, shape=shape)
+        for what, array in (("mask", label), ("instances", instances)):
+            if array is not None and array.shape != size:
+                raise PairError(
+                    f"the image is {image.height} x {image.width}, its {what} {array.shape[0]} x "
+                    f"{array.shape[1]}. Pair them anew or remove the row.",
+                    "sizes-differ",
+                )
+        used = {columns.image, columns.label, columns.instances, columns.categories}
+        extras = {key: value for key, value in row.items() if key not in used}
+        return Pair(name, image, label, instances, extras)
+
+
+def row_name(row: dict[str, Any], columns: Columns, split: str, index: int) -> str:
+    """A readable name for messages: the image file's stem, or the row's place."""
+    cell = row.get(columns.image)
+    path = cell.get("path") if isinstance(cell, dict) else cell if isinstance(cell, str) else None
+    return Path(path).stem if path else f"{split}-{index}"
+
+
+def read_cell(cell: Any, token: str | None = None) -> ImageData:
+    """An image cell: its own file if it has one, otherwise its bytes through a temporary one,
+    so that there is one way of reading and not two."""
+    if cell is None:
+        raise DatasetError("the image is missing. Remove the row.")
+    path, stored = (cell.get("path"), cell.get("bytes")) if isinstance(cell, dict) else (cell, None)
+    if isinstance(path, str) and not stored and Path(path).is_file():
+        return read_image(path)
+    content, name = row_bytes(cell, token=token)
+    if not content:
+        raise DatasetError("the image is missing or empty. Remove the row.")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / f"image{Path(name).suffix}"
+        file.write_bytes(content)
+        return read_image(file)
+
+
+def raw_masks(cell: Any, token: str | None = None) -> RawMask | list[RawMask]:
+    if isinstance(cell, list):
+        return [raw_masks(item, token) for item in cell]
+    content = row_bytes(cell, token=token)[0] if cell is not None else None
+    if not content:
+        raise DatasetError("the mask is missing or empty. Remove the row.")
+    return read_mask(content)
+
+
+def _instance_ids(cell: Any, size: tuple[int, int], token: str | None) -> np.ndarray:
+    masks = raw_masks(cell, token)
+    if isinstance(masks, list):
+        return instances_of(masks, shape=None if masks else size)
+    if masks.values.ndim != 2:
+        raise DatasetError(
+            f"the instance ids have the shape {masks.values.shape}; one plane is expected. "
+            "Name another --instance_column, or 'none'."
+        )
+    return masks.values.astype(np.int32)
+
+
+class Pairs(Sequence[Pair]):
+    """The pairs of a split that can be asked for one by one. Decoded when asked for, and kept
+    while there is room."""
+
+    def __init__(
+        self, rows: Any, reader: PairReader, split: str, indices: np.ndarray | None = None
+    ) -> None:
+        self.rows = rows
+        self.reader = reader
+        self.split = split
+        self.indices = np.arange(len(rows)) if indices is None else indices
+        self.cache: BoundedCache[Pair] = BoundedCache(CACHED_PIXELS)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Pair:  # type: ignore[override]
+        index = int(self.indices[position])
+        return self.cache.get(
+            index, lambda: self.reader.read(self.rows[index], self.split, index), lambda p: p.nbytes
+        )
+
+    def name(self, position: int) -> str:
+        index = int(self.indices[position])
+        return row_name(self.rows[index], self.reader.columns, self.split, index)
+
+
+class StreamedPairs:
+    """The pairs of a split that can only be read one after the other."""
+
+    def __init__(self, rows: Any, reader: PairReader, split: str, skip: int = 0) -> None:
+        self.rows = rows.skip(skip) if skip else rows
+        self.reader = reader
+        self.split = split
+
+    def epoch(self, number: int, seed: int, buffer_size: int, skip: int = 0) -> Iterator[Callable]:
+        """The epoch's rows in its own order, each as a function that decodes it: who takes
+        every other row need not decode the rest.
+
+        The order follows from seed and number alone, so leaving out the first `skip` rows goes
+        on exactly where a killed run was.
+        """
+        rows = self.rows.shuffle(seed=seed, buffer_size=buffer_size)
+        rows.set_epoch(number)
+        # Not `rows.skip`, which forgets the epoch.
+        for index, row in enumerate(itertools.islice(iter(rows), skip, None), start=skip):
+            yield lambda row=row, index=index: self.reader.read(row, self.split, index)
+
+    def first(self, count: int) -> Iterator[Callable[[], Pair]]:
+        for index, row in enumerate(itertools.islice(iter(self.rows), count)):
+            yield lambda row=row, index=index: self.reader.read(row, self.split, index)
 
 
 @dataclass
 class LabelledData:
-    """Both splits, and what was found out about them."""
+    """Both splits, and what was found out about them before anything is decoded."""
 
-    train: list[Pair]
-    validation: list[Pair]
+    train: Pairs | StreamedPairs
+    validation: Pairs | StreamedPairs
+    train_name: str  # in words, "train" or "train, less the 15 % held back"
+    validation_name: str
+    columns: Columns
+    encoding: MaskEncoding
     id2label: dict[str, str]
-    channels: int
-    frequencies: np.ndarray  # (classes,) share of each class in the training split
-    findings: list[str]  # what was inferred, in words
+    findings: list[str] = field(default_factory=list)  # what was inferred, in words
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.id2label)
 
 
-def load_data(config: TrainingConfig) -> LabelledData:
-    """Both splits of a data set. Raises `DatasetError` where a guess would be needed."""
-    pairs, id2label, findings = load_splits(config, config.train_split, config.validation_split)
-    train, validation = pairs
-    counts = sum(
-        np.bincount(pair.label.ravel(), minlength=256)[: len(id2label)] for pair in train
-    ).astype(float)
+def open_data(config: TrainingConfig) -> LabelledData:
+    """Finds splits, columns, mask encoding and class names. Raises `DatasetError` where a guess
+    would be needed."""
+    source = _open(config)
+    train_name = _find_split(source, config.train_split, "--train_split")
+    validation = _validation_split(source, config, train_name)
+    reader, id2label, findings = _reader(source, config, train_name)
+    rows = source.splits[train_name]
+
+    if validation is not None:
+        label = validation
+        if config.streaming:
+            parts = (
+                StreamedPairs(rows, reader, train_name),
+                StreamedPairs(source.splits[validation], reader, validation),
+            )
+        else:
+            parts = (
+                Pairs(rows, reader, train_name),
+                Pairs(source.splits[validation], reader, validation),
+            )
+    elif config.streaming:
+        held = config.max_validation_images or STREAMED_VALIDATION
+        label = f"{train_name}, its first {held} images"
+        findings.append(
+            f"no validation split: the first {held} images of {train_name} are held back"
+        )
+        parts = (
+            StreamedPairs(rows, reader, train_name, skip=held),
+            StreamedPairs(rows.take(held), reader, train_name),
+        )
+    else:
+        kept, held = held_back(len(rows), config.train_val_split, config.seed)
+        label = f"{train_name}, {len(held)} images held back"
+        findings.append(
+            f"no validation split: {len(held)} of {len(rows)} images of {train_name} are held back "
+            f"(--train_val_split {config.train_val_split}, --seed {config.seed})"
+        )
+        parts = Pairs(rows, reader, train_name, kept), Pairs(rows, reader, train_name, held)
+    if config.max_validation_images and isinstance(parts[1], Pairs):
+        parts[1].indices = parts[1].indices[: config.max_validation_images]
     return LabelledData(
-        train, validation, id2label, train[0].image.channels, counts / counts.sum(), findings
+        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings
     )
 
 
-def load_splits(
-    config: TrainingConfig, *splits: str
-) -> tuple[list[list[Pair]], dict[str, str], list[str]]:
-    """The pairs of each split, the class names, and what was inferred, in words."""
-    import datasets
+def validation_pairs(
+    data: LabelledData, config: TrainingConfig, count: int | None = None
+) -> Iterator[Pair]:
+    """The pairs to evaluate on, or the first `count` of them, one at a time."""
+    if isinstance(data.validation, Pairs):
+        return iter(itertools.islice(data.validation, count))
+    limit = config.max_validation_images or STREAMED_VALIDATION
+    reads = data.validation.first(min(limit, count or limit))
+    return (read() for read in reads)
 
-    source = config.dataset_name
-    try:
-        dataset = datasets.load_dataset(
-            source, config.dataset_config_name, revision=config.dataset_revision
-        )
-    except (FileNotFoundError, ConnectionError, ValueError, RuntimeError) as error:
+
+def open_split(config: TrainingConfig, split: str) -> tuple[Pairs, dict[str, str]]:
+    """One split alone, for an evaluation."""
+    source = _open(config)
+    name = _find_split(source, split, "--split")
+    reader, id2label, _ = _reader(source, config, name)
+    return Pairs(source.splits[name], reader, name), id2label
+
+
+def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to train on and positions to evaluate on; at least one of each."""
+    if count < 2:
         raise DatasetError(
-            f"The data set {source!r} cannot be loaded: {error}. Give a folder in the Hub's "
-            "imagefolder layout or a data set 'org/name'."
-        ) from error
-    for split in splits:
-        if split not in dataset:
-            raise DatasetError(
-                f"{source} has no split {split!r}; it has {', '.join(dataset)}. Name one with "
-                "--train_split or --validation_split."
-            )
-
-    columns = _find_columns(dataset[splits[0]].features, config)
-    findings = [f"columns: {', '.join(f'{role} = {name}' for role, name in columns.items())}"]
-    pairs = [_read_pairs(dataset[split], columns, split) for split in splits]
-    pairs, encoding = _decode_labels(pairs, config.ignore_index)
-    findings.append(f"mask values: {encoding}")
-
-    everything = [pair for split in pairs for pair in split]
-    id2label, origin = _find_labels(config, everything)
-    findings.append(f"classes: {', '.join(id2label.values())} ({origin})")
-    channels = sorted({pair.image.channels for pair in everything})
-    if len(channels) > 1:
-        raise DatasetError(
-            f"The images have different numbers of channels: {channels}. Convert them to one kind."
+            f"The data set has {count} labelled image{'s' * (count != 1)} and no validation split. "
+            "Two are the least one can train on and evaluate on."
         )
-    return pairs, id2label, findings
+    order = np.random.default_rng(seed).permutation(count)
+    held = min(max(1, round(count * share)), count - 1)
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
-def _find_columns(features: Any, config: TrainingConfig) -> dict[str, str]:
-    """Roles ("image", "label", "instances") -> columns; each an Image feature."""
-    pictures = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
+def _open(config: TrainingConfig) -> Source:
+    return open_source(
+        config.dataset_name,
+        config.dataset_config_name,
+        config.dataset_revision,
+        streaming=config.streaming,
+        token=config.hub_token,
+    )
 
-    def find(role: str, asked: str | None, usual: tuple[str, ...], taken: set[str]) -> str | None:
-        if asked is not None:
-            if asked not in pictures:
-                raise DatasetError(
-                    f"There is no image column {asked!r}; the image columns are "
-                    f"{', '.join(pictures) or 'none'}."
-                )
-            return asked
-        matches = [name for name in usual if name in pictures and name not in taken]
-        return matches[0] if len(matches) == 1 else None
 
-    image = find("image", config.image_column, IMAGE_COLUMNS, set())
-    label = find("label", config.label_column, LABEL_COLUMNS, {image or ""})
-    for role, found in (("image", image), ("label", label)):
-        if found is None:
+def _find_split(source: Source, name: str, flag: str) -> str:
+    if name not in source.splits:
+        raise DatasetError(
+            f"The data set has no split {name!r}; it has {', '.join(source.splits)}. Name one "
+            f"with {flag}."
+        )
+    return name
+
+
+def _validation_split(source: Source, config: TrainingConfig, train: str) -> str | None:
+    if config.validation_split is not None:
+        if config.validation_split == train:
             raise DatasetError(
-                f"Which column holds the {role}s is not clear: the image columns are "
-                f"{', '.join(pictures) or 'none'}, all columns {', '.join(features)}. Say it with "
-                f"--{role}_column. (A folder needs metadata.jsonl with file_name and "
-                "mask_file_name, one row an image.)"
+                f"--validation_split {train!r} is the split that is trained on: its scores would "
+                "mean nothing. Leave the option out and a share of the images is held back."
             )
-    columns = {"image": image, "label": label}
-    if config.instance_column != "none":
-        instances = find("instances", config.instance_column, INSTANCE_COLUMNS, {image, label})
-        if instances:
-            columns["instances"] = instances
-    return columns
+        return _find_split(source, config.validation_split, "--validation_split")
+    found = [name for name in VALIDATION_NAMES if name in source.splits and name != train]
+    return found[0] if found else None
 
 
-def _read_pairs(dataset: Any, columns: dict[str, str], split: str) -> list[Pair]:
-    pairs = []
-    others = [name for name in dataset.column_names if name not in columns.values()]
-    for index, row in enumerate(dataset):
-        picture = row[columns["image"]]
-        if picture is None or row[columns["label"]] is None:
-            raise DatasetError(f"Row {index} of {split} lacks its image or its mask. Remove it.")
-        name = Path(getattr(picture, "filename", "") or f"{split}-{index}").stem
-        label = np.asarray(row[columns["label"]])
-        image = read_image(picture)
-        instances = row[columns["instances"]] if "instances" in columns else None
-        if instances is not None:
-            instances = np.asarray(instances).astype(np.int32)
-        for what, array in (("mask", label), ("instances", instances)):
-            if array is not None and array.shape[:2] != (image.height, image.width):
-                raise DatasetError(
-                    f"{name} ({split}): the image is {image.height} x {image.width}, its {what} "
-                    f"{array.shape[0]} x {array.shape[1]}. Pair them anew or remove the row."
-                )
-        extras = {key: row[key] for key in others}
-        pairs.append(Pair(name, image, label, instances, extras))
-    if not pairs:
+def _reader(
+    source: Source, config: TrainingConfig, split: str
+) -> tuple[PairReader, dict[str, str], list[str]]:
+    rows = source.splits[split]
+    first = next(iter(rows), None)
+    if first is None:
         raise DatasetError(f"The split {split} is empty.")
-    return pairs
-
-
-def _decode_labels(splits: list[list[Pair]], ignore_index: int) -> tuple[list[list[Pair]], str]:
-    """Masks as they were stored -> (H, W) uint8 class ids, and the rule in words."""
-    everything = [pair for split in splits for pair in split]
-    for pair in everything:
-        if pair.label.ndim != 2 or pair.label.dtype.kind not in "bui":
-            raise DatasetError(
-                f"The mask of {pair.name} has the shape {pair.label.shape} and type "
-                f"{pair.label.dtype}; one plane of class ids is expected. Colour-coded masks "
-                "have to be turned into class ids first."
-            )
-    values = np.unique(np.concatenate([np.unique(pair.label) for pair in everything]))
-    if set(values.tolist()) == {0, 255}:
-        rule, black_and_white = "0 and 255 read as classes 0 and 1", True
-    else:
-        classes = values[values != ignore_index]
-        if len(classes) == 0 or classes.max() > 255 or classes.min() < 0:
-            raise DatasetError(
-                f"The masks hold the values {values[:10].tolist()} ...; class ids from 0 to 254 "
-                f"and {ignore_index} for 'ignore' are expected."
-            )
-        rule, black_and_white = f"class ids {', '.join(map(str, classes.tolist()))}", False
-        if ignore_index in values:
-            rule += f"; {ignore_index} ignored"
-
-    def decoded(pair: Pair) -> Pair:
-        label = pair.label == 255 if black_and_white else pair.label
-        return replace(pair, label=label.astype(np.uint8))
-
-    return [[decoded(pair) for pair in split] for split in splits], rule
-
-
-def _find_labels(config: TrainingConfig, pairs: Sequence[Pair]) -> tuple[dict[str, str], str]:
-    """Class names: from the flag, from the data set's id2label.json, or numbered."""
-    highest = max(int(p.label[p.label != config.ignore_index].max(initial=0)) for p in pairs)
-    count = max(highest + 1, 2)
-    labels: Any = None
-    origin = ""
+    columns = find_columns(
+        source.features,
+        image_column=config.image_column,
+        label_column=config.label_column,
+        instance_column=config.instance_column,
+        first_row=first,
+    )
     if config.id2label:
-        path = Path(config.id2label)
-        text = path.read_text() if path.is_file() else config.id2label
-        labels, origin = _parse_labels(text, "--id2label"), "from --id2label"
-    elif (path := Path(config.dataset_name) / "id2label.json").is_file():
-        labels, origin = _parse_labels(path.read_text(), str(path)), "from its id2label.json"
-    elif not Path(config.dataset_name).is_dir():
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        id2label, origin = parse_labels(_text_of(config.id2label), "--id2label"), "from --id2label"
+    else:
+        id2label, origin = source.id2label, source.id2label_origin
+    masks, categories = _some_masks(rows, columns, split, config.hub_token)
+    encoding = _encoding_of_most(masks, categories, id2label, config)
+    if id2label is None:
+        count = max(encoding.num_classes, 2)
+        id2label = {str(index): f"class {index}" for index in range(count)}
+        origin = "no names found; give them with --id2label"
+    findings = [
+        *source.findings,
+        f"columns: {columns.describe()}",
+        f"mask values: {encoding.describe()}",
+        f"classes: {', '.join(id2label.values())} ({origin})",
+    ]
+    return PairReader(columns, encoding, config.hub_token), id2label, findings
 
-        try:
-            path = hf_hub_download(
-                config.dataset_name,
-                "id2label.json",
-                repo_type="dataset",
-                revision=config.dataset_revision,
-            )
-            labels, origin = _parse_labels(Path(path).read_text(), path), "from its id2label.json"
-        except EntryNotFoundError:
-            pass
-    if labels is None:
-        return {str(i): f"class {i}" for i in range(count)}, "no names found; see --id2label"
-    if highest >= len(labels):
-        raise DatasetError(
-            f"The masks hold class {highest}, but id2label names only {len(labels)} classes. "
-            "Name the others, or mark the value with --ignore_index."
+
+def _encoding_of_most(
+    masks: list[RawMask | list[RawMask]],
+    categories: list[Any] | None,
+    id2label: dict[str, str] | None,
+    config: TrainingConfig,
+) -> MaskEncoding:
+    """What the masks' values mean. Where a few masks alone are not understood, the others tell,
+    and the few are left to the checks, which name them."""
+    label_colors = _label_colors(config)
+
+    def detect(chosen: list[int]) -> MaskEncoding:
+        return detect_encoding(
+            [masks[index] for index in chosen],
+            id2label=id2label,
+            ignore_index=config.ignore_index,
+            reduce_labels=config.reduce_labels,
+            label_colors=label_colors,
+            mask_encoding=config.mask_encoding,
+            categories=categories and [categories[index] for index in chosen],
         )
-    return labels, origin
+
+    def is_understood(index: int) -> bool:
+        try:
+            detect([index])
+        except DatasetError:
+            return False
+        return True
+
+    everything = list(range(len(masks)))
+    try:
+        return detect(everything)
+    except DatasetError:
+        clear = [index for index in everything if is_understood(index)]
+        if len(clear) in (0, len(masks)) or len(clear) <= len(masks) / 2:
+            raise
+        return detect(clear)
 
 
-def _parse_labels(text: str, where: str) -> dict[str, str]:
+def _some_masks(
+    rows: Any, columns: Columns, split: str, token: str | None
+) -> tuple[list[RawMask | list[RawMask]], list[Any] | None]:
+    """Up to LOOKED_AT masks, spread over the split, or the first ones of a stream. One that
+    cannot be read is left to the checks, which say which it is."""
+    if hasattr(rows, "__len__"):
+        wanted = np.unique(np.linspace(0, len(rows) - 1, LOOKED_AT).astype(int))
+        chosen = (rows[int(index)] for index in wanted)
+    else:
+        chosen = itertools.islice(iter(rows), LOOKED_AT)
+    masks, categories, failure = [], [], None
+    for row in chosen:
+        try:
+            masks.append(raw_masks(row[columns.label], token))
+        except UNetError as error:
+            failure = error
+            continue
+        categories.append(row[columns.categories] if columns.categories else None)
+    if not masks:
+        raise DatasetError(f"No mask of {split} can be read: {failure}")
+    return masks, categories if columns.categories else None
+
+
+def _label_colors(config: TrainingConfig) -> dict[str, int] | None:
+    if not config.label_colors:
+        return None
+    try:
+        colors = json.loads(_text_of(config.label_colors))
+        return {str(color).lower(): int(index) for color, index in colors.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f'--label_colors is not a mapping like {{"#ff0000": 1}}: {error}.'
+        ) from error
+
+
+def _text_of(option: str) -> str:
+    """An option that is JSON, or the name of a JSON file."""
+    if not option.lstrip().startswith(("{", "[")):
+        path = Path(option)
+        if not path.is_file():
+            raise DatasetError(f"There is no file {option}, and it is no JSON either.")
+        return path.read_text(encoding="utf-8")
+    return option
+
+
+def parse_labels(text: str, where: str) -> dict[str, str]:
+    """Class names, ids from 0 without gaps. Raises `DatasetError`."""
     try:
         labels = json.loads(text)
-        return {str(int(key)): str(name) for key, name in labels.items()}
-    except (ValueError, AttributeError) as error:
+        if isinstance(labels, list):
+            labels = dict(enumerate(labels))
+        labels = {str(int(key)): str(name) for key, name in labels.items()}
+    except (ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
             f'{where} is not a mapping like {{"0": "background", "1": "cell"}}: {error}.'
         ) from error
-
-
-class RandomCrops(Dataset):
-    """Crop number k of a training: item k, drawn from (seed, k) alone."""
-
-    def __init__(
-        self,
-        data: LabelledData,
-        preprocessing: Preprocessing,
-        augmentation: Augmentation,
-        config: TrainingConfig,
-    ) -> None:
-        self.augmentation = augmentation
-        self.seed = config.seed
-        self.length = config.max_train_steps * config.train_batch_size
-        self.ready = [_ready(pair, preprocessing, data.frequencies, config) for pair in data.train]
-        # Large images are met more often, though not in full proportion to their area: a few
-        # slides would crowd out a hundred small pictures.
-        crop_area = augmentation.size**2
-        share = np.sqrt([max(label.numel() / crop_area, 1.0) for _, label, _ in self.ready])
-        self.share = share / share.sum()
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        rng = np.random.default_rng([self.seed, index])
-        image, label, weights = self.ready[rng.choice(len(self.ready), p=self.share)]
-        return self.augmentation.crop(image, label, weights, rng)
-
-
-def _ready(
-    pair: Pair, preprocessing: Preprocessing, frequencies: np.ndarray, config: TrainingConfig
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A pair as crops are cut from it: image (C, H, W), label (H, W), weights (H, W)."""
-    image = preprocessing.prepare(pair.image).whole()
-    if config.class_balance:
-        weights = class_weights(pair.label, frequencies, config.ignore_index)
-    else:
-        weights = (pair.label != config.ignore_index).astype(np.float32)
-    if config.border_weight > 0:
-        weights = weights + border_weights(
-            instance_ids(pair, config.ignore_index), config.border_weight, config.border_sigma
+    if set(labels) != {str(index) for index in range(len(labels))} or len(labels) < 2:
+        raise DatasetError(
+            f"{where} names the classes {', '.join(labels)}; ids from 0 on without gaps are "
+            "expected, at least two."
         )
-    return image, torch.from_numpy(pair.label), torch.from_numpy(weights)
+    return {str(index): labels[str(index)] for index in range(len(labels))}
 
 
-def instance_ids(pair: Pair, ignore_index: int) -> np.ndarray:
+def instance_ids(pair: Pair) -> np.ndarray:
     """(H, W) int32: the given ids, or 4-connected components of each class but the first.
 
     Class 0 is the ground that separates objects: background, matrix, membrane.
@@ -297,5 +464,5 @@ def instance_ids(pair: Pair, ignore_index: int) -> np.ndarray:
         return pair.instances
     from skimage.measure import label as connected_components
 
-    objects = np.where(pair.label == ignore_index, 0, pair.label)
+    objects = np.where(pair.label == IGNORE, 0, pair.label)
     return connected_components(objects, connectivity=1).astype(np.int32)

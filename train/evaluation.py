@@ -1,16 +1,27 @@
 """What a checkpoint is worth on held-back images, through the `segment` that users call."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from unet_hf import UNet
-from unet_hf.metrics import THRESHOLDS, confusion_matrix, membrane_scores, overlap_scores
+from unet_hf.errors import DatasetError
+from unet_hf.metrics import (
+    THRESHOLDS,
+    MembraneSlice,
+    confusion_matrix,
+    membrane_slice,
+    overlap_scores,
+    pixel_error,
+    rand_error,
+)
 from unet_hf.segmentation import decide
 
 from .data import Pair
+from .encodings import IGNORE
 
 CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision thresholds tried
 
@@ -22,8 +33,8 @@ class Evaluation:
     score: float
     score_name: str
     threshold: float | None  # two classes: the best for `score`, chosen on this split
-    iou: dict[str, float]
-    dice: dict[str, float]
+    iou: dict[str, float | None]  # None for a class that neither label nor prediction holds
+    dice: dict[str, float | None]
     mean_iou: float
     pixel_accuracy: float
     membrane: dict[str, Any] | None = None
@@ -36,50 +47,104 @@ def is_membrane_data(id2label: dict[int, str]) -> bool:
     return len(id2label) == 2 and "membrane" in id2label[0].lower()
 
 
-def evaluate(
-    model: UNet, pairs: list[Pair], ignore_index: int = 255, threshold: float | None = None
-) -> Evaluation:
-    """Segments every image and scores it.
+@dataclass
+class _Image:
+    """What is kept of one image: counts at every threshold asked for, no pixels."""
+
+    name: str
+    kind: str | None
+    confusion: dict[float | None, np.ndarray]
+    membrane: dict[float, MembraneSlice]
+
+
+def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None) -> Evaluation:
+    """Segments every image and scores it; one image is in memory at a time.
 
     Args:
         threshold: Two classes: the decision threshold to score at. None: the best on these
             very images is chosen, as at the end of a training.
-    """
-    probabilities = [model.segment(pair.image).probabilities for pair in pairs]
-    labels = model.id2label
-    if is_membrane_data(labels):
-        membrane = _evaluate_membrane(pairs, probabilities, threshold)
-        threshold, score = membrane["threshold"], membrane["score"]
-        score_name = "mean of V_rand and V_info"
-    else:
-        membrane = None
-        if threshold is None and len(labels) == 2:
-            threshold = _best_threshold(pairs, probabilities, ignore_index)
-        score, score_name = None, "mean IoU"
 
-    images, groups = [], defaultdict(list)
-    for pair, p in zip(pairs, probabilities, strict=True):
-        confusion = confusion_matrix(pair.label, decide(p, threshold), len(labels), ignore_index)
-        images.append({"name": pair.name, "mean_iou": overlap_scores(confusion).mean_iou})
-        groups["all"].append(confusion)
-        if isinstance(pair.extras.get("kind"), str):
-            groups[pair.extras["kind"]].append(confusion)
-    overlap = overlap_scores(sum(groups.pop("all")))
-    if membrane:
-        for row, (rand, info) in zip(images, membrane.pop("slices"), strict=True):
-            row |= {"v_rand": rand, "v_info": info}
+    Raises:
+        DatasetError: There is no image, or its classes are not the model's.
+    """
+    labels = model.id2label
+    membrane = is_membrane_data(labels)
+    if len(labels) > 2:
+        candidates: tuple[float | None, ...] = (None,)
+    else:
+        candidates = CANDIDATES if threshold is None else (threshold,)
+    images = [_measure(model, pair, candidates, membrane) for pair in pairs]
+    if not images:
+        raise DatasetError("There is no image to evaluate on.")
+
+    chosen = candidates[0]
+    if len(candidates) > 1:
+        chosen = steady_best({t: _score(images, t, membrane) for t in candidates})
+    overlap = overlap_scores(sum(image.confusion[chosen] for image in images))
+    groups = defaultdict(list)
+    for image in images:
+        if image.kind is not None:
+            groups[image.kind].append(image.confusion[chosen])
+    rows = [
+        {"name": image.name, "mean_iou": overlap_scores(image.confusion[chosen]).mean_iou}
+        for image in images
+    ]
+    for row, image in zip(rows, images, strict=True):
+        if membrane:
+            row |= {
+                "v_rand": image.membrane[chosen].v_rand,
+                "v_info": image.membrane[chosen].v_info,
+            }
+
+    def by_name(values: np.ndarray) -> dict[str, float | None]:
+        return {
+            labels[i]: None if np.isnan(value) else float(value) for i, value in enumerate(values)
+        }
+
     return Evaluation(
-        score=overlap.mean_iou if score is None else score,
-        score_name=score_name,
-        threshold=threshold,
-        iou={labels[i]: float(value) for i, value in enumerate(overlap.iou)},
-        dice={labels[i]: float(value) for i, value in enumerate(overlap.dice)},
+        score=_score(images, chosen, membrane),
+        score_name="mean of V_rand and V_info" if membrane else "mean IoU",
+        threshold=chosen,
+        iou=by_name(overlap.iou),
+        dice=by_name(overlap.dice),
         mean_iou=overlap.mean_iou,
         pixel_accuracy=overlap.pixel_accuracy,
-        membrane=membrane,
-        images=images,
-        groups={kind: overlap_scores(sum(rows)).mean_iou for kind, rows in sorted(groups.items())},
+        membrane=_membrane_summary(images, chosen) if membrane else None,
+        images=rows,
+        groups={kind: overlap_scores(sum(kept)).mean_iou for kind, kept in sorted(groups.items())},
     )
+
+
+def _measure(
+    model: UNet, pair: Pair, candidates: tuple[float | None, ...], membrane: bool
+) -> _Image:
+    classes = len(model.id2label)
+    highest = int(pair.label[pair.label != IGNORE].max(initial=0))
+    if highest >= classes:
+        raise DatasetError(
+            f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
+            "Evaluate on a data set with its classes."
+        )
+    probabilities = model.segment(pair.image).probabilities
+    kind = pair.extras.get("kind")
+    return _Image(
+        pair.name,
+        kind if isinstance(kind, str) else None,
+        {
+            t: confusion_matrix(pair.label, decide(probabilities, t), classes, IGNORE)
+            for t in candidates
+        },
+        membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
+        if membrane
+        else {},
+    )
+
+
+def _score(images: list[_Image], threshold: float | None, membrane: bool) -> float:
+    if membrane:
+        slices = [image.membrane[threshold] for image in images]
+        return float(np.mean([(one.v_rand + one.v_info) / 2 for one in slices]))
+    return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
 
 
 def steady_best(scores: dict[float, float]) -> float:
@@ -94,41 +159,22 @@ def steady_best(scores: dict[float, float]) -> float:
     return max(sums, key=sums.__getitem__)
 
 
-def _best_threshold(pairs: list[Pair], probabilities: list[np.ndarray], ignore: int) -> float:
-    def mean_iou(threshold: float) -> float:
-        return overlap_scores(
-            sum(
-                confusion_matrix(pair.label, decide(p, threshold), 2, ignore)
-                for pair, p in zip(pairs, probabilities, strict=True)
-            )
-        ).mean_iou
-
-    return steady_best({threshold: mean_iou(threshold) for threshold in CANDIDATES})
-
-
-def _evaluate_membrane(
-    pairs: list[Pair], probabilities: list[np.ndarray], threshold: float | None
-) -> dict[str, Any]:
-    """V_rand and V_info: best of the challenge's thresholds, and at the one threshold stored."""
-    thresholds = sorted({*THRESHOLDS, *(CANDIDATES if threshold is None else [threshold])})
-    scores = membrane_scores(
-        [pair.label == 1 for pair in pairs], [p[1] for p in probabilities], thresholds
-    )
-    means = {t: np.mean(rows, axis=0) for t, rows in scores.items()}
-    if threshold is None:
-        threshold = steady_best({t: float(means[t].mean()) for t in CANDIDATES})
-    best_rand = max(THRESHOLDS, key=lambda t: means[t][0])
-    best_info = max(THRESHOLDS, key=lambda t: means[t][1])
+def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
+    """At the chosen threshold, and, as the challenge does it, at the best of its own."""
+    slices = {t: [image.membrane[t] for image in images] for t in images[0].membrane}
+    v_rand = {t: float(np.mean([one.v_rand for one in rows])) for t, rows in slices.items()}
+    v_info = {t: float(np.mean([one.v_info for one in rows])) for t, rows in slices.items()}
+    best_rand = max(THRESHOLDS, key=v_rand.__getitem__)
+    best_info = max(THRESHOLDS, key=v_info.__getitem__)
     return {
-        "threshold": threshold,
-        "score": float(means[threshold].mean()),
-        "v_rand": float(means[threshold][0]),
-        "v_info": float(means[threshold][1]),
-        "best_v_rand": float(means[best_rand][0]),
+        "v_rand": v_rand[chosen],
+        "v_info": v_info[chosen],
+        "best_v_rand": v_rand[best_rand],
         "best_v_rand_threshold": best_rand,
-        "best_v_info": float(means[best_info][1]),
+        "best_v_info": v_info[best_info],
         "best_v_info_threshold": best_info,
-        "slices": scores[threshold],
+        "rand_error": min(rand_error(slices[t]) for t in THRESHOLDS),
+        "pixel_error": min(pixel_error(slices[t]) for t in THRESHOLDS),
     }
 
 

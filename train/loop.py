@@ -3,62 +3,289 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
-from unet_hf.configuration import check_colors
-from unet_hf.errors import ConfigError, UNetError
+from unet_hf.errors import ConfigError
 from unet_hf.files import write_text
 
+from . import checkpoints
 from .augmentation import Augmentation
-from .config import TrainingConfig
-from .data import LabelledData, RandomCrops, load_data
+from .checkpoints import Progress
+from .checks import refuse_errors
+from .config import DEFAULT_STEPS, TrainingConfig
+from .crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_loader
+from .data import Pairs, open_data, validation_pairs
+from .distributed import share_batch_norm
 from .evaluation import Evaluation, describe, evaluate
-from .losses import weighted_cross_entropy
-from .publish import write_checkpoint
+from .failures import DivergedError, StoppedError, StopRequest, explained, how_to_resume
+from .inspection import Inspection, inspect
+from .losses import build_loss, counted_pixels
+from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .optimization import build_optimizer, learning_rate, moving_average, seed_step
+from .publish import HubTarget, write_finished
+from .report import (
+    Waiting,
+    check_sample,
+    check_tracker,
+    crops_an_epoch,
+    looking_at,
+    plan,
+    scalars,
+    time_left,
+    write_samples,
+)
 
 METRICS = "metrics.jsonl"  # one line an evaluation
+FIRST_ESTIMATE = 20  # steps after which the remaining time is told
+LOGGED_STEPS = 100  # where no terminal shows a bar, a line this often
+PICTURED = 3  # validation images of which predictions are drawn
 
 logger = logging.getLogger(__name__)
-
-
-class DivergedError(UNetError):
-    """The loss became NaN or infinite."""
 
 
 def train(config: TrainingConfig) -> Evaluation:
     """Runs a training and leaves a checkpoint in `config.output_dir`.
 
+    Under `accelerate launch` each process runs this; the first one writes.
+
     Returns:
         The evaluation of that checkpoint on the validation split.
 
     Raises:
-        DatasetError, ConfigError, DivergedError: With what to do about it.
+        DatasetError, ConfigError, CheckpointError: Before anything is computed.
+        TrainingError: On the way; the last checkpoint is intact, the message says how to go on.
     """
     output = Path(config.output_dir)
-    if (output / METRICS).exists():
-        raise ConfigError(
-            f"--output_dir {output} already holds a training. Choose another folder, or move "
-            "that one away."
-        )
-    accelerator = Accelerator(mixed_precision=choose_precision(config.mixed_precision))
-    set_seed(config.seed)
+    check_tracker(config.report_to)
+    check_sample(config.sample_image)
+    resumed_from = find_start(config, output)
+    progress = checkpoints.read_progress(resumed_from) if resumed_from else Progress()
+    accelerator = Accelerator(
+        # Without this, processes launched on a machine without a GPU would not find each other.
+        cpu=not torch.accelerator.is_available(),
+        mixed_precision=choose_precision(config.mixed_precision),
+        log_with=config.report_to,
+        project_dir=output / "logs",
+    )
+    main, processes = accelerator.is_main_process, accelerator.num_processes
+    target = HubTarget.verified(config) if main and config.push_to_hub else None
 
     # Data
-    data = load_data(config)
-    model = build_model(config, data)
+    with accelerator.main_process_first():
+        data = open_data(config)
+    seen = inspect(data, config.max_inspected, looking_at) if main else None
+    inspection: Inspection = broadcast_object_list([seen])[0]
+
+    # Network
+    set_seed(config.seed)
+    model = build_model(config, data.id2label, inspection.channels)
     size = crop_size(model, config.resolution)
-    augmentation = Augmentation(
+    crops_a_step = config.crops_per_process * processes
+    count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
+    check_resumed(config, progress, processes)
+    problems = refuse_errors(data, inspection, size)
+    model.train().to(accelerator.device, memory_format=torch.channels_last)
+    if config.freeze_encoder:
+        freeze_encoder(model)
+    if main:
+        precision = accelerator.mixed_precision
+        facts = (config, data, inspection, model, size)
+        logger.info(plan(*facts, accelerator.device, precision, processes, progress.step))
+        for problem in problems:
+            logger.warning("%s", problem)
+        make_folder(output)
+        checkpoints.clear_unfinished(output)
+        write_text(output / "training.json", config.to_json())
+    if processes > 1:
+        model = share_batch_norm(model, accelerator.device)
+    # What is evaluated and kept: averaged weights, or (decay 0) a copy of the trained ones, whose
+    # batch norms no evaluation can touch.
+    decay = config.ema_decay if config.use_ema else 0.0
+    averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
+    evaluated: UNet = averaged.module
+    optimizer = build_optimizer([p for p in model.parameters() if p.requires_grad], config)
+    if resumed_from:
+        checkpoints.restore(resumed_from, model, evaluated, optimizer)
+        averaged.n_averaged.fill_(progress.step)
+    if main:
+        checkpoints.restore_best(resumed_from, output)
+        write_metrics(output, progress)
+    network = accelerator.prepare(model)
+    loss_of = build_loss(
+        config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
+    )
+
+    # Crops
+    counts = inspection.counts(data.num_classes)
+    maker = CropMaker(model.preprocessing, augmentation_of(config, size), counts, config)
+    numbers = CropNumbers(config, progress.step, accelerator.process_index, processes)
+    if isinstance(data.train, Pairs):
+        crops = RandomCrops(data.train, inspection.areas(data.train), maker)
+    else:
+        crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
+    batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))
+    output_side = size - 2 * model.geometry.halo * (model.geometry.padding == "valid")
+
+    # Loop
+    accelerator.init_trackers("unet_hf", scalars(config.to_dict()))
+    bar = tqdm(
+        total=config.max_train_steps,
+        initial=progress.step,
+        unit="step",
+        disable=None if main else True,
+    )
+    waiting, first_step = Waiting(), progress.step + 1
+    started = time.perf_counter() - progress.seconds
+    with explained(progress, output), StopRequest() as stop:
+        for step in range(first_step, config.max_train_steps + 1):
+            seed_step(config.seed, step, accelerator.process_index)
+            rate = learning_rate(step, config)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with waiting:
+                micro_batches = [
+                    [tensor.to(accelerator.device, non_blocking=True) for tensor in next(batches)]
+                    for _ in range(config.gradient_accumulation_steps)
+                ]
+            pixels = sum(counted_pixels(b[1], (output_side, output_side)) for b in micro_batches)
+            pixels = accelerator.reduce(pixels, "sum").clamp(min=1)
+
+            loss = torch.zeros((), device=accelerator.device)
+            for image, label, weights, *_ in micro_batches:
+                last = image is micro_batches[-1][0]
+                with nullcontext() if last else accelerator.no_sync(network):
+                    image = image.contiguous(memory_format=torch.channels_last)  # (B, C, s, s)
+                    logits = network(image)  # (B, classes, h, w)
+                    part = loss_of(logits, label, weights, pixels=pixels, crops=crops_a_step)
+                    # Gradients are averaged over the processes, but parts have to be summed.
+                    accelerator.backward(part * processes)
+                loss += part.detach()
+            both = torch.stack([loss, loss.new_tensor(float(stop.asked))])
+            loss, asked = accelerator.reduce(both, "sum").tolist()
+            if not np.isfinite(loss):
+                raise DivergedError(
+                    f"The loss became {loss} at step {step}. Lower --learning_rate (now "
+                    f"{config.learning_rate}) or raise --lr_warmup_steps. {how_to_resume(output)}"
+                )
+            accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            averaged.update_parameters(model)
+            progress.step, progress.seconds = step, round(time.perf_counter() - started, 1)
+            bar.update()
+            if step == first_step:
+                waiting.begin()  # the first step prepared what later ones find ready
+            pace = (step - first_step) / waiting.elapsed  # steps a second
+            samples = f"{crops_a_step * pace:.1f}/s"
+            bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.1e}", samples=samples)
+            if main and step - first_step == FIRST_ESTIMATE:
+                bar.write(time_left(pace, config.max_train_steps - step))
+            if main and bar.disable and step % LOGGED_STEPS == 0:
+                logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
+
+            at_end = step == config.max_train_steps
+            if step % config.validation_steps == 0 or at_end:
+                if main:
+                    row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
+                    row |= {"learning_rate": rate, "waiting": waiting.share()}
+                    evaluation = evaluate(evaluated, validation_pairs(data, config))
+                    note(progress, row, evaluation, evaluated, output)
+                    accelerator.log(scalars(progress.rows[-1]), step)
+                    shown = validation_pairs(data, config, PICTURED)
+                    write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
+                    bar.write(f"step {step}: {describe(evaluation)}")
+                    patience = config.early_stopping_patience or np.inf
+                    at_end = at_end or progress.stale_evaluations >= patience
+                    waiting.restart()
+                at_end = broadcast_object_list([at_end])[0]
+            if step % config.checkpointing_steps == 0 or at_end or asked:
+                progress.place = gather_object([place_of_next(micro_batches)])[-1]
+                progress.config, progress.processes = config.to_dict(), processes
+                if main:
+                    keep = config.checkpoints_total_limit
+                    checkpoints.save_checkpoint(output, progress, model, evaluated, optimizer, keep)
+                    waiting.restart()
+            if at_end:
+                break
+            if asked:
+                raise StoppedError(f"Stopped after step {step}. {how_to_resume(output)}")
+    bar.close()
+
+    # Evidence
+    accelerator.wait_for_everyone()
+    if main:
+        write_finished(output, config, data, inspection, progress)
+        if target:
+            logger.info("pushed: %s", target.push(output))
+    accelerator.end_training()
+    return Evaluation(**progress.best) if main else None
+
+
+def find_start(config: TrainingConfig, output: Path) -> Path | None:
+    """The checkpoint to go on from. Raises `ConfigError` where another training would be lost."""
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output_dir {output} is a file. Name a folder.")
+    if config.resume_from_checkpoint:
+        found = checkpoints.find_checkpoint(config.resume_from_checkpoint, output)
+        if found is None:
+            logger.info("%s holds no checkpoint yet: the training begins anew", output)
+        return found
+    if (output / METRICS).exists() or checkpoints.find_checkpoints(output):
+        raise ConfigError(
+            f"--output_dir {output} already holds a training. Go on with it "
+            "(--resume_from_checkpoint latest), choose another folder, or move that one away."
+        )
+    return None
+
+
+def make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--output_dir {output} cannot be made: {error.strerror}. Name a folder you may "
+            "write to."
+        ) from error
+
+
+def check_resumed(config: TrainingConfig, progress: Progress, processes: int) -> None:
+    """A resumed training continues the one that was begun. Raises `ConfigError`."""
+    if progress.step == 0:
+        return
+    if changes := config.changes(progress.config):
+        raise ConfigError(
+            f"--resume_from_checkpoint continues a training as it was begun, but these options "
+            f"differ: {'; '.join(changes)}. Leave them out, or start a new training from its "
+            "weights with --pretrained_model_name_or_path."
+        )
+    if processes != progress.processes:
+        raise ConfigError(
+            f"The training was begun with {progress.processes} processes and is resumed with "
+            f"{processes}. Launch as many as before."
+        )
+
+
+def count_steps(config: TrainingConfig, steps_an_epoch: float) -> None:
+    """Settles `max_train_steps`, which may have been given as epochs or not at all."""
+    if config.max_train_steps is None and config.num_train_epochs is not None:
+        config.max_train_steps = max(1, round(config.num_train_epochs * steps_an_epoch))
+    elif config.max_train_steps is None:
+        config.max_train_steps = DEFAULT_STEPS
+
+
+def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
+    return Augmentation(
         size,
         config.elastic_std,
         config.rotation,
@@ -67,153 +294,31 @@ def train(config: TrainingConfig) -> Evaluation:
         config.gray_std,
         config.noise_std,
     )
-    crops = RandomCrops(data, model.preprocessing, augmentation, config)
-    loader = DataLoader(
-        crops,
-        batch_size=config.train_batch_size,
-        num_workers=config.dataloader_num_workers,
-        worker_init_fn=use_one_thread,
-    )
-    report_plan(config, data, model, size, accelerator)
-    output.mkdir(parents=True, exist_ok=True)
-    write_text(output / "training.json", config.to_json())
-
-    # Network and optimiser
-    model.train().to(accelerator.device, memory_format=torch.channels_last)
-    # Validation must not touch batch norm's running averages of the trained weights, hence a
-    # copy whose parameters and buffers follow them.
-    averaged = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=config.max_train_steps + 1
-    )
-    wrapped, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-
-    # Loop
-    best: Evaluation | None = None
-    progress = tqdm(total=config.max_train_steps, unit="step", disable=None)
-    started = time.perf_counter()
-    for step, (image, label, weights) in enumerate(loader, start=1):
-        image = image.contiguous(memory_format=torch.channels_last)  # (B, C, size, size)
-        with accelerator.autocast():
-            logits = wrapped(image)  # (B, classes, h, w)
-        loss = weighted_cross_entropy(logits, label, weights, config.ignore_index)
-        if not torch.isfinite(loss):
-            raise DivergedError(
-                f"The loss became {loss.item()} at step {step}. Lower --learning_rate (now "
-                f"{config.learning_rate}); what {output} "
-                "held before this step is still there."
-            )
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(wrapped.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        averaged.update_parameters(accelerator.unwrap_model(wrapped))
-
-        progress.update()
-        progress.set_postfix(loss=f"{loss.item():.3f}", lr=f"{schedule.get_last_lr()[0]:.1e}")
-        if step % config.validation_steps == 0 or step == config.max_train_steps:
-            evaluation = evaluate(averaged.module, data.validation, config.ignore_index)
-            row = {
-                "step": step,
-                "seconds": round(time.perf_counter() - started, 1),
-                "loss": round(loss.item(), 5),
-                "learning_rate": schedule.get_last_lr()[0],
-                **asdict(evaluation),
-            }
-            with (output / METRICS).open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            progress.write(f"step {step}: {describe(evaluation)}")
-            if best is None or evaluation.score >= best.score:
-                best = evaluation
-                write_checkpoint(output, averaged.module, config, data, best, step)
-    progress.close()
-    assert best is not None  # the last step always evaluates
-    return best
 
 
-def use_one_thread(worker: int) -> None:
-    """For a process that prepares crops: the cores belong to the network."""
-    torch.set_num_threads(1)
-
-
-def moving_average(decay: float) -> Callable[..., None]:
-    """Exponential moving average that forgets faster at first: after 300 steps of decay 0.998,
-    half of a plain one would still be the random weights of the start."""
-
-    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
-        now = min(decay, (1 + int(steps)) / (10 + int(steps)))
-        get_ema_multi_avg_fn(now)(averaged, current, steps)
-
-    return update
-
-
-def choose_precision(asked: str) -> str:
-    """bf16 where the device has units for it; the CPU is asked through oneDNN, not by its name."""
-    if asked != "auto":
-        return asked
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    if torch.backends.mps.is_available():
-        return "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
-
-
-def build_model(config: TrainingConfig, data: LabelledData) -> UNet:
-    """A new network for this data, or the pretrained one with a last layer that fits it."""
-    classes = len(data.id2label)
-    colors = config.colors.split(",") if config.colors else None
-    if config.pretrained_model_name_or_path:
-        model = UNet.from_pretrained(
-            config.pretrained_model_name_or_path, num_classes=classes, id2label=data.id2label
-        )
-        if model.config["in_channels"] != data.channels:
-            raise ConfigError(
-                f"{config.pretrained_model_name_or_path} takes {model.config['in_channels']} "
-                f"channels, the images have {data.channels}. Convert the images."
-            )
-        if colors:
-            model.config["colors"] = check_colors(colors, classes)
-        return model
-    if config.preset == "paper":
-        return UNet.paper(data.channels, classes, id2label=data.id2label, colors=colors)
-    return UNet(
-        data.channels,
-        classes,
-        base_channels=config.base_channels,
-        depth=config.depth,
-        dropout=config.dropout,
-        id2label=data.id2label,
-        colors=colors,
-    )
-
-
-def crop_size(model: UNet, resolution: int) -> int:
-    """Side of the training crops: the first from `resolution` on that the network takes."""
-    geometry = model.geometry
-    return geometry.input_size(
-        max(1, resolution - 2 * geometry.halo * (geometry.padding == "valid"))
-    )
-
-
-def report_plan(
-    config: TrainingConfig, data: LabelledData, model: UNet, size: int, accelerator: Accelerator
+def note(
+    progress: Progress, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
 ) -> None:
-    parameters = sum(weight.numel() for weight in model.parameters())
-    shares = ", ".join(
-        f"{name} {100 * share:.1f} %"
-        for name, share in zip(data.id2label.values(), data.frequencies, strict=True)
-    )
-    lines = [
-        f"data      {config.dataset_name}: {len(data.train)} images to train on, "
-        f"{len(data.validation)} to evaluate on, {data.channels} channels",
-        *(f"          {finding}" for finding in data.findings),
-        f"          shares in {config.train_split}: {shares}",
-        f"network   {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB), {config.preset}",
-        f"training  {config.max_train_steps} steps of {config.train_batch_size} crops of {size} x "
-        f"{size} px, {accelerator.device}, precision {accelerator.mixed_precision}",
-    ]
-    logger.info("\n".join(lines))
+    """Adds an evaluation to the record; the best one's weights are kept in `output/best`."""
+    details = asdict(evaluation)
+    row |= {key: value for key, value in details.items() if key != "images"}
+    evaluated.config["threshold"] = evaluation.threshold
+    if progress.best is None or evaluation.score >= progress.best["score"]:
+        progress.best, progress.best_step, progress.stale_evaluations = details, row["step"], 0
+        checkpoints.save_best(output, evaluated)
+    else:
+        progress.stale_evaluations += 1
+    progress.rows.append(row)
+    write_metrics(output, progress)
+
+
+def write_metrics(output: Path, progress: Progress) -> None:
+    write_text(output / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
+
+
+def place_of_next(micro_batches: list[list[torch.Tensor]]) -> list[int]:
+    """Epoch and row after this process' last crop; a crop by number needs no place."""
+    if len(micro_batches[-1]) < 4:
+        return [0, 0]
+    epoch, row = micro_batches[-1][3][-1].tolist()
+    return [epoch, row + 1]

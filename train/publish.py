@@ -1,43 +1,143 @@
-"""What a training leaves behind: a folder that `UNet.from_pretrained` loads, and its evidence."""
+"""What a training leaves behind: a folder that `UNet.from_pretrained` loads, and its evidence;
+on request the same as one commit on the Hub."""
 
 import json
+import os
 import shutil
-from dataclasses import asdict, replace
+import tempfile
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData
+from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
 from unet_hf import UNet
+from unet_hf.errors import ConfigError, UNetError
 from unet_hf.files import write_text
 
+from .checkpoints import BEST, Progress
 from .config import TrainingConfig
 from .data import LabelledData
 from .evaluation import Evaluation
+from .inspection import Inspection
 
 # How far the stored sample may differ on another machine: another CPU rounds in other places.
 SAMPLE_TOLERANCE = 1e-3
-# Options that change nothing but the card itself.
-CARD_TEXTS = ("dataset_note", "license", "license_name", "license_note", "citation", "sample_image")
+# Options that change nothing but the card, or where things go.
+CARD_TEXTS = (
+    "dataset_note", "license", "license_name", "license_note", "citation", "sample_image",
+    "resume_from_checkpoint", "report_to", "push_to_hub", "hub_model_id", "hub_private_repo",
+)  # fmt: skip
+# What of the output folder is the checkpoint; pictures of the data stay at home.
+PUSHED = (
+    "config.json", "model.safetensors", "README.md", "evaluation.json", "training.json",
+    "metrics.jsonl", "sample/*",
+)  # fmt: skip
 
 
-def write_checkpoint(
-    folder: Path,
-    model: UNet,
+class PushError(UNetError):
+    """The Hub does not take the checkpoint."""
+
+
+@dataclass(frozen=True)
+class HubTarget:
+    """A repository one may write to; made before a training, so that hours of it are not lost
+    to a misspelt token."""
+
+    api: HfApi
+    repo_id: str
+
+    @classmethod
+    def verified(cls, config: TrainingConfig) -> "HubTarget":
+        """Checks the token and creates the repository. Raises `ConfigError`."""
+        api = HfApi(token=config.hub_token)
+        name = config.hub_model_id or Path(config.output_dir).resolve().name
+        try:
+            account = api.whoami()
+            repo_id = name if "/" in name else f"{account['name']}/{name}"
+            _check_may_write(account, repo_id)
+            private = config.hub_private_repo or None
+            repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        except (HfHubHTTPError, LocalTokenNotFoundError, OSError, ValueError) as error:
+            raise ConfigError(
+                f"--push_to_hub: {name} cannot be written to ({_plain(error)}). Log in with "
+                "`hf auth login`, or set HF_TOKEN to a token with write access; --hub_model_id "
+                "names another repository."
+            ) from error
+        return cls(api, repo_id)
+
+    def push(self, folder: Path) -> str:
+        """Uploads the finished checkpoint in one commit; returns the commit's address.
+
+        Raises:
+            PushError: The checkpoint is still in `folder`; the message says how to try again.
+        """
+        files = sorted({path for pattern in PUSHED for path in folder.glob(pattern)})
+        operations = [
+            CommitOperationAdd(path.relative_to(folder).as_posix(), str(path)) for path in files
+        ]
+        try:
+            commit = self.api.create_commit(
+                self.repo_id, operations, commit_message="Trained checkpoint with its evidence"
+            )
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            raise PushError(
+                f"The checkpoint is finished in {folder}, but {self.repo_id} did not take it "
+                f"({_plain(error)}). Push it again with `python -m train --output_dir {folder} "
+                "--resume_from_checkpoint latest --push_to_hub`."
+            ) from error
+        return str(commit)
+
+
+def _check_may_write(account: dict[str, Any], repo_id: str) -> None:
+    """Creating a repository that exists succeeds for everyone; whose it is does not."""
+    namespace, _, _ = repo_id.partition("/")
+    owned = {account["name"], *(org["name"] for org in account.get("orgs", []))}
+    if namespace not in owned:
+        raise ValueError(f"{account['name']} may write to {', '.join(sorted(owned))}")
+    role = account.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise ValueError("the token in use can read but not write")
+
+
+def _plain(error: Exception) -> str:
+    """The first line of a client's message; the rest repeats the request."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def write_finished(
+    output: Path,
     config: TrainingConfig,
     data: LabelledData,
-    evaluation: Evaluation,
-    step: int,
+    inspection: Inspection,
+    progress: Progress,
 ) -> None:
-    """config.json with the threshold chosen on the validation split, weights, evidence, card."""
-    model.config["threshold"] = evaluation.threshold
-    write_text(folder / "README.md", model_card(folder.name, model, config, data, evaluation, step))
-    model.save_pretrained(folder)  # keeps a README.md that is there
-    write_text(
-        folder / "evaluation.json",
-        json.dumps({"step": step, **asdict(evaluation)}, indent=2) + "\n",
-    )
-    if config.sample_image:
-        write_sample(folder / "sample", model, Path(config.sample_image))
+    """The best checkpoint with its evidence, at the root of `output`.
+
+    `config.json` goes first and comes last: a folder without it loads nowhere, so a process
+    killed in between leaves no mixture of two models that would load.
+    """
+    evaluation = Evaluation(**progress.best)
+    model = UNet.from_pretrained(output / BEST)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as name:
+        new = Path(name)
+        card = model_card(
+            output.resolve().name, model, config, data, inspection, evaluation, progress
+        )
+        write_text(new / "README.md", card)
+        model.save_pretrained(new)  # keeps a README.md that is there
+        write_text(
+            new / "evaluation.json",
+            json.dumps({"step": progress.best_step, **asdict(evaluation)}, indent=2) + "\n",
+        )
+        if config.sample_image:
+            write_sample(new / "sample", model, Path(config.sample_image))
+        (output / "config.json").unlink(missing_ok=True)
+        paths = [path.relative_to(new) for path in new.rglob("*") if path.is_file()]
+        for path in sorted(paths, key=lambda path: path.name == "config.json"):
+            (output / path).parent.mkdir(exist_ok=True)
+            os.replace(new / path, output / path)
 
 
 def write_sample(folder: Path, model: UNet, image: Path) -> None:
@@ -66,24 +166,28 @@ def model_card(
     model: UNet,
     config: TrainingConfig,
     data: LabelledData,
+    inspection: Inspection,
     evaluation: Evaluation,
-    step: int,
+    progress: Progress,
 ) -> str:
     """README.md: only numbers that were measured, each with the command that repeats it."""
-    dataset = Path(config.dataset_name).name
+    local = Path(config.dataset_name).exists()
+    dataset = Path(config.dataset_name).name if local else config.dataset_name
     metadata = ModelCardData(
         license=config.license,
         license_name=config.license_name,
         library_name="unet_hf",
         pipeline_tag="image-segmentation",
         tags=["unet", "microscopy"],
+        datasets=None if local else [dataset],
         model_name=name,
         eval_results=[
             EvalResult(
                 task_type="image-segmentation",
                 dataset_type=dataset,
                 dataset_name=dataset,
-                dataset_split=config.validation_split,
+                dataset_split=data.validation.split,
+                dataset_revision=config.dataset_revision,
                 metric_type=metric,
                 metric_name=title,
                 metric_value=round(value, 4),
@@ -95,11 +199,15 @@ def model_card(
         {"id": index, "name": label, "color": model.config["colors"][index]}
         for index, label in model.id2label.items()
     ]
+    commands = replace(config, output_dir=name)
+    evaluate = (
+        f"python -m train evaluate --model {name} --dataset_name {config.dataset_name} "
+        f"--split {data.validation.split}"
+    )
     card = ModelCard.from_template(
         metadata,
         template_path=str(Path(__file__).parent / "card.md"),
         name=name,
-        title=name,
         classes=", ".join(model.id2label.values()),
         channels="/".join(model.preprocessing.channels),
         labels=labels,
@@ -107,18 +215,31 @@ def model_card(
         citation=config.citation,
         config=config,
         data=data,
+        train_images=inspection.train_total,
         evaluation=evaluation,
+        spread=_spread(evaluation),
         worst=sorted(evaluation.images, key=lambda row: row["mean_iou"])[:3],
-        step=step,
+        step=progress.best_step,
+        minutes=round(progress.seconds / 60),
         parameters=f"{sum(weight.numel() for weight in model.parameters()):,}",
-        command=replace(config, output_dir=name).command(without=CARD_TEXTS),
-        evaluate_command=(
-            f"python -m train evaluate --model {name} --dataset_name {config.dataset_name} "
-            f"--split {config.validation_split}"
-        ),
+        command=commands.command(without=CARD_TEXTS),
+        # What was held back by us is no split that one could name.
+        evaluate_command=evaluate if data.validation.split != data.train.split else None,
         sample=bool(config.sample_image),
     )
     return str(card)
+
+
+def _spread(evaluation: Evaluation) -> list[tuple[str, float, float, float]]:
+    """Lowest, median and highest of each score over the images."""
+    import statistics
+
+    titles = {"mean_iou": "mean IoU", "v_rand": "V_rand", "v_info": "V_info"}
+    rows = []
+    for key, title in titles.items():
+        if values := [row[key] for row in evaluation.images if key in row]:
+            rows.append((title, min(values), statistics.median(values), max(values)))
+    return rows
 
 
 def _headline(evaluation: Evaluation) -> list[tuple[str, str, float]]:

@@ -1,0 +1,139 @@
+"""From a data set on the Hub to a checkpoint on the Hub, by the command line alone."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+from .hub import Files, Hub, client_environment, running_hub
+from .test_train import write_dataset
+
+TOKEN = "hf_the_secret_of_alice"
+READER = "hf_the_secret_of_bob"
+SMALL = ("--max_train_steps", "4", "--base_channels", "4", "--depth", "2", "--resolution", "32")
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with running_hub({TOKEN: "alice", READER: "bob"}) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def cells(hub, tmp_path_factory) -> str:
+    folder = write_dataset(
+        tmp_path_factory.mktemp("cells"),
+        {"train": 3, "validation": 1},
+        labels={"0": "membrane", "1": "cell"},
+    )
+    files: Files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    hub.plant("alice/cells", files, kind="datasets", private=True)
+    return "alice/cells"
+
+
+def run(
+    hub: Hub, home: Path, *arguments: object, token: str | None = TOKEN
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "train", *map(str, arguments)],
+        cwd=ROOT,
+        env=client_environment(hub, home, token),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evaluated_bytes(
+    hub, cells, tmp_path
+):
+    done = run(
+        hub, tmp_path, "--dataset_name", cells, "--output_dir", tmp_path / "unet-cells", *SMALL,
+        "--push_to_hub", "--hub_private_repo", "--report_to", "tensorboard",
+    )  # fmt: skip
+    if "pip install tensorboard" in done.stderr:  # refused before anything was done, and said
+        assert not (tmp_path / "unet-cells").exists()
+        done = run(
+            hub, tmp_path, "--dataset_name", cells, "--output_dir", tmp_path / "unet-cells",
+            *SMALL, "--push_to_hub", "--hub_private_repo",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "membrane, cell (from" in done.stdout
+
+    repo = hub.repos["models", "alice/unet-cells"]
+    assert repo.private
+    assert len(repo.commits) == 2  # the empty one, and all files at once
+    _, files = repo.at("main")
+    assert set(files) == {
+        "config.json", "model.safetensors", "README.md", "evaluation.json", "training.json",
+        "metrics.jsonl",
+    }  # fmt: skip
+    local = (tmp_path / "unet-cells" / "model.safetensors").read_bytes()
+    assert hashlib.sha256(files["model.safetensors"]).digest() == hashlib.sha256(local).digest()
+    assert "datasets:\n- alice/cells" in files["README.md"].decode()
+
+    # Everything that was written or said, but never the token.
+    written = [*files.values(), done.stdout.encode(), done.stderr.encode()]
+    written += [p.read_bytes() for p in (tmp_path / "unet-cells").rglob("*") if p.is_file()]
+    assert not any(TOKEN.encode() in content for content in written)
+
+    load = "from unet_hf import UNet; import sys\nprint(UNet.from_pretrained(sys.argv[1]).id2label)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", load, "alice/unet-cells"],
+        cwd=ROOT,
+        env=client_environment(hub, tmp_path / "another", TOKEN),
+        capture_output=True,
+        text=True,
+    )
+    assert loaded.stdout.strip() == "{0: 'membrane', 1: 'cell'}", loaded.stderr
+
+
+def test_streaming_trains_on_the_same_labels(hub, cells, tmp_path):
+    done = run(
+        hub, tmp_path, "--dataset_name", cells, "--output_dir", tmp_path / "out", *SMALL,
+        "--streaming", "--hub_token", TOKEN, token=None,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "train: a stream; its first 3 images were looked at" in done.stdout
+    rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 4
+    assert TOKEN not in done.stdout + done.stderr
+    assert TOKEN not in (tmp_path / "out/training.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "words"),
+    [
+        (None, (), "hf auth login"),
+        ("hf_wrong", (), "hf auth login"),
+        (READER, ("--hub_model_id", "alice/mine"), "bob may write to bob"),
+    ],
+)
+def test_who_may_not_push_learns_it_before_the_training(hub, tmp_path, token, options, words):
+    folder = write_dataset(tmp_path / "data", {"train": 2})
+    done = run(
+        hub, tmp_path, "--dataset_name", folder, "--output_dir", tmp_path / "out", *SMALL,
+        "--push_to_hub", *options, token=token,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --push_to_hub")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert "mine" not in str(hub.repos.keys())
+
+
+def test_a_missing_data_set_ends_with_a_sentence(hub, tmp_path):
+    done = run(hub, tmp_path, "--dataset_name", "alice/nothing", "--output_dir", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "alice/nothing" in done.stderr
+    assert "Traceback" not in done.stderr

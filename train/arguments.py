@@ -1,0 +1,117 @@
+"""The command line and the JSON file -> `TrainingConfig`."""
+
+import argparse
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from unet_hf.errors import ConfigError
+
+from .config import CHOICES, PRESETS, TrainingConfig
+
+# What says where labelled images are and how to read them; the other commands take these, too.
+DATA_OPTIONS = (
+    "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
+    "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
+    "id2label", "streaming", "max_validation_images", "hub_token",
+)  # fmt: skip
+
+
+def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
+    """The command line -> `TrainingConfig`. Dashes and underscores are both accepted.
+
+    Defaults come from the dataclass, then from `--config`, or, when a training is resumed, from
+    the `training.json` it left; flags win.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description="Trains a U-Net on pairs of images and masks and writes a checkpoint that "
+        "UNet.from_pretrained loads. `python -m train check` looks at the data alone, "
+        "`python -m train evaluate` scores a finished checkpoint.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", help="JSON file with any of the options below; flags win")
+    add_options(parser, [item.name for item in dataclasses.fields(TrainingConfig)])
+    given = parser.parse_args(arguments)
+    base = Path(given.config) if given.config else None
+    if base is None and given.resume_from_checkpoint and given.output_dir:
+        left = Path(given.output_dir) / "training.json"
+        base = left if left.is_file() else None
+    if base is not None:
+        defaults = read_json(base)
+        # Where a run is resumed from belongs to the command line alone.
+        defaults.pop("resume_from_checkpoint", None)
+        parser.set_defaults(**defaults)
+        given = parser.parse_args(arguments)
+    options = vars(given)
+    options.pop("config")
+    return TrainingConfig(**options)
+
+
+def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Adds the dataclass's options of these names as flags, in both spellings."""
+    fields = {item.name: item for item in dataclasses.fields(TrainingConfig)}
+    for name in names:
+        item = fields[name]
+        flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        kind = _parser_of(item.type)
+        # `--streaming` alone means true, as people expect of a switch.
+        switch = {"nargs": "?", "const": True} if kind is _boolean else {}
+        by_preset = [f"{preset} {values[name]}" for preset, values in PRESETS.items()
+                     if name in values]  # fmt: skip
+        usual = ", ".join(by_preset) if by_preset else item.default
+        text = item.metadata["help"].replace("%", "%%")
+        suffix = "" if usual in (None, "") else f" (default: {usual})"
+        parser.add_argument(
+            *flags,
+            dest=name,
+            type=kind,
+            default=item.default,
+            help=text + suffix,
+            metavar="|".join(CHOICES[name]) if name in CHOICES else None,
+            **switch,
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        options = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--config {path} cannot be read: {error}.") from error
+    if not isinstance(options, dict):
+        raise ConfigError(f"--config {path} holds a {type(options).__name__}, not a mapping.")
+    annotations = {item.name: item.type for item in dataclasses.fields(TrainingConfig)}
+    if extra := sorted(set(options) - set(annotations)):
+        raise ConfigError(f"--config {path} has options that do not exist: {', '.join(extra)}.")
+    for name, value in options.items():
+        if not _is_of(annotations[name], value):
+            raise ConfigError(
+                f"--config {path}: {name} is {value!r}, a {type(value).__name__}; the flag's help "
+                "says what is expected."
+            )
+    return options
+
+
+def _is_of(annotation: Any, value: Any) -> bool:
+    kinds = typing.get_args(annotation) or (annotation,)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))
+
+
+def _parser_of(annotation: Any) -> Any:
+    """`int | None` -> int; booleans from the words people type."""
+    if isinstance(annotation, types.UnionType):
+        annotation = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
+    return _boolean if annotation is bool else annotation
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in words:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return words[text.lower()]

@@ -1,0 +1,237 @@
+"""Folders one can resume from: `checkpoint-<step>/`, whole or not there.
+
+    config.json, model.safetensors  the evaluated weights, for `UNet.from_pretrained`
+    best/                           the same of the best evaluation so far
+    training.safetensors            the trained weights, and the optimiser's state
+    training_state.json             step, place in a stream, scores so far
+
+A folder is written under another name, brought to the disk, then renamed; a killed process
+leaves at most that other name behind, which the next one clears away. Nothing is pickled.
+"""
+
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from unet_hf import UNet
+from unet_hf.errors import CheckpointError, CheckpointNotFoundError
+
+STATE = "training_state.json"
+TENSORS = "training.safetensors"
+BEST = "best"
+UNFINISHED = ".unfinished-"
+FORMAT = 1  # of training_state.json
+
+
+@dataclass
+class Progress:
+    """Where a training is, as plain JSON."""
+
+    step: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+    processes: int = 1
+    place: list[int] = field(default_factory=lambda: [0, 0])  # streams: epoch, row
+    rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.jsonl
+    best: dict[str, Any] | None = None  # the best row's evaluation, whole
+    best_step: int = 0
+    stale_evaluations: int = 0  # since the best one
+    seconds: float = 0.0
+
+
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write(temporary)`, then gives the finished folder its name, replacing an older one.
+
+    Whatever ends the process, `folder` is whole or not there.
+    """
+    temporary = folder.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir(parents=True)
+        write(temporary)
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                _to_disk(path)
+        if folder.exists():
+            remove_folder(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """A folder half deleted must not keep its name either."""
+    grave = folder.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+    os.replace(folder, grave)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def clear_unfinished(output: Path) -> None:
+    for path in output.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_checkpoint(
+    output: Path,
+    progress: Progress,
+    trained: UNet,
+    evaluated: UNet,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+) -> Path:
+    """Writes `checkpoint-<step>`, then deletes all but the newest `keep`.
+
+    Raises:
+        OSError: The disk is full, or the like; earlier checkpoints are untouched.
+    """
+    folder = output / f"checkpoint-{progress.step}"
+
+    def write(temporary: Path) -> None:
+        save_model(evaluated, temporary)
+        if (output / BEST).is_dir():
+            shutil.copytree(output / BEST, temporary / BEST)
+        tensors = {f"model.{name}": tensor for name, tensor in trained.state_dict().items()}
+        tensors |= optimizer_tensors(optimizer)
+        # Bytes first, then a plain write: safetensors' own writer maps the file into memory,
+        # and on a full disk a mapped file kills the process instead of raising.
+        data = safetensors.torch.save({k: t.contiguous() for k, t in tensors.items()})
+        (temporary / TENSORS).write_bytes(data)
+        text = json.dumps({"format": FORMAT, **vars(progress)}, indent=1)
+        (temporary / STATE).write_text(text + "\n", encoding="utf-8")
+
+    write_folder(folder, write)
+    for _, old in sorted(find_checkpoints(output).items())[:-keep]:
+        remove_folder(old)
+    return folder
+
+
+def save_model(model: UNet, folder: Path) -> None:
+    """config.json and model.safetensors, nothing else."""
+    text = json.dumps(model.config, sort_keys=True, indent=2)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    model._save_pretrained(folder)
+
+
+def find_checkpoints(output: Path) -> dict[int, Path]:
+    """Steps and folders of the checkpoints in `output`."""
+    found = {}
+    for path in output.glob("checkpoint-*"):
+        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file():
+            found[int(match[1])] = path
+    return found
+
+
+def find_checkpoint(asked: str, output: Path) -> Path | None:
+    """The folder `--resume_from_checkpoint` means; None for "latest" where nothing was saved.
+
+    Raises:
+        CheckpointNotFoundError: The folder does not exist or is no checkpoint of a training.
+    """
+    checkpoints = find_checkpoints(output)
+    if asked == "latest":
+        return checkpoints[max(checkpoints)] if checkpoints else None
+    folder = Path(asked) if Path(asked).is_dir() else output / asked
+    if not (folder / STATE).is_file():
+        there = ", ".join(path.name for _, path in sorted(checkpoints.items())) or "none"
+        raise CheckpointNotFoundError(
+            f"--resume_from_checkpoint {asked}: that is no folder with a {STATE}. In {output} "
+            f"there are: {there}. 'latest' takes the newest."
+        )
+    return folder
+
+
+def restore_best(folder: Path | None, output: Path) -> None:
+    """Makes `output/best` what it was when the checkpoint `folder` was written."""
+    if (output / BEST).is_dir():
+        remove_folder(output / BEST)
+    if folder is not None and (folder / BEST).is_dir():
+        write_folder(
+            output / BEST, lambda new: shutil.copytree(folder / BEST, new, dirs_exist_ok=True)
+        )
+
+
+def save_best(output: Path, model: UNet) -> None:
+    write_folder(output / BEST, lambda new: save_model(model, new))
+
+
+def read_progress(folder: Path) -> Progress:
+    """Raises `CheckpointError`."""
+    try:
+        state = json.loads((folder / STATE).read_bytes())
+        if state.pop("format") != FORMAT:
+            raise ValueError("it was written by another version of this program")
+        return Progress(**state)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder / STATE} cannot be read: {error}. Delete the folder and resume from an "
+            "older one."
+        ) from error
+
+
+def restore(
+    folder: Path, trained: nn.Module, evaluated: UNet, optimizer: torch.optim.Optimizer
+) -> None:
+    """Loads both sets of weights and the optimiser's state in place, to the bit.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another network or optimiser.
+    """
+    try:
+        tensors = safetensors.torch.load_file(folder / TENSORS)
+        weights = {
+            name.removeprefix("model."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("model.")
+        }
+        trained.load_state_dict(weights)
+        averaged = UNet.from_pretrained(folder)
+        evaluated.load_state_dict(averaged.state_dict())
+        evaluated.config["threshold"] = averaged.config["threshold"]
+        load_optimizer(optimizer, tensors)
+    except (OSError, safetensors.SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder / TENSORS} does not fit this training: {error}. Delete the folder and "
+            "resume from an older one."
+        ) from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of each parameter, by the parameter's position."""
+    return {
+        f"optimizer.{index}.{key}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, tensor in tensors.items():
+        if not name.startswith("optimizer."):
+            continue
+        _, index, key = name.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # The fused kernels walk parameter and state side by side in memory: the state has
+            # to have the parameter's own layout (channels last), which the file does not keep.
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        optimizer.state[parameter][key] = tensor

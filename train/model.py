@@ -1,0 +1,134 @@
+"""The network a training starts from."""
+
+import logging
+
+import torch
+from torch import nn
+
+from unet_hf import UNet
+from unet_hf.configuration import check_colors, check_labels
+from unet_hf.errors import ConfigError
+from unet_hf.preprocessing import CHANNEL_NAMES, LUMINANCE
+
+from .config import TrainingConfig
+
+logger = logging.getLogger(__name__)
+
+
+def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int) -> UNet:
+    """A new network for this data, or the pretrained one fitted to it.
+
+    Raises:
+        ConfigError: The pretrained network does not fit and nobody asked to change it.
+        CheckpointError: It cannot be loaded.
+    """
+    colors = config.colors.split(",") if config.colors else None
+    if config.pretrained_model_name_or_path:
+        model = _pretrained(config, id2label, channels)
+        if colors:
+            model.config["colors"] = check_colors(colors, len(id2label))
+        return model
+    return UNet(
+        channels,
+        len(id2label),
+        base_channels=config.base_channels,
+        depth=config.depth,
+        padding=config.padding,
+        norm=config.norm,
+        dropout=config.dropout,
+        id2label=id2label,
+        colors=colors,
+        **({"tile_size": 572} if config.preset == "paper" else {}),
+    )
+
+
+def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int) -> UNet:
+    source = config.pretrained_model_name_or_path
+    model = UNet.from_pretrained(source, token=config.hub_token)
+    classes, known = len(id2label), model.config["num_classes"]
+    seen = ", ".join(model.id2label.values())
+    if config.new_head:
+        model = UNet.from_pretrained(
+            source, num_classes=classes, id2label=id2label, token=config.hub_token
+        )
+        if known == classes:  # otherwise loading has drawn it, and said so
+            redraw_head(model)
+            logger.info("the last layer of %s was drawn afresh", source)
+    elif known != classes:
+        raise ConfigError(
+            f"{source} tells {known} classes apart ({seen}), the data set "
+            f"has {classes} ({', '.join(id2label.values())}). Add --new_head to draw its last "
+            "layer afresh for these."
+        )
+    elif list(model.id2label.values()) != list(id2label.values()):
+        logger.info(
+            "the classes of %s (%s) go on as %s", source, seen, ", ".join(id2label.values())
+        )
+    model.config["id2label"] = check_labels(id2label, classes)
+    model.config["threshold"] = None  # chosen anew on the validation split
+    return adapt_channels(model, channels, source)
+
+
+@torch.no_grad()
+def redraw_head(model: UNet) -> None:
+    nn.init.normal_(model.head.weight, std=(2 / model.head.in_channels) ** 0.5)
+    nn.init.zeros_(model.head.bias)
+
+
+@torch.no_grad()
+def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
+    """Gray <-> RGB: the first layer is rewritten so that a gray image shown in RGB gives what it
+    gave before. Raises `ConfigError` for other channel numbers."""
+    known = model.config["in_channels"]
+    if channels == known:
+        return model
+    if {channels, known} != {1, 3}:
+        raise ConfigError(
+            f"{source} takes {known} channels, the images have {channels}; only gray and RGB are "
+            "turned into each other. Convert the images, or train a new network."
+        )
+    preprocessing = {**model.config["preprocessing"], "channels": list(CHANNEL_NAMES[channels])}
+    for name in ("mean", "std"):  # of fixed normalisation
+        if name in preprocessing:
+            preprocessing[name] = [sum(preprocessing[name]) / known] * channels
+    options = {**model.config, "in_channels": channels, "preprocessing": preprocessing}
+    adapted = UNet(**options)
+    weights = model.state_dict()
+    first = "contracting.0.0.weight"  # (base_channels, known, 3, 3)
+    if channels == 3:
+        # Weighted as luminance weighs: what the gray network saw is what this one starts with.
+        weights[first] = weights[first] * torch.tensor(LUMINANCE)[:, None, None]
+    else:
+        weights[first] = weights[first].sum(1, keepdim=True)
+    adapted.load_state_dict(weights)
+    logger.info("the first layer of %s was rewritten for %d channels", source, channels)
+    return adapted
+
+
+def freeze_encoder(model: UNet) -> None:
+    """Contracting path and bottleneck stay as they are, their batch norms' averages included.
+
+    To be called on a model in training mode; `model.train()` would undo the latter.
+    """
+    for part in (model.contracting, model.bottleneck):
+        part.eval()
+        for parameter in part.parameters():
+            parameter.requires_grad_(False)
+
+
+def crop_size(model: UNet, resolution: int) -> int:
+    """Side of the training crops: the first from `resolution` on that the network takes."""
+    geometry = model.geometry
+    valid = geometry.padding == "valid"
+    return geometry.input_size(max(1, resolution - 2 * geometry.halo * valid))
+
+
+def choose_precision(asked: str) -> str:
+    """bf16 where the device has units for it; the CPU is asked what it can, not for its name."""
+    if asked != "auto":
+        return asked
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    if torch.backends.mps.is_available():
+        return "no"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"

@@ -1,0 +1,70 @@
+"""Optimiser, learning rate and averaged weights."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from .config import TrainingConfig
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], config: TrainingConfig
+) -> torch.optim.Optimizer:
+    """AdamW, or the paper's SGD with a high momentum; one fused kernel call a step."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+    return torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """The learning rate of a step, counted from 1: a function of the step alone, so that a
+    resumed training needs nothing to be restored and a longer one only another total.
+
+    Linear warm-up, then constant, cosine, or polynomial (power 0.9) decay to 0.
+    """
+    warmup, total = warmup_steps(config), config.max_train_steps
+    if step <= warmup:
+        return config.learning_rate * step / warmup
+    done = (step - warmup) / max(1, total - warmup + 1)  # the last step still moves
+    if config.lr_scheduler == "cosine":
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    if config.lr_scheduler == "polynomial":
+        return config.learning_rate * (1 - done) ** 0.9
+    return config.learning_rate
+
+
+def warmup_steps(config: TrainingConfig) -> int:
+    if config.lr_warmup_steps is not None:
+        return config.lr_warmup_steps
+    return config.max_train_steps // 10
+
+
+def moving_average(decay: float) -> Callable[..., None]:
+    """Exponential moving average that forgets faster at first: after 300 steps of decay 0.998,
+    half of a plain one would still be the random weights of the start."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
+        now = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(now)(averaged, current, steps)
+
+    return update
+
+
+def seed_step(seed: int, step: int, process: int) -> None:
+    """Dropout of a step depends on the seed, the step and the process, not on what ran before:
+    a resumed training needs no generator's state."""
+    import numpy as np
+
+    (value,) = np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)
+    torch.manual_seed(int(value) >> 1)

@@ -1,0 +1,170 @@
+"""What a training says: its plan, its progress, pictures of what it predicts."""
+
+import importlib.util
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from tqdm.auto import tqdm
+
+from unet_hf import UNet
+from unet_hf.errors import ConfigError
+from unet_hf.files import write_whole
+from unet_hf.images import read_image
+from unet_hf.overlay import draw_overlay, to_display
+
+from .config import TrainingConfig
+from .data import LabelledData, Pair
+from .encodings import IGNORE
+from .inspection import Inspection
+from .optimization import warmup_steps
+
+
+def looking_at(items: Iterable) -> Iterable:
+    """A progress bar over the images of the inspection, gone when it is done."""
+    return tqdm(items, desc="looking at the data", unit="image", disable=None, leave=False)
+
+
+def plan(
+    config: TrainingConfig,
+    data: LabelledData,
+    inspection: Inspection,
+    model: UNet,
+    size: int,
+    device: object,
+    precision: str,
+    processes: int,
+    start: int,
+) -> str:
+    """Everything that was found out and will be done, before anything is computed."""
+    counts = inspection.counts(data.num_classes)
+    shares = ", ".join(
+        f"{name} {share:.1%}"
+        for name, share in zip(data.id2label.values(), counts / max(counts.sum(), 1), strict=True)
+    )
+    parameters = sum(weight.numel() for weight in model.parameters())
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    frozen = "" if trained == parameters else f", {parameters - trained:,} of them frozen"
+    origin = config.pretrained_model_name_or_path or f"new, {config.preset}"
+    crops = config.crops_per_process * processes
+    sides = sorted({(facts.height, facts.width) for facts in inspection.train if not facts.error})
+    kinds = ", ".join(sorted({facts.dtype for facts in inspection.train if not facts.error}))
+    small, large = sides[0], sides[-1]
+    span = f"{small[0]} x {small[1]}" + (f" to {large[0]} x {large[1]}" if len(sides) > 1 else "")
+    epochs = ""
+    if inspection.train_total is not None:
+        epochs = (
+            f" ({config.max_train_steps * crops / crops_an_epoch(inspection, size):.0f} epochs)"
+        )
+    rows = [
+        ("data", config.dataset_name),
+        *(("", finding) for finding in data.findings),
+        ("train", f"{data.train_name}: {_looked_at(inspection.train, inspection.train_total)}, "
+                  f"{span} px, {inspection.channels} x {kinds}"),
+        ("", f"shares: {shares}"),
+        ("evaluate", f"{data.validation_name}: "
+                     f"{_looked_at(inspection.validation, inspection.validation_total)}"),
+        ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
+        ("training", f"{config.max_train_steps} steps of {crops} crops of {size} x {size} px"
+                     f"{epochs}, {processes} process{'es' * (processes > 1)} on {device}, "
+                     f"precision {precision}"),
+        ("", f"{config.optimizer}, learning rate {config.learning_rate:g}, {config.lr_scheduler} "
+             f"after {warmup_steps(config)} steps of warm-up; {config.loss}, border weight "
+             f"{config.border_weight:g}, class balance {config.class_balance}"),
+    ]  # fmt: skip
+    if start:
+        rows.append(("", f"goes on after step {start}"))
+    return "\n".join(f"{head:<10}{text}" for head, text in rows)
+
+
+def _looked_at(facts: list, total: int | None) -> str:
+    if total == len(facts):
+        return f"{total} images"
+    if total is None:
+        return f"a stream; its first {len(facts)} images were looked at"
+    return f"{total} images, {len(facts)} of them looked at"
+
+
+def crops_an_epoch(inspection: Inspection, size: int) -> float:
+    """As many crops as cover the area of every image once; a stream's epoch cannot be told."""
+    areas = [max(facts.area / size**2, 1.0) for facts in inspection.train if not facts.error]
+    return float(np.mean(areas)) * (inspection.train_total or len(areas))
+
+
+class Waiting:
+    """A stopwatch for the time the network waits for its data."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.waited = 0.0
+        self.since = self.start = time.perf_counter()
+
+    def __enter__(self) -> None:
+        self.entered = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.waited += time.perf_counter() - self.entered
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return max(time.perf_counter() - self.start, 1e-9)
+
+    def restart(self) -> None:
+        """Leaves out what happened since the last share: evaluations, checkpoints."""
+        self.waited, self.since = 0.0, time.perf_counter()
+
+    def share(self) -> float:
+        """Share of the time since the last `restart` that was spent waiting."""
+        return round(self.waited / max(time.perf_counter() - self.since, 1e-9), 4)
+
+
+def time_left(pace: float, steps: int) -> str:
+    """A first estimate, from the first steps. pace: steps a second."""
+    minutes = steps / pace / 60
+    amount = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{max(minutes, 0.1):.1f} minutes"
+    return f"about {amount} for the {steps} steps that remain, evaluations not counted"
+
+
+def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:
+    """One row a pair: the image, its label, the prediction. Pixels without a label stay gray."""
+    rows, colors = [], model.config["colors"]
+    for pair in pairs:
+        image = to_display(pair.image)
+        unknown = pair.label == IGNORE
+        truth = np.asarray(draw_overlay(image, np.where(unknown, 0, pair.label), colors, 0.5))
+        truth = np.where(unknown[..., None], image, truth)
+        predicted = np.asarray(model.segment(pair.image).overlay(0.5).convert("RGB"))
+        rows.append(np.hstack([image, truth, predicted]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width = min(row.shape[1] for row in rows)
+    picture = PIL.Image.fromarray(np.vstack([row[:, :width] for row in rows]))
+    write_whole(path, picture.save)
+
+
+def check_tracker(name: str | None) -> None:
+    """Raises `ConfigError` where the package behind `--report_to` is not installed."""
+    if name is not None and importlib.util.find_spec(name) is None:
+        raise ConfigError(f"--report_to {name} needs a package: `pip install {name}`.")
+
+
+def check_sample(image: str | None) -> None:
+    """Raises `ImageError` before hours are spent on a checkpoint whose sample is missing."""
+    if image is not None:
+        read_image(image)
+
+
+def scalars(row: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a row of metrics, flat, as trackers take them; they are told the step."""
+    flat: dict[str, float] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}/{name}": number for name, number in scalars(value).items()}
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and key != "step":
+            flat[key] = value
+    return flat
