@@ -34,6 +34,7 @@ def examples() -> tuple[Example, ...]:
         Example("Tissue", str(tissue), "unet-nuclei"),
         Example("EM, drawn", str(SHIPPED / "unet-isbi" / SAMPLE), "unet-isbi"),
         Example("Nuclei, drawn", str(SHIPPED / "unet-nuclei" / SAMPLE), "unet-nuclei"),
+        Example("Alloy, drawn", str(SHIPPED / "unet-superalloy" / SAMPLE), "unet-superalloy"),
     )
 
 

@@ -89,6 +89,9 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
     assert "license: cc0-1.0" in card
     assert f"{evidence['membrane']['v_rand']:.4f}" in card
     assert "--max_train_steps 12" in card
+    for row in rows:  # the curve
+        kept = " (kept)" if row["step"] == evidence["step"] else ""
+        assert f"| {row['step']}{kept} | {row['loss']:.3f} | {row['score']:.4f} |" in card
     assert str(tmp_path) not in card
 
     again = run("--dataset_name", membranes, "--output_dir", out)

@@ -70,7 +70,7 @@ def refuse_errors(data: LabelledData, inspection: Inspection, size: int) -> list
         listed = "".join(f"\n- {str(problem).removeprefix('error: ')}" for problem in errors)
         raise DatasetError(
             f"The data set cannot be trained on as it stands:{listed}\n"
-            "`python -m train check --dataset_name ...` lists everything; with --fix FOLDER it "
+            "`python -m train check` with the same options lists everything; with --fix FOLDER it "
             "writes a copy without the rows that cannot be used."
         )
     return problems

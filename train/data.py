@@ -338,6 +338,8 @@ def _reader(
         id2label, origin = parse_labels(_text_of(config.id2label), "--id2label"), "from --id2label"
     else:
         id2label, origin = source.id2label, source.id2label_origin
+        if id2label is not None:
+            id2label = parse_labels(json.dumps(id2label), "id2label.json of the data set")
     masks, categories = _some_masks(rows, columns, split, config.hub_token)
     encoding = _encoding_of_most(masks, categories, id2label, config)
     if id2label is None:

@@ -24,6 +24,7 @@ from .inspection import Inspection
 
 # How far the stored sample may differ on another machine: another CPU rounds in other places.
 SAMPLE_TOLERANCE = 1e-3
+CURVE_ROWS = 12  # evaluations on the card; all are in metrics.jsonl
 # Options that change nothing but the card, or where things go.
 CARD_TEXTS = (
     "dataset_note", "license", "license_name", "license_note", "citation", "sample_image",
@@ -220,6 +221,8 @@ def model_card(
         spread=_spread(evaluation),
         worst=sorted(evaluation.images, key=lambda row: row["mean_iou"])[:3],
         step=progress.best_step,
+        curve=_curve(progress),
+        crops=config.crops_per_process * progress.processes,
         minutes=round(progress.seconds / 60),
         parameters=f"{sum(weight.numel() for weight in model.parameters()):,}",
         command=commands.command(without=CARD_TEXTS),
@@ -228,6 +231,17 @@ def model_card(
         sample=bool(config.sample_image),
     )
     return str(card)
+
+
+def _curve(progress: Progress) -> list[dict[str, Any]]:
+    """Up to CURVE_ROWS evaluations, evenly spread, the kept and the last one among them."""
+    rows = progress.rows
+    step = -(-len(rows) // CURVE_ROWS)
+    return [
+        row
+        for index, row in enumerate(rows)
+        if index % step == step - 1 or row["step"] == progress.best_step or row is rows[-1]
+    ]
 
 
 def _spread(evaluation: Evaluation) -> list[tuple[str, float, float, float]]:
