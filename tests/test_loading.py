@@ -208,7 +208,7 @@ def test_a_new_task_keeps_everything_but_the_head(folder, caplog):
         UNet.from_pretrained(folder, id2label={"0": "a", "1": "b"})
 
 
-@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei"])
+@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-superalloy"])
 def test_shipped_checkpoints_reproduce_their_stored_sample(name):
     """Years later, on another machine: the same input still gives the stored output."""
     import tifffile
@@ -222,6 +222,21 @@ def test_shipped_checkpoints_reproduce_their_stored_sample(name):
     expected = tifffile.imread(folder / "sample" / "probabilities.tif")
     tolerance = json.loads((folder / "sample" / "tolerance.json").read_text())["max_difference"]
     assert np.abs(result.probabilities - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-superalloy"])
+def test_a_shipped_checkpoint_agrees_with_its_evidence_and_can_be_trained_again(name):
+    from train.config import TrainingConfig
+    from unet_hf.hub import SHIPPED
+
+    folder = SHIPPED / name
+    evidence = json.loads((folder / "evaluation.json").read_text())
+    assert UNet.from_pretrained(name).config["threshold"] == evidence["threshold"]
+    card = (folder / "README.md").read_text()
+    assert f"{evidence['mean_iou']:.4f}" in card
+    config = TrainingConfig(**json.loads((folder / "training.json").read_text()))
+    assert f"--max_train_steps {config.max_train_steps}" in card
+    assert not config.output_dir.startswith("/")
 
 
 def test_importing_the_package_stays_light():
