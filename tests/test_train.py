@@ -113,6 +113,17 @@ def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
     assert again == reported
 
 
+def test_an_extended_training_says_so_on_its_card(membranes, tmp_path):
+    from train.loop import train
+
+    options = {"max_validation_images": 1, "checkpoints_total_limit": 1}
+    train(tiny(membranes, tmp_path, max_train_steps=2, **options))
+    assert "it was extended" not in (tmp_path / "README.md").read_text()
+    train(tiny(membranes, tmp_path, max_train_steps=4, resume_from_checkpoint="latest", **options))
+    assert "At step 2 it was extended from 2 steps" in (tmp_path / "README.md").read_text()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-4"]
+
+
 def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
     from train.evaluation import evaluate
 

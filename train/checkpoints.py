@@ -47,6 +47,7 @@ class Progress:
     best_step: int = 0
     stale_evaluations: int = 0  # since the best one
     seconds: float = 0.0
+    extended: list[list[int]] = field(default_factory=list)  # step, and the total until then
 
 
 def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
@@ -76,8 +77,12 @@ def remove_folder(folder: Path) -> None:
 
 
 def clear_unfinished(output: Path) -> None:
+    """Deletes what killed processes left: folders of this file, files of `unet_hf.files`."""
     for path in output.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
+    for path in output.rglob(".*"):
+        if re.fullmatch(r"\.[0-9a-f]{32}(\.\w+)?", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
@@ -96,7 +101,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     keep: int,
 ) -> Path:
-    """Writes `checkpoint-<step>`, then deletes all but the newest `keep`.
+    """Writes `checkpoint-<step>`, then prunes.
 
     Raises:
         OSError: The disk is full, or the like; earlier checkpoints are untouched.
@@ -117,9 +122,17 @@ def save_checkpoint(
         (temporary / STATE).write_text(text + "\n", encoding="utf-8")
 
     write_folder(folder, write)
-    for _, old in sorted(find_checkpoints(output).items())[:-keep]:
-        remove_folder(old)
+    prune(output, progress.step, keep)
     return folder
+
+
+def prune(output: Path, step: int, keep: int) -> None:
+    """Deletes all checkpoints but the newest `keep` up to `step`. Later ones are of a run that
+    was given up for an older checkpoint; the newest would be taken for this one's."""
+    found = find_checkpoints(output)
+    kept = sorted(number for number in found if number <= step)[-keep:]
+    for number in found.keys() - kept:
+        remove_folder(found[number])
 
 
 def save_model(model: UNet, folder: Path) -> None:

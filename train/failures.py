@@ -1,8 +1,12 @@
 """How a training ends when it cannot go on: one sentence with the step and the cure."""
 
 import errno
+import os
+import re
 import signal
+import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +18,18 @@ import torch
 from unet_hf.errors import DatasetError, UNetError
 
 from .checkpoints import Progress, find_checkpoints
+from .config import TrainingConfig
+
+# What the system says of a file it does not write, wherever that text has got to.
+DISK = {
+    errno.ENOSPC: "the disk is full. Free some space, or lower --checkpoints_total_limit.",
+    errno.EDQUOT: "your share of the disk is full. Free some space, or lower "
+    "--checkpoints_total_limit.",
+    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`, or the kind of the "
+    "file system). Lift the limit, or move the folder to another disk.",
+    errno.EROFS: "the disk may only be read. Look after it, or move the folder to another one.",
+    errno.EIO: "the disk fails. Look after it, or move the folder to another one.",
+}
 
 
 class TrainingError(UNetError):
@@ -37,53 +53,100 @@ def how_to_resume(output: Path) -> str:
     return "There was no checkpoint yet (--checkpointing_steps says how often one is written)."
 
 
+def diverged(what: str, value: float, config: TrainingConfig, step: int) -> DivergedError:
+    """Resuming would end here again, and refuses another learning rate."""
+    output = Path(config.output_dir)
+    checkpoints = find_checkpoints(output)
+    start = (
+        f" --pretrained_model_name_or_path {checkpoints[max(checkpoints)]} starts from the weights "
+        f"of step {max(checkpoints)}."
+        if checkpoints
+        else ""
+    )
+    return DivergedError(
+        f"The {what} became {value} at step {step}. Train anew, in another --output_dir, with a "
+        f"lower --learning_rate (now {config.learning_rate}) or more --lr_warmup_steps.{start}"
+    )
+
+
 @contextmanager
 def explained(progress: Progress, output: Path) -> Iterator[None]:
-    """Turns what can befall a training into a `TrainingError`."""
+    """Turns what can befall a training at `progress.step` into a `TrainingError`."""
     try:
         yield
     except KeyboardInterrupt as error:
         raise StoppedError(
-            f"Stopped during step {progress.step + 1}. {how_to_resume(output)}"
+            f"Stopped during step {progress.step}. {how_to_resume(output)}"
         ) from error
     except TrainingError:
         raise
-    except (UNetError, OSError, RuntimeError, MemoryError) as error:
+    except (UNetError, OSError, RuntimeError, MemoryError, EOFError) as error:
         if (cause := _explanation(error)) is None:
             raise
-        raise TrainingError(f"Step {progress.step + 1}: {cause} {how_to_resume(output)}") from error
+        raise TrainingError(f"Step {progress.step}: {cause} {how_to_resume(output)}") from error
 
 
 def _explanation(error: BaseException) -> str | None:
     """Cause and cure in words; None for what is a fault of the program itself."""
-    text = " ".join(str(error).split())
+    kind, text = _origin(error)
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    if any(getattr(link, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for link in chain):
-        return "the disk is full. Free some space, or lower --checkpoints_total_limit."
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate" in text:
+    everything = " ".join(map(str, chain))
+    if "shared memory" in everything or "</torch_" in everything:
+        return (
+            "there is too little shared memory for the processes that prepare crops. Enlarge "
+            "/dev/shm (`docker run --shm-size=2g`), or set --dataloader_num_workers 0."
+        )
+    for number, words in DISK.items():
+        if os.strerror(number) in everything:
+            return words
+    if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or "can't allocate" in text:
         return (
             "out of memory. Lower --train_batch_size (and raise --gradient_accumulation_steps by "
             "the same factor for the same result), --resolution or --base_channels."
         )
-    if "DataLoader worker" in text and "exited unexpectedly" in text:
+    killed = "DataLoader worker" in text and ("exited unexpectedly" in text or "by signal" in text)
+    if killed or (kind is type(error) and _is_between_processes(error)):
         return (
             "a process that prepares crops was killed, most often for lack of memory. Lower "
             "--dataloader_num_workers."
         )
-    if isinstance(error, DatasetError):  # raised in a worker, it brings a traceback along
-        return str(error).strip().splitlines()[-1].removeprefix("unet_hf.errors.DatasetError: ")
-    if isinstance(error, UNetError):
+    if issubclass(kind, DatasetError):
+        return text
+    if issubclass(kind, UNetError):
         return None
-    if any(_is_network(link) for link in chain):
-        return f"the connection to the Hub was lost ({text[:200]}). Try again when it is back."
+    if any(_is_network(of) for of in (kind, *map(type, chain))):
+        return (
+            f"the connection to the Hub was lost ({text[:200].rstrip(' .')}). Try again when it "
+            "is back."
+        )
     return None
 
 
-def _is_network(error: BaseException) -> bool:
-    module = type(error).__module__
-    return isinstance(error, (ConnectionError, TimeoutError)) or module.startswith(
+def _origin(error: BaseException) -> tuple[type, str]:
+    """Class and message. An error of a worker process comes with its whole traceback for a
+    message, and, if its class takes more than a message, as a RuntimeError; at the end of the
+    traceback stand both as they were."""
+    kind, text = type(error), str(error)
+    if re.match(r"Caught \w+ in DataLoader worker process", text):
+        *_, last = re.finditer(r"^([\w.]+)(?:: (.*))?$", text, re.MULTILINE)
+        module, _, name = last[1].rpartition(".")
+        found = getattr(sys.modules.get(module or "builtins"), name, None)
+        kind, text = found if isinstance(found, type) else kind, last[2] or last[1]
+    return kind, " ".join(text.split())
+
+
+def _is_between_processes(error: BaseException) -> bool:
+    """A worker's end of a pipe is gone."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, (ConnectionError, EOFError)) and any(
+        "multiprocessing" in Path(frame.filename).parts for frame in frames
+    )
+
+
+def _is_network(kind: type) -> bool:
+    return issubclass(kind, (ConnectionError, TimeoutError)) or kind.__module__.startswith(
         ("httpx", "httpx2", "httpcore", "aiohttp", "requests", "huggingface_hub")
     )
 

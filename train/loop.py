@@ -28,7 +28,7 @@ from .crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_load
 from .data import Pairs, open_data, validation_pairs
 from .distributed import share_batch_norm
 from .evaluation import Evaluation, describe, evaluate
-from .failures import DivergedError, StoppedError, StopRequest, explained, how_to_resume
+from .failures import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .inspection import Inspection, inspect
 from .losses import build_loss, counted_pixels
 from .model import build_model, choose_precision, crop_size, freeze_encoder
@@ -105,8 +105,6 @@ def train(config: TrainingConfig) -> Evaluation:
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
-        checkpoints.clear_unfinished(output)
-        write_text(output / "training.json", config.to_json())
     if processes > 1:
         model = share_batch_norm(model, accelerator.device)
     # What is evaluated and kept: averaged weights, or (decay 0) a copy of the trained ones, whose
@@ -119,8 +117,11 @@ def train(config: TrainingConfig) -> Evaluation:
         checkpoints.restore(resumed_from, model, evaluated, optimizer)
         averaged.n_averaged.fill_(progress.step)
     if main:
-        checkpoints.restore_best(resumed_from, output)
-        write_metrics(output, progress)
+        with explained(progress, output):
+            checkpoints.clear_unfinished(output)
+            write_text(output / "training.json", config.to_json())
+            checkpoints.restore_best(resumed_from, output)
+            write_metrics(output, progress)
     network = accelerator.prepare(model)
     loss_of = build_loss(
         config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
@@ -146,9 +147,12 @@ def train(config: TrainingConfig) -> Evaluation:
         disable=None if main else True,
     )
     waiting, first_step = Waiting(), progress.step + 1
+    patience = config.early_stopping_patience or np.inf
+    stopped_early = progress.stale_evaluations >= patience
     started = time.perf_counter() - progress.seconds
     with explained(progress, output), StopRequest() as stop:
-        for step in range(first_step, config.max_train_steps + 1):
+        for step in range(first_step, 0 if stopped_early else config.max_train_steps + 1):
+            progress.step = step
             seed_step(config.seed, step, accelerator.process_index)
             rate = learning_rate(step, config)
             for group in optimizer.param_groups:
@@ -171,18 +175,16 @@ def train(config: TrainingConfig) -> Evaluation:
                     # Gradients are averaged over the processes, but parts have to be summed.
                     accelerator.backward(part * processes)
                 loss += part.detach()
-            both = torch.stack([loss, loss.new_tensor(float(stop.asked))])
-            loss, asked = accelerator.reduce(both, "sum").tolist()
-            if not np.isfinite(loss):
-                raise DivergedError(
-                    f"The loss became {loss} at step {step}. Lower --learning_rate (now "
-                    f"{config.learning_rate}) or raise --lr_warmup_steps. {how_to_resume(output)}"
-                )
-            accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            norm = accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            known = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
+            loss, norm, asked = accelerator.reduce(known, "sum").tolist()
+            for what, value in (("loss", loss), ("gradient", norm)):
+                if not np.isfinite(value):
+                    raise diverged(what, value, config, step)
             optimizer.step()
             optimizer.zero_grad()
             averaged.update_parameters(model)
-            progress.step, progress.seconds = step, round(time.perf_counter() - started, 1)
+            progress.seconds = round(time.perf_counter() - started, 1)
             bar.update()
             if step == first_step:
                 waiting.begin()  # the first step prepared what later ones find ready
@@ -205,7 +207,6 @@ def train(config: TrainingConfig) -> Evaluation:
                     shown = validation_pairs(data, config, PICTURED)
                     write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
                     bar.write(f"step {step}: {describe(evaluation)}")
-                    patience = config.early_stopping_patience or np.inf
                     at_end = at_end or progress.stale_evaluations >= patience
                     waiting.restart()
                 at_end = broadcast_object_list([at_end])[0]
@@ -219,13 +220,16 @@ def train(config: TrainingConfig) -> Evaluation:
             if at_end:
                 break
             if asked:
+                accelerator.wait_for_everyone()  # for the checkpoint that the message names
                 raise StoppedError(f"Stopped after step {step}. {how_to_resume(output)}")
     bar.close()
 
     # Evidence
     accelerator.wait_for_everyone()
     if main:
-        write_finished(output, config, data, inspection, progress)
+        with explained(progress, output):
+            checkpoints.prune(output, progress.step, config.checkpoints_total_limit)
+            write_finished(output, config, data, inspection, progress)
         if target:
             logger.info("pushed: %s", target.push(output))
     accelerator.end_training()
@@ -269,10 +273,13 @@ def check_resumed(config: TrainingConfig, progress: Progress, processes: int) ->
             f"differ: {'; '.join(changes)}. Leave them out, or start a new training from its "
             "weights with --pretrained_model_name_or_path."
         )
+    if config.max_train_steps != (total := progress.config["max_train_steps"]):
+        progress.extended.append([progress.step, total])
     if processes != progress.processes:
         raise ConfigError(
             f"The training was begun with {progress.processes} processes and is resumed with "
-            f"{processes}. Launch as many as before."
+            f"{processes}. Launch as many as before: `accelerate launch --num_processes "
+            f"{progress.processes}`."
         )
 
 

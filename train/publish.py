@@ -222,6 +222,7 @@ def model_card(
         worst=sorted(evaluation.images, key=lambda row: row["mean_iou"])[:3],
         step=progress.best_step,
         curve=_curve(progress),
+        extended=progress.extended,
         crops=config.crops_per_process * progress.processes,
         minutes=round(progress.seconds / 60),
         parameters=f"{sum(weight.numel() for weight in model.parameters()):,}",
