@@ -314,7 +314,11 @@ class TrainingConfig:
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:
         """Options that differ from those of an earlier run and would change its numbers."""
-        return [
+        now, before = self.dataloader_num_workers, earlier.get("dataloader_num_workers", 1)
+        # A stream is shuffled in another order in a process of its own than in this one.
+        moved = self.streaming and bool(now) != bool(before)
+        workers = [f"--dataloader_num_workers {before} -> {now}"] if moved else []
+        return workers + [
             f"--{item.name} {earlier[item.name]!r} -> {getattr(self, item.name)!r}"
             for item in dataclasses.fields(self)
             if not item.metadata.get("volatile")

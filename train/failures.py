@@ -81,7 +81,11 @@ def explained(progress: Progress, output: Path) -> Iterator[None]:
     except TrainingError:
         raise
     except (UNetError, OSError, RuntimeError, MemoryError, EOFError) as error:
-        if (cause := _explanation(error)) is None:
+        try:
+            cause = _explanation(error)
+        except RuntimeError as later:  # a worker's death is told by a signal, wherever we are
+            cause = _explanation(later)
+        if cause is None:
             raise
         raise TrainingError(f"Step {progress.step}: {cause} {how_to_resume(output)}") from error
 
@@ -139,9 +143,9 @@ def _origin(error: BaseException) -> tuple[type, str]:
 
 def _is_between_processes(error: BaseException) -> bool:
     """A worker's end of a pipe is gone."""
-    frames = traceback.extract_tb(error.__traceback__)
     return isinstance(error, (ConnectionError, EOFError)) and any(
-        "multiprocessing" in Path(frame.filename).parts for frame in frames
+        "multiprocessing" in Path(frame.f_code.co_filename).parts
+        for frame, _ in traceback.walk_tb(error.__traceback__)
     )
 
 
