@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,10 @@ class Run:
 class Training:
     """A running training."""
 
-    def __init__(self, process: Any, marks: Connection, log: Path) -> None:
-        self.process, self.connection, self.log = process, marks, log
+    def __init__(self, process: Any, marks: Connection, log: Path, lock: Lock) -> None:
+        """lock: multiprocessing asks for the end of any process when it starts one, and two
+        threads may not ask at once."""
+        self.process, self.connection, self.log, self.lock = process, marks, log, lock
         self.started = time.monotonic()
         self.marks: dict[int, float] = {}
 
@@ -88,7 +91,8 @@ class Training:
             elif not ready:
                 self.kill()
                 pytest.fail(f"hangs after {self.marks}:\n{self.log.read_text()}")
-            self.process.join()
+            with self.lock:
+                self.process.join()
             break
         return mark in self.marks
 
@@ -97,10 +101,8 @@ class Training:
 
     def killed_after(self, mark: int, delay: float) -> Run:
         """Kills it so many seconds after the mark, if it is still there."""
-        if self.wait(mark):
-            wait([self.process.sentinel], timeout=delay)
-            if self.process.exitcode is None:
-                self.kill()
+        if self.wait(mark) and not wait([self.process.sentinel], timeout=delay):
+            self.kill()
         return self.result()
 
     def result(self) -> Run:
@@ -119,6 +121,7 @@ class Trainings:
         self.context = multiprocessing.get_context("forkserver")
         self.groups: list[int] = []
         self.numbers = itertools.count()
+        self.lock = Lock()
 
     def __enter__(self) -> "Trainings":
         with pytest.MonkeyPatch.context() as patch:
@@ -147,10 +150,11 @@ class Trainings:
         process = self.context.Process(
             target=_train, args=([*map(str, arguments)], before, environment or {}, log, sender)
         )
-        process.start()
+        with self.lock:
+            process.start()
         sender.close()
         self.groups.append(process.pid)
-        return Training(process, receiver, log)
+        return Training(process, receiver, log, self.lock)
 
     def run(self, *arguments: Any, **options: Any) -> Run:
         return self.start(*arguments, **options).result()
@@ -355,20 +359,16 @@ def file_size_limit(step: int, size: int) -> None:
 
 
 def write_nuclei(folder: Path, train: int = 7, validation: int = 2) -> Path:
-    """Middles of drawn pictures, (48, 48), as a data set in the Hub's imagefolder layout."""
+    """Middles of drawn pictures, (48, 48), in folders of images and masks."""
     from unet_hf.synthetic import fluorescence_nuclei
 
     for split, count in {"train": train, "validation": validation}.items():
-        lines = []
         for number in range(count):
             drawing = fluorescence_nuclei(96, 30, seed=100 * len(split) + number)
-            row = {"file_name": f"images/{number}.png", "mask_file_name": f"masks/{number}.png"}
-            for name, pixels in zip(row.values(), (drawing.image, drawing.label), strict=True):
-                path = folder / split / name
+            for kind, pixels in (("images", drawing.image), ("masks", drawing.label)):
+                path = folder / split / kind / f"{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 PIL.Image.fromarray(pixels[24:72, 24:72]).save(path)
-            lines.append(json.dumps(row))
-        (folder / split / "metadata.jsonl").write_text("\n".join(lines))
     (folder / "id2label.json").write_text('{"0": "background", "1": "nucleus"}')
     return folder
 

@@ -36,7 +36,6 @@ from .survival import (
     END,
     START,
     Run,
-    Training,
     Trainings,
     assert_checkpoints_load,
     assert_same,
@@ -513,7 +512,7 @@ from train.__main__ import main
 
 # The client's patience is of many minutes.
 time.sleep = lambda seconds: None
-datasets.config.STREAMING_READ_MAX_RETRIES = 2
+datasets.config.STREAMING_READ_MAX_RETRIES = 1
 for line in sys.stdin:
     arguments, log = json.loads(line)
     if (child := os.fork()) == 0:
@@ -598,19 +597,26 @@ SHARED = (
 )  # fmt: skip
 
 
-def start_together(
-    trainings: Trainings, arguments: list, before: tuple[Callable[[], None] | None, ...]
-) -> list[Training]:
-    """Two processes that share a training, as a launcher starts them."""
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-    return [
-        trainings.start(arguments, action, {**shared, "RANK": rank, "LOCAL_RANK": rank})
-        for rank, action in zip(("0", "1"), before, strict=True)
-    ]
+def run_together(arguments: list, before: str = "") -> list[tuple[int, str]]:
+    """Exit status and output of two processes that share a training, as a launcher starts them.
 
-
-def run_together(trainings: Trainings, arguments: list) -> list[Run]:
-    return [training.result() for training in start_together(trainings, arguments, (None, None))]
+    before: Python that the first one runs before its training.
+    """
+    run = "from train.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    shared = {
+        **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+    }  # fmt: skip
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"import sys\n{first}\n{run}", *map(str, arguments)],
+            env={**shared, "RANK": rank, "LOCAL_RANK": rank},
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for rank, first in (("0", before), ("1", ""))
+    ]  # fmt: skip
+    outputs = [process.communicate()[0] for process in processes]
+    return [(p.returncode, output) for p, output in zip(processes, outputs, strict=True)]
 
 
 def losses(output: Path) -> list[float]:
@@ -619,11 +625,11 @@ def losses(output: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def together(trainings, command, tmp_path_factory) -> Path:
+def together(command, tmp_path_factory) -> Path:
     """What two processes of batch 2 left."""
     output = tmp_path_factory.mktemp("together") / "out"
-    for run in run_together(trainings, command(output, *SHARED)):
-        assert run.status == 0, run.output
+    for status, said in run_together(command(output, *SHARED)):
+        assert status == 0, said
     return output
 
 
@@ -634,31 +640,39 @@ def test_two_processes_train_as_one_with_twice_the_batch(together, uninterrupted
     assert [*contents(together)] == [*contents(one)]  # one set of files
 
 
-def test_two_processes_that_were_stopped_go_on_to_the_bit(
-    trainings, command, tmp_path, tmp_path_factory
-):
-    """Launched as people do it, and stopped by Ctrl-C."""
-    output, expected = tmp_path / "out", tmp_path_factory.mktemp("expected") / "out"
-    launch = [
-        "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", 2,
-        "--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no",
-        "--main_process_port", _free_port(), "-m", "train", *command(output, *ENDLESS, 10**6),
-    ]  # fmt: skip
-    end = interrupt(launch, output, tmp_path / "log.txt") + 3
-    for folder in (output, expected):
-        runs = run_together(trainings, command(folder, *ENDLESS, end, *LATEST))
-        assert [run.status for run in runs] == [0, 0], runs
-    assert_same(output, expected)
-
-
-def test_both_processes_stop_when_one_is_told(trainings, command, tmp_path):
+def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp_path):
+    """One of them is told to stop: both do, and both say where to go on."""
     output = tmp_path / "out"
-    stop = partial(signal_itself, 3, signal.SIGTERM)
-    first, second = start_together(trainings, command(output, *SHARED), (stop, None))
-    for run in (first.result(), second.result()):
-        assert run.status == 130, run.output
-        assert "Stopped after step 3. The checkpoint of step 3 is intact" in run.error
-    assert assert_checkpoints_load(output) == [2, 3]
+    stop = "import tests.survival, signal\ntests.survival.signal_itself(3, signal.SIGTERM)"
+    for status, said in run_together(command(output, *SHARED), stop):
+        assert status == 130, said
+        assert "Stopped after step 3. The checkpoint of step 3 is intact" in said
+    for status, said in run_together(command(output, *SHARED, *LATEST)):
+        assert status == 0, said
+    files, expected = contents(output), contents(together)
+    # Where it was stopped decides which older checkpoints are kept.
+    assert {name for name in files if not name.startswith("checkpoint-")} == {
+        name for name in expected if not name.startswith("checkpoint-")
+    }
+    shared = files.keys() & expected.keys()
+    assert "checkpoint-6/training.safetensors" in shared
+    assert not {name for name in shared if files[name] != expected[name]}
+
+
+def test_accelerates_launcher_starts_two_processes_that_are_one_training(command, tmp_path):
+    output = tmp_path / "out"
+    launch = [
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+        "--main_process_port", str(_free_port()), "-m", "train",
+        *map(str, command(output, *SHARED)),
+    ]  # fmt: skip
+    done = subprocess.run(
+        launch, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 processes on cpu" in done.stdout
+    assert json.loads((output / "checkpoint-6/training_state.json").read_text())["processes"] == 2
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(uninterrupted):
