@@ -30,7 +30,7 @@ CSS = """
 .small code { white-space: normal !important; overflow-wrap: anywhere; }
 @media (max-width: 500px) { .gradio-container .main { padding: 12px !important; } }
 .examples {
-  display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; align-items: start;
+  display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; align-items: start;
 }
 .examples button {
   font-size: 13px !important; font-weight: 500 !important; line-height: 1.3; cursor: pointer;
