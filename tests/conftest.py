@@ -52,7 +52,12 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The demo as people start it, `python app.py`, on a free port."""
     log = tmp_path_factory.mktemp("demo") / "log.txt"
     command = [sys.executable, "app.py", "--no-browser", "--port", str(_free_port())]
-    environment = {**os.environ, **OFFLINE, "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
+    environment = {
+        **os.environ,
+        **OFFLINE,
+        "GRADIO_TEMP_DIR": str(log.parent / "uploads"),
+        "PYTHONUNBUFFERED": "1",  # the address is read from the log, which is a file
+    }
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
