@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "use_ema": True,
     },
     # Section 3 of the paper: valid convolutions, one large tile a batch, SGD with momentum
-    # 0.99. It names no learning rate; 1e-4 is one at which this momentum does not diverge.
+    # 0.99. It names no learning rate; 1e-4 is our choice.
     "paper": {
         "padding": "valid",
         "norm": "none",
