@@ -60,10 +60,11 @@ class Run:
         return next(line for line in self.output.splitlines() if line.startswith("error: "))
 
     def lengths(self) -> dict[int, float]:
-        """Seconds from each mark to the next one."""
+        """Seconds from each mark to the next one it reached."""
         return {
             mark: self.marks[after] - self.marks[mark]
             for mark, after in itertools.pairwise(self.marks)
+            if after != END or self.status == 0
         }
 
 
