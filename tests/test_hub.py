@@ -3,8 +3,7 @@ loopback. Nothing that these processes ask of any other address gets out."""
 
 import json
 import re
-import subprocess
-import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,26 +16,15 @@ import torch
 from huggingface_hub import ModelCard
 
 from unet_hf import UNet
+from unet_hf.errors import CheckpointAccessError, ConfigError
+from unet_hf.hub import find_checkpoint
 
-from .hub import Files, Hub, client_environment, running_hub
+from .hub import Files, Hub, running_hub
+from .hub_client import LOAD_IN_TURN, Answers, Client, prediction
 
 TOKEN = "hf_the_secret_of_alice"
 WRONG_TOKEN = "hf_a_token_of_nobody"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 13568\n"
-
-CLIENT = """
-import hashlib, json, sys, time, traceback
-import numpy, torch
-from huggingface_hub import create_branch, hf_hub_download
-from unet_hf import UNet
-
-def fingerprint(model):
-    image = numpy.random.default_rng(0).integers(0, 256, (70, 90), numpy.uint8)
-    result = model.segment(image)
-    arrays = {"probabilities": result.probabilities, "mask": result.mask}
-    hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
-    return {**hashes, "config": model.config}
-"""
 
 PUSH = """
 def trained(seed):
@@ -53,25 +41,21 @@ first, second = trained(1), trained(2)
 commits = [first.push_to_hub("alice/tiny").oid]
 create_branch("alice/tiny", branch="draft/2")
 commits.append(second.push_to_hub("alice/tiny", branch="draft/2").oid)
-answer = {"commits": commits, "models": [fingerprint(first), fingerprint(second)]}
-print(json.dumps(answer))
+create_tag("alice/tiny", tag="v2", revision="draft/2")
+proposed = second.push_to_hub("alice/tiny", create_pr=True).pr_revision
+models = [fingerprint(first), fingerprint(second)]
+print(json.dumps({"commits": commits, "proposed": proposed, "models": models}))
 """
 
-LOAD = """
-answers = {}
-for name, (source, options) in json.load(sys.stdin).items():
-    started = time.perf_counter()
-    try:
-        if options.pop("after_its_card", False):
-            hf_hub_download(source, "README.md")
-        answers[name] = fingerprint(UNet.from_pretrained(source, **options))
-    except Exception as error:
-        traceback.print_exc()  # everything a user would see
-        answers[name] = {"error": type(error).__name__, "message": str(error)}
-    answers[name]["seconds"] = time.perf_counter() - started
-print(json.dumps(answers))
+EVIDENCE = """
+from unet_hf.hub import find_checkpoint
+
+folder = find_checkpoint("alice/folds", subfolder="folds/1", evidence=True)
+files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+print(json.dumps(sorted(files)))
 """
 
+CHECKPOINT = ("config.json", "model.safetensors")
 Change = Callable[[Files], Files]
 
 
@@ -93,6 +77,10 @@ def option(**options: Any) -> Change:
         return files | {"config.json": json.dumps(complete).encode()}
 
     return changed
+
+
+def adds(path: str) -> Change:
+    return lambda files: files | {path: b"evil"}
 
 
 def weights(content: bytes) -> Change:
@@ -159,12 +147,63 @@ REFUSED = {
     "config-is-of-another-library": Refused(
         "ConfigError", "does not know: hidden_act.*update unet_hf", option(hidden_act="gelu")
     ),
+    "config-of-nan": Refused(
+        "ConfigError", "is not JSON: it holds nan", option(dropout=float("nan"))
+    ),
+    "config-of-infinity": Refused(
+        "ConfigError", "is not JSON: it holds -infinity", option(dropout=-float("inf"))
+    ),
+    "config-of-a-huge-number": Refused(
+        "ConfigError",
+        "dropout=inf is not a number",
+        lambda files: config(files["config.json"].replace(b'"dropout": 0.0', b'"dropout": 1e999'))(
+            files
+        ),
+    ),
+    "config-is-nested": Refused("ConfigError", "is not JSON", config(b"[" * 10**5)),
+    "config-is-deep": Refused("ConfigError", "depth=60 .* 1 to 8", option(depth=60)),
+    "config-of-many-labels": Refused(
+        "ConfigError",
+        r"has 1\d.\d MB; a configuration has a few kilobytes. It was not downloaded",
+        option(id2label={str(index): "a class" for index in range(6 * 10**5)}),
+    ),
+    "config-is-a-long-story": Refused("ConfigError", "norm='xxx.{,500}$", option(norm=10**6 * "x")),
     "config-is-huge": Refused(
         "ConfigError", "base_channels=1000000000 .* 1 to 4096", option(base_channels=10**9)
     ),
     "weights-are-a-pointer": Refused("WeightsError", "git lfs pull", weights(POINTER)),
     "weights-are-no-weights": Refused(
         "WeightsError", "not a readable .* Download it again", weights(b"<html>" * 9)
+    ),
+    "weights-are-too-large": Refused(
+        "WeightsError",
+        r"has 3.0 MB, but the network .* needs \d+.\d kB. It was not read",
+        weights(bytes(3 * 10**6)),
+    ),
+    "weights-are-all-header": Refused(
+        "WeightsError",
+        "header would have 90,000,000 bytes.*force_download=True",
+        weights((9 * 10**7).to_bytes(8, "little") + b"{}"),
+    ),
+    "names-leave-the-repository": Refused(
+        "UnsafeRepositoryError", "'../../evil'.*Nothing of it was downloaded", adds("../../evil")
+    ),
+    "names-are-absolute": Refused(
+        "UnsafeRepositoryError", "'/tmp/evil'.*use another repository", adds("/tmp/evil")
+    ),
+    "names-are-of-windows": Refused("UnsafeRepositoryError", "outside itself", adds("a\\..\\evil")),
+    "no-such-subfolder": Refused(
+        "WeightsError", "has no folds/9/config.json", options={"subfolder": "folds/9"}
+    ),
+    "forced-and-local": Refused(
+        "ConfigError",
+        "Leave one of them out",
+        options={"force_download": True, "local_files_only": True},
+    ),
+    "revision-leaves-the-cache": Refused(
+        "CheckpointNotFoundError",
+        "no revision '../../x'",
+        options={"revision": "../../x", "local_files_only": True},
     ),
     "tensor-missing": Refused(
         "WeightsError",
@@ -202,37 +241,15 @@ REFUSED = {
 }
 
 
-class Client:
-    """Runs scripts as a user's process would, and keeps all they print."""
-
-    def __init__(self, hub: Hub, home: Path) -> None:
-        self.environment = client_environment(hub, home, TOKEN)
-        self.printed = ""
-
-    def run(self, script: str, given: Any = None, **environment: str) -> Any:
-        """The JSON that the script prints last; `given` is its standard input, as JSON."""
-        done = subprocess.run(
-            [sys.executable, "-c", CLIENT + script],
-            input=json.dumps(given),
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        self.printed += done.stdout + done.stderr
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    with running_hub({TOKEN: "alice"}) as hub:
+    with running_hub({TOKEN: "alice"}, large=("lfs/model.safetensors",)) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
 def client(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(hub, tmp_path_factory.mktemp("home"))
+    return Client(hub, tmp_path_factory.mktemp("home"), TOKEN)
 
 
 @pytest.fixture(scope="module")
@@ -244,40 +261,48 @@ def pushed(client: Client) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def loaded(
     hub: Hub, client: Client, pushed: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
+) -> Answers:
     """What became of every load, good or bad, in one fresh process."""
     folder = tmp_path_factory.mktemp("checkpoint")
     UNet(base_channels=2, depth=2, tile_size=64).save_pretrained(folder)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {name: (folder / name).read_bytes() for name in CHECKPOINT}
     hub.plant("alice/private", files, private=True)
+    hub.plant(
+        "alice/folds",
+        {f"{inside}/{name}": files[name] for name in files for inside in ("folds/1", "lfs")}
+        | {"folds/1/README.md": b"# Card", "folds/1/sample/input.png": b"PNG"}
+        | {"folds/1/sample/deep/other.png": b"PNG", "README.md": b"# All", "folds/1/x.bin": b"x"}
+        | {"folds/1/thumbnail.png": bytes(65 * 2**20)},
+    )
     for name, case in REFUSED.items():
         if case.change is not None:
-            hub.plant(f"bob/{name}", case.change(files), **case.repo)
+            hub.plant(f"bob/{name}", {**case.change(files), "README.md": b"# Card"}, **case.repo)
     loads = {
         "main": ("alice/tiny", {}),
         "branch": ("alice/tiny", {"revision": "draft/2"}),
         "first commit": ("alice/tiny", {"revision": pushed["commits"][0]}),
         "second commit": ("alice/tiny", {"revision": pushed["commits"][1]}),
+        "tag": ("alice/tiny", {"revision": "v2"}),
+        "pull request": ("alice/tiny", {"revision": pushed["proposed"]}),
         "own private": ("alice/private", {}),
+        "elsewhere": ("alice/private", {"cache_dir": str(folder / "cache")}),
+        "subfolder": ("alice/folds", {"subfolder": "folds/1"}),
+        "lfs": ("alice/folds", {"subfolder": "lfs/"}),
         "malformed": ("a/b/c", {}),
     }
     loads |= {name: (f"bob/{name}", case.options) for name, case in REFUSED.items()}
-    return client.run(LOAD, loads)
+    return client.run(LOAD_IN_TURN, loads)
 
 
 @pytest.fixture(scope="module")
-def offline(client: Client, loaded: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def offline(client: Client, loaded: dict[str, Any]) -> Answers:
     """Loads in a process without network and token, after `loaded` filled the cache."""
     loads = {
         "cached": ("alice/tiny", {}),
         "not cached": ("bob/never-asked-for", {}),
         "no token": ("bob/never-asked-for", {"token": True}),
     }
-    return client.run(LOAD, loads, HF_HUB_OFFLINE="1", HF_TOKEN="")
-
-
-def prediction(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: answer.get(key) for key in ("probabilities", "mask", "config")}
+    return client.run(LOAD_IN_TURN, loads, HF_HUB_OFFLINE="1", HF_TOKEN="")
 
 
 def test_push_then_load_gives_identical_bytes(pushed, loaded):
@@ -288,17 +313,21 @@ def test_push_then_load_gives_identical_bytes(pushed, loaded):
 
 def test_a_push_is_one_commit_with_configuration_weights_and_card(hub, pushed):
     repo = hub.repos["models", "alice/tiny"]
-    _, first, second = repo.commits  # the first one, of the creation, is empty
+    _, first, second, proposed = repo.commits  # the first one, of the creation, is empty
     assert [first, second] == pushed["commits"]
-    assert set(repo.commits[first]) == {"config.json", "model.safetensors", "README.md"}
+    assert repo.branches == {"main": first, "draft/2": second}
+    assert repo.pulls == {"refs/pr/1": proposed}
+    assert {*CHECKPOINT, "README.md"} <= set(repo.commits[first])
     card = ModelCard(repo.commits[first]["README.md"].decode())
     assert card.data.library_name == "unet_hf"
     assert card.data.pipeline_tag == "image-segmentation"
 
 
-def test_branches_and_commits_load_what_was_pushed_to_them(pushed, loaded):
+def test_every_kind_of_revision_loads_what_was_pushed_to_it(pushed, loaded):
     first, second = pushed["models"]
     assert prediction(loaded["branch"]) == second
+    assert prediction(loaded["tag"]) == second
+    assert prediction(loaded["pull request"]) == second
     assert prediction(loaded["first commit"]) == first
     assert prediction(loaded["second commit"]) == second
 
@@ -307,9 +336,46 @@ def test_a_private_checkpoint_loads_with_its_owners_token(loaded):
     assert "error" not in loaded["own private"]
 
 
+def test_a_cache_elsewhere_holds_the_checkpoint(loaded, hub):
+    assert prediction(loaded["elsewhere"]) == prediction(loaded["own private"])
+    asked = Counter(path for method, path in hub.requests if method == "GET")
+    downloads = [asked[path] for path in asked if "alice/private/resolve" in path]
+    assert downloads == [2, 2]  # configuration and weights, once for each cache
+
+
+def test_a_subfolder_loads_like_a_repository_of_its_own(loaded):
+    assert prediction(loaded["subfolder"]) == prediction(loaded["own private"])
+
+
+def test_large_weights_come_from_another_host_which_never_sees_the_token(hub, loaded):
+    assert prediction(loaded["lfs"]) == prediction(loaded["own private"])  # it refuses tokens
+    assert [method for method, path in hub.requests if path.startswith("/large/")] == ["GET"]
+
+
+def test_evidence_is_downloaded_on_demand_and_only_what_is_meant(client, loaded):
+    sample = "sample/input.png"
+    assert client.run(EVIDENCE) == ["README.md", *CHECKPOINT, sample]
+    assert "thumbnail.png of alice/folds is left out: 68 MB" in client.printed
+
+
+@pytest.mark.parametrize(
+    "subfolder", ["../x", "/etc", "a/../../b", "a//b", "a\\b", "C:x", "/", "."]
+)
+def test_a_subfolder_stays_in_its_repository(subfolder):
+    with pytest.raises(ConfigError, match=r"is no folder of a repository\. Write it relative"):
+        find_checkpoint("bob/never-asked-for", subfolder=subfolder)
+
+
+@pytest.mark.parametrize("token", ["hf_of alice", "hf_of_alice\n", "hf_ôf_alice"])
+def test_a_token_that_fits_no_header_is_refused_and_not_printed(token):
+    with pytest.raises(CheckpointAccessError, match="Copy it again") as caught:
+        find_checkpoint("bob/never-asked-for", token=token)
+    assert token not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_load_downloads_configuration_and_weights_and_nothing_else(hub, loaded):
-    paths = [path for _, path in hub.requests if path.startswith("/alice/tiny/resolve/")]
-    assert {Path(path).name for path in paths} == {"config.json", "model.safetensors"}
+    paths = [path for _, path in hub.requests if path.startswith("/bob/tensor-missing/resolve/")]
+    assert {Path(path).name for path in paths} == set(CHECKPOINT)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -318,6 +384,8 @@ def test_a_refused_checkpoint_has_a_named_error_with_a_cure(name, loaded):
     assert answer.get("error") == case.error, answer
     assert re.search(case.words, answer["message"])
     assert f"bob/{name}" in answer["message"]
+    assert answer["seconds"] < 3
+    assert answer["grown"] < 100_000  # KiB
 
 
 def test_a_malformed_name_is_not_found_and_never_asked_for(hub, loaded):
@@ -330,9 +398,20 @@ def test_pickled_weights_are_never_asked_for(hub, loaded):
     assert not [path for _, path in hub.requests if "pytorch_model" in path]
 
 
-def test_no_refusal_is_retried(hub, loaded):
-    asked = Counter(request for request in hub.requests if "/bob/" in request[1])
-    assert [request for request, times in asked.items() if times > 1] == []
+def test_what_the_hub_refuses_is_asked_for_once(hub, loaded):
+    refused = [name for name, case in REFUSED.items() if case.error.startswith("CheckpointA")]
+    asked = Counter(asked for asked in hub.requests if asked[1].split("/")[-1] in refused)
+    assert len(asked) == len(refused)
+    assert set(asked.values()) == {1}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_wanted_is_not_downloaded(name, hub, loaded):
+    got = {path.split("/")[-1] for method, path in hub.requests if f"/bob/{name}/res" in path}
+    unwanted = {"weights-are-too-large": CHECKPOINT[1], "config-of-many-labels": CHECKPOINT[0]}
+    assert unwanted.get(name) not in got
+    if REFUSED[name].error == "UnsafeRepositoryError":
+        assert not got
 
 
 def test_offline_the_cache_gives_identical_bytes(pushed, offline):
@@ -342,6 +421,7 @@ def test_offline_the_cache_gives_identical_bytes(pushed, offline):
 def test_offline_without_a_cache_the_hub_is_called_unreachable(hub, offline):
     assert offline["not cached"]["error"] == "CheckpointUnreachableError"
     assert "HF_HUB_OFFLINE" in offline["not cached"]["message"]
+    assert offline["not cached"]["seconds"] < 3
     assert not [path for _, path in hub.requests if "never-asked-for" in path]
 
 

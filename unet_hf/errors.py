@@ -67,3 +67,19 @@ class WeightsError(CheckpointError):
 
 class DatasetError(UNetError, ValueError):
     """A data set cannot be trained on as it stands."""
+
+
+class PushError(UNetError):
+    """The Hub did not take an upload; what is there is as it was."""
+
+
+class HubBusyError(CheckpointUnreachableError):
+    """The Hub answered that it cannot serve now: overloaded, in repair, or asked too often."""
+
+
+class DownloadError(CheckpointUnreachableError):
+    """A file broke off or came damaged on its way here; nothing of it is used."""
+
+
+class UnsafeRepositoryError(CheckpointError):
+    """A repository names files outside itself."""

@@ -1,145 +1,148 @@
 """Where a checkpoint lies: in this package, in a folder, or on the Hugging Face Hub.
 
-From the Hub come two files of one commit, or an error that is named after what is wrong.
+From the Hub come files of one commit, or an error that is named after what is wrong.
 """
 
+import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .errors import (
-    CheckpointAccessError,
-    CheckpointError,
-    CheckpointNotFoundError,
-    CheckpointUnreachableError,
-    WeightsError,
+from .download import Commit, ask, cached_folder
+from .errors import CheckpointNotFoundError, CheckpointUnreachableError, ConfigError, WeightsError
+from .hub_errors import Name, is_offline, unreachable
+from .layout import (
+    CONFIG_NAME,
+    SHIPPED,
+    WEIGHTS_NAME,
+    is_evidence,
+    is_inside,
+    shipped_checkpoints,
 )
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model.safetensors"
-SHIPPED = Path(__file__).parent / "checkpoints"
+__all__ = ["CONFIG_NAME", "SHIPPED", "WEIGHTS_NAME", "find_checkpoint", "shipped_checkpoints"]
+
+# Raises if the weights cannot belong to the configuration: its path, bytes of the weights.
+Fits = Callable[[Path, int], None]
+
+logger = logging.getLogger(__name__)
 
 
-def shipped_checkpoints() -> list[str]:
-    """Names of the checkpoints that come with the package, e.g. ["unet-isbi", ...]."""
-    if not SHIPPED.is_dir():
-        return []
-    return sorted(folder.parent.name for folder in SHIPPED.glob(f"*/{CONFIG_NAME}"))
+def find_checkpoint(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    subfolder: str | None = None,
+    evidence: bool = False,
+    fits: Fits | None = None,
+    **hub: Any,
+) -> Path:
+    """The local folder of a checkpoint; downloaded first if it lies on the Hub.
 
+    Args:
+        source: A shipped name, a folder, or "org/name" on the Hub.
+        revision: Of a Hub repository: branch, tag, "refs/pr/1" or commit.
+        subfolder: Where in the folder or repository the checkpoint lies, "x/y".
+        evidence: Also the card, records and sample, where the repository has them. Otherwise
+            configuration and weights alone are downloaded.
+        fits: Called before weights are downloaded; by default `loading.check_size` for `UNet`.
+        hub: token, cache_dir, local_files_only, force_download, as in huggingface_hub.
 
-def find_checkpoint(source: str | Path, *, revision: str | None = None, **hub: Any) -> Path:
-    """The local folder of a checkpoint; downloaded first if it lies on the Hub."""
-    text = os.fspath(source)
+    Raises:
+        ConfigError: `subfolder` leaves the repository, or the options contradict each other.
+        CheckpointError: One of its subclasses, named after what is wrong.
+    """
+    text, inside = os.fspath(source), _checked_subfolder(subfolder)
     folder = Path(text)
     if "/" not in text and "\\" not in text and not folder.is_dir():
         names = shipped_checkpoints()
-        if text in names:
-            return SHIPPED / text
-        raise CheckpointNotFoundError(
-            f"There is no checkpoint {text!r}. Shipped with this package: {', '.join(names)}. "
-            "A checkpoint on the Hub is written 'org/name'; a folder must exist."
-        )
-    if not folder.is_dir():
-        return _download(text, revision, **hub)
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
+        if text not in names:
             raise CheckpointNotFoundError(
-                f"The folder {text} has no {name}. A checkpoint has {CONFIG_NAME} and "
+                f"There is no checkpoint {text!r}. Shipped with this package: {', '.join(names)}. "
+                "A checkpoint on the Hub is written 'org/name'; a folder must exist."
+            )
+        folder = SHIPPED / text
+    elif not folder.is_dir():
+        name = Name(text, revision)
+        return _from_hub(name, inside, evidence, fits or _fits_a_unet(text), **hub) / inside
+    folder = folder / inside
+    for file in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (folder / file).is_file():
+            raise CheckpointNotFoundError(
+                f"The folder {folder} has no {file}. A checkpoint has {CONFIG_NAME} and "
                 f"{WEIGHTS_NAME}; `model.save_pretrained(folder)` writes both."
             )
     return folder
 
 
-def _download(repo_id: str, revision: str | None, **options: Any) -> Path:
-    """The folder of one commit of a Hub repository, with its configuration and weights.
+def _checked_subfolder(subfolder: str | None) -> str:
+    """Without the slash at the end; "" for the top. Raises `ConfigError`."""
+    inside = (subfolder or "").removesuffix("/")
+    if subfolder and not is_inside(inside):
+        raise ConfigError(
+            f"subfolder={subfolder!r} is no folder of a repository. Write it relative and with "
+            "forward slashes, such as 'folds/1'."
+        )
+    return inside
 
-    Raises:
-        CheckpointError: One of its subclasses, named after what is wrong.
-    """
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError
 
-    at = f"{repo_id} (revision {revision})" if revision else repo_id
+def _fits_a_unet(source: str) -> Fits:
+    from .loading import check_size  # here: loading is built on this module
+    from .unet import UNet
+
+    return partial(check_size, UNet, source)
+
+
+def _from_hub(
+    name: Name,
+    inside: str,
+    evidence: bool,
+    fits: Fits,
+    *,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+) -> Path:
+    """The top folder of one commit, with the checkpoint's files in it."""
+    if force_download and local_files_only:
+        raise ConfigError(
+            f"To load {name}, force_download=True asks for the network and local_files_only=True "
+            "forbids it. Leave one of them out."
+        )
+    prefix = f"{inside}/" if inside else ""
+    config, weights = prefix + CONFIG_NAME, prefix + WEIGHTS_NAME
+    cached = cached_folder(name, [config, weights], cache_dir)
+    # What a commit holds never changes: no need to ask.
+    settled = name.is_commit and not evidence and not force_download
+    if cached and (local_files_only or settled):
+        return cached
+    if local_files_only:
+        raise unreachable(name, "local_files_only=True forbids to ask it")
     try:
-        # One snapshot: configuration and weights come from the same commit.
-        folder = Path(
-            snapshot_download(
-                repo_id,
-                revision=revision,
-                allow_patterns=[CONFIG_NAME, WEIGHTS_NAME],
-                **options,
+        info = ask(name, token, cached is not None)
+    except CheckpointUnreachableError as error:
+        if cached is None or force_download:
+            raise
+        level = logging.INFO if is_offline(error) else logging.WARNING
+        logger.log(level, "%s Loaded from the local cache: commit %s.", error, cached.name)
+        return cached
+
+    commit = Commit(name, info, token, cache_dir, force_download)
+    for path in (config, weights):
+        if path not in commit.sizes:
+            raise WeightsError(
+                f"{name} has no {path}, so it is no unet_hf checkpoint. Pickled weights "
+                "(pytorch_model.bin, *.pth) are never loaded: they can run code."
             )
-        )
-        for name in (CONFIG_NAME, WEIGHTS_NAME):
-            if not (folder / name).is_file():
-                # Missing in the repository, or only in the cache (another program's download of
-                # the card makes a snapshot, too)? Asking for the file tells.
-                hf_hub_download(repo_id, name, revision=folder.name, **options)
-    except RemoteEntryNotFoundError as error:
-        raise WeightsError(
-            f"{at} has no {name}, so it is no unet_hf checkpoint. Pickled weights "
-            "(pytorch_model.bin, *.pth) are never loaded: they can run code."
-        ) from error
-    except (HTTPError, OSError, ValueError) as error:
-        raise _named(error, at, repo_id, revision) from error
-    return folder
-
-
-def _named(error: Exception, at: str, repo_id: str, revision: str | None) -> CheckpointError:
-    """What huggingface_hub raised, as one of our errors, with the cure."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        LocalTokenNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    cause = error.__cause__
-    if (
-        type(error) in (LocalEntryNotFoundError, ValueError)
-        and isinstance(cause, HfHubHTTPError)
-        and cause.response.status_code < 500
-    ):
-        error = cause  # the Hub was reached and refused; the error that hides it says otherwise
-
-    if isinstance(error, HFValidationError):
-        return CheckpointNotFoundError(
-            f"{repo_id!r} is neither a folder here nor a Hub name of the form 'org/name'."
-        )
-    if isinstance(error, LocalTokenNotFoundError):
-        return CheckpointAccessError(
-            f"token=True asks for a token to load {at}, but none is stored. `hf auth login` "
-            "stores one; public checkpoints need none."
-        )
-    if isinstance(error, GatedRepoError):
-        return CheckpointAccessError(
-            f"{at} is gated. Ask for access on its page, then log in with `hf auth login`."
-        )
-    if isinstance(error, RepositoryNotFoundError):
-        return CheckpointNotFoundError(
-            f"The Hub shows no model {repo_id}: misspelt, or private and the token is missing "
-            "or not allowed to see it. Check the name; `hf auth login` sets the token."
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return CheckpointNotFoundError(
-            f"{repo_id} has no revision {revision!r}. Use a branch, a tag or a commit of it."
-        )
-    if isinstance(error, HfHubHTTPError):
-        return CheckpointAccessError(
-            f"The Hub refused to serve {at}: status {error.response.status_code}. "
-            "Try again later, or log in with `hf auth login`."
-        )
-    if isinstance(error, (LocalEntryNotFoundError, ConnectionError, HTTPError, ValueError)):
-        return CheckpointUnreachableError(
-            f"{at} is not in the local cache and the Hub was not reached. Check the network "
-            "(and HF_HUB_OFFLINE, local_files_only), or use a checkpoint that ships: "
-            f"{', '.join(shipped_checkpoints())}."
-        )
-    return CheckpointError(
-        f"{at} could not be stored in the local cache: {error}. Free some space, or choose "
-        "another folder with cache_dir or HF_HOME."
-    )
+    config_file = commit.fetch(config)
+    if (n_bytes := commit.sizes[weights]) is not None:
+        fits(config_file, n_bytes)
+    commit.fetch(weights)
+    if evidence:
+        for path in commit.sizes:
+            if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):
+                commit.fetch_evidence(path)
+    return commit.remembered()
