@@ -55,6 +55,7 @@ from .survival import (
 SMALL = (
     "--base_channels", 4, "--depth", 2, "--resolution", 32, "--train_batch_size", 2,
     "--max_validation_images", 1, "--dataloader_num_workers", 0, "--mixed_precision", "no",
+    "--measure_speed", "no",
 )  # fmt: skip
 LATEST = ("--resume_from_checkpoint", "latest")
 

@@ -41,10 +41,14 @@ def cells(hub, tmp_path_factory) -> str:
 
 
 def run(
-    hub: Hub, home: Path, *arguments: object, token: str | None = TOKEN
+    hub: Hub,
+    home: Path,
+    *arguments: object,
+    token: str | None = TOKEN,
+    module: str = "train",
 ) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "train", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=ROOT,
         env=client_environment(hub, home, token),
         capture_output=True,
@@ -73,8 +77,9 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
     assert len(repo.commits) == 2  # the empty one, and all files at once
     _, files = repo.at("main")
     assert set(files) == {
-        "config.json", "model.safetensors", "README.md", "evaluation.json", "training.json",
-        "metrics.jsonl",
+        "config.json", "model.safetensors", "README.md", "thumbnail.png", "evaluation.json",
+        "training.json", "metrics.jsonl", "speed.json", "sample/expected.json",
+        "sample/input.png", "sample/probabilities.tif",
     }  # fmt: skip
     local = (tmp_path / "unet-cells" / "model.safetensors").read_bytes()
     assert hashlib.sha256(files["model.safetensors"]).digest() == hashlib.sha256(local).digest()
@@ -85,15 +90,62 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
     written += [p.read_bytes() for p in (tmp_path / "unet-cells").rglob("*") if p.is_file()]
     assert not any(TOKEN.encode() in content for content in written)
 
-    load = "from unet_hf import UNet; import sys\nprint(UNet.from_pretrained(sys.argv[1]).id2label)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", load, "alice/unet-cells"],
-        cwd=ROOT,
-        env=client_environment(hub, tmp_path / "another", TOKEN),
-        capture_output=True,
-        text=True,
+    made_with = json.loads(files["training.json"])["made_with"]
+    data = hub.repos["datasets", "alice/cells"]
+    assert made_with["data"]["revision"] == data.branches["main"]
+    assert made_with["packages"]["torch"]
+    assert json.loads(files["evaluation.json"])["dataset"]["revision"] == data.branches["main"]
+    assert f"--dataset_revision {data.branches['main']}" in files["README.md"].decode()
+
+    elsewhere = tmp_path / "another"
+    for command, words in (
+        (("verify", "alice/unet-cells"), "alice/unet-cells: verified"),
+        (("info", "alice/unet-cells"), "0 membrane, 1 cell"),
+        (("evaluate", "--model", "alice/unet-cells"), "1 images of alice/cells (validation)"),
+    ):
+        done = run(hub, elsewhere, *command, module="unet_hf")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert words in done.stdout
+        assert TOKEN not in done.stdout + done.stderr
+
+
+def test_scores_measured_anew_are_pushed_beside_the_weights(hub, cells, tmp_path):
+    training = ("--dataset_name", cells, *SMALL, "--measure_speed", "no", "--push_to_hub")
+    done = run(hub, tmp_path, "--output_dir", tmp_path / "unet-again", *training)
+    assert done.returncode == 0, done.stderr
+    before = hub.repos["models", "alice/unet-again"].at("main")[1]
+    done = run(
+        hub, tmp_path / "another", "evaluate", "--model", "alice/unet-again",
+        "--dataset_name", cells, "--split", "train", "--update_card", module="unet_hf",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    after = hub.repos["models", "alice/unet-again"].at("main")[1]
+    assert "**The checkpoint was trained on these images**" in after["README.md"].decode()
+    assert "## Speed and memory" in after["README.md"].decode()
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "README.md", "evaluation.json", "speed.json",
+    }  # fmt: skip
+
+
+def test_a_fine_tuned_checkpoint_names_its_base_on_a_branch_of_its_own(hub, cells, tmp_path):
+    base = ("--dataset_name", cells, *SMALL, "--measure_speed", "no", "--push_to_hub")
+    done = run(hub, tmp_path, "--output_dir", tmp_path / "unet-base", *base, "--license", "mit")
+    assert done.returncode == 0, done.stderr
+    done = run(
+        hub, tmp_path, "--output_dir", tmp_path / "unet-tuned", *base, "--hub_branch", "tuned",
+        "--hub_tag", "v1", "--pretrained_model_name_or_path", "alice/unet-base",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    repo = hub.repos["models", "alice/unet-tuned"]
+    assert not repo.at("main")[1]
+    card = repo.at("tuned")[1]["README.md"].decode()
+    assert "base_model: alice/unet-base" in card
+    assert "whose licence is mit" in card
+    assert repo.tags == {"v1": repo.branches["tuned"]}
+    verified = run(
+        hub, tmp_path, "verify", "alice/unet-tuned", "--revision", "v1", module="unet_hf"
     )
-    assert loaded.stdout.strip() == "{0: 'membrane', 1: 'cell'}", loaded.stderr
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_streaming_trains_on_the_same_labels(hub, cells, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf.errors import ConfigError
+from unet_hf.evidence import MADE_WITH
 
 from .config import CHOICES, PRESETS, TrainingConfig
 
@@ -31,7 +32,7 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
         prog="python -m train",
         description="Trains a U-Net on pairs of images and masks and writes a checkpoint that "
         "UNet.from_pretrained loads. `python -m train check` looks at the data alone, "
-        "`python -m train evaluate` scores a finished checkpoint.",
+        "`python -m unet_hf evaluate` scores a finished checkpoint.",
         allow_abbrev=False,
     )
     parser.add_argument("--config", help="JSON file with any of the options below; flags win")
@@ -85,6 +86,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise ConfigError(f"--config {path} holds a {type(options).__name__}, not a mapping.")
     annotations = {item.name: item.type for item in dataclasses.fields(TrainingConfig)}
+    options.pop(MADE_WITH, None)  # a record, not an option
     if extra := sorted(set(options) - set(annotations)):
         raise ConfigError(f"--config {path} has options that do not exist: {', '.join(extra)}.")
     for name, value in options.items():

@@ -78,10 +78,7 @@ def find_columns(
     Raises:
         DatasetError: Nothing fits, several do, or what fits is no picture.
     """
-    kinds = {name: _kind(feature) for name, feature in features.items()}
-    for name, kind in kinds.items():
-        if kind == "binary" and first_row is not None and not _is_image(first_row.get(name)):
-            kinds[name] = ""
+    kinds = _kinds(features, first_row)
     for flag, asked, lists in (
         ("image_column", image_column, False),
         ("label_column", label_column, True),
@@ -105,6 +102,29 @@ def find_columns(
     if kinds[label] == "list":
         categories = _find_categories(features, label, first_row)
     return Columns(image, label, instances, kinds[label], kinds[image], categories)
+
+
+def find_image_column(
+    features: Mapping[str, Any], asked: str | None, first_row: Mapping[str, Any] | None
+) -> str:
+    """The column of the images alone, where no masks are needed.
+
+    Raises:
+        DatasetError: Nothing fits, or several do.
+    """
+    kinds = _kinds(features, first_row)
+    if asked is not None:
+        _check_asked("image_column", asked, False, features, kinds)
+    return asked or _find_image(features, kinds, taken=None)
+
+
+def _kinds(features: Mapping[str, Any], first_row: Mapping[str, Any] | None) -> dict[str, str]:
+    """Kind of each column; bytes of anything but image files are of none."""
+    kinds = {name: _kind(feature) for name, feature in features.items()}
+    for name, kind in kinds.items():
+        if kind == "binary" and first_row is not None and not _is_image(first_row.get(name)):
+            kinds[name] = ""
+    return kinds
 
 
 def _kind(feature: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import shlex
 import typing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from unet_hf.errors import ConfigError
@@ -68,6 +69,16 @@ CHOICES = {
     "report_to": ("trackio", "tensorboard"),
 }
 DEFAULT_STEPS = 5000
+
+
+def public_name(name: str) -> str:
+    """A Hub id or relative path as it is; of an absolute path the part below the working folder,
+    or the last part."""
+    path = Path(name)
+    if not path.is_absolute():
+        return name
+    working = Path.cwd()
+    return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
 
 
 @dataclass
@@ -187,8 +198,10 @@ class TrainingConfig:
     )
     report_to: str | None = option(None, "also log to trackio or tensorboard", volatile=True)
     dataset_note: str | None = option(None, "what the data is, for the card", volatile=True)
-    license: str = option(
-        "other", "licence of the weights, for the card (a Hub identifier)", volatile=True
+    license: str | None = option(
+        None,
+        "licence of the weights, a Hub identifier; the card says it is not stated if left out",
+        volatile=True,
     )
     license_name: str | None = option(None, "its name, if it is 'other'", volatile=True)
     license_note: str | None = option(
@@ -197,15 +210,24 @@ class TrainingConfig:
     citation: str | None = option(None, "sources of the data, for the card", volatile=True)
     sample_image: str | None = option(
         None,
-        "a picture that may be shipped; stored with its prediction as the checkpoint's sample",
+        "a picture that may be passed on, for the checkpoint's sample; one is drawn if left out",
         volatile=True,
     )
+    measure_speed: bool = option(True, "time the finished checkpoint, for the card", volatile=True)
     output_dir: str = option("", "folder of the checkpoint", volatile=True)
     push_to_hub: bool = option(False, "upload the finished checkpoint", volatile=True)
     hub_model_id: str | None = option(
         None, "repository to push to; your name and the output folder's if None", volatile=True
     )
     hub_private_repo: bool = option(False, "create that repository as a private one", volatile=True)
+    hub_branch: str | None = option(
+        None, "push to this branch of it, made if missing", volatile=True
+    )
+    hub_create_pr: bool = option(False, "push as a pull request, also to others", volatile=True)
+    hub_tag: str | None = option(None, "name of the pushed commit, e.g. v1.0", volatile=True)
+    demo_space: str | None = option(
+        None, "a Space with the demo (org/name), for the card's link", volatile=True
+    )
     hub_token: str | None = field(
         default=None,
         repr=False,
@@ -240,8 +262,14 @@ class TrainingConfig:
                 "--freeze_encoder needs --pretrained_model_name_or_path: random layers would stay "
                 "random."
             )
-        if self.hub_model_id and not self.push_to_hub:
-            raise ConfigError("--hub_model_id without --push_to_hub does nothing. Add the flag.")
+        for name in ("hub_model_id", "hub_branch", "hub_create_pr", "hub_tag"):
+            if getattr(self, name) and not self.push_to_hub:
+                raise ConfigError(f"--{name} without --push_to_hub does nothing. Add the flag.")
+        if self.hub_create_pr and (self.hub_branch or self.hub_tag):
+            raise ConfigError(
+                "--hub_create_pr proposes the commit to the main branch, and there is no commit to "
+                "tag yet. Leave out --hub_branch and --hub_tag."
+            )
 
     def _check_choices(self, *names: str) -> None:
         for name in names:
@@ -302,15 +330,28 @@ class TrainingConfig:
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
-    def command(self, without: tuple[str, ...] = ()) -> str:
+    def command(self, without: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> str:
         """The command that repeats this training: every option that is not its default."""
         words = ["python", "-m", "train"]
         for item in dataclasses.fields(self):
+            if only is not None and item.name not in only:
+                continue
             value = getattr(self, item.name)
             usual = PRESETS[self.preset].get(item.name, item.default)
             if value != usual and item.name not in without and not item.metadata.get("secret"):
                 words += [f"--{item.name}"] if value is True else [f"--{item.name}", str(value)]
         return shlex.join(words)
+
+    def published(self) -> "TrainingConfig":
+        """The same with the names that a card may show: a path of this machine is nobody's
+        business, and says nothing elsewhere."""
+        return dataclasses.replace(
+            self,
+            dataset_name=public_name(self.dataset_name),
+            output_dir=Path(self.output_dir).resolve().name,
+            pretrained_model_name_or_path=self.pretrained_model_name_or_path
+            and public_name(self.pretrained_model_name_or_path),
+        )
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:
         """Options that differ from those of an earlier run and would change its numbers."""

@@ -25,7 +25,7 @@ from .columns import Columns, find_columns
 from .config import TrainingConfig
 from .encodings import IGNORE, MaskEncoding, RawMask, detect_encoding, instances_of, read_mask
 from .faults import PairError, cell_fault, fault
-from .sources import Source, open_source, row_bytes
+from .sources import Source, hub_commit, open_source, row_bytes
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 LOOKED_AT = 64  # masks from which the encoding is told
@@ -290,6 +290,10 @@ def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _open(config: TrainingConfig) -> Source:
+    """From here on a Hub data set is one commit of it, whatever is pushed meanwhile."""
+    if not Path(config.dataset_name).expanduser().exists():
+        commit = hub_commit(config.dataset_name, config.dataset_revision, config.hub_token)
+        config.dataset_revision = commit or config.dataset_revision
     return open_source(
         config.dataset_name,
         config.dataset_config_name,

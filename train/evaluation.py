@@ -18,6 +18,13 @@ from unet_hf.metrics import (
     pixel_error,
     rand_error,
 )
+from unet_hf.reliability import (
+    BINS,
+    calibration_bins,
+    expected_calibration_error,
+    mean_interval,
+    overlap_intervals,
+)
 from unet_hf.segmentation import decide
 
 from .data import Pair
@@ -37,6 +44,8 @@ class Evaluation:
     dice: dict[str, float | None]
     mean_iou: float
     pixel_accuracy: float
+    calibration: dict[str, Any]  # of the most probable class, whatever the threshold
+    intervals: dict[str, Any]  # 95 %, by the bootstrap over images; None where there is none
     membrane: dict[str, Any] | None = None
     images: list[dict[str, Any]] = field(default_factory=list)  # one row an image
     groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
@@ -54,6 +63,7 @@ class _Image:
     name: str
     kind: str | None
     confusion: dict[float | None, np.ndarray]
+    calibration: np.ndarray  # see `calibration_bins`
     membrane: dict[float, MembraneSlice]
 
 
@@ -80,7 +90,9 @@ def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None)
     chosen = candidates[0]
     if len(candidates) > 1:
         chosen = steady_best({t: _score(images, t, membrane) for t in candidates})
-    overlap = overlap_scores(sum(image.confusion[chosen] for image in images))
+    confusions = np.stack([image.confusion[chosen] for image in images])
+    overlap = overlap_scores(confusions.sum(0))
+    intervals = overlap_intervals(confusions)
     groups = defaultdict(list)
     for image in images:
         if image.kind is not None:
@@ -96,6 +108,10 @@ def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None)
                 "v_info": image.membrane[chosen].v_info,
             }
 
+    if membrane:
+        for key in ("v_rand", "v_info"):
+            intervals[key] = mean_interval([row[key] for row in rows])
+
     def by_name(values: np.ndarray) -> dict[str, float | None]:
         return {
             labels[i]: None if np.isnan(value) else float(value) for i, value in enumerate(values)
@@ -109,6 +125,12 @@ def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None)
         dice=by_name(overlap.dice),
         mean_iou=overlap.mean_iou,
         pixel_accuracy=overlap.pixel_accuracy,
+        calibration={
+            "expected_error": expected_calibration_error(sum(one.calibration for one in images)),
+            "bins": BINS,
+        },
+        intervals=intervals
+        | {key: dict(zip(labels.values(), intervals[key], strict=True)) for key in ("iou", "dice")},
         membrane=_membrane_summary(images, chosen) if membrane else None,
         images=rows,
         groups={kind: overlap_scores(sum(kept)).mean_iou for kind, kept in sorted(groups.items())},
@@ -134,6 +156,7 @@ def _measure(
             t: confusion_matrix(pair.label, decide(probabilities, t), classes, IGNORE)
             for t in candidates
         },
+        calibration_bins(pair.label, probabilities, IGNORE),
         membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
         if membrane
         else {},

@@ -308,7 +308,7 @@ def note(
 ) -> None:
     """Adds an evaluation to the record; the best one's weights are kept in `output/best`."""
     details = asdict(evaluation)
-    row |= {key: value for key, value in details.items() if key != "images"}
+    row |= {key: value for key, value in details.items() if key not in ("images", "intervals")}
     evaluated.config["threshold"] = evaluation.threshold
     if progress.best is None or evaluation.score >= progress.best["score"]:
         progress.best, progress.best_step, progress.stale_evaluations = details, row["step"], 0

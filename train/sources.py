@@ -85,6 +85,23 @@ def open_source(
     return Source(splits, features, findings, id2label, origin)
 
 
+def hub_commit(name: str, revision: str | None, token: str | None) -> str | None:
+    """The commit that a revision of a Hub data set is now; None if the Hub does not say.
+
+    A converted copy (refs/convert/...) keeps its name: class names are looked for on the main
+    branch, too, which its commit does not tell.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError
+
+    if (revision or "").startswith("refs/convert"):
+        return None
+    try:
+        return HfApi(token=token).dataset_info(name, revision=revision).sha
+    except (HTTPError, OSError, ValueError):
+        return None  # what is wrong, `open_source` says in words
+
+
 def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, str]:
     """The encoded file in a cell, and its name without folder and ending ("" if it has none).
 

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .configuration import checked_threshold, checked_tile_size
+from .errors import ConfigError
 from .files import write_whole
 from .image_data import ImageData
 from .images import ImageSource, read_image
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 # the same pixels of a large one. A batch of two always goes to oneDNN. (Twice the limit, as
 # `smallest_feature_map` is exact to a factor of 1.6.)
 SMALL_CONVOLUTION = 2 * 20480
+
+# What `Segmentation.save` writes, by name.
+OUTPUTS = {
+    "mask": "mask.png",
+    "overlay": "overlay.png",
+    "probabilities": "probabilities.tif",
+    "summary": "summary.json",
+}
 
 
 @dataclass(frozen=True)
@@ -92,32 +101,48 @@ class Segmentation:
             "image": self.image.summary(),
         }
 
-    def save(self, folder: str | os.PathLike, alpha: float = 0.5) -> dict[str, Path]:
+    def save(
+        self,
+        folder: str | os.PathLike,
+        alpha: float = 0.5,
+        *,
+        only: Collection[str] = tuple(OUTPUTS),
+        prefix: str = "",
+    ) -> dict[str, Path]:
         """Writes the result into `folder` (made if missing), each file at once or not at all.
 
         mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
-        deflate) and summary.json. Returns their paths by name without ending.
+        deflate) and summary.json, or `only` some of them, their names after the `prefix`.
+        Returns their paths by name without prefix and ending.
+
+        Raises:
+            ConfigError: `only` names something else, or `alpha` is not from 0 to 1.
         """
         import tifffile
 
+        if unknown := sorted(set(only) - set(OUTPUTS)):
+            raise ConfigError(
+                f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}."
+            )
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         names = [self.id2label[index] for index in range(len(self.id2label))]
         writers: dict[str, Callable[[Path], Any]] = {
-            "mask.png": lambda path: self.mask_image().save(path, format="PNG"),
-            "overlay.png": lambda path: self.overlay(alpha).save(path, format="PNG"),
-            "probabilities.tif": lambda path: tifffile.imwrite(
+            "mask": lambda path: self.mask_image().save(path, format="PNG"),
+            "overlay": lambda path: self.overlay(alpha).save(path, format="PNG"),
+            "probabilities": lambda path: tifffile.imwrite(
                 path,
                 self.probabilities,
                 compression="zlib",
                 photometric="minisblack",
                 metadata={"axes": "CYX", "Labels": names},
             ),
-            "summary.json": lambda path: path.write_text(json.dumps(self.summary(), indent=2)),
+            "summary": lambda path: path.write_text(json.dumps(self.summary(), indent=2)),
         }
-        for name, write in writers.items():
-            write_whole(folder / name, write)
-        return {Path(name).stem: folder / name for name in writers}
+        paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in OUTPUTS if name in only}
+        for name, path in paths.items():
+            write_whole(path, writers[name])
+        return paths
 
 
 def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:

@@ -76,6 +76,14 @@ def read_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Image
     return checked(say_pages(image), max_pixels)
 
 
+def count_tiff_pages(path: Path, axes: str | None) -> int:
+    """How many pages `read_tiff` finds; 1 where the list of pages breaks off."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        return len(_places(tiff, axes)) if _ends_well(tiff) else 1
+
+
 def _ends_well(tiff: "tifffile.TiffFile") -> bool:
     """Whether the chain of pages ends inside the file; tifffile follows a circle for ever."""
     layout, file, seen = tiff.tiff, tiff.filehandle, set()

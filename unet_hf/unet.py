@@ -3,14 +3,12 @@ same-size variant: one class, one code path, two configurations."""
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from . import loading
+from .checkpoint_mixin import CheckpointMixin
 from .configuration import checked_config
 from .errors import ShapeError
 from .preprocessing import Preprocessing
@@ -54,11 +52,9 @@ def up_convolution(in_channels: int, out_channels: int, upsampling: str) -> nn.M
 
 class UNet(
     nn.Module,
-    PyTorchModelHubMixin,
+    CheckpointMixin,
     library_name="unet_hf",
     pipeline_tag="image-segmentation",
-    model_card_template=(Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
-    tags=["unet"],
 ):
     """A U-Net with everything a prediction needs: weights, classes, normalisation, tiling.
 
@@ -307,25 +303,6 @@ class UNet(
             tile_size=tile_size,
             progress=progress,
         )
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path, **options: Any) -> "UNet":
-        """Loads a checkpoint, strictly; see `loading.load_checkpoint` for all options.
-
-        Args:
-            source: "unet-isbi" (no slash: ships with the package, no network), "org/name"
-                (Hub), or a folder with `config.json` and `model.safetensors`.
-
-        Returns:
-            The model on the CPU, float32, in evaluation mode.
-
-        Raises:
-            CheckpointError: One of its subclasses, named after what is wrong.
-        """
-        return loading.load_checkpoint(cls, source, **options)
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        loading.save_weights(self, save_directory)
 
 
 def center_crop(features: Tensor, size: tuple[int, int]) -> Tensor:

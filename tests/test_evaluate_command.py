@@ -1,0 +1,82 @@
+"""`python -m unet_hf evaluate`: the figures on a card come back when its command is run."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from train.evaluate_command import run
+from train.loop import train
+from unet_hf import UNet
+from unet_hf.errors import ConfigError, DatasetError
+from unet_hf.verification import verify
+
+from .test_train import tiny, write_dataset
+
+SCORES = ("score", "mean_iou", "iou", "intervals", "calibration", "membrane", "images")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    labels = {"0": "membrane", "1": "cell"}
+    folder = tmp_path_factory.mktemp("cells")
+    return write_dataset(folder / "cells", {"train": 6, "test": 2}, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    """A checkpoint of a data set without a validation split: two images were held back."""
+    output = tmp_path_factory.mktemp("trained") / "unet-cells"
+    train(tiny(data, output, max_train_steps=2, train_val_split=0.3, measure_speed=True))
+    return output
+
+
+def test_what_was_held_back_is_found_again(trained, tmp_path, capsys):
+    recorded = json.loads((trained / "evaluation.json").read_text())
+    card = (trained / "README.md").read_text()
+    assert "python -m unet_hf evaluate --model unet-cells\n" in card
+    assert run(["--model", str(trained), "--output", str(tmp_path / "scores.json")]) == 0
+    again = json.loads((tmp_path / "scores.json").read_text())
+    assert {key: again[key] for key in SCORES} == {key: recorded[key] for key in SCORES}
+    assert again["chosen_on_this_split"]
+    assert f"mean      {recorded['mean_iou']:.4f}" in capsys.readouterr().out
+
+
+def test_new_scores_replace_old_ones_on_the_card_and_run_by_its_command(
+    trained, data, monkeypatch, capsys
+):
+    arguments = ["--dataset_name", str(data), "--split", "test", "--update_card"]
+    assert run(["--model", str(trained), *arguments]) == 0
+    card = (trained / "README.md").read_text()
+    assert "chosen on them" not in card  # this split has chosen nothing
+    assert "trained on these images" not in card
+    assert "split: test" in card
+    assert "## Speed and memory" in card
+    assert [finding.text for finding in verify(trained) if not finding.ok] == []
+
+    line = next(line for line in card.splitlines() if line.startswith("    python -m unet_hf eval"))
+    assert str(data.parent) not in card  # folders of this machine are nobody's business
+    monkeypatch.chdir(data.parent)
+    words = shlex.split(line)[4:]
+    assert words[:2] == ["--model", "unet-cells"]
+    capsys.readouterr()
+    assert run(["--model", str(trained), *words[2:]]) == 0
+    scores = json.loads((trained / "evaluation.json").read_text())
+    assert f"mean      {scores['mean_iou']:.4f}" in capsys.readouterr().out
+
+
+def test_a_shipped_checkpoint_is_not_rewritten(data):
+    with pytest.raises(ConfigError, match="not yours to change"):
+        run(["--model", "unet-isbi", "--dataset_name", str(data), "--update_card"])
+
+
+def test_without_a_record_the_images_have_to_be_named(tmp_path):
+    UNet(base_channels=2, depth=1).save_pretrained(tmp_path / "net")
+    with pytest.raises(ConfigError, match="Name the images with --dataset_name"):
+        run(["--model", str(tmp_path / "net")])
+
+
+def test_a_split_that_is_not_there_is_named(trained, data):
+    with pytest.raises(DatasetError, match="no split 'nowhere'"):
+        run(["--model", str(trained), "--dataset_name", str(data), "--split", "nowhere"])

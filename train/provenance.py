@@ -1,0 +1,107 @@
+"""What a training was made with: data and its revision, code, packages, machine."""
+
+from pathlib import Path
+from typing import Any
+
+from unet_hf import UNet
+from unet_hf.errors import UNetError
+from unet_hf.hub import find_checkpoint
+from unet_hf.layout import CARD_NAME
+from unet_hf.machine import git_commit, package_versions, processor
+from unet_hf.model_card import split_card
+
+from .checkpoints import Progress
+from .config import TrainingConfig, public_name
+from .data import LabelledData
+from .inspection import Inspection
+
+# Options that change nothing but the card, or where things go.
+CARD_TEXTS = (
+    "dataset_note", "license", "license_name", "license_note", "citation", "sample_image",
+    "resume_from_checkpoint", "report_to", "push_to_hub", "hub_model_id", "hub_private_repo",
+    "hub_branch", "hub_create_pr", "hub_tag", "demo_space", "measure_speed",
+)  # fmt: skip
+
+
+def made_with(
+    config: TrainingConfig,
+    data: LabelledData,
+    inspection: Inspection,
+    progress: Progress,
+    model: UNet,
+) -> dict[str, Any]:
+    """The record that `training.json` carries beside the options; see `unet_hf.evidence`."""
+    return {
+        "command": config.published().command(without=CARD_TEXTS),
+        "data": describe_data(config, data, inspection),
+        "base_model": describe_base(config),
+        "step": progress.best_step,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "crops": config.crops_per_process * progress.processes,
+        "processes": progress.processes,
+        "minutes": round(progress.seconds / 60),
+        "extended": progress.extended,
+        "git_commit": git_commit(),
+        "packages": package_versions(),
+        "processor": processor(),
+    }
+
+
+def describe_data(
+    config: TrainingConfig, data: LabelledData, inspection: Inspection
+) -> dict[str, Any]:
+    """Name, revision and licence of the training data, as far as they are known."""
+    on_hub = not Path(config.dataset_name).exists()
+    return {
+        "name": public_name(config.dataset_name),
+        "on_hub": on_hub,
+        "config": config.dataset_config_name,
+        "split": data.train.split,
+        "images": inspection.train_total,
+        "revision": config.dataset_revision if on_hub else None,
+        "license": _licence_on_hub(config) if on_hub else _licence_in(Path(config.dataset_name)),
+    }
+
+
+def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
+    """Name, commit and licence of the checkpoint the training started from."""
+    if not (name := config.pretrained_model_name_or_path):
+        return None
+    base: dict[str, Any] = {"name": public_name(name)}
+    try:
+        folder = find_checkpoint(name, token=config.hub_token, evidence=True)
+        base["license"] = _licence_in(folder)
+    except UNetError:
+        folder = Path(name)  # it was there when the training began; its licence is not known
+    if folder.parent.name == "snapshots":
+        base["commit"] = folder.name
+    return base
+
+
+def _licence_on_hub(config: TrainingConfig) -> str | None:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        api = HfApi(token=config.hub_token)
+        info = api.dataset_info(config.dataset_name, revision=config.dataset_revision)
+    except (HTTPError, OSError, ValueError):
+        return None
+    return _licence_of(info.card_data.to_dict() if info.card_data else {})
+
+
+def _licence_in(folder: Path) -> str | None:
+    card = folder / CARD_NAME
+    if not card.is_file():
+        return None
+    try:
+        return _licence_of(split_card(card.read_text(encoding="utf-8", errors="replace"))[0])
+    except UNetError:
+        return None
+
+
+def _licence_of(metadata: dict[str, Any]) -> str | None:
+    known = metadata.get("license")
+    name = metadata.get("license_name") if known == "other" else None
+    known = ", ".join(map(str, known)) if isinstance(known, list) else known
+    return str(name or known) if known else None

@@ -1,0 +1,1 @@
+"""Segmenting many files: resumable, in several processes, with one line for each that fails."""

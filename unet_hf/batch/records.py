@@ -1,0 +1,113 @@
+"""What a run over many files has finished, in a file that survives being killed at any moment."""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..files import write_text
+
+RECORDS = "segmented.jsonl"
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.\w+")  # what `write_whole` leaves when it is killed
+
+Record = dict[str, Any]
+
+
+class Records:
+    """The records of one output folder, by the name of the outputs.
+
+    The file has a line a record, and of two for one name the later one counts. A record that
+    is planned says that files of this name are ours; a finished one lists them ("files": name
+    -> bytes), and is written after them. Of a line that was cut off, nothing counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / RECORDS
+        self.by_name: dict[str, Record] = {}
+        text = self.path.read_text("utf-8", "replace") if self.path.is_file() else ""
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                record = json.loads(line)
+                self.by_name[record["name"]] = record
+
+    def files(self) -> set[str]:
+        """All files that are ours, relative to the folder; planned ones, too."""
+        return {
+            file
+            for record in self.by_name.values()
+            for file in (*record.get("planned", ()), *record.get("files", ()))
+        }
+
+    def is_complete(self, name: str, wanted: Record, files: Iterable[str]) -> bool:
+        """Whether these files were finished for just what is wanted, and still are as written."""
+        record = self.by_name.get(name, {})
+        sizes = record.get("files", {})
+        return all(record.get(key) == value for key, value in wanted.items()) and all(
+            file in sizes and _size(self.folder / file, sizes[file]) for file in files
+        )
+
+    def plan(self, planned: dict[str, list[str]]) -> None:
+        """Says of names and their files that they are about to be written."""
+        for name, files in planned.items():
+            self.by_name[name] = {"name": name, "planned": files}
+        self.rewrite()
+
+    def add(self, record: Record) -> None:
+        """Adds a finished record, for good when this returns."""
+        self.by_name[record["name"]] = record
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def rewrite(self) -> None:
+        """A line a name, in the order of names: what an uninterrupted run would have left."""
+        lines = [json.dumps(self.by_name[name]) + "\n" for name in sorted(self.by_name)]
+        write_text(self.path, "".join(lines))
+
+
+def _size(path: Path, expected: int | None) -> bool:
+    """Whether the file is there, and of the expected size if one is known."""
+    try:
+        return expected in (None, path.stat().st_size)
+    except OSError:
+        return False
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a killed run has left half-written, in the folder and those beneath."""
+    for path in folder.rglob(".*"):
+        if UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Refuses a second run that writes to the same folder; the system forgets it with the process.
+
+    Raises:
+        ConfigError: Another process is at it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise ConfigError(
+            f"Another run is writing to {folder}. Wait for its end, or name another output folder."
+        ) from error
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(handle)

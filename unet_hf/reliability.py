@@ -1,0 +1,94 @@
+"""How far to believe a score and a probability: bootstrap intervals and calibration."""
+
+import numpy as np
+
+RESAMPLES = 2000
+BINS = 15
+
+
+def resamples(n_images: int, seed: int = 0) -> np.ndarray:
+    """How often each image is drawn in each of `RESAMPLES` draws with replacement.
+
+    Returns (RESAMPLES, n_images) float64 counts; each row sums to n_images.
+    """
+    random = np.random.default_rng(seed)
+    return random.multinomial(n_images, np.full(n_images, 1 / n_images), RESAMPLES).astype(float)
+
+
+def interval(values: np.ndarray) -> list[float] | None:
+    """The middle 95 % of a statistic over the resamples (percentile bootstrap; Efron 1979).
+
+    values: (RESAMPLES,) float, NaN where a draw held nothing to measure. None: no draw did.
+    """
+    if np.isnan(values).all():
+        return None
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return [float(low), float(high)]
+
+
+def mean_interval(values: list[float]) -> list[float] | None:
+    """The interval of a mean over images; None for a single one, which has no spread."""
+    if len(values) < 2:
+        return None
+    return interval(resamples(len(values)) @ np.array(values) / len(values))
+
+
+def overlap_intervals(confusions: np.ndarray) -> dict[str, list[list[float] | None] | None]:
+    """Intervals of IoU and Dice, pooled over the images of each draw.
+
+    Args:
+        confusions: (images, classes, classes) pixel counts, see `metrics.confusion_matrix`.
+
+    Returns:
+        {"iou": one interval a class, "dice": the same, "mean_iou": an interval}; None where
+        there is none: a single image, or a class that no image holds.
+    """
+    count, classes = confusions.shape[:2]
+    if count < 2:
+        return {"iou": [None] * classes, "dice": [None] * classes, "mean_iou": None}
+    hits = np.diagonal(confusions, axis1=1, axis2=2).astype(float)  # (images, classes)
+    sums = confusions.sum(1) + confusions.sum(2)
+    draws = resamples(count)
+    hit, both = draws @ hits, draws @ sums  # (RESAMPLES, classes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou, dice = hit / (both - hit), 2 * hit / both
+    present = ~np.isnan(iou)
+    mean = np.where(present, iou, 0).sum(1) / np.maximum(present.sum(1), 1)
+    return {
+        "iou": [interval(values) for values in iou.T],
+        "dice": [interval(values) for values in dice.T],
+        "mean_iou": interval(mean),
+    }
+
+
+def calibration_bins(
+    truth: np.ndarray, probabilities: np.ndarray, ignore_index: int = 255
+) -> np.ndarray:
+    """How often the most probable class was right, by how probable it was.
+
+    Args:
+        truth: (H, W) class ids; pixels of `ignore_index` do not count.
+        probabilities: (classes, H, W) float, summing to 1 over the classes.
+
+    Returns:
+        (3, BINS) float64: pixels, the sum of their confidences, and how many were right, in
+        `BINS` equal bins of confidence from 0 to 1. Bins of several images add up.
+    """
+    counted = truth != ignore_index
+    confidence = probabilities.max(axis=0)[counted].astype(np.float64)
+    right = (probabilities.argmax(axis=0)[counted] == truth[counted]).astype(np.float64)
+    # The bins are (0, 1/15], (1/15, 2/15] ...: closed above, as in the source.
+    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    return np.stack(
+        [np.bincount(index, weights, BINS) for weights in (np.ones_like(right), confidence, right)]
+    )
+
+
+def expected_calibration_error(bins: np.ndarray) -> float:
+    """Mean distance of confidence and accuracy, weighted by pixels (Guo et al. 2017,
+    arXiv 1706.04599, section 2).
+
+    0: of pixels called certain by 80 %, 80 % are right. bins: see `calibration_bins`.
+    """
+    pixels, confidence, right = bins
+    return float(np.abs(right - confidence).sum() / max(pixels.sum(), 1))
