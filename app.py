@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 # Before Gradio is imported: no version check, no usage reports, no history of runs.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -18,7 +19,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--host", help="address to listen on; 0.0.0.0: every network interface")
     parser.add_argument("--port", type=int, help="port to listen on; the first free one from 7860")
-    parser.add_argument("--model", help="checkpoint offered first: a shipped name or a Hub id")
+    parser.add_argument(
+        "--model", help="checkpoint offered first: a shipped name, a Hub id or a folder"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args()
 
@@ -26,7 +29,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("httpx", "httpx2"):  # each request of Gradio and of huggingface_hub
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
     # An orderly end also when a container is stopped: temporary files of visitors are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -35,8 +39,11 @@ def main() -> None:
 
     from demo.actions import MAX_FILE_MEGABYTES
     from demo.interface import build
+    from demo.models import LOCAL
     from demo.page import CSS, HEAD
 
+    if options.model and Path(options.model).is_dir():
+        os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
     demo = build(options.model)
     demo.queue(max_size=20)
     demo.launch(

@@ -3,54 +3,24 @@
 import logging
 import re
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
 
-import torch
-
 from unet_hf import Segmentation, UNet, UNetError, read_image
-from unet_hf.errors import ConfigError
+from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.image_data import ImageData
+
+from .device import best_device, on_gpu
+from .models import Visitor, copy_sample, load_model
 
 MAX_PIXELS = 4096 * 4096
 MAX_FILE_MEGABYTES = 200
 KEEP_SECONDS = 3600  # uploads and results are deleted after this
 
 logger = logging.getLogger(__name__)
-_loading = threading.Lock()
-
-
-def load_model(name: str) -> UNet:
-    """A checkpoint by shipped name or Hub id, on the best device; the last few stay loaded.
-
-    Raises:
-        CheckpointError: Also for local folders: a visitor has no business with the server's.
-    """
-    name = (name or "").strip()
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
-        raise ConfigError(
-            f"{name!r} is not a checkpoint. Pick one from the list or type a Hub id, 'org/name'."
-        )
-    with _loading:  # two visitors who ask for the same model share one load
-        return _load(name)
-
-
-@lru_cache(maxsize=3)
-def _load(name: str) -> UNet:
-    if "/" in name and Path(name).is_dir():
-        raise ConfigError(f"{name!r} is a folder of the server, not a Hub id.")
-    return UNet.from_pretrained(name).to(best_device())
-
-
-def best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def read_upload(path: str, page: int = 0) -> ImageData:
@@ -66,10 +36,34 @@ def segment_file(
     threshold: float | None = None,
     page: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    visitor: Visitor | None = None,
 ) -> Segmentation:
     """The way of every prediction of the demo, from the page and from the API alike."""
     image = read_upload(path, page)
-    return load_model(model).segment(image, threshold=threshold, progress=progress)
+    return _predict(load_model(model, visitor), image, threshold, progress=progress)
+
+
+@on_gpu
+def _predict(
+    model: UNet,
+    image: ImageData,
+    threshold: float | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Segmentation:
+    return model.to(best_device()).segment(image, threshold=threshold, progress=progress)
+
+
+def start_with(model: str, folder: Path, visitor: Visitor | None = None) -> str | None:
+    """The picture to open a checkpoint with: the one it brings along, copied to `folder`.
+
+    None if it brings none. Raises as `load_model` does if the checkpoint is not to be had.
+    """
+    load_model(model, visitor)
+    try:
+        return str(copy_sample(model, folder, visitor))
+    except CheckpointError as error:
+        logger.info("%s", error)
+        return None
 
 
 class ResultFolders:

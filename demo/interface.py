@@ -1,19 +1,21 @@
 """The page: what stands where, and what happens when."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from unet_hf import Segmentation, shipped_checkpoints
+from unet_hf import Segmentation
 
-from . import actions
+from . import actions, sign_in
+from .device import CAPACITY
+from .endpoint import add_endpoint
 from .examples import examples, picker
+from .models import Offer, Visitor
 from .page import FOOTER, HEADER
-from .viewer import STEPS, show_image, show_result, thinning, viewer
+from .viewer import DEFAULT_ALPHA, STEPS, show_image, show_result, thinning, viewer
 
-DEFAULT_ALPHA = 0.45
-CAPACITY = {"concurrency_id": "network", "concurrency_limit": 1}  # one heavy job at a time
 HIDDEN = {"api_visibility": "private"}
 
 
@@ -22,7 +24,8 @@ def build(default_model: str | None = None) -> gr.Blocks:
     folders = actions.ResultFolders()
     shown = examples()
     first = next((example for example in shown if example.model == default_model), shown[0])
-    models = shipped_checkpoints()
+    offer = Offer.of(os.environ)
+    models = offer.names()
     if default_model and default_model not in models:
         models = [default_model, *models]
 
@@ -31,7 +34,10 @@ def build(default_model: str | None = None) -> gr.Blocks:
         delete_cache=(600, actions.KEEP_SECONDS),
         analytics_enabled=False,
     ) as page:
-        gr.HTML(HEADER)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                gr.HTML(HEADER)
+            sign_in.add_button(os.environ)
         # The path of the image in view; its result and the opacity its files were written with.
         source = gr.State(None, time_to_live=actions.KEEP_SECONDS)
         current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
@@ -41,7 +47,8 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
                 upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=128)
                 gallery = picker()
-                gr.HTML('<h2 class="step">Checkpoint <small>shipped, or a Hub id</small></h2>')
+                choice = "shipped, or a Hub id" if offer.anything else "from the list"
+                gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
                 model = gr.Dropdown(
                     models,
                     value=default_model or first.model,
@@ -153,15 +160,48 @@ def build(default_model: str | None = None) -> gr.Blocks:
             number: int,
             alpha: float,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
+            profile: gr.OAuthProfile | None = None,
+            token: gr.OAuthToken | None = None,
         ) -> Iterator[dict[Any, Any]]:
             try:
                 result = actions.segment_file(
-                    path, name, page=number, progress=lambda done, total: progress((done, total))
+                    path,
+                    name,
+                    page=number,
+                    progress=lambda done, total: progress((done, total)),
+                    visitor=sign_in.visitor(profile, token),
                 )
                 yield describe(result, alpha) | no_files()  # the eye first, then the files
                 yield files_of(result, alpha)
             except Exception as error:
                 yield say(error)
+
+        def picture_for(name: str, visitor: Visitor | None) -> str:
+            """Something that this checkpoint can make sense of, if there is anything."""
+            made_for_it = [example.path for example in shown if example.model == name]
+            if made_for_it:
+                return made_for_it[0]
+            return actions.start_with(name, folders.new(), visitor) or first.path
+
+        def on_load(
+            alpha: float,
+            request: gr.Request,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+            profile: gr.OAuthProfile | None = None,
+            token: gr.OAuthToken | None = None,
+        ) -> Iterator[dict[Any, Any]]:
+            """The first picture. The address may name a checkpoint: /?model=org/name"""
+            path, name, refusal = first.path, first.model, {}
+            if asked := request.query_params.get("model") or default_model:
+                visitor = sign_in.visitor(profile, token)
+                try:
+                    path = picture_for(asked, visitor)
+                    name = asked
+                except Exception as error:
+                    refusal = say(error)
+            yield {source: path, model: name} | refusal
+            for change in on_segment(path, name, 0, alpha, progress, profile, token):
+                yield change | refusal  # the sentence outlives the picture that comes instead
 
         def on_slider(
             shown_now: tuple[Segmentation, float] | None, cut: float, alpha: float
@@ -191,9 +231,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
         chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)
         chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
-        page.load(lambda: first.path, None, source, **HIDDEN).success(
-            on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN
-        )
+        page.load(on_load, opacity, [source, model, *result_outputs], **CAPACITY, **HIDDEN)
         for slider, event in ((opacity, "opacity"), (threshold, "threshold")):
             slider.change(None, slider, None, js=_tell_viewer(event), **HIDDEN)
             slider.change(
@@ -205,7 +243,8 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 **CAPACITY,
                 **HIDDEN,
             )
-        _add_endpoint(folders)
+        add_endpoint(folders)
+    sign_in.hide_from_api(page)
     return page
 
 
@@ -213,56 +252,6 @@ def _tell_viewer(event: str) -> str:
     return (
         "(value) => { document.getElementById('viewer')"
         f".dispatchEvent(new CustomEvent('viewer:{event}', {{ detail: value }})); }}"
-    )
-
-
-def _add_endpoint(folders: actions.ResultFolders) -> None:
-    """The endpoint `/segment`, for programs."""
-    with gr.Row(visible=False):
-        image = gr.File(label="Image")
-        model = gr.Textbox(label="Model")
-        threshold = gr.Number(None, label="Threshold")
-        page = gr.Number(0, label="Page", precision=0)
-        alpha = gr.Number(DEFAULT_ALPHA, label="Overlay opacity")
-        overlay_file = gr.File(label="Overlay")
-        mask_file = gr.File(label="Mask")
-        summary = gr.JSON(label="Summary")
-        button = gr.Button()
-
-    def segment(
-        image: str,
-        model: str,
-        threshold: float | None = None,
-        page: int = 0,
-        alpha: float = DEFAULT_ALPHA,
-    ) -> tuple[str, str, dict[str, Any]]:
-        """Segments an image: the class of every pixel, at the image's own size.
-
-        Args:
-            image: The image file: PNG, JPEG, TIFF (8 or 16 bits, float), NPY ...
-            model: A shipped checkpoint such as "unet-isbi", or a Hub id "org/name".
-            threshold: For two classes: a pixel is class 1 where its probability exceeds this.
-                Empty: the checkpoint's own.
-            page: Page of a multi-page file, from 0.
-            alpha: Opacity of the classes in the overlay, 0 to 1.
-
-        Returns:
-            The overlay (PNG), the mask (indexed PNG, pixel values are class ids), and a summary
-            with classes, area shares, size and seconds.
-        """
-        try:
-            result = actions.segment_file(image, model, threshold, page)
-            paths = actions.write_result(result, folders.new(), alpha)
-        except Exception as error:
-            raise gr.Error(actions.plain_sentence(error), print_exception=False) from error
-        return paths["overlay"], paths["mask"], result.summary()
-
-    button.click(
-        segment,
-        [image, model, threshold, page, alpha],
-        [overlay_file, mask_file, summary],
-        api_name="segment",
-        **CAPACITY,
     )
 
 

@@ -22,6 +22,7 @@ from unet_hf.image_data import ImageData
 from unet_hf.overlay import to_display
 
 HERE = Path(__file__).parent
+DEFAULT_ALPHA = 0.45  # opacity of the classes
 STEPS = 100  # thresholds a unit of probability
 LONGEST_SIDE = 2048  # of what is drawn; larger images are thinned out for the eye, not the files
 

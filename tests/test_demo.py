@@ -1,6 +1,7 @@
 """The demo's functions without a server, and its endpoint through the real client."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from demo.actions import ResultFolders, load_model, plain_sentence, write_result
+from demo.actions import ResultFolders, plain_sentence, write_result
 from demo.interface import facts_of
+from demo.models import Offer, load_model
 from demo.viewer import show_result, threshold_levels
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
@@ -135,11 +137,24 @@ def test_downloads_are_named_after_the_image(picture, tmp_path):
 
 
 def test_a_visitor_cannot_load_folders_of_the_server(tmp_path, monkeypatch):
-    UNet(base_channels=2, depth=1).save_pretrained(tmp_path / "secret" / "net")
+    for folder in ("secret/net", "net"):
+        UNet(base_channels=2, depth=1).save_pretrained(tmp_path / folder)
     monkeypatch.chdir(tmp_path)
-    for name in ("secret/net", str(tmp_path / "secret" / "net"), "./secret/net", ".."):
+    for name in ("secret/net", str(tmp_path / "secret" / "net"), "./secret/net", "..", "net"):
         with pytest.raises(UNetError):
             load_model(name)
+
+
+def test_the_folder_that_the_demo_was_started_with_may_be_asked_for(tmp_path, monkeypatch):
+    folder = tmp_path / "net"
+    UNet(base_channels=2, depth=1).save_pretrained(folder)
+    monkeypatch.setenv("UNET_HF_LOCAL", str(folder))
+    assert load_model(str(folder)).config["depth"] == 1
+    assert str(folder) in Offer.of(os.environ).names()
+    monkeypatch.setenv("SPACE_ID", "org/space")
+    assert load_model(str(folder)).config["depth"] == 1
+    with pytest.raises(UNetError):
+        load_model(str(tmp_path))
 
 
 def test_an_unexpected_error_is_told_without_its_traceback(caplog):

@@ -1,0 +1,379 @@
+"""The demo as a Space: what `demo.deploy` uploads, downloaded again into an empty folder and
+started there; what a public Space offers to whom; and what it keeps to itself."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import itsdangerous
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Browser, expect
+
+from demo.device import on_gpu
+from demo.models import Offer, Visitor, find_by_authors
+from demo.space_files import space_contents
+from unet_hf import UNet, shipped_checkpoints
+from unet_hf.errors import CheckpointAccessError
+
+from .conftest import _free_port, _wait_for_url
+from .hub import Files, Hub, client_environment, running_hub
+from .hub_faults import Refuses
+from .test_browser import browser  # noqa: F401
+
+TOKENS = {"hf_the_secret_of_alice": "alice", "hf_the_secret_of_bob": "bob"}
+ALICE, BOB = TOKENS
+SECRET = "what the Space signs its cookies with"
+DOWNLOAD = """
+import sys
+from huggingface_hub import snapshot_download
+snapshot_download("alice/demo", repo_type="space", local_dir=sys.argv[1])
+"""
+
+
+def tiny(seed: int, folder: Path) -> Files:
+    """A checkpoint's files."""
+    torch.manual_seed(seed)
+    UNet(base_channels=2, depth=1).save_pretrained(folder)
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@dataclass(frozen=True)
+class Space:
+    url: str
+    folder: Path
+    log: Path
+    temporary: Path  # where the process puts what it forgets
+
+    def client(self, token: str | None = None) -> Client:
+        """A program that talks to it, in the session of who has signed in."""
+        headers = {"Cookie": f"session={session(token)}"} if token else None
+        return Client(self.url, headers=headers, verbose=False)
+
+
+def session(token: str) -> str:
+    """The cookie that a Space gives to who comes back from signing in."""
+    name = TOKENS[token]
+    profile = {"name": name, "preferred_username": name, "profile": "", "picture": ""}
+    told = {
+        "access_token": token, "scope": "read-repos", "expires_at": 2**40, "userinfo": profile,
+    }  # fmt: skip
+    key = hashlib.sha256(f"{SECRET}-v4".encode()).hexdigest()
+    content = base64.b64encode(json.dumps({"oauth_info": told}).encode())
+    return itsdangerous.TimestampSigner(key).sign(content).decode()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    with running_hub(TOKENS) as hub:
+        hub.plant("org/listed", tiny(1, folder / "1"))
+        hub.plant("org/unlisted", tiny(2, folder / "2"))
+        hub.plant("lab/any", tiny(3, folder / "3"))
+        hub.plant("alice/private", tiny(4, folder / "4"), private=True)
+        hub.plant("alice/gated", tiny(5, folder / "5"), gated=True)
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
+    """Deployed, downloaded, and started with its folder alone on the path. The first deploy
+    loses its connection."""
+    home = tmp_path_factory.mktemp("home")
+    folder, temporary = tmp_path_factory.mktemp("space"), tmp_path_factory.mktemp("temporary")
+    command = [sys.executable, "-m", "demo.deploy", "alice/demo"]
+    environment = client_environment(hub, home, ALICE)
+    hub.drop_after(n_requests=4)
+    lost = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert lost.returncode == 1
+    assert lost.stderr.splitlines()[-1].startswith("error: The Hub could not be reached")
+    assert all(not files for files in hub.repos["spaces", "alice/demo"].commits.values())
+    hub.restore()
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    download = [sys.executable, "-c", DOWNLOAD, str(folder)]
+    subprocess.run(download, env=environment, check=True, timeout=120)
+
+    environment = client_environment(hub, home / "space")
+    environment.pop("PYTHONPATH")
+    environment |= {
+        "SYSTEM": "spaces",
+        "SPACE_ID": "alice/demo",
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(_free_port()),
+        "OAUTH_CLIENT_ID": "demo",
+        "OAUTH_CLIENT_SECRET": SECRET,
+        "OAUTH_SCOPES": "openid profile read-repos",
+        "OPENID_PROVIDER_URL": hub.url,
+        "UNET_HF_MODELS": "org/listed, alice/gated",
+        "UNET_HF_AUTHORS": "lab",
+        "TMPDIR": str(temporary),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+    }
+    log = home / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        yield Space(_wait_for_url(process, log), folder, log, temporary)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def picture(tmp_path: Path, gray_image: np.ndarray) -> Path:
+    path = tmp_path / "slice.png"
+    PIL.Image.fromarray(gray_image).save(path)
+    return path
+
+
+def mask(client: Client, picture: Path, model: str) -> np.ndarray:
+    _, path, _ = client.predict(handle_file(str(picture)), model, api_name="/segment")
+    with PIL.Image.open(path) as image:
+        return np.asarray(image)
+
+
+def refusal(client: Client, picture: Path, model: str) -> str:
+    with pytest.raises(AppError) as error:
+        mask(client, picture, model)
+    return str(error.value)
+
+
+def local_mask(hub: Hub, model: str, folder: Path, picture: Path) -> np.ndarray:
+    """What Python makes of a checkpoint that lies on the Hub."""
+    for path, content in hub.repos["models", model].at("main")[1].items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return UNet.from_pretrained(folder).segment(picture).mask
+
+
+def test_the_folder_that_was_deployed_is_all_it_takes(space, picture):
+    there = {
+        path.relative_to(space.folder).as_posix(): path.read_bytes()
+        for path in space.folder.rglob("*")
+        if path.is_file() and not {".cache", "__pycache__"} & set(path.parts)
+    }
+    assert there == space_contents()
+    client = space.client()
+    expected = UNet.from_pretrained("unet-isbi").segment(picture).mask
+    assert np.array_equal(mask(client, picture, "unet-isbi"), expected)
+    endpoints = client.view_api(return_format="dict", print_info=False)
+    assert [*endpoints["named_endpoints"], *endpoints["unnamed_endpoints"]] == ["/segment"]
+
+
+def test_a_space_serves_what_its_owner_named_and_refuses_the_rest(space, hub, picture, tmp_path):
+    client = space.client()
+    for model in ("org/listed", "lab/any"):
+        expected = local_mask(hub, model, tmp_path / model, picture)
+        assert np.array_equal(mask(client, picture, model), expected)
+    sentence = refusal(client, picture, "org/unlisted")
+    assert "org/unlisted is not offered here. Offered: unet-isbi" in sentence
+    assert "org/listed, alice/gated, lab/..." in sentence
+    assert "is a folder of the server" in refusal(client, picture, "unet_hf/checkpoints")
+    assert not any("org/unlisted" in path for _, path in hub.requests)  # not even asked for
+
+
+def test_what_one_visitor_may_read_is_served_to_nobody_else(space, hub, picture, tmp_path):
+    alice, bob, stranger = space.client(ALICE), space.client(BOB), space.client()
+    for model in ("alice/private", "alice/gated"):
+        expected = local_mask(hub, model, tmp_path / model, picture)
+        assert np.array_equal(mask(alice, picture, model), expected)
+    # It is in memory now. Others are asked for their own permission, and have none.
+    for other in (bob, stranger):
+        assert "not offered here" in refusal(other, picture, "alice/private")
+        assert "gated" in refusal(other, picture, "alice/gated")
+    # Also when the Hub cannot say who may read it, and a copy of downloads would be served.
+    hub.fault = Refuses(500, only="alice/gated")
+    assert "alice/gated" in refusal(bob, picture, "alice/gated")
+    hub.restore()
+    assert not list(space.temporary.glob("unet_hf_visitor_*"))  # nor does it stay on the disk
+
+
+def test_no_token_is_told_or_written(space, hub, picture):
+    mask(space.client(ALICE), picture, "alice/private")
+    refusal(space.client(BOB), picture, "alice/gated")
+    written = [space.log, *space.temporary.rglob("*"), *space.folder.rglob("*")]
+    for path in written:
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(token.encode() in content for token in TOKENS), path
+
+
+def test_the_page_offers_to_sign_in_on_a_space_and_nowhere_else(space, demo_url):
+    import httpx
+
+    assert "Sign in with Hugging Face" in httpx.get(f"{space.url}/config").text
+    assert "Sign in with Hugging Face" not in httpx.get(f"{demo_url}/config").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "picture", "words"),
+    [
+        ("org/listed", "org/listed", "input.png", ""),  # its own sample
+        ("unet-superalloy", "unet-superalloy", "input.png", ""),
+        ("org/unlisted", "unet-nuclei", "tissue.png", "not offered here"),
+        ("org/nothing<script>", "unet-nuclei", "tissue.png", "is not a checkpoint"),
+        ("..", "unet-nuclei", "tissue.png", "is not a checkpoint"),
+        ("lab/missing", "unet-nuclei", "tissue.png", "no model lab/missing"),
+    ],
+)
+def test_the_address_names_the_checkpoint_the_page_opens_with(
+    browser: Browser,  # noqa: F811
+    space: Space,
+    asked: str,
+    chosen: str,
+    picture: str,
+    words: str,
+):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{space.url}/?model={asked}")
+    canvas = page.locator("#viewer canvas.drawn")
+    expect(canvas).to_have_attribute(
+        "aria-label", re.compile(f"^{picture} with its classes"), timeout=20_000
+    )
+    expect(page.locator("#facts")).to_contain_text("on CPU")
+    assert page.locator("#model input").input_value() == chosen
+    alert = page.locator("#alert [role=alert]")
+    if words:
+        expect(alert).to_contain_text(words)
+        assert "Traceback" not in page.content()
+    else:
+        expect(alert).to_have_count(0)
+    context.close()
+
+
+# ------------------------------------------------------------------------- the rule alone
+def test_off_a_space_everything_is_offered():
+    offer = Offer.of({})
+    offer.check("anybody/anything")
+    assert offer.token("anybody/anything") is None  # whoever runs it, with their own token
+    assert offer.names() == shipped_checkpoints()
+
+
+def test_a_space_offers_what_ships_until_its_owner_says_more():
+    space = {"SPACE_ID": "org/space"}
+    strict = Offer.of(space)
+    for name in shipped_checkpoints():
+        strict.check(name)
+    with pytest.raises(CheckpointAccessError, match="Offered: unet-isbi, unet-nuclei"):
+        strict.check("org/a")
+    listed = Offer.of({**space, "UNET_HF_MODELS": "org/a, org/b"})
+    listed.check("org/b")
+    assert listed.names() == [*shipped_checkpoints(), "org/a", "org/b"]
+    with pytest.raises(CheckpointAccessError):
+        listed.check("org/c")
+    with pytest.raises(CheckpointAccessError):
+        listed.check("organisation/b")
+    Offer.of({**space, "UNET_HF_AUTHORS": "org"}).check("org/anything")
+    Offer.of({**space, "UNET_HF_MODELS": "*"}).check("anybody/anything")
+
+
+def test_the_token_of_a_space_reads_only_what_its_owner_named():
+    offer = Offer.of({"SPACE_ID": "org/space", "UNET_HF_MODELS": "*,org/a", "UNET_HF_AUTHORS": "x"})
+    assert offer.token("org/a") is None
+    assert offer.token("org/private") is False
+    assert offer.token("x/private") is False
+
+
+def test_who_has_signed_in_may_use_their_own():
+    offer, visitor = Offer.of({"SPACE_ID": "org/space"}), Visitor("alice", "hf_secret")
+    offer.check("alice/net", visitor)
+    with pytest.raises(CheckpointAccessError):
+        offer.check("bob/net", visitor)
+    assert "hf_secret" not in repr(visitor)
+
+
+def test_an_authors_checkpoints_are_listed_by_library_name(hub, tmp_path):
+    hub.plant("lab/no-unet", {"README.md": b"---\nlibrary_name: other\n---\n"})
+    script = (
+        "import json; from demo.models import find_by_authors;"
+        "print(json.dumps(find_by_authors(['lab', 'nobody'])))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env=client_environment(hub, tmp_path), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(found.stdout) == ["lab/any"]
+
+
+def test_a_hub_out_of_reach_leaves_the_list_as_it_is(caplog):
+    assert os.environ["HF_HUB_OFFLINE"] == "1"  # as everywhere in these tests
+    assert find_by_authors(["lab"]) == []
+    assert "could not be listed" in caplog.text
+
+
+# ------------------------------------------------------------------------- a lent GPU
+SPACES = '''
+"""Lends as ZeroGPU does: to another process, which is reached by pickling alone."""
+import os
+import pickle
+
+lent = []
+
+def GPU(task):
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return task
+    def call(*arguments, **options):
+        lent.append(task)
+        arguments, options = pickle.loads(pickle.dumps((arguments, options)))
+        try:
+            return pickle.loads(pickle.dumps(task(*arguments, **options)))
+        except Exception as error:
+            raise RuntimeError(f"ZeroGPU worker error: {type(error).__name__}") from None
+    return call
+'''
+PREDICTS = """
+import sys
+import numpy as np
+import spaces
+from demo.actions import segment_file
+from unet_hf import UNet
+from unet_hf.errors import ConfigError
+
+path = sys.argv[1]
+steps = []
+result = segment_file(path, "unet-isbi", progress=lambda done, total: steps.append(done))
+assert np.array_equal(result.mask, UNet.from_pretrained("unet-isbi").segment(path).mask)
+try:
+    segment_file(path, "unet-isbi", threshold=7)
+except ConfigError as error:
+    assert "threshold=7" in str(error)
+else:
+    raise AssertionError("a threshold of 7 was taken")
+print(len(spaces.lent), len(steps))
+"""
+
+
+@pytest.mark.parametrize(("zero", "expected"), [("1", "2 0"), ("", "0 1")])
+def test_predictions_run_on_a_lent_gpu_where_there_is_one(tmp_path, picture, zero, expected):
+    (tmp_path / "spaces.py").write_text(SPACES)
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICTS, str(picture)],
+        env={**os.environ, "PYTHONPATH": path, "SPACES_ZERO_GPU": zero},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == expected, done.stderr
+
+
+def test_without_the_package_spaces_a_function_stays_what_it_is():
+    assert on_gpu(len) is len
