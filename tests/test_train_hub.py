@@ -161,6 +161,54 @@ def test_streaming_trains_on_the_same_labels(hub, cells, tmp_path):
     assert TOKEN not in (tmp_path / "out/training.json").read_text()
 
 
+PUSH_DATASET = """
+import sys
+import PIL.Image
+from datasets import Dataset, DatasetDict, Features, Image
+from unet_hf.synthetic import electron_micrograph
+
+def rows(count, seed):
+    drawings = [electron_micrograph(96, 14, seed=seed + index) for index in range(count)]
+    return Dataset.from_dict(
+        {"image": [PIL.Image.fromarray(drawing.image) for drawing in drawings],
+         "label": [PIL.Image.fromarray(drawing.label) for drawing in drawings]},
+        features=Features({"image": Image(), "label": Image()}),
+    )
+
+data = DatasetDict({"train": rows(3, 0), "validation": rows(1, 9)})
+data.push_to_hub("alice/pushed", num_shards={"train": 2, "validation": 1})
+"""
+
+
+@pytest.fixture(scope="module")
+def pushed(hub, tmp_path_factory) -> str:
+    """A data set that `Dataset.push_to_hub` made."""
+    environment = client_environment(hub, tmp_path_factory.mktemp("pusher"), TOKEN)
+    done = subprocess.run(
+        [sys.executable, "-c", PUSH_DATASET], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return "alice/pushed"
+
+
+@pytest.mark.parametrize("way", [(), ("--streaming",)], ids=["map-style", "streaming"])
+def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
+    hub, pushed, way, tmp_path
+):
+    name = "unet-" + ("streamed" if way else "mapped")
+    done = run(
+        hub, tmp_path, "--dataset_name", pushed, "--output_dir", tmp_path / name, *SMALL, *way,
+        "--push_to_hub", "--measure_speed", "no",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    files = hub.repos["models", f"alice/{name}"].at("main")[1]
+    recorded = json.loads(files["training.json"])["made_with"]["data"]
+    assert recorded["name"] == pushed
+    assert recorded["revision"] == hub.repos["datasets", pushed].branches["main"]
+    verified = run(hub, tmp_path / "other", "verify", f"alice/{name}", module="unet_hf")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
 @pytest.mark.parametrize(
     ("token", "options", "words"),
     [

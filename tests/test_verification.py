@@ -101,6 +101,15 @@ def test_a_damaged_sample_is_a_finding_not_a_crash(folder):
     assert "probabilities.tif cannot be read" in wrong(folder)
 
 
+def test_a_sample_of_another_size_is_not_even_unpacked(folder):
+    """A file of kilobytes may claim to hold gigabytes."""
+    import tifffile
+
+    path = folder / "sample" / "probabilities.tif"
+    tifffile.imwrite(path, shape=(2, 40000, 40000), dtype="uint8", compression=None)
+    assert "stored are (2, 40000, 40000)" in wrong(folder)
+
+
 @pytest.mark.parametrize("tolerance", [1.0, "much", None, float("nan")])
 def test_a_tolerance_that_tests_nothing_is_no_test(folder, tolerance):
     change(folder / EXPECTED_NAME, lambda expected: expected.update(max_difference=tolerance))

@@ -85,4 +85,4 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{key} {_shown(part)}" for key, part in pairs)
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

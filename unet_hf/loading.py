@@ -252,6 +252,8 @@ def _compare(
 def save_weights(model: "UNet", folder: Path) -> None:
     """Writes `model.safetensors` (contiguous, float32 as in the model) into an existing folder."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    # One key alone: several would be written in an order that changes from process to process,
+    # and the same weights shall be the same bytes.
     data = safetensors.torch.save(tensors, metadata={"format": "pt"})
     try:
         write_whole(folder / WEIGHTS_NAME, lambda temporary: temporary.write_bytes(data))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # How far probabilities may differ elsewhere: another CPU rounds in other places.
 TOLERANCE = 1e-3
+MAX_PIXELS = 4096 * 4096  # of a stored input; nobody should have to wait for longer
 DRAWN_SIDE = 256
 THUMBNAIL_SIDE = 384  # px, of each half
 DRAWN = "drawn by unet_hf"
@@ -41,19 +42,31 @@ def sample_input(source: str | Path, **hub: Any) -> Path:
     return folder / "sample" / expected["input"]
 
 
-def expected_probabilities(folder: Path) -> np.ndarray:
-    """(classes, H, W) float32, as stored. Raises `CheckpointError`."""
+def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """(classes, H, W) float32, as stored.
+
+    Raises:
+        CheckpointError: They are not there, damaged, or of another shape than expected; what a
+            file from the Hub would unpack to is known before it is unpacked.
+    """
     import tifffile
 
     expected = read_record(folder / EXPECTED_NAME) or {}
     if not _inside(folder / "sample", expected.get("probabilities")):
         raise CheckpointError(f"{EXPECTED_NAME} names no file of expected probabilities.")
     try:
-        return tifffile.imread(folder / "sample" / expected["probabilities"])
+        with tifffile.TiffFile(folder / "sample" / expected["probabilities"]) as file:
+            stored = file.series[0].shape
+            if stored == shape:
+                return file.asarray()
     except Exception as error:  # tifffile raises anything on a damaged file
         raise CheckpointError(
             f"sample/{expected['probabilities']} cannot be read ({error}). Download it again."
         ) from error
+    raise CheckpointError(
+        f"the sample gives probabilities of the shape {shape}, stored are {stored}. Download it "
+        "again."
+    )
 
 
 def _inside(folder: Path, name: Any) -> bool:
