@@ -399,6 +399,8 @@ def struck(function):
     return wrapped
 
 if __name__ == "__main__":
+    # A shell that starts its commands in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if moment == "before":
         os.replace = struck(os.replace)
     else:
