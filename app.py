@@ -1,6 +1,7 @@
 """Opens the demo: `python app.py`, or as a Hugging Face Space."""
 
 import argparse
+import importlib.util
 import logging
 import os
 import signal
@@ -24,6 +25,16 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args()
+
+
+def mcp_is_installed() -> bool:
+    """Can the endpoints be offered to language models, too? Said in the log where they cannot."""
+    if importlib.util.find_spec("mcp") is not None:
+        return True
+    logging.getLogger("demo").info(
+        "The endpoints are not offered as MCP tools: pip install 'gradio[mcp]' adds that."
+    )
+    return False
 
 
 def main() -> None:
@@ -60,6 +71,7 @@ def main() -> None:
         footer_links=["api"],
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
+        mcp_server=mcp_is_installed(),
     )
 
 

@@ -6,7 +6,8 @@ so it has the checkpoints that ship, and what its owner names in its variables:
     UNET_HF_MODELS=org/a,org/b    these, too, read with the Space's own HF_TOKEN; "*": any other
     UNET_HF_AUTHORS=org,alice     every public checkpoint of these accounts
 
-Who has signed in may use their own, too.
+Who has signed in may use their own, too. UNET_HF_MODEL_MEGABYTES (1000) bounds the weights that
+stay in memory.
 """
 
 import logging
@@ -17,12 +18,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.errors import CheckpointAccessError, CheckpointNotFoundError, ConfigError
+
+from .model_cache import ModelCache
 
 LOCAL = "UNET_HF_LOCAL"  # set by `app.py`
 LIBRARY = "unet_hf"  # `library_name` of every checkpoint; the Hub makes a tag of it
@@ -180,17 +183,24 @@ def _reach(
         return own(visitor)
 
 
-@lru_cache(maxsize=3)
 def _load(name: str, token: bool | None) -> UNet:
-    return UNet.from_pretrained(name, token=token)
+    return _loaded().get((name, token), lambda: UNet.from_pretrained(name, token=token))
 
 
-@lru_cache(maxsize=3)
 def _load_own(name: str, visitor: Visitor) -> UNet:
-    # The cache of downloads is served to anyone while the Hub is out of reach; hence a folder
-    # of its own, which is gone once the model is loaded.
-    with tempfile.TemporaryDirectory(prefix="unet_hf_visitor_") as cache:
-        return UNet.from_pretrained(name, token=visitor.token, cache_dir=cache)
+    def load() -> UNet:
+        # The cache of downloads is served to anyone while the Hub is out of reach; hence a
+        # folder of its own, which is gone once the model is loaded.
+        with tempfile.TemporaryDirectory(prefix="unet_hf_visitor_") as cache:
+            return UNet.from_pretrained(name, token=visitor.token, cache_dir=cache)
+
+    return _loaded().get((name, visitor), load)
+
+
+@cache
+def _loaded() -> ModelCache:
+    """One for the whole process, whoever asks."""
+    return ModelCache(int(float(os.environ.get("UNET_HF_MODEL_MEGABYTES", "1000")) * 2**20))
 
 
 def _words(text: str) -> tuple[str, ...]:

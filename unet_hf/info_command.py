@@ -2,13 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from .evidence import MADE_WITH, Evidence
+from .facts import describe
 from .hub import find_checkpoint
-from .layout import CARD_NAME
-from .model_card import split_card
 
 
 def run(arguments: list[str]) -> int:
@@ -24,58 +21,23 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--speed", action="store_true", help="measure time and memory here, too")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     given = parser.parse_args(arguments)
-    facts = describe(given.model, revision=given.revision, subfolder=given.subfolder)
+    from .unet import UNet
+
+    model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
+    # Whatever is pushed meanwhile, this commit.
+    where = {"revision": model.origin.commit or given.revision, "subfolder": given.subfolder}
+    folder = find_checkpoint(given.model, evidence=True, **where)
+    facts = {"model": given.model} | describe(model, folder)
     if given.speed:
         from .speed import measure_speed
 
-        where = {"revision": given.revision, "subfolder": given.subfolder}
-        facts["speed here"] = measure_speed(find_checkpoint(given.model, **where))
+        facts["speed here"] = measure_speed(folder)
     if given.json:
         print(json.dumps(facts, indent=2))
         return 0
     for name, value in facts.items():
         print(f"{name + ':':14} {_shown(value)}")
     return 0
-
-
-def describe(source: str | Path, **hub: Any) -> dict[str, Any]:
-    """Facts in the order they are shown; what is not known is left out.
-
-    source, hub: As for `UNet.from_pretrained`. Raises `CheckpointError`, `ConfigError`.
-    """
-    from . import UNet
-
-    model = UNet.from_pretrained(source, **hub)
-    if model.origin.commit:
-        hub["revision"] = model.origin.commit  # whatever is pushed meanwhile
-    folder = find_checkpoint(source, evidence=True, **hub)
-    config, evidence = model.config, Evidence.of(folder)
-    card = folder / CARD_NAME
-    metadata = split_card(card.read_text(encoding="utf-8"))[0] if card.is_file() else {}
-    made_with = (evidence.training or {}).get(MADE_WITH) or {}
-    scores = evidence.evaluation or {}
-    facts = {
-        "model": str(source),
-        "commit": model.origin.commit,
-        "classes": dict(config["id2label"]),
-        "channels": config["preprocessing"]["channels"],
-        "normalization": config["preprocessing"]["normalization"],
-        "threshold": model.threshold,
-        "network": {
-            key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
-        },
-        "parameters": sum(weight.numel() for weight in model.parameters()),
-        "licence": metadata.get("license_name") or metadata.get("license") or "not stated",
-        "data": made_with.get("data"),
-        "base model": made_with.get("base_model"),
-        "scores": {"mean IoU": scores["mean_iou"], "images": len(scores["images"])}
-        | {key: (scores["membrane"] or {}).get(key) for key in ("v_rand", "v_info")}
-        if scores
-        else None,
-        "speed": evidence.speed and {k: v for k, v in evidence.speed.items() if k != "checkpoint"},
-        "foreign": list(evidence.foreign) or None,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _shown(value: Any) -> str:
