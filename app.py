@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 # Before Gradio is imported: no version check, no usage reports, no history of runs.
@@ -46,15 +47,21 @@ def main() -> None:
     # An orderly end also when a container is stopped: temporary files of visitors are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
+    # What visitors upload goes with this process, however it is ended in order.
+    uploads = tempfile.TemporaryDirectory(prefix="unet_hf_uploads_")
+    os.environ.setdefault("GRADIO_TEMP_DIR", uploads.name)
+
     import gradio as gr
 
     from demo.actions import MAX_FILE_MEGABYTES
     from demo.interface import build
+    from demo.memory import bound_arenas
     from demo.models import LOCAL
     from demo.page import CSS, HEAD
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
+    bound_arenas()
     demo = build(options.model)
     demo.queue(max_size=20)
     demo.launch(

@@ -5,13 +5,15 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from shutil import rmtree
 
 from unet_hf import Segmentation, UNet, UNetError, read_image
 from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.image_data import ImageData
+from unet_hf.objects import Objects
+from unet_hf.outputs import USUAL
 
 from .device import best_device, on_gpu
 from .models import Visitor, copy_sample, load_model
@@ -40,16 +42,17 @@ def segment_file(
 ) -> Segmentation:
     """The way of every prediction of the demo, from the page and from the API alike."""
     image = read_upload(path, page)
-    return _predict(load_model(model, visitor), image, threshold, progress=progress)
+    return predict(load_model(model, visitor), image, threshold, progress=progress)
 
 
 @on_gpu
-def _predict(
+def predict(
     model: UNet,
     image: ImageData,
     threshold: float | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Segmentation:
+    """`UNet.segment` on the device at hand."""
     return model.to(best_device()).segment(image, threshold=threshold, progress=progress)
 
 
@@ -83,14 +86,25 @@ class ResultFolders:
         return folder
 
 
-def write_result(result: Segmentation, folder: Path, alpha: float) -> dict[str, str]:
-    """Saves a result under names that begin with the image's; {"mask": path, ...}."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(result.image.source).stem)[:60] or "image"
-    paths = result.save(folder, alpha=alpha)
-    return {
-        kind: str(path.rename(path.with_name(f"{stem}_{path.name}")))
-        for kind, path in paths.items()
-    }
+def write_result(
+    result: Segmentation,
+    folder: Path,
+    alpha: float,
+    only: Collection[str] = USUAL,
+    objects: Objects | None = None,
+) -> dict[str, str]:
+    """Saves a result, or `only` some of its files, under names that begin with the image's.
+
+    Returns {"mask": path, ...}.
+    """
+    prefix = f"{file_stem(result)}_"
+    paths = result.save(folder, alpha=alpha, only=only, prefix=prefix, objects=objects)
+    return {kind: str(path) for kind, path in paths.items()}
+
+
+def file_stem(result: Segmentation) -> str:
+    """What files of a result begin with: the image's name, without what file systems refuse."""
+    return re.sub(r"[^\w.-]+", "_", Path(result.image.source).stem)[:60] or "image"
 
 
 def plain_sentence(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The page: what stands where, and what happens when."""
 
+import html
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -7,16 +8,30 @@ from typing import Any
 import gradio as gr
 
 from unet_hf import Segmentation
+from unet_hf.errors import ConfigError
 
 from . import actions, sign_in
+from .batch_tab import batch_tab
+from .compare_tab import compare_tab
 from .device import CAPACITY
+from .downloads import connect, download_buttons
 from .endpoint import add_endpoint
 from .examples import examples, picker
-from .models import Offer, Visitor
+from .hint import hint
+from .model_panel import STYLE as PANEL_STYLE
+from .model_panel import panel
+from .models import Offer, Visitor, load_model
+from .objects_view import cut_as_seen, objects_view
 from .page import FOOTER, HEADER
-from .viewer import DEFAULT_ALPHA, STEPS, show_image, show_result, thinning, viewer
+from .truth_tab import truth_tab
+from .viewer import seen, show_image, show_result, thinning, viewer
 
 HIDDEN = {"api_visibility": "private"}
+DOWNLOADS = {
+    "mask": "Mask (PNG)",
+    "overlay": "Overlay (PNG)",
+    "probabilities": "Probabilities (TIFF)",
+}
 
 
 def build(default_model: str | None = None) -> gr.Blocks:
@@ -38,93 +53,76 @@ def build(default_model: str | None = None) -> gr.Blocks:
             with gr.Column(scale=1, min_width=280):
                 gr.HTML(HEADER)
             sign_in.add_button(os.environ)
-        # The path of the image in view; its result and the opacity its files were written with.
+        # The path of the image in view, and its result.
         source = gr.State(None, time_to_live=actions.KEEP_SECONDS)
         current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
 
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=280):
-                gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
-                upload = gr.File(label="Image file", show_label=False, elem_id="upload", height=128)
-                gallery = picker()
-                choice = "shipped, or a Hub id" if offer.anything else "from the list"
-                gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
-                model = gr.Dropdown(
-                    models,
-                    value=default_model or first.model,
-                    label="Checkpoint",
-                    show_label=False,
-                    allow_custom_value=True,
-                    elem_id="model",
-                )
-                page_number = gr.Number(
-                    0,
-                    label="Page",
-                    info="of a multi-page file, from 0",
-                    precision=0,
-                    minimum=0,
-                    visible=False,
-                )
-                run = gr.Button("Segment", variant="primary", elem_id="segment")
-                alert = gr.HTML(visible="hidden", elem_id="alert")
-
-            with gr.Column(scale=8, min_width=280):
-                picture = viewer()
-                with gr.Row():
-                    opacity = gr.Slider(
-                        0, 1, DEFAULT_ALPHA, step=0.01, label="Overlay opacity", min_width=130
+        hint()
+        with gr.Tab("Segment", id="segment"):
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=4, min_width=280):
+                    gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
+                    upload = gr.File(
+                        label="Image file", show_label=False, elem_id="upload", height=128
                     )
-                    threshold = gr.Slider(
+                    gallery = picker()
+                    choice = "shipped, or a Hub id" if offer.anything else "from the list"
+                    gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
+                    model = gr.Dropdown(
+                        models,
+                        value=default_model or first.model,
+                        label="Checkpoint",
+                        show_label=False,
+                        allow_custom_value=True,
+                        elem_id="model",
+                    )
+                    page_number = gr.Number(
                         0,
-                        1,
-                        0.5,
-                        step=1 / STEPS,
-                        label="Threshold",
-                        min_width=130,
-                        visible="hidden",
-                        elem_id="threshold",
+                        label="Page",
+                        info="of a multi-page file, from 0",
+                        precision=0,
+                        minimum=0,
+                        visible=False,
                     )
-                facts = gr.Markdown(elem_id="facts")
-                with gr.Row():
-                    downloads = {
-                        "mask": gr.DownloadButton("Mask (PNG)", interactive=False, min_width=130),
-                        "overlay": gr.DownloadButton(
-                            "Overlay (PNG)", interactive=False, min_width=130
-                        ),
-                        "probabilities": gr.DownloadButton(
-                            "Probabilities (TIFF)", interactive=False, min_width=130
-                        ),
-                    }
+                    run = gr.Button("Segment", variant="primary", elem_id="segment")
+                    alert = gr.HTML(visible="hidden", elem_id="alert")
+                    about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
+
+                with gr.Column(scale=8, min_width=280):
+                    picture = viewer()
+                    facts = gr.Markdown(elem_id="facts")
+                    downloads = download_buttons(DOWNLOADS)
+                    in_view = gr.JSON(visible="hidden")  # opacity and threshold when it was clicked
+            with gr.Tabs():
+                with gr.Tab("Objects"):
+                    no_objects = objects_view(current, picture, "viewer", model, folders)
+                with gr.Tab("Against the truth"):
+                    truth_tab(current, main_viewer="viewer")
+        with gr.Tab("Compare", id="compare"):
+            compare_tab(source, page_number, models, offer.anything, first.model)
+        with gr.Tab("Many images", id="batch"):
+            batch_tab(model, folders)
         gr.HTML(FOOTER)
 
         # ------------------------------------------------------------ what can change at once
         result_outputs = [
-            current, picture, threshold, facts, *downloads.values(), alert,
+            current, picture, facts, *downloads.values(), alert, *no_objects(),
         ]  # fmt: skip
 
-        def describe(result: Segmentation, alpha: float) -> dict[Any, Any]:
-            two_classes = result.threshold is not None
-            return {
-                current: (result, alpha),
-                picture: show_result(result, alpha),
-                threshold: gr.update(
-                    visible=True if two_classes else "hidden",
-                    value=result.threshold if two_classes else 0.5,
-                    label=f"Threshold on P({result.id2label[1]})",
-                ),
-                facts: facts_of(result),
-                alert: gr.update(value="", visible="hidden"),
-            }
+        def describe(result: Segmentation) -> dict[Any, Any]:
+            return (
+                buttons(True)
+                | no_objects()
+                | {
+                    current: result,
+                    picture: show_result(result),
+                    facts: facts_of(result),
+                    alert: gr.update(value="", visible="hidden"),
+                }
+            )
 
-        def files_of(result: Segmentation, alpha: float) -> dict[Any, Any]:
-            paths = actions.write_result(result, folders.new(), alpha)
-            return {
-                button: gr.update(value=paths[kind], interactive=True)
-                for kind, button in downloads.items()
-            }
-
-        def no_files() -> dict[Any, Any]:
-            return {button: gr.update(interactive=False) for button in downloads.values()}
+        def buttons(usable: bool) -> dict[Any, Any]:
+            return {button: gr.update(interactive=usable) for button in downloads.values()}
 
         def say(error: Exception) -> dict[Any, Any]:
             return {alert: gr.update(value=alert_html(actions.plain_sentence(error)), visible=True)}
@@ -135,15 +133,20 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 image = actions.read_upload(file)
             except Exception as error:
                 return {source: None, upload: None} | say(error)
-            return no_files() | {
-                source: file,
-                current: None,  # the last result was another image's
-                threshold: gr.update(visible="hidden"),
-                picture: show_image(image),
-                page_number: gr.update(visible=image.pages > 1, value=0, maximum=image.pages - 1),
-                facts: facts_of_image(image),
-                alert: gr.update(value="", visible="hidden"),
-            }
+            return (
+                buttons(False)
+                | no_objects()
+                | {
+                    source: file,
+                    current: None,  # the last result was another image's
+                    picture: show_image(image),
+                    page_number: gr.update(
+                        visible=image.pages > 1, value=0, maximum=image.pages - 1
+                    ),
+                    facts: facts_of_image(image),
+                    alert: gr.update(value="", visible="hidden"),
+                }
+            )
 
         def on_example(event: gr.SelectData) -> dict[Any, Any]:
             example = shown[event.index]
@@ -158,7 +161,6 @@ def build(default_model: str | None = None) -> gr.Blocks:
             path: str | None,
             name: str,
             number: int,
-            alpha: float,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             profile: gr.OAuthProfile | None = None,
             token: gr.OAuthToken | None = None,
@@ -171,8 +173,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
                     progress=lambda done, total: progress((done, total)),
                     visitor=sign_in.visitor(profile, token),
                 )
-                yield describe(result, alpha) | no_files()  # the eye first, then the files
-                yield files_of(result, alpha)
+                yield describe(result)
             except Exception as error:
                 yield say(error)
 
@@ -184,7 +185,6 @@ def build(default_model: str | None = None) -> gr.Blocks:
             return actions.start_with(name, folders.new(), visitor) or first.path
 
         def on_load(
-            alpha: float,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             profile: gr.OAuthProfile | None = None,
@@ -200,27 +200,28 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 except Exception as error:
                     refusal = say(error)
             yield {source: path, model: name} | refusal
-            for change in on_segment(path, name, 0, alpha, progress, profile, token):
+            for change in on_segment(path, name, 0, progress, profile, token):
                 yield change | refusal  # the sentence outlives the picture that comes instead
 
-        def on_slider(
-            shown_now: tuple[Segmentation, float] | None, cut: float, alpha: float
-        ) -> dict[Any, Any]:
-            """The files follow what the eye sees."""
-            if shown_now is None:
-                return {current: None}
-            result, written_alpha = shown_now
-            cut = round(cut * STEPS) / STEPS
-            try:
-                if result.threshold is not None and result.threshold != cut:
-                    result = result.with_threshold(cut)
-                elif alpha == written_alpha:
-                    return {current: shown_now}
-                return {current: (result, alpha), **files_of(result, alpha)}
-            except Exception as error:  # the files could not be written
-                return say(error)
+        def write(kind: str, result: Segmentation | None, view: dict) -> str:
+            """One file, as seen: with the threshold and the opacity in view."""
+            if result is None:
+                raise ConfigError("This result is no longer kept. Segment the image again.")
+            cut = cut_as_seen(result, view)
+            return actions.write_result(cut, folders.new(), view["opacity"], only=[kind])[kind]
 
-        inputs = [source, model, page_number, opacity]
+        def on_model(
+            name: str,
+            profile: gr.OAuthProfile | None = None,
+            token: gr.OAuthToken | None = None,
+        ) -> str:
+            """What the chosen checkpoint is; a refusal is told where the image is segmented."""
+            try:
+                return panel(name, load_model(name, sign_in.visitor(profile, token)))
+            except Exception as error:
+                return f'<p class="small">{html.escape(actions.plain_sentence(error))}</p>'
+
+        inputs = [source, model, page_number]
         upload.upload(
             on_upload,
             upload,
@@ -231,28 +232,13 @@ def build(default_model: str | None = None) -> gr.Blocks:
         chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)
         chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
-        page.load(on_load, opacity, [source, model, *result_outputs], **CAPACITY, **HIDDEN)
-        for slider, event in ((opacity, "opacity"), (threshold, "threshold")):
-            slider.change(None, slider, None, js=_tell_viewer(event), **HIDDEN)
-            slider.change(
-                on_slider,
-                [current, threshold, opacity],
-                [current, *downloads.values(), alert],
-                show_progress="hidden",
-                trigger_mode="always_last",  # a slider on its way: only where it came to rest
-                **CAPACITY,
-                **HIDDEN,
-            )
+        page.load(on_load, None, [source, model, *result_outputs], **CAPACITY, **HIDDEN)
+        connect(downloads, write, [current, in_view], f"(result) => [result, {seen()}]", alert)
+        model.change(on_model, model, about, show_progress="hidden", **HIDDEN)
+        page.load(on_model, model, about, show_progress="hidden", **HIDDEN)
         add_endpoint(folders)
     sign_in.hide_from_api(page)
     return page
-
-
-def _tell_viewer(event: str) -> str:
-    return (
-        "(value) => { document.getElementById('viewer')"
-        f".dispatchEvent(new CustomEvent('viewer:{event}', {{ detail: value }})); }}"
-    )
 
 
 def facts_of_image(image: Any) -> str:
@@ -274,6 +260,4 @@ def facts_of(result: Segmentation) -> str:
 
 
 def alert_html(sentence: str) -> str:
-    import html
-
     return f'<p role="alert" class="alert">{html.escape(sentence)}</p>'

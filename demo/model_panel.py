@@ -8,6 +8,16 @@ from unet_hf.errors import CheckpointError
 from unet_hf.facts import describe
 from unet_hf.hub import find_checkpoint
 
+STYLE = """
+.model { font-size: 13px; line-height: 1.45; padding: 2px; }
+.model .chips { display: flex; flex-wrap: wrap; gap: 4px 12px; margin: 0 0 6px; }
+.model .chips i { display: inline-block; width: 10px; height: 10px; border-radius: 3px;
+  margin-right: 5px; }
+.model dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; margin: 0; }
+.model dt { color: var(--body-text-color-subdued); }
+.model dd { margin: 0; overflow-wrap: anywhere; }
+"""
+
 
 def panel(name: str, model: UNet) -> str:
     """HTML for people who choose a checkpoint; says only what its own files say."""

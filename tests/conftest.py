@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from .browsing import browser, page  # noqa: F401  fixtures for every file
+
 ROOT = Path(__file__).parent.parent
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

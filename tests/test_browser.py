@@ -1,64 +1,21 @@
 """The demo as a visitor meets it, in a real Chromium without a way out of this machine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from demo.examples import haematoxylin
 from unet_hf import UNet
 from unet_hf.errors import ChannelMismatchError, NonFiniteImageError
+from unet_hf.overlay import color_table
 from unet_hf.synthetic import electron_micrograph
 
 from .bad_inputs import BAD_INPUTS
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, demo_url: str) -> Iterator[Page]:
-    """The demo, opened, its first example segmented. Fails on any script error, and on any
-    request to another host."""
-    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((demo_url, "data:", "blob:"))
-            else faults.append(f"asked for {request.url}")
-        ),
-    )
-    page.goto(demo_url)
-    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
-    yield page
-    toasts = page.locator("[data-testid=toast-body]").all_inner_texts()
-    context.close()
-    assert not faults
-    assert not toasts  # what goes wrong is said in a sentence on the page, never by "Error"
+from .viewing import read, silence, slide, viewer_of
 
 
 def serial(page: Page) -> int:
@@ -73,16 +30,6 @@ def wait_for_drawing_after(page: Page, before: int) -> None:
 
 def upload(page: Page, path: Path) -> None:
     page.locator("#upload input[type=file]").set_input_files(path)
-
-
-def pixels(page: Page) -> np.ndarray:
-    """(H, W, 3) uint8: what the canvas shows."""
-    width, height, values = page.evaluate(
-        """() => { const c = document.querySelector('#viewer canvas');
-        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);
-        return [d.width, d.height, Array.from(d.data)]; }"""
-    )
-    return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
 
 
 def download(page: Page, button: str, folder: Path) -> Path:
@@ -133,42 +80,48 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
         assert overlay.size == (160, 160)
 
 
-def test_opacity_and_threshold_are_drawn_while_the_server_is_silent(page: Page):
-    with_classes = pixels(page)
-    page.route("**/queue/**", lambda route: None)  # whoever asks the server waits for ever
-
-    slider = page.get_by_role("slider", name="Overlay opacity")
-    slider.evaluate(
-        "(s) => { s.value = 0; s.dispatchEvent(new Event('input', { bubbles: true })); }"
-    )
-    page.wait_for_timeout(300)
-    plain = pixels(page)
-    assert np.array_equal(plain, haematoxylin())  # opacity 0: the image itself
-    assert not np.array_equal(plain, with_classes)
-
-    share = page.locator("#viewer .legend b").nth(1).inner_text()
-    slider = page.locator("#threshold input[type=range]")
-    slider.evaluate(
-        "(s) => { s.value = 0.99; s.dispatchEvent(new Event('input', { bubbles: true })); }"
-    )
-    page.wait_for_timeout(300)
-    assert page.locator("#viewer .legend b").nth(1).inner_text() != share
-    page.unroute_all(behavior="ignoreErrors")
+def test_what_is_changed_in_the_viewer_is_drawn_while_the_server_is_silent(page: Page):
+    viewer = viewer_of(page)
+    nucleus = viewer.get_by_role("button", name="nucleus")
+    shown = nucleus.inner_text()
+    with silence(page):
+        slide(viewer, ".opacity", 0)
+        for pixel in read(viewer, 50):  # opacity 0: the image itself
+            assert pixel.color == tuple(haematoxylin()[pixel.y, pixel.x])
+        slide(viewer, ".opacity", 1)
+        nucleus.click()
+        expect(nucleus).to_have_attribute("aria-pressed", "false")
+        slide(viewer, ".threshold", 0.99)
+        assert nucleus.inner_text() != shown
+        for name in ("Outline", "Split", "Probability", "Uncertainty", "Zoom in", "Fit"):
+            viewer.get_by_role("button", name=name).click()
 
 
-def test_files_follow_the_threshold_slider(page: Page, tmp_path: Path):
-    slider = page.locator("#threshold input[type=range]")
-    slider.focus()
-    for _ in range(10):
-        slider.press("ArrowLeft")
-    chosen = float(slider.input_value())
-    expected = UNet.from_pretrained("unet-nuclei").segment(haematoxylin(), threshold=chosen)
-    for _ in range(20):  # the files are written after the slider has come to rest
+def test_the_pixel_under_the_pointer_is_that_of_the_downloaded_mask(page: Page, tmp_path: Path):
+    """At 200 places each: as opened, and close by at another threshold."""
+    viewer = viewer_of(page)
+    colors = color_table(UNet.from_pretrained("unet-nuclei").config["colors"])
+    slide(viewer, ".opacity", 1)
+    for threshold, closer in ((0.65, 0), (0.31, 4)):
+        slide(viewer, ".threshold", threshold)
+        for _ in range(closer):
+            viewer.get_by_role("button", name="Zoom in").click()
         with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
-            if np.array_equal(np.asarray(image), expected.mask):
-                return
-        page.wait_for_timeout(500)
-    pytest.fail(f"The mask never became that of threshold {chosen}.")
+            mask = np.asarray(image)
+        for pixel in read(viewer, 200, seed=closer):
+            assert pixel.label == ["background", "nucleus"][mask[pixel.y, pixel.x]]
+            assert pixel.color == tuple(colors[mask[pixel.y, pixel.x]])
+
+
+def test_files_are_written_as_seen(page: Page, tmp_path: Path):
+    viewer = viewer_of(page)
+    slide(viewer, ".threshold", 0.42)
+    slide(viewer, ".opacity", 0.8)
+    expected = UNet.from_pretrained("unet-nuclei").segment(haematoxylin(), threshold=0.42)
+    with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
+        assert np.array_equal(np.asarray(image), expected.mask)
+    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(expected.overlay(0.8)))
 
 
 def test_an_example_brings_its_own_checkpoint(page: Page):

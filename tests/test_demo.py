@@ -13,7 +13,8 @@ from gradio_client.exceptions import AppError
 from demo.actions import ResultFolders, plain_sentence, write_result
 from demo.interface import facts_of
 from demo.models import Offer, load_model
-from demo.viewer import show_result, threshold_levels
+from demo.transfer import threshold_levels
+from demo.viewer import show_result
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
 
@@ -62,9 +63,9 @@ def test_endpoint_takes_a_threshold(client, picture):
     assert summary["threshold"] == 0.9
 
 
-def test_only_segment_is_on_the_api_page(client):
+def test_three_endpoints_are_on_the_api_page(client):
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert list(endpoints["named_endpoints"]) == ["/segment"]
+    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models"]
     assert not endpoints["unnamed_endpoints"]
     parameters = endpoints["named_endpoints"]["/segment"]["parameters"]
     assert [p["parameter_name"] for p in parameters][:2] == ["image", "model"]
@@ -110,12 +111,12 @@ def test_the_drawn_mask_is_exactly_the_mask_at_every_threshold():
         assert np.array_equal(levels > step, probability > step / 100)
 
 
-def test_large_images_are_thinned_out_for_the_eye_only():
-    model = UNet(base_channels=2, depth=1, tile_size=512)
-    result = model.segment(np.zeros((10, 5000), np.uint8))
+def test_large_images_are_thinned_out_for_the_eye_only(monkeypatch):
+    monkeypatch.setattr("demo.viewer.MOST_PIXELS", 10_000)
+    result = UNet(base_channels=2, depth=1, tile_size=512).segment(np.zeros((10, 5000), np.uint8))
     view = show_result(result, 0.5)
     assert (view["width"], view["height"], view["step"]) == (5000, 10, 3)
-    assert "5000 × 10 px" in facts_of(result)
+    assert "drawn here at 1/3 of its size" in facts_of(result)
 
 
 def test_results_older_than_an_hour_are_deleted():

@@ -30,7 +30,6 @@ from unet_hf.errors import CheckpointAccessError
 from .conftest import _free_port, _wait_for_url
 from .hub import Files, Hub, client_environment, running_hub
 from .hub_faults import Refuses
-from .test_browser import browser  # noqa: F401
 
 TOKENS = {"hf_the_secret_of_alice": "alice", "hf_the_secret_of_bob": "bob"}
 ALICE, BOB = TOKENS
@@ -176,7 +175,8 @@ def test_the_folder_that_was_deployed_is_all_it_takes(space, picture):
     expected = UNet.from_pretrained("unet-isbi").segment(picture).mask
     assert np.array_equal(mask(client, picture, "unet-isbi"), expected)
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert [*endpoints["named_endpoints"], *endpoints["unnamed_endpoints"]] == ["/segment"]
+    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models"]
+    assert not endpoints["unnamed_endpoints"]
 
 
 def test_a_space_serves_what_its_owner_named_and_refuses_the_rest(space, hub, picture, tmp_path):
@@ -236,7 +236,7 @@ def test_the_page_offers_to_sign_in_on_a_space_and_nowhere_else(space, demo_url)
     ],
 )
 def test_the_address_names_the_checkpoint_the_page_opens_with(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     space: Space,
     asked: str,
     chosen: str,

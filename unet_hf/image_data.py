@@ -1,12 +1,13 @@
 """`ImageData`: pixels and what is known about them; and the checks every image goes through."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .errors import ImageTooLargeError, UnsupportedLayoutError
+from .pixel_size import PixelSize
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
@@ -25,6 +26,7 @@ class ImageData:
     page: int = 0
     pages: int = 1
     notes: tuple[str, ...] = field(default=())  # what was inferred or converted, in words
+    pixel_size: PixelSize | None = None  # as far as the file says
 
     @property
     def height(self) -> int:
@@ -54,6 +56,7 @@ class ImageData:
             "channels": self.channels,
             "page": self.page,
             "pages": self.pages,
+            "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
         }
 

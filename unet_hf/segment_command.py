@@ -7,15 +7,18 @@ from typing import Any
 
 from .__main__ import NEEDS_TRAIN, is_optional
 from .errors import UNetError
-from .segmentation import OUTPUTS
+from .instances import METHODS
+from .outputs import OF_OBJECTS, OUTPUTS, USUAL
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
 data set into one that has masks beside its images. What is finished is not computed again: a run
 that was stopped goes on when the same command is given again."""
 # Options that belong to one of the two kinds of input, with what they are if not given.
 FILE_OPTIONS = {
-    "page": None, "axes": None, "only": tuple(OUTPUTS), "alpha": 0.5, "jobs": 1, "device": "auto",
+    "page": None, "axes": None, "only": USUAL, "alpha": 0.5, "jobs": 1, "device": "auto",
+    "classes": None, "method": None, "min_size": None, "exclude_border": None, "pixel_size": None,
 }  # fmt: skip
+OBJECT_OPTIONS = ("classes", "method", "min_size", "exclude_border", "pixel_size")
 DATASET_OPTIONS = {
     "dataset_config_name": None, "dataset_revision": None, "split": None, "image_column": None,
     "push_to_hub": None, "private": False, "hub_token": None,
@@ -45,6 +48,9 @@ def run(arguments: list[str]) -> int:
     if not output:
         parser.error("say where the results go: --output.")
     del options["dataset_name"]
+    of_objects = [name for name in OBJECT_OPTIONS if options[name] is not None]
+    if of_objects and not set(options["only"]) & set(OF_OBJECTS):
+        parser.error(f"--{of_objects[0]} is for objects: add e.g. --only mask,objects.")
     return _segment_files(files, output, options)
 
 
@@ -52,7 +58,10 @@ def _segment_files(files: list[str], output: Path, options: dict[str, Any]) -> i
     from .batch.item import BatchOptions
     from .batch.run import FAILED, RESULTS, segment_files
 
-    batch = segment_files(files, output, BatchOptions(outputs=options.pop("only"), **options))
+    objects = {name: options.pop(name) for name in OBJECT_OPTIONS}
+    objects = {name: value for name, value in objects.items() if value is not None}
+    outputs = options.pop("only")
+    batch = segment_files(files, output, BatchOptions(outputs=outputs, objects=objects, **options))
     print(batch.summary())
     print(f"areas: {output / RESULTS}")
     if batch.failures:
@@ -80,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_model_options(parser.add_argument_group("model and results"))
     _add_file_options(parser.add_argument_group("files"))
+    _add_object_options(
+        parser.add_argument_group(
+            "objects of files", f"With --only and one of {', '.join(OF_OBJECTS)}."
+        )
+    )
     _add_dataset_options(
         parser.add_argument_group(
             "data set", "Under `accelerate launch`, all processes share the work."
@@ -127,7 +141,7 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     text = "one page of those with several, counted from 0 (default: all)"
     _add(group, "page", text, type=_page, metavar="all|N", **left_out)
     _add(group, "axes", "what the axes of TIFF and NPY files are, e.g. CYX", **left_out)
-    text = "what is written, with commas between (default: all four)"
+    text = f"what is written, with commas between (default: {','.join(USUAL)})"
     _add(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS), **left_out)
     text = "strength of the overlay's colours, 0 to 1 (default: 0.5)"
     _add(group, "alpha", text, type=float, metavar="A", **left_out)
@@ -138,6 +152,20 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "jobs", text, type=_jobs, metavar="N", **left_out)
     text = "default: a GPU if there is one"
     _add(group, "device", text, choices=("auto", "cpu", "cuda"), **left_out)
+
+
+def _add_object_options(group: argparse._ArgumentGroup) -> None:
+    left_out = {"default": argparse.SUPPRESS}
+    text = "names or ids, with commas between (default: all but class 0)"
+    _add(group, "classes", text, type=_names, metavar="A,B", **left_out)
+    text = "watershed: parts what touches, where it narrows (default: components)"
+    _add(group, "method", text, choices=METHODS, **left_out)
+    text = "leave out objects of fewer pixels (default: 0)"
+    _add(group, "min_size", text, type=_size, metavar="N", **left_out)
+    text = "leave out what touches the border of the image"
+    _add(group, "exclude_border", text, action="store_true", **left_out)
+    text = 'with its unit, e.g. "0.25 um" (default: what the file says)'
+    _add(group, "pixel_size", text, metavar="SIZE", **left_out)
 
 
 def _add_dataset_options(group: argparse._ArgumentGroup) -> None:
@@ -176,6 +204,16 @@ def _outputs(text: str) -> tuple[str, ...]:
             f"there is no {unknown[0]!r}; there are {', '.join(OUTPUTS)}"
         )
     return tuple(output for output in OUTPUTS if output in asked)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels from 0 on")
+    return int(text)
 
 
 def _jobs(text: str) -> int:

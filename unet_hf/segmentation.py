@@ -1,6 +1,5 @@
 """`segment`: the one way everything predicts, and `Segmentation`: what it returns."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Collection
@@ -14,14 +13,15 @@ import torch
 from torch import Tensor
 
 from .configuration import checked_threshold, checked_tile_size
-from .errors import ConfigError
-from .files import write_whole
 from .image_data import ImageData
 from .images import ImageSource, read_image
+from .outputs import USUAL, write_outputs
 from .overlay import color_table, draw_overlay, to_display
 from .tiling import mirrored
 
 if TYPE_CHECKING:
+    from .objects import Objects
+    from .pixel_size import PixelSize
     from .unet import UNet
 
 # On the CPU, PyTorch hands a convolution to oneDNN unless its input is one image of at most
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 # the same pixels of a large one. A batch of two always goes to oneDNN. (Twice the limit, as
 # `smallest_feature_map` is exact to a factor of 1.6.)
 SMALL_CONVOLUTION = 2 * 20480
-
-# What `Segmentation.save` writes, by name.
-OUTPUTS = {
-    "mask": "mask.png",
-    "overlay": "overlay.png",
-    "probabilities": "probabilities.tif",
-    "summary": "summary.json",
-}
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,43 @@ class Segmentation:
             for index, name in self.id2label.items()
         }
 
+    def objects(
+        self,
+        *,
+        classes: Collection[int | str] | int | str | None = None,
+        method: str = "components",
+        min_size: int = 0,
+        exclude_border: bool = False,
+        pixel_size: "PixelSize | tuple | str | None" = None,
+    ) -> "Objects":
+        """The single objects, measured.
+
+        Args:
+            classes: Names or ids; None: all but class 0, the ground between objects.
+            method: "components": what hangs together by the edges of pixels is one object.
+                "watershed": what touches is parted, too, where it narrows to less than 3/4 of
+                the thinner side; a low probability counts as a narrowing.
+            min_size: Objects of fewer pixels are left out.
+            exclude_border: Leaves out what touches the image's border and may be cut off.
+            pixel_size: (0.25, "µm"), or x, y and unit; None: what the file says, if anything.
+
+        Raises:
+            ConfigError: One of these is not usable, or scikit-image is not installed.
+
+        >>> objects = result.objects(method="watershed", min_size=20)  # doctest: +SKIP
+        >>> objects.table["area_px"].mean()  # doctest: +SKIP
+        """
+        from .objects import find_objects
+
+        return find_objects(
+            self,
+            classes=classes,
+            method=method,
+            min_size=min_size,
+            exclude_border=exclude_border,
+            pixel_size=pixel_size,
+        )
+
     def overlay(self, alpha: float = 0.5) -> PIL.Image.Image:
         """The image with the classes painted over it, RGB; alpha 0 shows the image alone."""
         return draw_overlay(to_display(self.image), self.mask, self.colors, alpha)
@@ -106,43 +135,31 @@ class Segmentation:
         folder: str | os.PathLike,
         alpha: float = 0.5,
         *,
-        only: Collection[str] = tuple(OUTPUTS),
+        only: Collection[str] = USUAL,
         prefix: str = "",
+        objects: "Objects | None" = None,
     ) -> dict[str, Path]:
         """Writes the result into `folder` (made if missing), each file at once or not at all.
 
         mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
-        deflate) and summary.json, or `only` some of them, their names after the `prefix`.
-        Returns their paths by name without prefix and ending.
+        deflate) and summary.json, or `only` some of all there are: also classes.tif (the mask
+        as uint8), and of the objects instances.tif (their ids, uint16 or uint32), objects.csv,
+        outlines.geojson (for QuPath), rois.zip (for ImageJ) and histogram.svg (of their areas).
+
+        Args:
+            prefix: What the files' names begin with.
+            objects: The objects that are meant, by default `self.objects()`.
+
+        Returns:
+            The files' paths by their names without prefix and ending.
 
         Raises:
-            ConfigError: `only` names something else, or `alpha` is not from 0 to 1.
+            ConfigError: `only` names something else, `alpha` is not from 0 to 1, or a package
+                is missing: `pip install "unet_hf[objects]"`.
         """
-        import tifffile
-
-        if unknown := sorted(set(only) - set(OUTPUTS)):
-            raise ConfigError(
-                f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}."
-            )
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        names = [self.id2label[index] for index in range(len(self.id2label))]
-        writers: dict[str, Callable[[Path], Any]] = {
-            "mask": lambda path: self.mask_image().save(path, format="PNG"),
-            "overlay": lambda path: self.overlay(alpha).save(path, format="PNG"),
-            "probabilities": lambda path: tifffile.imwrite(
-                path,
-                self.probabilities,
-                compression="zlib",
-                photometric="minisblack",
-                metadata={"axes": "CYX", "Labels": names},
-            ),
-            "summary": lambda path: path.write_text(json.dumps(self.summary(), indent=2)),
-        }
-        paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in OUTPUTS if name in only}
-        for name, path in paths.items():
-            write_whole(path, writers[name])
-        return paths
+        return write_outputs(
+            self, Path(folder), alpha=alpha, only=only, prefix=prefix, objects=objects
+        )
 
 
 def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:

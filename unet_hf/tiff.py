@@ -28,6 +28,7 @@ from .image_data import (
     say_pages,
     select_page,
 )
+from .pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import tifffile
@@ -68,11 +69,15 @@ def read_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Image
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
         pixels, converted = _plain_colors(pixels, directory, path.name)
         notes += converted
+        pixel_size, doubts = read_pixel_size(tiff, directory, tiff.series.index(series))
+        notes += doubts
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
             pixels = oriented(pixels, orientation)
             notes.append("rotated as the file's orientation tag says")
-    image = ImageData(pixels, path.name, "TIFF", found, page, len(places), tuple(notes))
+            if pixel_size and orientation >= 5:  # rows have become columns
+                pixel_size = pixel_size.turned()
+    image = ImageData(pixels, path.name, "TIFF", found, page, len(places), tuple(notes), pixel_size)
     return checked(say_pages(image), max_pixels)
 
 

@@ -6,15 +6,16 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..configuration import checked_threshold, checked_tile_size
 from ..errors import ConfigError, ImageNotFoundError, UNetError
-from ..segmentation import OUTPUTS
+from ..objects import check_options
+from ..outputs import OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
 from .inputs import InputFile
 from .records import Record
 
@@ -41,7 +42,8 @@ class BatchStoppedError(UNetError):
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How many images are segmented; `UNet.segment` and `Segmentation.save` explain most."""
+    """How many images are segmented; `UNet.segment`, `Segmentation.save` and, for what is in
+    `objects`, `Segmentation.objects` explain most."""
 
     model: str
     revision: str | None = None
@@ -49,7 +51,8 @@ class BatchOptions:
     tile_size: int | None = None
     page: int | None = None  # of every file; None: all pages
     axes: str | None = None
-    outputs: tuple[str, ...] = tuple(OUTPUTS)
+    outputs: tuple[str, ...] = USUAL
+    objects: dict[str, Any] = field(default_factory=dict)  # only what differs from the default
     alpha: float = 0.5
     jobs: int = 1
     overwrite: bool = False
@@ -78,6 +81,8 @@ class BatchOptions:
         if tile_size is None:
             tile_size = model.config["tile_size"]
         checked_tile_size(tile_size, model.geometry)
+        checked_outputs(self.outputs)
+        check_options(model.id2label, **self.objects)
         if not 0 <= self.alpha <= 1:
             raise ConfigError(
                 f"alpha={self.alpha!r} is not from 0 (image alone) to 1 (colours alone)."
@@ -137,6 +142,7 @@ class Job:
             "tile_size": options.tile_size,
             "axes": options.axes,
             "alpha": options.alpha,
+            **({"objects": options.objects} if options.objects else {}),
         }
 
 
@@ -210,7 +216,14 @@ def _segmented(
         progress=progress,
     )
     base = job.output / item.name
-    written = result.save(base.parent, options.alpha, only=options.outputs, prefix=f"{base.name}_")
+    wants_objects = set(options.outputs) & set(OF_OBJECTS)
+    written = result.save(
+        base.parent,
+        options.alpha,
+        only=options.outputs,
+        prefix=f"{base.name}_",
+        objects=result.objects(**options.objects) if wants_objects else None,
+    )
     areas = result.areas()
     # Other pages are looked at in their turn.
     notes = [note for note in result.notes if not note.startswith(f"page {item.page} of ")]

@@ -4,7 +4,7 @@ not stop the rest, and a run that was killed and started again ends as if it had
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,12 @@ class Batch:
         return f"{self.done} of {len(self.items)} segmented{known}{failed}"
 
 
-def segment_files(named: Sequence[str], output: Path, options: BatchOptions) -> Batch:
+def segment_files(
+    named: Sequence[str],
+    output: Path,
+    options: BatchOptions,
+    watch: Callable[[Batch], Progress] | None = None,
+) -> Batch:
     """Segments all images that are meant and writes their outputs into `output`.
 
     For `plates/a/1.tif` found in the folder plates these are `a/1_mask.png`, `a/1_overlay.png`,
@@ -70,6 +75,8 @@ def segment_files(named: Sequence[str], output: Path, options: BatchOptions) -> 
     Args:
         named: Files, folders and patterns, see `find_inputs`.
         output: The output folder; made if missing.
+        watch: Makes what is told of each step, of a run that is about to begin; None: the bar of
+            a terminal. Whatever it raises ends the run, a KeyboardInterrupt as Ctrl-C does.
 
     Raises:
         ImageNotFoundError, ConfigError, CheckpointError: Before anything is computed.
@@ -88,7 +95,7 @@ def segment_files(named: Sequence[str], output: Path, options: BatchOptions) -> 
             batch = Batch(items, job, Records(output))
             _plan(batch)
             try:
-                _run(batch, model)
+                _run(batch, model, watch or _bar)
             except KeyboardInterrupt:
                 with suppress(OSError):
                     clear_unfinished(output)  # of processes that were ended
@@ -202,9 +209,13 @@ def _check_ours(batch: Batch, files: list[str]) -> None:
             )
 
 
-def _run(batch: Batch, model: "UNet") -> None:
+def _bar(batch: Batch) -> Progress:
+    return Progress(len(batch.todo), "image")
+
+
+def _run(batch: Batch, model: "UNet", watch: Callable[[Batch], Progress]) -> None:
     """Segments what is to do; a line for each image that fails."""
-    with Progress(len(batch.todo), "image") as progress:
+    with watch(batch) as progress:
         if batch.items and not batch.todo:
             progress.say("everything is segmented already")
         elif before := len(batch.items) - len(batch.todo):

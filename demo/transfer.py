@@ -1,0 +1,97 @@
+"""What the viewer is sent: one file of arrays, deflated, and where each begins.
+
+Gradio's JSON would carry them as base64 and compare that text several times over; a file is
+fetched once, and the browser inflates it by itself.
+"""
+
+import time
+import uuid
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+from gradio.utils import get_upload_folder
+
+from .actions import KEEP_SECONDS
+
+STEPS = 100  # thresholds a unit of probability
+FINE = 600  # codes between two thresholds, see `probability_codes`
+FAST = 1  # zlib's level: the page waits for this more than for the bytes
+# What a browser has arrays for. Half floats go as float32, which holds each of them exactly.
+SENT_AS = {"bool": "uint8", "float16": "float32"}
+
+
+def write_planes(planes: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays (H, W) or (H, W, channels) -> {"data": Gradio's file, "planes": what is where}.
+
+    The file lies among Gradio's own, which it serves without a copy. Each has a name of its own:
+    two visitors with the same picture never write to one file.
+    """
+    path = _new_folder() / "pixels.bin"
+    described, start = [], 0
+    with path.open("wb") as file:
+        for name, plane in planes.items():
+            dtype = SENT_AS.get(str(plane.dtype), str(plane.dtype))
+            little = np.ascontiguousarray(plane).astype(np.dtype(dtype).newbyteorder("<"))
+            end = start + file.write(zlib.compress(little, FAST))
+            described.append({"name": name, "dtype": dtype, "start": start, "end": end})
+            start = end
+    return {"data": {"path": str(path), "meta": {"_type": "gradio.FileData"}}, "planes": described}
+
+
+def _new_folder() -> Path:
+    """Gradio forgets a file whose visitor left before it was sent: the old ones go here."""
+    root = Path(get_upload_folder()) / "viewer"
+    folder = root / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    oldest = time.time() - KEEP_SECONDS
+    for other in root.iterdir():
+        with suppress(FileNotFoundError):  # another visitor's transfer removed it just now
+            if other.stat().st_mtime < oldest:
+                rmtree(other, ignore_errors=True)
+    return folder
+
+
+def threshold_levels(probability: np.ndarray) -> np.ndarray:
+    """(H, W) float32 -> (H, W) uint8: how many of the thresholds 0, 0.01 ... 1 it exceeds.
+
+    `probability > k / 100` is then exactly `level > k`, in Python as in the browser.
+    """
+    # Off by one at most, where float32 rounds; the two comparisons that follow are exact.
+    level = np.clip(np.ceil(probability * np.float32(STEPS)), 0, STEPS).astype(np.int16)
+    level += probability > _thresholds(probability)[level]
+    return (level - (probability <= _thresholds(probability)[level - 1])).astype(np.uint8)
+
+
+def probability_codes(probability: np.ndarray) -> np.ndarray:
+    """(H, W) float32, 0 to 1 -> (H, W) uint16: level * `FINE` + the place between thresholds.
+
+    One number for both: `probability > k / 100` is exactly `code >= (k + 1) * FINE`, and
+    `(code - FINE + 0.5) / FINE / STEPS` is the probability to within 0.00001.
+    """
+    level = threshold_levels(probability)
+    below = _thresholds(probability)[level.astype(np.int16) - 1]
+    place = (probability - below) * np.float32(STEPS * FINE)
+    place = np.where(level == 0, 0, np.clip(place, 0, FINE - 1))
+    return level * np.uint16(FINE) + place.astype(np.uint16)
+
+
+def _thresholds(probability: np.ndarray) -> np.ndarray:
+    """0, 0.01 ... 1 as they are compared with it; then -1, which index -1 finds: below all."""
+    return np.array([*(step / STEPS for step in range(STEPS + 1)), -1]).astype(probability.dtype)
+
+
+def fixed_point(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """0 to 1 -> 0 to the largest whole number of `dtype`, rounded."""
+    return np.rint(np.clip(values, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """(classes, H, W) -> (H, W) float32: 0 sure of one class, 1 every class alike."""
+    total = np.zeros(probabilities.shape[1:], np.float32)
+    for plane in probabilities:  # one class at a time: no second copy of them all
+        total -= plane * np.log(np.maximum(plane, np.float32(1e-30)))
+    return total / np.float32(np.log(max(2, len(probabilities))))

@@ -1,0 +1,102 @@
+// Hands and keys. `hands(canvas, act)` turns pointers, wheel and keys into the few acts that the
+// viewer knows: panBy, zoomAt, point, pick, and those of `KEYS`.
+
+const KEYS = {
+  "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", "_": "zoomOut", "0": "fit", h: "help",
+  "?": "help", o: "outline", s: "split", v: "nextView", Enter: "pickMiddle",
+};
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STILL = 4;  // CSS pixels that a hand may tremble in a click
+
+function hands(canvas, act) {
+  const down = new Map();  // pointers that touch the picture
+  let moved = false;
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return { left: event.clientX - box.left, top: event.clientY - box.top };
+  };
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    if (down.size === 0) moved = false;
+    down.set(event.pointerId, { ...place(event), start: place(event) });
+    if (down.size > 1) moved = true;
+    act.point(place(event));
+  });
+
+  canvas.addEventListener("pointermove", (event) => {
+    const now = place(event), before = down.get(event.pointerId);
+    if (!before) return act.point(now);
+    const far = Math.hypot(now.left - before.start.left, now.top - before.start.top);
+    if (!moved && far < STILL) return;
+    moved = true;
+    if (down.size === 1) act.panBy(before.left - now.left, before.top - now.top);
+    if (down.size === 2) pinch(event.pointerId, before, now);
+    Object.assign(before, now);
+    act.point(now);
+  });
+
+  // The point between two fingers stays between them.
+  function pinch(moving, before, now) {
+    const [other] = [...down].filter(([id]) => id !== moving).map(([, pointer]) => pointer);
+    const spread = (finger) => Math.hypot(finger.left - other.left, finger.top - other.top) || 1;
+    const middle = (finger) => [(finger.left + other.left) / 2, (finger.top + other.top) / 2];
+    const [left, top] = middle(now), [oldLeft, oldTop] = middle(before);
+    act.zoomAt(spread(now) / spread(before), oldLeft, oldTop);
+    act.panBy(oldLeft - left, oldTop - top);  // last: a fitted picture has no room to move
+  }
+
+  const lift = (event) => {
+    if (!down.delete(event.pointerId)) return;
+    if (event.type === "pointerup" && !moved && down.size === 0) act.pick(place(event));
+  };
+  canvas.addEventListener("pointerup", lift);
+  canvas.addEventListener("pointercancel", lift);
+  canvas.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") act.point(null);
+  });
+
+  // A wheel that cannot zoom out any further scrolls the page.
+  canvas.addEventListener("wheel", (event) => {
+    const { left, top } = place(event);
+    const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
+    if (act.zoomAt(Math.exp(-Math.max(-200, Math.min(200, pixels)) / 400), left, top)) {
+      event.preventDefault();
+    }
+  }, { passive: false });
+  canvas.addEventListener("dblclick", (event) => {
+    const { left, top } = place(event);
+    act.zoomAt(2, left, top);
+  });
+
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const name = KEYS[event.key];
+    if (event.key in ARROWS) act.step(...ARROWS[event.key], event.shiftKey);
+    else if (name) act[name]();
+    else if (/^[1-9]$/.test(event.key)) act.toggleClass(Number(event.key) - 1);
+    else return;
+    event.preventDefault();
+  });
+}
+
+// The line between before and after: dragged, or moved by arrow keys.
+function divides(divider, stageElement, act) {
+  divider.addEventListener("pointerdown", (event) => {
+    divider.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    divider.focus();
+  });
+  divider.addEventListener("pointermove", (event) => {
+    if (!divider.hasPointerCapture(event.pointerId)) return;
+    const box = stageElement.getBoundingClientRect();
+    act.splitAt((event.clientX - box.left) / box.width);
+  });
+  divider.addEventListener("keydown", (event) => {
+    const shift = { ArrowLeft: -0.02, ArrowRight: 0.02 }[event.key];
+    if (!shift) return;
+    act.splitAt(Number(divider.getAttribute("aria-valuenow")) / 100 + shift);
+    event.preventDefault();
+  });
+}

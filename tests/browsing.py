@@ -1,0 +1,50 @@
+"""A real Chromium without a way out of this machine, and the demo opened in it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, demo_url: str) -> Iterator[Page]:
+    """The demo, opened, its first example segmented. Fails on any script error, and on any
+    request to another host."""
+    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((demo_url, "data:", "blob:"))
+            else faults.append(f"asked for {request.url}")
+        ),
+    )
+    page.goto(demo_url)
+    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
+    yield page
+    toasts = page.locator("[data-testid=toast-body]").all_inner_texts()
+    context.close()
+    assert not faults
+    assert not toasts  # what goes wrong is said in a sentence on the page, never by "Error"

@@ -1,0 +1,202 @@
+"""Objects as files: from Python, from the command line, and in one zip that can be made again."""
+
+import json
+import os
+import shlex
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+import torch
+
+from unet_hf import UNet
+from unet_hf.__main__ import main
+from unet_hf.bundle import RECIPE, Recipe, write_bundle
+from unet_hf.errors import ConfigError
+from unet_hf.outputs import OF_OBJECTS, OUTPUTS, USUAL
+
+from .drawn import drawn
+from .test_command_line import status_of
+
+
+@pytest.fixture(scope="module")
+def cells() -> np.ndarray:
+    """(40, 50) bool, several objects."""
+    noise = np.random.default_rng(0).random((8, 10)) < 0.4
+    return np.kron(noise, np.ones((5, 5), bool))
+
+
+@pytest.fixture
+def model(tmp_path, gray_image) -> Path:
+    """A small network whose masks show both classes."""
+    torch.manual_seed(0)
+    network = UNet(base_channels=2, depth=1, id2label={"0": "ground", "1": "cell"}).eval()
+    median = float(np.median(network.segment(gray_image).probabilities[1]))
+    network.config["threshold"] = round(median, 4)
+    network.save_pretrained(tmp_path / "network")
+    return tmp_path / "network"
+
+
+@pytest.fixture
+def picture(tmp_path, gray_image) -> Path:
+    PIL.Image.fromarray(gray_image).save(tmp_path / "my slice.png")
+    return tmp_path / "my slice.png"
+
+
+def test_nothing_of_objects_is_written_unless_it_is_asked_for(cells, tmp_path):
+    assert sorted(drawn(cells).save(tmp_path)) == sorted(USUAL)
+    assert len(list(tmp_path.iterdir())) == len(USUAL)
+
+
+def test_every_output_is_of_the_images_size_and_of_the_same_objects(cells, tmp_path):
+    result = drawn(cells)
+    objects = result.objects(pixel_size=(0.5, "µm"))
+    paths = result.save(tmp_path, only=OUTPUTS, prefix="a_", objects=objects)
+    assert {path.name for path in paths.values()} == {f"a_{name}" for name in OUTPUTS.values()}
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths.values()}
+    assert np.array_equal(tifffile.imread(paths["classes"]), result.mask)
+    assert np.array_equal(tifffile.imread(paths["instances"]), objects.labels)
+    assert paths["objects"].read_text("utf-8") == objects.csv()
+    assert len(json.loads(paths["outlines"].read_text())["features"]) == len(objects)
+    assert len(zipfile.ZipFile(paths["rois"]).namelist()) == len(objects)
+    assert paths["histogram"].read_text("utf-8").startswith("<svg")
+    with tifffile.TiffFile(paths["instances"]) as tiff:  # readers find the size of a pixel
+        assert tiff.pages.first.tags.valueof("ResolutionUnit") == 3
+        assert tiff.pages.first.tags.valueof("XResolution") == (20_000, 1)
+    with tifffile.TiffFile(paths["classes"]) as tiff:
+        assert tiff.shaped_metadata[0]["Classes"] == ["ground", "cell"]
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(65_535, np.uint16), (65_536, np.uint32)])
+def test_ids_take_16_bits_while_they_fit_and_32_beyond(count, dtype):
+    ids = np.arange(1, count + 1, dtype=np.int32)
+    objects = replace(drawn(np.ones((1, 1))).objects(), labels=ids[None], table={"id": ids})
+    assert objects.instances().dtype == dtype
+    assert objects.instances().max() == count
+
+
+def test_an_unknown_output_is_refused_before_anything_is_written(cells, tmp_path):
+    with pytest.raises(ConfigError, match="There is no output tables; there are mask, "):
+        drawn(cells).save(tmp_path / "out", only=["mask", "tables"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "output"), [("skimage", "objects"), ("skimage", "histogram"), ("roifile", "rois")]
+)
+def test_a_missing_package_is_named_before_anything_is_written(
+    cells, tmp_path, monkeypatch, package, output
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    if package == "skimage":
+        monkeypatch.setitem(sys.modules, "skimage.measure", None)
+    with pytest.raises(ConfigError, match=r'not installed.*pip install "unet_hf\[objects\]"'):
+        drawn(cells).save(tmp_path / "out", only=["mask", output])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_writes_what_python_writes(model, picture, tmp_path):
+    out = tmp_path / "out"
+    options = ["--method", "watershed", "--min-size", "4", "--exclude-border", "--classes", "cell"]
+    arguments = ["segment", picture, "--model", model, "--output", out, *options]
+    assert status_of(*arguments, "--pixel_size", "0.25 um", "--only", ",".join(OF_OBJECTS)) == 0
+    result = UNet.from_pretrained(model).segment(picture)
+    objects = result.objects(
+        classes="cell", method="watershed", min_size=4, exclude_border=True, pixel_size="0.25 um"
+    )
+    assert len(objects) > 1
+    saved = result.save(tmp_path / "saved", only=OF_OBJECTS, objects=objects)
+    for path in saved.values():
+        assert (out / f"my slice_{path.name}").read_bytes() == path.read_bytes()
+    assert sorted(saved) == sorted(OF_OBJECTS)
+
+
+def test_objects_found_another_way_are_computed_again_the_same_ones_are_not(
+    model, picture, tmp_path, capsys
+):
+    table = tmp_path / "out" / "my slice_objects.csv"
+    arguments = ["segment", picture, "--model", model, "--output", tmp_path / "out"]
+    assert status_of(*arguments, "--only", "mask,objects") == 0
+    assert status_of(*arguments, "--only", "mask,objects") == 0
+    assert "1 of 1 segmented (1 of them before)" in capsys.readouterr().out
+    every = table.read_text().count("\n")
+    assert status_of(*arguments, "--only", "mask,objects", "--min_size", "30") == 0
+    assert "before" not in capsys.readouterr().out
+    assert table.read_text().count("\n") < every
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--min_size", "3"], "--min_size is for objects: add e.g. --only mask,objects"),
+        (["--only", "objects", "--min_size", "few"], "'few' is not a number of pixels"),
+        (["--only", "objects", "--method", "magic"], "invalid choice: 'magic'"),
+        (["--only", "objects", "--classes", "nerve"], "There is no class 'nerve'"),
+        (["--only", "objects", "--pixel_size", "3"], "is not a size with its unit"),
+        (["--only", "rois,shapes"], "there is no 'shapes'"),
+    ],
+)
+def test_the_command_line_refuses_before_it_computes(
+    model, picture, tmp_path, capsys, options, words
+):
+    out = tmp_path / "out"
+    assert status_of("segment", picture, "--model", model, "--output", out, *options) != 0
+    assert words in capsys.readouterr().err
+    assert not out.exists() or not list(out.glob("*_*"))
+
+
+def test_the_bundle_holds_everything_and_its_lines_give_it_again(
+    model, picture, tmp_path, monkeypatch
+):
+    result = UNet.from_pretrained(model).segment(picture, threshold=0.5)
+    objects = result.objects(method="watershed", min_size=2, pixel_size=(0.25, "µm"))
+    recipe = Recipe(str(model), alpha=0.3)
+    write_bundle(result, tmp_path / "all.zip", recipe, objects)
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    assert content.keys() == {*OUTPUTS.values(), RECIPE}
+    lines = content[RECIPE].decode()
+    python, command = recipe.python(result, objects), recipe.command(result, objects)
+    assert python in lines
+    assert command in lines
+
+    monkeypatch.chdir(tmp_path)
+    exec(python, {})
+    assert main(shlex.split(command)[3:]) == 0
+    for name in set(OUTPUTS.values()) - {"summary.json"}:  # which tells seconds
+        assert Path("out", name).read_bytes() == content[name]
+        assert Path("out", f"my slice_{name}").read_bytes() == content[name]
+
+
+def test_the_lines_name_page_axes_commit_and_what_was_chosen(tmp_path):
+    pages = np.random.default_rng(0).integers(0, 255, (3, 20, 20), dtype=np.uint8)
+    tifffile.imwrite(
+        tmp_path / "it's.tif", pages, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
+    result = UNet(base_channels=2, depth=1).segment(tmp_path / "it's.tif", page=2)
+    objects = result.objects(classes=[0, 1], exclude_border=True)
+    recipe = Recipe("org/net", revision="abc", axes="ZYX")
+    python, command = recipe.python(result, objects), recipe.command(result, objects)
+    assert "UNet.from_pretrained('org/net', revision='abc')" in python
+    assert """segment("it's.tif", page=2, axes='ZYX', threshold=0.5)""" in python
+    assert "result.objects(classes=[0, 1], exclude_border=True)" in python
+    words = shlex.split(command)
+    assert words[:5] == ["python", "-m", "unet_hf", "segment", "it's.tif"]
+    assert words[words.index("--page") :][:4] == ["--page", "2", "--axes", "ZYX"]
+    assert words[words.index("--classes") + 1] == "0,1"
+    assert words[-1] == "--exclude_border"
+
+
+def test_an_interrupted_bundle_is_not_there(cells, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        write_bundle(drawn(cells), tmp_path / "all.zip", Recipe("unet-isbi"))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,138 @@
+"""The table of objects as a visitor meets it, on a page of its own, in a real browser."""
+
+import re
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from demo.objects_table import in_words, objects_table, show_objects
+from unet_hf.objects import Objects
+
+from .drawn import drawn
+
+
+@pytest.fixture(scope="module")
+def objects() -> Objects:
+    """400 rectangles of many sizes."""
+    mask = np.zeros((400, 400), bool)
+    rng = np.random.default_rng(0)
+    for top in range(0, 400, 20):
+        for left in range(0, 400, 20):
+            height, width = rng.integers(2, 18, 2)
+            mask[top : top + height, left : left + width] = True
+    return drawn(mask, pixel_size=None).objects(pixel_size=(0.5, "µm"))
+
+
+@pytest.fixture
+def page(browser: Browser, objects: Objects) -> Iterator[Page]:
+    """A page with the table alone, and what it told Python."""
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        table = objects_table()
+        told = gr.JSON(elem_id="told")
+        few, none = gr.Button("few"), gr.Button("none")
+
+        def chosen(event: gr.EventData) -> dict:
+            return {"id": event.id, "box": event.box}
+
+        table.select(chosen, None, told, api_visibility="private")
+        blocks.load(lambda: show_objects(objects), None, table)
+        few.click(lambda: show_objects(drawn(np.eye(3)).objects()), None, table)
+        none.click(lambda: show_objects(drawn(np.zeros((3, 3))).objects()), None, table)
+    _, url, _ = blocks.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
+    )
+    context = browser.new_context(viewport={"width": 1100, "height": 900})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    expect(page.locator("#objects tr.row").first).to_be_visible(timeout=30_000)
+    yield page
+    context.close()
+    blocks.close()
+    assert not faults
+
+
+def column(page: Page, number: int) -> list[str]:
+    return page.locator(f"#objects tr.row td:nth-child({number})").all_inner_texts()
+
+
+def test_the_rows_in_sight_are_there_and_the_words_and_the_histogram(page: Page, objects: Objects):
+    expect(page.locator("#objects .words")).to_have_text(in_words(objects))
+    expect(page.locator("#objects .histogram rect")).not_to_have_count(0)
+    expect(page.locator("#objects thead")).to_contain_text("area (µm²)")
+    assert 10 <= page.locator("#objects tr.row").count() < 60 < len(objects)
+    assert column(page, 1)[:3] == ["1", "2", "3"]
+
+
+def test_a_head_sorts_by_its_column_and_again_the_other_way(page: Page, objects: Objects):
+    head = page.get_by_role("button", name="area (µm²)")
+    areas = objects.table["area_um2"]
+    for click, expected in ((1, areas.min()), (2, areas.max())):
+        head.click()
+        direction = {1: "ascending", 2: "descending"}[click]
+        cell = page.locator("#objects th", has=page.get_by_role("button", name="area (µm²)"))
+        expect(cell).to_have_attribute("aria-sort", direction)
+        assert float(column(page, 3)[0]) == expected
+    page.get_by_role("button", name="no.").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#objects tr.row td").first).to_have_text("1")
+
+
+def test_a_chosen_row_tells_python_and_scripts_the_id_and_the_box(page: Page, objects: Objects):
+    page.evaluate(
+        "() => document.addEventListener('objects:select', (e) => { window.told = e.detail; })"
+    )
+    page.get_by_role("button", name="area (µm²)").click()
+    row = page.locator("#objects tr.row").nth(4)
+    number = int(row.get_attribute("data-id"))
+    row.click()
+    table = {name: values[number - 1] for name, values in objects.table.items()}
+    box = {
+        "x": table["left_px"],
+        "y": table["top_px"],
+        "width": table["right_px"] - table["left_px"],
+        "height": table["bottom_px"] - table["top_px"],
+    }
+    assert page.evaluate("window.told") == {"id": number, "box": box}
+    told = page.locator("#told")
+    expect(told).to_contain_text(re.compile(rf"id\D+{number}\b"))
+    expect(told).to_contain_text(re.compile(rf"height\D+{box['height']}\b"))
+    expect(page.locator("#objects tr[aria-current]")).to_have_attribute("data-id", f"{number}")
+
+
+def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
+    name = (
+        "(id) => document.querySelector('#objects .objects')"
+        ".dispatchEvent(new CustomEvent('objects:highlight', { detail: id }))"
+    )
+    page.evaluate(name, 350)
+    marked = page.locator("#objects tr[aria-current]")
+    expect(marked).to_have_attribute("data-id", "350")
+    expect(marked).to_be_in_viewport()
+    page.evaluate(name, None)
+    expect(marked).to_have_count(0)
+    expect(page.locator("#told")).not_to_contain_text("id")  # nobody chose it
+
+
+def test_the_arrow_keys_walk_through_the_rows(page: Page):
+    page.locator("#objects .scroll").focus()
+    marked = page.locator("#objects tr[aria-current]")
+    for key, expected in (("ArrowDown", 1), ("PageDown", 11), ("PageDown", 21), ("ArrowUp", 20)):
+        page.keyboard.press(key)
+        expect(marked).to_have_attribute("data-id", f"{expected}")
+    expect(marked).to_be_in_viewport()
+
+
+def test_another_result_takes_the_place_of_the_first(page: Page):
+    page.locator("#objects tr.row").nth(2).click()
+    page.get_by_role("button", name="few").click()
+    expect(page.locator("#objects tr.row")).to_have_count(3)
+    expect(page.locator("#objects tr[aria-current]")).to_have_count(0)
+    expect(page.locator("#objects thead")).to_contain_text("area (px²)")
+    page.get_by_role("button", name="none").click()
+    expect(page.locator("#objects .words")).to_have_text("0 objects: 0 cell.")
+    expect(page.locator("#objects table")).to_be_hidden()

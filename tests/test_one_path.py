@@ -1,0 +1,80 @@
+"""There is no second way: Python, the command line, the endpoint and the browser's download give
+the same mask, byte for byte."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from gradio_client import Client, handle_file
+from playwright.sync_api import expect, sync_playwright
+
+from unet_hf import UNet
+from unet_hf.synthetic import electron_micrograph
+
+from .browsing import FLAGS
+from .conftest import ROOT
+
+NAMES = ("slice.tif", "deep.tif")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> dict[str, Path]:
+    """Gray, 8 bits and 16 bits, of odd sizes; the second with two pages."""
+    folder = tmp_path_factory.mktemp("images")
+    drawn = electron_micrograph(257, 30).image[:, :201]
+    tifffile.imwrite(folder / "slice.tif", drawn)
+    pages = np.stack([drawn, drawn[::-1]]).astype(np.uint16) * 100
+    tifffile.imwrite(folder / "deep.tif", pages, photometric="minisblack")
+    return {name: folder / name for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def by_python(images, tmp_path_factory) -> dict[str, bytes]:
+    model, folder = UNet.from_pretrained("unet-isbi"), tmp_path_factory.mktemp("python")
+    return {
+        name: model.segment(path).save(folder / name)["mask"].read_bytes()
+        for name, path in images.items()
+    }
+
+
+def test_the_command_line_writes_the_mask_that_python_writes(images, by_python, tmp_path):
+    command = ["segment", *map(str, images.values()), "--model", "unet-isbi", "--page", "0"]
+    subprocess.run(
+        [sys.executable, "-m", "unet_hf", *command, "--output", str(tmp_path / "out")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    for name in NAMES:
+        (written,) = (tmp_path / "out").glob(f"{Path(name).stem}*_mask.png")
+        assert written.read_bytes() == by_python[name]
+
+
+def test_the_endpoint_answers_the_mask_that_python_writes(images, by_python, demo_url, tmp_path):
+    client = Client(demo_url, verbose=False, download_files=str(tmp_path))
+    for name, path in images.items():
+        _, mask, _ = client.predict(handle_file(path), "unet-isbi", api_name="/segment")
+        assert Path(mask).read_bytes() == by_python[name]
+
+
+def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, demo_url, chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_context(accept_downloads=True).new_page()
+        page.goto(f"{demo_url}/?model=unet-isbi")
+        save = page.get_by_role("button", name="Mask (PNG)")
+        expect(save).to_be_enabled(timeout=60_000)
+        for name, path in images.items():
+            page.locator("#upload input[type=file]").set_input_files(path)
+            expect(page.locator("#facts")).to_contain_text("201 × 257")
+            expect(save).to_be_disabled()
+            page.locator("#segment").click()
+            expect(save).to_be_enabled(timeout=60_000)
+            with page.expect_download() as download:
+                save.click()
+            assert Path(download.value.path()).read_bytes() == by_python[name]
+            page.get_by_label("Clear").first.click()
+        browser.close()

@@ -1,0 +1,472 @@
+"""Ground truth, comparison and batch as a visitor meets them, in a real browser.
+
+Each tab stands on a page of its own, served by this very process, so that a test can hold a
+prediction back until it has seen what it wants to see.
+"""
+
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from demo import actions, batch_job
+from demo.batch_tab import batch_tab
+from demo.compare_tab import compare_tab
+from demo.device import CAPACITY
+from demo.models import LOCAL, load_model
+from demo.truth_tab import truth_tab
+from demo.viewer import show_result, viewer
+from unet_hf import UNet
+from unet_hf.comparison import disagreement, score
+from unet_hf.synthetic import fluorescence_nuclei
+
+SIZE, IMAGES, CORRUPT = 96, 20, 7
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    return fluorescence_nuclei(SIZE, 6, seed=3)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, drawing) -> Iterator[str]:
+    """A small network that may be asked for, whose masks show both classes."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    network = UNet(base_channels=2, depth=1, id2label={"0": "ground", "1": "cell"}).eval()
+    median = float(np.median(network.segment(drawing.image).probabilities[1]))
+    network.config["threshold"] = round(median, 4)
+    network.save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LOCAL, str(folder))
+        yield str(folder)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory, drawing) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "nuclei.png"
+    PIL.Image.fromarray(drawing.image).save(path)
+    return path
+
+
+@pytest.fixture
+def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
+    """served(build) is the page that `build` fills, opened. Fails on any script error, on any
+    request to another host, and on Gradio's own red toasts."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    contexts, pages, faults = [], [], []
+
+    def open_page(url: str) -> Page:
+        context = browser.new_context(
+            accept_downloads=True, viewport={"width": 1280, "height": 900}
+        )
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((url, "data:", "blob:"))
+                else faults.append(f"asked for {request.url}")
+            ),
+        )
+        page.goto(url)
+        contexts.append(context)
+        return page
+
+    def serve(build: Callable[[], None]) -> Page:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            build()
+        _, url, _ = blocks.launch(
+            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
+        )
+        pages.append(blocks)
+        page = open_page(url)
+        page.another = lambda: open_page(url)  # a second visitor
+        return page
+
+    yield serve
+    toasts = []
+    for context in contexts:
+        for page in context.pages:
+            toasts += page.locator("[data-testid=toast-body]").all_inner_texts()
+        context.close()
+    for blocks in pages:
+        blocks.close()
+    assert not faults
+    assert not toasts
+
+
+# ---------------------------------------------------------------- ground truth
+
+
+@pytest.fixture
+def truth_page(served: Callable, tiny: str, picture: Path) -> Page:
+    def build() -> None:
+        current = gr.State(None)
+        button = gr.Button("Segment")
+        ready = gr.Markdown(elem_id="ready")
+        button.click(
+            lambda: (actions.segment_file(str(picture), tiny), "ready"), None, [current, ready]
+        )
+        truth_tab(current)
+
+    return served(build)
+
+
+def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, tmp_path: Path):
+    page = truth_page
+    PIL.Image.fromarray(drawing.label * np.uint8(255)).save(tmp_path / "truth.png")
+    expected = score(actions.segment_file(str(picture), tiny), drawing.label)
+
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    alert = page.locator("#truth_scores [role=alert]")
+    expect(alert).to_have_text("Segment an image first, then drop its mask here.")
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#ready")).to_have_text("ready")
+    page.get_by_role("button", name="Score again").click()
+
+    scores = page.locator("#truth_scores")
+    expect(scores).to_contain_text(f"{expected.iou['cell']:.4f}")
+    expect(scores).to_contain_text(f"{expected.dice['ground']:.4f}")
+    expect(scores).to_contain_text(f"{expected.pixel_accuracy:.4f}")
+    expect(scores).to_contain_text("values 0 and 255 read as classes 0 and 1")
+    errors = expected.errors()
+    buttons = page.locator("#truth_errors button")
+    expect(buttons).to_have_count(min(len(errors), 100))
+    expect(buttons.first).to_contain_text(f"{errors[0].pixels:,} px".replace(",", " "))
+    expect(page.locator("#truth_viewer canvas")).to_be_visible()
+
+
+def test_the_threshold_in_view_is_the_one_that_is_scored(
+    served: Callable, tiny: str, picture: Path, drawing, tmp_path: Path
+):
+    result = actions.segment_file(str(picture), tiny)
+
+    def build() -> None:
+        show = gr.Button("Show")
+        main = viewer("viewer")
+        show.click(lambda: show_result(result), None, main)
+        truth_tab(gr.State(lambda: result), main_viewer="viewer")
+
+    page = served(build)
+    PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    scores = page.locator("#truth_scores")
+    expect(scores).to_contain_text(f"Scored at the threshold {result.threshold:g}.")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#viewer canvas.drawn")).to_be_visible()
+    page.locator("#viewer input.threshold").evaluate(
+        "(s) => { s.value = 0.6; s.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.get_by_role("button", name="Score again").click()
+    expect(scores).to_contain_text("Scored at the threshold 0.6.")
+    expected = score(result.with_threshold(0.6), drawing.label)
+    expect(scores).to_contain_text(f"{expected.dice['cell']:.4f}")
+
+
+def test_a_click_on_an_error_flies_there_without_the_server(
+    truth_page: Page, drawing, tiny, picture, tmp_path: Path
+):
+    page = truth_page
+    PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#ready")).to_have_text("ready")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    second = page.locator("#truth_errors button").nth(1)
+    expect(second).to_be_visible()
+    page.evaluate(
+        """() => document.querySelector('#truth_viewer .viewer').addEventListener(
+        'viewer:fly', (event) => { window.flown = event.detail; })"""
+    )
+    drawn = page.locator("#truth_viewer canvas.drawn")
+    expect(drawn).to_be_visible()
+    before = page.locator("#truth_viewer .viewer").get_attribute("data-camera")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    second.click()
+    x, y, width, height = (
+        score(actions.segment_file(str(picture), tiny), drawing.label).errors()[1].box
+    )
+    box = {"x": x, "y": y, "width": width, "height": height}
+    assert page.evaluate("window.flown") == box
+    page.wait_for_function(
+        """(before) => document.querySelector('#truth_viewer .viewer').dataset.camera !== before""",
+        arg=before,
+    )
+    expect(second).to_have_attribute("aria-current", "true")
+    assert not [url for url in asked if "queue" in url]
+
+
+def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
+    page = truth_page
+    PIL.Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "other.png")
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#ready")).to_have_text("ready")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "other.png")
+    expect(page.locator("#truth_scores [role=alert]")).to_contain_text(
+        f"other.png is 20 x 10 pixels, the image {SIZE} x {SIZE}."
+    )
+
+
+# ---------------------------------------------------------------- comparison
+
+
+@pytest.fixture
+def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
+    def build() -> None:
+        source, number = gr.State(str(picture)), gr.Number(0, visible=False)
+        compare_tab(source, number, [tiny, "unet-nuclei"], True, tiny)
+
+    return served(build)
+
+
+def test_two_thresholds_are_compared(compare_page: Page, tiny: str, picture: Path):
+    page = compare_page
+    a, b = (actions.segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
+    expected = disagreement(a, b)
+    page.locator("#compare_threshold_a textarea, #compare_threshold_a input").fill("0.45")
+    page.locator("#compare_threshold_b textarea, #compare_threshold_b input").fill("0.55")
+    page.get_by_role("button", name="Compare").click()
+    told = page.locator("#compare_told")
+    expect(told).to_contain_text(f"They differ in {100 * expected.share:.2f} % of the pixels")
+    expect(told.locator("td", has_text=re.compile(r"^\d+\.\d\d s$"))).to_have_count(2)  # timings
+    expect(page.locator("#compare_regions button")).to_have_count(min(len(expected.regions()), 100))
+    for elem_id in ("compare_a", "compare_b", "compare_map"):
+        expect(page.locator(f"#{elem_id} canvas")).to_be_visible()
+
+
+def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
+    page = compare_page
+    box = page.locator("#compare_model_b input")
+    box.fill("unet-isbi")
+    box.press("Enter")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare_told [role=alert]")).to_contain_text(
+        "One tells ground, cell apart, the other membrane, cell."
+    )
+
+
+def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monkeypatch):
+    monkeypatch.setattr(actions, "predict", lambda *_, **__: pytest.fail("it was computed"))
+    compare_page.get_by_role("button", name="Compare").click()
+    expect(compare_page.locator("#compare_told [role=alert]")).to_contain_text(
+        "A and B are the same."
+    )
+
+
+# ---------------------------------------------------------------- batch
+
+
+class Gate:
+    """Lets so many predictions through, and says which were asked for."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.asked: list[str] = []
+        self._permits = threading.Semaphore(0)
+        real = actions.predict
+
+        def predict(model, image, *arguments, **options):
+            self.asked.append(image.source)
+            self._permits.acquire()
+            return real(model, image, *arguments, **options)
+
+        monkeypatch.setattr(actions, "predict", predict)
+
+    def let(self, count: int) -> None:
+        self._permits.release(count)
+
+
+@pytest.fixture
+def gate(monkeypatch) -> Iterator[Gate]:
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.let(1000)  # nobody stays behind it
+
+
+@pytest.fixture
+def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
+    def build() -> None:
+        model = gr.Textbox(tiny, label="Checkpoint")
+        batch_tab(model, actions.ResultFolders())
+        other = gr.Button("Somebody else's image")
+        answer = gr.Markdown(elem_id="answer")
+
+        def segment() -> str:
+            return str(load_model(tiny).segment(picture).summary()["size"])
+
+        other.click(segment, None, answer, **CAPACITY)
+
+    return served(build)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A zip of twenty images in two folders, one of them corrupt, and a text."""
+    with zipfile.ZipFile(tmp_path / "plates.zip", "w") as archive:
+        for number in range(IMAGES):
+            path = tmp_path / "image.png"
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 48), dtype=np.uint8)
+            PIL.Image.fromarray(pixels).save(path)
+            if number == CORRUPT:
+                path.write_bytes(path.read_bytes()[:100])
+            archive.write(path, f"plate{number % 2}/{number:02d}.png")
+        archive.writestr("notes.txt", "no image")
+    return tmp_path / "plates.zip"
+
+
+def state(page: Page):
+    return page.locator("#batch_progress [role=status]")
+
+
+def drop(page: Page, path: Path) -> None:
+    page.locator("#batch_upload input[type=file]").set_input_files(path)
+    expect(page.locator("#batch_run")).to_be_enabled()
+
+
+def test_twenty_images_one_corrupt_stopped_and_resumed(
+    batch_page: Page, images: Path, gate: Gate, tiny: str, tmp_path: Path
+):
+    page = batch_page
+    drop(page, images)
+    expect(state(page)).to_have_text("20 image files, ready.")
+    expect(page.locator("#batch_progress")).to_contain_text("notes.txt is no image by its ending")
+
+    gate.let(5)
+    page.locator("#batch_run").click()
+    expect(state(page)).to_contain_text("5 of 20 segmented")
+    expect(state(page)).to_contain_text("left")
+    page.locator("#batch_stop").click()
+    expect(page.locator("#batch_stop")).to_be_disabled()
+    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    gate.let(1)  # the image at hand
+    expect(state(page)).to_have_attribute("data-state", "stopped")
+    expect(page.locator("#batch_zip")).to_be_enabled()
+    expect(page.locator("#batch_run")).to_have_text("Go on")
+    asked = len(gate.asked)
+    assert asked <= 7
+
+    page.get_by_role("button", name="Somebody else's image").click()  # the network is free
+    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
+
+    gate.let(1000)
+    page.locator("#batch_run").click()
+    expect(state(page)).to_have_text("Finished: 19 of 20 segmented, 1 failed.", timeout=30_000)
+    expect(page.locator("#batch_progress li").first).to_contain_text("plate1/07.png")
+    assert len(gate.asked) <= IMAGES  # what was finished is not computed again
+    expect(page.locator("#batch_table tbody tr")).to_have_count(IMAGES - 1)
+
+    with page.expect_download() as waiting:
+        page.locator("#batch_zip").click()
+    waiting.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        names = archive.namelist()
+        assert sum(name.endswith("_mask.png") for name in names) == IMAGES - 1
+        assert {"results.csv", "failed.csv", "left_out.txt"} <= set(names)
+        with archive.open("plate0/04_mask.png") as file, PIL.Image.open(file) as mask:
+            pixels = np.random.default_rng(4).integers(0, 256, (40, 48), dtype=np.uint8)
+            expected = UNet.from_pretrained(tiny).segment(pixels).mask
+            assert np.array_equal(np.asarray(mask), expected)
+
+
+def test_a_batch_takes_turns_by_itself(batch_page: Page, images: Path, monkeypatch):
+    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
+    drop(batch_page, images)
+    batch_page.locator("#batch_run").click()
+    expect(state(batch_page)).to_have_text(
+        "Finished: 19 of 20 segmented, 1 failed.", timeout=60_000
+    )
+
+
+def test_others_come_in_between_two_turns(batch_page: Page, images: Path, gate: Gate, monkeypatch):
+    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
+    page, other = batch_page, batch_page.another()
+    drop(page, images)
+    page.locator("#batch_run").click()
+    gate.let(1)
+    other.get_by_role("button", name="Somebody else's image").click()
+    gate.let(2)  # of nineteen
+    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
+
+
+def test_a_browser_closed_half_way_leaves_no_job_running(
+    batch_page: Page, images: Path, gate: Gate
+):
+    page, other = batch_page, batch_page.another()
+    drop(page, images)
+    page.locator("#batch_run").click()
+    gate.let(2)
+    expect(state(page)).to_contain_text("2 of 20 segmented")
+    page.close()
+    other.get_by_role("button", name="Somebody else's image").click()
+    gate.let(2)  # the images at hand; sixteen more would be to do
+    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]", timeout=30_000)
+    assert len(gate.asked) < 6
+
+
+def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
+    page = batch_page
+    drop(page, images)
+    page.locator("#batch_run").click()
+    expect(state(page)).to_have_attribute("data-state", "finished", timeout=30_000)
+    page.locator("#batch_upload").get_by_label("Clear").click()
+    expect(page.locator("#batch_run")).to_be_disabled()
+    expect(page.locator("#batch_table tr")).to_have_count(0)
+    drop(page, picture)
+    page.locator("#batch_run").click()
+    expect(state(page)).to_have_text("Finished: 1 of 1 segmented.")
+
+
+def test_what_is_no_archive_of_images_is_told(batch_page: Page, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("../../evil.png", "no image")
+    batch_page.locator("#batch_upload input[type=file]").set_input_files(tmp_path / "a.zip")
+    expect(batch_page.locator("#batch_progress [role=alert]")).to_contain_text(
+        "There is no image in what was sent"
+    )
+    expect(batch_page.locator("#batch_run")).to_be_disabled()
+
+
+def test_a_phone_sees_every_tab_whole(
+    served: Callable, tiny: str, picture: Path, drawing, images: Path, tmp_path: Path
+):
+    def build() -> None:
+        with gr.Tabs():
+            with gr.Tab("Batch"):
+                batch_tab(gr.Textbox(tiny), actions.ResultFolders())
+            with gr.Tab("Ground truth"):
+                truth_tab(gr.State(lambda: actions.segment_file(str(picture), tiny)))
+            with gr.Tab("Compare"):
+                compare_tab(gr.State(str(picture)), gr.Number(0), [tiny], True, tiny)
+
+    PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
+    page = served(build)
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    def open_tab(name: str) -> None:
+        page.get_by_role("tab", name=name).click()
+
+    def is_whole() -> bool:
+        return page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    drop(page, images)
+    page.locator("#batch_run").click()
+    expect(page.locator("#batch_table tbody tr")).to_have_count(IMAGES - 1, timeout=30_000)
+    assert is_whole()
+    open_tab("Ground truth")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    expect(page.locator("#truth_errors button").first).to_be_visible()
+    assert is_whole()
+    open_tab("Compare")
+    page.locator("#compare_threshold_b input, #compare_threshold_b textarea").fill("0.6")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare_told table").first).to_be_visible()
+    assert is_whole()

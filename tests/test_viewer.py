@@ -1,0 +1,517 @@
+"""The viewer: what Python sends is exact, and what the browser draws of it, too."""
+
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from demo.transfer import FINE, STEPS, entropy, probability_codes
+from demo.viewer import focus, show_image, show_map, show_result, tell, thinning, viewer
+from unet_hf import Segmentation
+from unet_hf.errors import ConfigError
+from unet_hf.image_data import ImageData
+from unet_hf.overlay import color_table, to_display
+from unet_hf.pixel_size import PixelSize
+from unet_hf.segmentation import decide
+
+from .browsing import FLAGS
+from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
+
+HEIGHT, WIDTH = 240, 330
+COLORS = ["#999999", "#d55e00", "#0072b2"]
+DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int64", "float16", "float32"]
+
+
+def image_of(pixels: np.ndarray, **known) -> ImageData:
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    return ImageData(pixels, source="made up", format="array", axes="YX", **known)
+
+
+def scores(classes: int) -> np.ndarray:
+    """(classes, HEIGHT, WIDTH) float32 probabilities with structure."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    waves = [np.sin(x / (9 + 3 * c)) * np.cos(y / (13 - 2 * c)) for c in range(classes)]
+    noise = np.random.default_rng(1).normal(0, 0.3, (classes, HEIGHT, WIDTH))
+    powers = np.exp(3 * (np.array(waves) + noise)).astype(np.float32)
+    return powers / powers.sum(axis=0)
+
+
+def gray_16() -> np.ndarray:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    noise = np.random.default_rng(2).integers(0, 900, (HEIGHT, WIDTH))
+    return (3000 + 90 * x + 50 * y + noise).astype(np.uint16)
+
+
+def result_of(classes: int, pixels: np.ndarray) -> Segmentation:
+    probabilities = scores(classes)
+    threshold = 0.4 if classes == 2 else None
+    return Segmentation(
+        mask=decide(probabilities, threshold),
+        probabilities=probabilities,
+        id2label=dict(enumerate(["background", "nucleus", "border"][:classes])),
+        colors=COLORS[:classes],
+        threshold=threshold,
+        image=image_of(pixels),
+    )
+
+
+TWO = result_of(2, gray_16())
+THREE = result_of(3, np.random.default_rng(3).random((HEIGHT, WIDTH), np.float32) - 0.3)
+
+
+# ------------------------------------------------------------------------- what is sent
+
+
+def planes_of(payload: dict) -> dict[str, np.ndarray]:
+    """What a browser makes of the file."""
+    content = Path(payload["data"]["path"]).read_bytes()
+    return {
+        plane["name"]: np.frombuffer(
+            zlib.decompress(content[plane["start"] : plane["end"]]), plane["dtype"]
+        )
+        for plane in payload["planes"]
+    }
+
+
+@pytest.fixture(autouse=True)
+def uploads(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_file_s_own_values_arrive(dtype: str):
+    pixels = np.random.default_rng(0).normal(0, 50, (30, 41)).astype(dtype)
+    sent = planes_of(show_image(image_of(pixels)))["image"]
+    assert np.array_equal(sent.reshape(30, 41), pixels)
+
+
+def test_the_code_is_exact_at_each_threshold_and_near_in_between():
+    probability = np.random.default_rng(0).random((50, 60), np.float32)
+    steps = np.float32([step / STEPS for step in range(STEPS + 1)])
+    probability.ravel()[:101] = steps
+    probability.ravel()[101:201] = np.nextafter(steps[:-1], np.float32(2))
+    codes = probability_codes(probability)
+    for step in range(STEPS):
+        chosen = codes >= (step + 1) * FINE  # as viewer.colors.js has it
+        assert np.array_equal(chosen, probability > step / STEPS)
+    shown = (codes - np.float64(FINE - 0.5)) / FINE / STEPS
+    shown[codes < FINE] = 0
+    assert np.abs(shown - probability).max() < 1e-5
+
+
+def test_entropy_is_0_where_sure_and_1_where_all_is_alike():
+    probabilities = np.array([[[1, 1 / 3, 0.5]], [[0, 1 / 3, 0.5]], [[0, 1 / 3, 0]]], np.float32)
+    found = entropy(probabilities)
+    assert found == pytest.approx(np.array([[0, 1, np.log(2) / np.log(3)]]), abs=1e-6)
+
+
+def test_nothing_is_left_out_of_an_image_the_demo_takes():
+    assert thinning(4096, 4096) == 1
+    assert thinning(10, 100_000) == 1
+    assert thinning(4097, 4096) == 2
+    assert thinning(3 * 4096, 3 * 4096) == 3
+
+
+def test_a_map_is_sent_as_it_is():
+    mask = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+    payload = show_map(image_of(gray_16()), mask, ["a"], ["#ffffff"], "a map")
+    assert np.array_equal(planes_of(payload)["classes"].reshape(mask.shape), mask)
+    assert focus(payload, {"x": 1, "y": 2, "width": 3, "height": 4})["focus"]["width"] == 3
+    assert "focus" not in payload
+    with pytest.raises(ConfigError, match="one class for each"):
+        show_map(image_of(gray_16()), mask[1:], ["a"], ["#ffffff"], "a map")
+
+
+def test_the_pixel_size_is_the_file_s_unless_one_is_given():
+    image = image_of(gray_16(), pixel_size=PixelSize(4, 5, "nm"))
+    assert show_image(image)["pixel_size"] == [4, "nm"]
+    assert show_image(image, pixel_size=(0.25, "um"))["pixel_size"] == [0.25, "µm"]
+    assert show_image(image_of(gray_16()))["pixel_size"] is None
+
+
+def test_transfers_that_were_never_fetched_go_after_an_hour():
+    image = image_of(gray_16())
+    old, fresh = (Path(show_image(image)["data"]["path"]).parent for _ in range(2))
+    os.utime(old, (0, 0))
+    show_image(image)
+    assert fresh.exists()
+    assert not old.exists()
+
+
+# ------------------------------------------------------------------------- what is drawn
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page with four viewers: two classes, three classes, a map beside it, a color image."""
+    color = np.random.default_rng(4).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    mask = (np.indices((HEIGHT, WIDTH)).sum(axis=0) // 40 % 2).astype(np.uint8)
+
+    def on_load() -> list[dict]:
+        return [
+            show_result(TWO, 0.5, pixel_size=(0.25, "µm")),
+            show_result(THREE),
+            show_map(THREE.image, mask, ["right", "wrong"], COLORS[:2], "errors"),
+            show_image(image_of(color)),
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("served")))
+        with gr.Blocks(analytics_enabled=False) as demo:
+            two = viewer("two")
+            with gr.Row():
+                three, errors = viewer("three", group="pair"), viewer("errors", group="pair")
+            bare = viewer("bare")
+            said = gr.Textbox(elem_id="said")
+            box = gr.JSON({"x": 40, "y": 60, "width": 20, "height": 10}, visible="hidden")
+            gr.Button("Fly").click(None, box, None, js=tell("two", "fly"))
+            demo.load(on_load, None, [two, three, errors, bare])
+
+            def on_select(event: gr.EventData) -> str:
+                return f"{event.x} {event.y} {event.value}"
+
+            two.select(on_select, None, said)
+        _, address, _ = demo.launch(
+            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", run_history=False
+        )
+        yield address
+        demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, url: str, **options) -> Page:
+    page = browser.new_context(reduced_motion="reduce", **options).new_page()
+    page.goto(url)
+    expect(page.locator("canvas.drawn")).to_have_count(4, timeout=30_000)
+    return page
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Browser, url: str) -> Iterator[Page]:
+    page = opened(browser, url, viewport={"width": 1000, "height": 900})
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def page(shared: Page) -> Page:
+    """One page for all: opened anew, as a visitor's reload would."""
+    shared.reload()
+    expect(shared.locator("canvas.drawn")).to_have_count(4, timeout=30_000)
+    return shared
+
+
+def colors_of(mask: np.ndarray) -> np.ndarray:
+    return color_table(COLORS)[mask]
+
+
+def test_each_pixel_is_read_and_drawn_as_python_has_it(page: Page):
+    two = viewer_of(page, "two")
+    slide(two, ".opacity", 1)
+    for threshold in (0.4, 0.73):
+        slide(two, ".threshold", threshold)
+        mask = TWO.with_threshold(threshold).mask
+        for pixel in read(two, 60):
+            place = (pixel.y, pixel.x)
+            assert pixel.label == TWO.id2label[int(mask[place])]
+            assert pixel.color == tuple(colors_of(mask)[place])
+            assert (pixel.value, pixel.dtype) == (str(TWO.image.pixels[place][0]), "uint16")
+            assert pixel.probability == pytest.approx(TWO.probabilities[1][place], abs=1.5e-5)
+        for _ in range(4):
+            two.get_by_role("button", name="Zoom in").click()
+
+
+def test_without_classes_the_picture_is_drawn_as_the_overlay_has_it(page: Page):
+    two = viewer_of(page, "two")
+    slide(two, ".opacity", 0)
+    display = to_display(TWO.image)
+    for pixel in read(two, 40):
+        assert np.abs(np.subtract(pixel.color, display[pixel.y, pixel.x], dtype=int)).max() <= 1
+
+
+def test_floats_and_three_classes_are_read_as_python_has_them(page: Page):
+    three = viewer_of(page, "three")
+    slide(three, ".opacity", 1)
+    for pixel in read(three, 60):
+        place = (pixel.y, pixel.x)
+        assert np.float32(pixel.value) == THREE.image.pixels[place][0]
+        assert pixel.label == THREE.id2label[int(THREE.mask[place])]
+        assert pixel.color == tuple(colors_of(THREE.mask)[place])
+        assert pixel.probability == pytest.approx(
+            THREE.probabilities.max(axis=0)[place], abs=1.5e-5
+        )
+
+
+def test_everything_changes_the_picture_and_asks_nobody(page: Page):
+    two = viewer_of(page, "two")
+    seen = [canvas_of(two)]
+
+    def changed() -> None:
+        now = canvas_of(two)
+        assert not np.array_equal(now, seen[-1])
+        seen.append(now)
+
+    with silence(page):
+        slide(two, ".opacity", 0.9)
+        changed()
+        slide(two, ".threshold", 0.6)
+        changed()
+        for control in (
+            "[data-id='1']", "[data-id='1']", "[data-toggle=outline]", "[data-toggle=split]",
+            "[data-view=probability]", "[data-view=uncertainty]", "[data-do=zoomIn]",
+        ):  # fmt: skip
+            with drawing(two):
+                two.locator(control).click()
+            changed()
+        two.locator("summary").click()
+        slide(two, ".high", 9000)
+        changed()
+        with drawing(two):
+            two.locator(".colormap").select_option("Inferno")
+        changed()
+
+
+def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):
+    two = viewer_of(page, "two")
+    slide(two, ".opacity", 1)
+    chip = two.get_by_role("button", name="nucleus")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    with drawing(two):
+        chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    colors = color_table(COLORS)
+    for pixel in read(two, 60):
+        painted = TWO.mask[pixel.y, pixel.x] == 0
+        assert (pixel.color == tuple(colors[0])) == painted
+        assert pixel.color != tuple(colors[1])
+
+
+def test_the_split_bares_what_is_left_of_it(page: Page):
+    two = viewer_of(page, "two")
+    slide(two, ".opacity", 0)
+    bare = canvas_of(two)
+    slide(two, ".opacity", 1)
+    full = canvas_of(two)
+    with drawing(two):
+        two.locator("[data-toggle=split]").click()
+    with drawing(two):
+        two.get_by_role("slider", name="Before and after").press("ArrowLeft")
+    split, line = canvas_of(two), round(0.48 * full.shape[1])
+    assert np.array_equal(split[:, :line], bare[:, :line])
+    assert np.array_equal(split[:, line:], full[:, line:])
+
+
+def test_shares_of_the_legend_follow_the_threshold(page: Page):
+    two = viewer_of(page, "two")
+    for threshold in (0.4, 0.8):
+        slide(two, ".threshold", threshold)
+        share = TWO.with_threshold(threshold).areas()["nucleus"]["share"]
+        expect(two.locator(".legend b").nth(1)).to_have_text(f"{100 * share:.1f} %")
+
+
+def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
+    three, errors, two = (viewer_of(page, name) for name in ("three", "errors", "two"))
+    still = camera(two)
+    three.scroll_into_view_if_needed()
+    box = three.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 120)
+    with drawing(errors):
+        page.mouse.wheel(0, -300)
+    page.mouse.down()
+    with drawing(errors):
+        page.mouse.move(box["x"] + 140, box["y"] + 100)
+    page.mouse.up()
+    assert camera(three) == camera(errors)
+    assert not camera(three)["fitted"]
+    assert camera(two) == still
+
+
+def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
+    two = viewer_of(page, "two")
+    box = two.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 130)
+    expect(two.locator(".readout")).to_contain_text("x ")
+    before = two.locator(".readout").inner_text()
+    with drawing(two):
+        page.mouse.wheel(0, -200)
+    assert two.locator(".readout").inner_text() == before
+
+
+def test_it_flies_to_a_region_that_blinks(page: Page):
+    two = viewer_of(page, "two")
+    with silence(page), drawing(two):
+        page.get_by_role("button", name="Fly").click()
+    eye = camera(two)
+    assert (eye["x"], eye["y"]) == (50, 65)
+    assert eye["zoom"] > 5
+    expect(two.locator(".flash")).to_be_visible()
+    box, picture = two.locator(".flash").bounding_box(), two.locator("canvas").bounding_box()
+    assert box["x"] + box["width"] / 2 == pytest.approx(picture["x"] + picture["width"] / 2, abs=1)
+    expect(two.locator(".flash")).to_be_hidden()
+
+
+def test_a_click_tells_python_the_pixel(page: Page):
+    two = viewer_of(page, "two")
+    two.locator("canvas").click(position={"x": 500, "y": 200})
+    line = two.locator(".readout").inner_text()
+    x, y, label = re.match(r"x (\d+)  y (\d+) · \S+ uint16 · (\w+)", line).groups()
+    expect(page.locator("#said textarea, #said input")).to_have_value(f"{x} {y} {label}")
+
+
+def test_a_drag_is_no_click(page: Page):
+    two = viewer_of(page, "two")
+    with drawing(two):
+        two.locator("canvas").press("+")
+    box = two.locator("canvas").bounding_box()
+    with silence(page):
+        page.mouse.move(box["x"] + 300, box["y"] + 200)
+        page.mouse.down()
+        with drawing(two):
+            page.mouse.move(box["x"] + 340, box["y"] + 230)
+        page.mouse.up()
+
+
+def test_the_scale_bar_is_as_long_as_it_says(page: Page):
+    two = viewer_of(page, "two")
+    number, unit = two.locator(".scale span").inner_text().split()
+    assert unit == "µm"
+    length = two.locator(".scale i").bounding_box()["width"]
+    assert length / camera(two)["zoom"] * 0.25 == pytest.approx(float(number), rel=0.01)
+    bare = viewer_of(page, "bare")
+    expect(bare.locator(".scale")).to_be_hidden()
+    bare.locator("summary").click()
+    bare.locator(".size").fill("2")
+    bare.locator(".unit").select_option("nm")
+    expect(bare.locator(".scale span")).to_contain_text("nm")
+
+
+def test_keys_do_all_that_a_mouse_does(page: Page):
+    two = viewer_of(page, "two")
+    canvas = two.locator("canvas")
+    page.keyboard.press("Tab")
+    for _ in range(5):
+        if canvas.evaluate("(canvas) => canvas === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(canvas).to_be_focused()
+    assert canvas.evaluate("(canvas) => getComputedStyle(canvas).outlineStyle") == "solid"
+
+    start = camera(two)
+    for key in "++":
+        with drawing(two):
+            page.keyboard.press(key)
+    assert camera(two)["zoom"] == pytest.approx(start["zoom"] * 2.25)
+    with drawing(two):
+        page.keyboard.press("ArrowRight")
+    assert camera(two)["x"] > start["x"]
+    middle = camera(two)
+    expect(two.locator(".readout")).to_contain_text(f"x {int(middle['x'])}  y {int(middle['y'])}")
+    with drawing(two):
+        page.keyboard.press("0")
+    assert camera(two) == start
+    page.keyboard.press("2")
+    expect(two.locator("[data-id='1']")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("o")
+    expect(two.locator("[data-toggle=outline]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("v")
+    expect(two.locator("[data-view=probability]")).to_have_attribute("aria-pressed", "true")
+
+    page.keyboard.press("h")
+    dialog = two.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(canvas).to_be_focused()
+
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("document.activeElement.innerText || document.activeElement.className")
+        )
+    for control in ("Fit", "Uncertainty", "Split", "opacity", "threshold", "Display"):
+        assert control in reached
+
+
+def test_fingers_tap_pinch_and_drag(browser: Browser, url: str):
+    page = opened(browser, url, viewport={"width": 390, "height": 844}, has_touch=True)
+    two = viewer_of(page, "two")
+    two.scroll_into_view_if_needed()
+    box = two.locator("canvas").bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.touchscreen.tap(*middle)
+    expect(two.locator(".readout")).to_contain_text("uint16 · ")
+
+    session, before = page.context.new_cdp_session(page), camera(two)
+
+    def touch(kind: str, *offsets: float) -> None:
+        points = [
+            {"x": middle[0] + offset, "y": middle[1], "id": finger}
+            for finger, offset in enumerate(offsets)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -30, 30)
+    with drawing(two):
+        touch("touchMove", -45, 45)
+        touch("touchMove", -90, 90)
+    touch("touchEnd")
+    assert camera(two)["zoom"] == pytest.approx(3 * before["zoom"], rel=0.1)
+    assert camera(two)["x"] == pytest.approx(before["x"], abs=5)
+
+    pinched = camera(two)
+    touch("touchStart", 0)
+    with drawing(two):
+        touch("touchMove", 20)
+        touch("touchMove", 60)
+    touch("touchEnd")
+    assert camera(two)["x"] < pinched["x"] - 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+
+
+def test_a_picture_that_is_gone_is_said(page: Page):
+    page.route("**/pixels.bin", lambda route: route.fulfill(status=403))
+    page.reload()
+    hint = viewer_of(page, "two").locator(".hint")
+    expect(hint).to_contain_text("did not arrive")
+    page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_what_they_stand_on(browser: Browser, url: str, scheme: str):
+    """WCAG's contrast of 4.5 to 1 for everything that is read below the picture."""
+    page = opened(browser, url, color_scheme=scheme)
+    viewer_of(page, "two").locator("summary").click()
+    for selector in (".legend span", ".choice button", ".slide", "details p", ".readout"):
+        ratio = viewer_of(page, "two").locator(selector).first.evaluate(CONTRAST)
+        assert ratio >= 4.5, selector
+    page.context.close()
+
+
+CONTRAST = """(element) => {
+  const numbers = (color) => color.match(/[0-9.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = numbers(color).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let ground = element;
+  while (numbers(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
+  const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
+  const [dark, bright] = pair.map(light).sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}"""

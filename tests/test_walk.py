@@ -1,0 +1,133 @@
+"""A visit from the first look to the last file, on the page as it is served.
+
+Whatever a script complains of, and any request to another host, fails it.
+"""
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from playwright.sync_api import Page, expect
+
+from demo.examples import SAMPLE
+from unet_hf import UNet
+from unet_hf.hub import SHIPPED
+
+NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
+
+
+def open_example(page: Page, title: str) -> None:
+    page.get_by_role("button", name=title).click()
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
+    expect(page.locator("#facts")).to_contain_text(" s on CPU")
+
+
+def test_the_first_hint_is_closed_for_good(page: Page):
+    note = page.locator("#hint .hint")
+    expect(note).to_be_visible()
+    note.get_by_role("button", name="Got it").click()
+    expect(note).to_be_hidden()
+    page.reload()
+    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
+    expect(note).to_be_hidden()
+
+
+def test_the_panel_tells_of_the_checkpoint_that_is_chosen(page: Page):
+    expect(page.locator("#about")).to_contain_text("mean IoU 0.9265 on 38 images")
+    open_example(page, "EM, drawn")
+    expect(page.locator("#about")).to_contain_text("V_rand 0.9868")
+    expect(page.locator("#about")).to_contain_text("isbi-2012-em-non-commercial")
+
+
+def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp_path: Path):
+    open_example(page, "Nuclei, drawn")
+    found = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).objects()
+    page.locator("#objects_run").click()
+    rows = page.locator("#objects tr.row")
+    expect(page.locator("#objects")).to_contain_text(f"{len(found)} objects", timeout=30_000)
+
+    # A row flies to its object, and the picture's middle is then in its box.
+    rows.nth(4).click()
+    left, right = found.table["left_px"][4], found.table["right_px"][4]
+    page.wait_for_function(
+        "([low, high]) => { const x = JSON.parse(document.querySelector('#viewer .viewer')"
+        ".dataset.camera).x; return low <= x && x <= high; }",
+        arg=[float(left), float(right)],
+    )
+    # A click into the picture marks the row of the object that is there now.
+    canvas = page.locator("#viewer canvas")
+    rows.nth(0).click()
+    expect(rows.nth(0)).to_have_attribute("aria-current", "true")
+    page.locator("#viewer").get_by_role("button", name="Fit").click()
+    page.wait_for_function(
+        "JSON.parse(document.querySelector('#viewer .viewer').dataset.camera).fitted"
+    )
+    y, x = np.argwhere(found.labels == 6)[found.table["area_px"][5] // 2]
+    eye = json.loads(page.locator("#viewer .viewer").get_attribute("data-camera"))
+    box = canvas.bounding_box()
+    canvas.click(
+        position={
+            "x": box["width"] / 2 + (float(x) + 0.5 - eye["x"]) * eye["zoom"],
+            "y": box["height"] / 2 + (float(y) + 0.5 - eye["y"]) * eye["zoom"],
+        }
+    )
+    expect(page.locator("#objects tr.row[data-id='6']")).to_have_attribute("aria-current", "true")
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Table (CSV)").click()
+    table = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert len(table) == len(found)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Everything (zip)").first.click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert "reproduce.txt" in archive.namelist()
+        assert "unet-nuclei" in archive.read("reproduce.txt").decode()
+
+
+def test_another_picture_takes_the_old_objects_away(page: Page):
+    page.locator("#objects_run").click()
+    expect(page.locator("#objects tr.row").first).to_be_visible(timeout=30_000)
+    open_example(page, "Nuclei, drawn")
+    expect(page.locator("#objects tr.row")).to_have_count(0)
+    expect(page.get_by_role("button", name="Table (CSV)")).to_be_disabled()
+
+
+def test_a_result_is_held_against_the_truth(page: Page, tmp_path: Path):
+    open_example(page, "Nuclei, drawn")
+    mask = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).mask
+    PIL.Image.fromarray(mask * np.uint8(255)).save(tmp_path / "truth.png")
+    page.get_by_role("tab", name="Against the truth").click()
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    expect(page.locator("#truth_scores")).to_contain_text("1.0000", timeout=30_000)
+    expect(page.locator("#truth_errors")).to_contain_text("There are none.")
+
+
+def test_two_thresholds_are_compared_on_the_image_in_view(page: Page):
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare_threshold_b").locator("input, textarea").fill("0.3")
+    page.locator("#compare_run").click()
+    expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
+    expect(page.locator("#compare_map canvas.drawn")).to_be_visible(timeout=30_000)
+
+
+def test_many_images_of_which_one_is_broken(page: Page, tmp_path: Path):
+    for number in range(2):
+        PIL.Image.open(NUCLEI).crop((0, 0, 128 + number, 96)).save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page.get_by_role("tab", name="Many images").click()
+    page.locator("#batch_upload input[type=file]").set_input_files(sorted(tmp_path.iterdir()))
+    start = page.locator("#batch_run")
+    expect(start).to_be_enabled(timeout=30_000)
+    start.click()
+    save = page.locator("#batch_zip")
+    expect(page.locator("#batch_progress")).to_contain_text("broken.png", timeout=60_000)
+    expect(save).to_be_enabled(timeout=60_000)
+    with page.expect_download() as download:
+        save.click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert {"0_mask.png", "1_mask.png", "results.csv", "failed.csv"} <= names

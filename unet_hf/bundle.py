@@ -1,0 +1,140 @@
+"""One zip with everything a result can be saved as, and the lines that give it again."""
+
+import shlex
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import write_whole
+from .outputs import OUTPUTS, write_outputs
+
+if TYPE_CHECKING:
+    from .objects import Objects
+    from .segmentation import Segmentation
+
+RECIPE = "reproduce.txt"
+# Deflated already; a second time costs time alone.
+PACKED = (".png", ".tif", ".zip")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a result does not know of its own making.
+
+    model: As for `UNet.from_pretrained`; revision: the commit, for a model from the Hub.
+    axes: As it was given to `UNet.segment`, if it was.
+    alpha: Of the overlay.
+    """
+
+    model: str
+    revision: str | None = None
+    axes: str | None = None
+    alpha: float = 0.5
+
+    def text(self, result: "Segmentation", objects: "Objects") -> str:
+        """The lines for Python and for a shell; each writes the files of the bundle."""
+        return (
+            "# Either of these gives the files of this folder again (summary.json tells other\n"
+            "# seconds). They want the image beside them, and: pip install "
+            '"unet_hf[objects]"\n\n'
+            f"# Python\n{self.python(result, objects)}\n"
+            f"# Command line\n{self.command(result, objects)}\n"
+        )
+
+    def python(self, result: "Segmentation", objects: "Objects") -> str:
+        loading = _arguments({"revision": self.revision})
+        segmenting = _arguments(self._segmenting(result))
+        finding = _arguments(_finding(objects))
+        return (
+            "from unet_hf import UNet\n\n"
+            f"model = UNet.from_pretrained({self.model!r}{_more(loading)})\n"
+            f"result = model.segment({result.image.source!r}{_more(segmenting)})\n"
+            f"objects = result.objects({finding})\n"
+            f"result.save('out', {self.alpha!r}, only={list(OUTPUTS)!r}, objects=objects)\n"
+        )
+
+    def command(self, result: "Segmentation", objects: "Objects") -> str:
+        finding = _finding(objects)
+        exclude_border = finding.pop("exclude_border", None)
+        if "classes" in finding:
+            finding["classes"] = ",".join(map(str, finding["classes"]))
+        if "pixel_size" in finding:
+            finding["pixel_size"] = " ".join(map(str, finding["pixel_size"]))
+        options = {
+            "model": self.model,
+            "revision": self.revision,
+            **self._segmenting(result),
+            "only": ",".join(OUTPUTS),
+            "alpha": self.alpha,
+            **finding,
+            "output": "out",
+        }
+        words = ["python", "-m", "unet_hf", "segment", result.image.source]
+        for name, value in options.items():
+            words += [f"--{name}", str(value)] if value is not None else []
+        return shlex.join(words + ["--exclude_border"] * bool(exclude_border)) + "\n"
+
+    def _segmenting(self, result: "Segmentation") -> dict[str, Any]:
+        page = result.image.page if result.image.pages > 1 else None
+        return {"page": page, "axes": self.axes, "threshold": result.threshold}
+
+
+def write_bundle(
+    result: "Segmentation", path: Path, recipe: Recipe, objects: "Objects | None" = None
+) -> None:
+    """Writes all outputs of a result and `reproduce.txt` into one zip, at once or not at all.
+
+    objects: By default `result.objects()`.
+
+    Raises:
+        ConfigError: As for `Segmentation.save`.
+    """
+    objects = result.objects() if objects is None else objects
+    with tempfile.TemporaryDirectory(prefix="unet_hf_bundle_") as name:
+        folder = Path(name)
+        write_outputs(result, folder, alpha=recipe.alpha, only=OUTPUTS, objects=objects)
+        (folder / RECIPE).write_text(recipe.text(result, objects), encoding="utf-8")
+        write_whole(path, lambda temporary: _pack(folder, temporary))
+
+
+def _pack(folder: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            packed = file.suffix in PACKED
+            kind = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+            archive.write(file, file.name, kind)
+
+
+def _finding(objects: "Objects") -> dict[str, Any]:
+    """The arguments of `Segmentation.objects` that were not its defaults."""
+    size = objects.pixel_size
+    if size and size.source == "given":
+        sides = [size.x] if size.x == size.y else [size.x, size.y]
+        pixel_size = (*sides, size.unit)
+    else:
+        pixel_size = None
+    given = {
+        "classes": list(objects.classes),
+        "method": objects.method,
+        "min_size": objects.min_size,
+        "exclude_border": objects.exclude_border,
+        "pixel_size": pixel_size,
+    }
+    usual = {
+        "classes": [index for index in sorted(objects.id2label) if index],
+        "method": "components",
+        "min_size": 0,
+        "exclude_border": False,
+        "pixel_size": None,
+    }
+    return {name: value for name, value in given.items() if value != usual[name]}
+
+
+def _arguments(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
+
+
+def _more(arguments: str) -> str:
+    return f", {arguments}" if arguments else ""
