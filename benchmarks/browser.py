@@ -52,7 +52,7 @@ def main() -> None:
             times = []
             for _ in range(options.rounds):
                 times.append(page.evaluate(PRESS))
-                page.wait_for_timeout(1000)  # the files are written after the overlay is shown
+                page.wait_for_timeout(500)
             browser.close()
     finally:
         server.terminate()

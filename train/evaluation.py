@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unet_hf import UNet
+from unet_hf.comparison import is_membrane_data
 from unet_hf.errors import DatasetError
 from unet_hf.metrics import (
     THRESHOLDS,
@@ -49,11 +50,6 @@ class Evaluation:
     membrane: dict[str, Any] | None = None
     images: list[dict[str, Any]] = field(default_factory=list)  # one row an image
     groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
-
-
-def is_membrane_data(id2label: dict[int, str]) -> bool:
-    """Two classes of which class 0 is the membrane between the cells of class 1."""
-    return len(id2label) == 2 and "membrane" in id2label[0].lower()
 
 
 @dataclass

@@ -9,12 +9,14 @@ from .errors import UNetError
 from .hub import shipped_checkpoints
 from .image_data import ImageData
 from .images import read_image
+from .objects import Objects
+from .pixel_size import PixelSize
 from .sample import sample_input
 from .segmentation import Segmentation
 from .unet import UNet
 
 __version__ = "0.1.0"
 __all__ = [
-    "ImageData", "Segmentation", "UNet", "UNetError", "read_image", "sample_input",
-    "shipped_checkpoints",
+    "ImageData", "Objects", "PixelSize", "Segmentation", "UNet", "UNetError", "read_image",
+    "sample_input", "shipped_checkpoints",
 ]  # fmt: skip
