@@ -25,11 +25,15 @@ KEEP_SECONDS = 3600  # uploads and results are deleted after this
 logger = logging.getLogger(__name__)
 
 
-def read_upload(path: str, page: int = 0) -> ImageData:
-    """An uploaded file as pixels. Raises `ImageError`."""
+def read_upload(path: str, page: int = 0, axes: str | None = None) -> ImageData:
+    """An uploaded file as pixels. `axes`: what its axes mean, where it does not say so itself.
+
+    Raises `ImageError`.
+    """
     if not path:
         raise ConfigError("There is no image yet. Drop one, paste one, or pick an example.")
-    return read_image(path, page=int(page), max_pixels=MAX_PIXELS)
+    axes = (axes or "").strip() or None
+    return read_image(path, page=int(page), axes=axes, max_pixels=MAX_PIXELS)
 
 
 def segment_file(
@@ -39,9 +43,10 @@ def segment_file(
     page: int = 0,
     progress: Callable[[int, int], None] | None = None,
     visitor: Visitor | None = None,
+    axes: str | None = None,
 ) -> Segmentation:
     """The way of every prediction of the demo, from the page and from the API alike."""
-    image = read_upload(path, page)
+    image = read_upload(path, page, axes)
     return predict(load_model(model, visitor), image, threshold, progress=progress)
 
 

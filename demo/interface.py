@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from unet_hf import Segmentation
-from unet_hf.errors import ConfigError
+from unet_hf.errors import ConfigError, UnsupportedLayoutError
 
 from . import actions, sign_in
 from .batch_tab import batch_tab
@@ -84,6 +84,14 @@ def build(default_model: str | None = None) -> gr.Blocks:
                         minimum=0,
                         visible=False,
                     )
+                    axes = gr.Textbox(
+                        "",
+                        label="Axes",
+                        info="what the file's axes mean, e.g. CYX for channels first, ZYX for a "
+                        "stack; then press Enter",
+                        visible=False,
+                        elem_id="axes",
+                    )
                     run = gr.Button("Segment", variant="primary", elem_id="segment")
                     alert = gr.HTML(visible="hidden", elem_id="alert")
                     about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
@@ -129,15 +137,26 @@ def build(default_model: str | None = None) -> gr.Blocks:
 
         # ------------------------------------------------------------ events
         def on_upload(file: str) -> dict[Any, Any]:
+            return on_axes(file, "")
+
+        def on_axes(file: str, given: str) -> dict[Any, Any]:
+            """The picture of a file; one that does not say what its axes mean is asked about."""
             try:
-                image = actions.read_upload(file)
+                image = actions.read_upload(file, axes=given)
+            except UnsupportedLayoutError as error:
+                unclear = "axes=" in str(error)
+                return {
+                    source: file if unclear else None,
+                    axes: gr.update(visible=unclear, value=given),
+                } | say(error)
             except Exception as error:
-                return {source: None, upload: None} | say(error)
+                return {source: None, upload: None, axes: gr.update(visible=False)} | say(error)
             return (
                 buttons(False)
                 | no_objects()
                 | {
                     source: file,
+                    axes: gr.update(visible=bool(given), value=given),
                     current: None,  # the last result was another image's
                     picture: show_image(image),
                     page_number: gr.update(
@@ -155,12 +174,14 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 model: example.model,
                 upload: None,
                 page_number: gr.update(visible=False, value=0),
+                axes: gr.update(visible=False, value=""),
             }
 
         def on_segment(
             path: str | None,
             name: str,
             number: int,
+            meaning: str = "",
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             profile: gr.OAuthProfile | None = None,
             token: gr.OAuthToken | None = None,
@@ -172,6 +193,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
                     page=number,
                     progress=lambda done, total: progress((done, total)),
                     visitor=sign_in.visitor(profile, token),
+                    axes=meaning,
                 )
                 yield describe(result)
             except Exception as error:
@@ -200,7 +222,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 except Exception as error:
                     refusal = say(error)
             yield {source: path, model: name} | refusal
-            for change in on_segment(path, name, 0, progress, profile, token):
+            for change in on_segment(path, name, 0, "", progress, profile, token):
                 yield change | refusal  # the sentence outlives the picture that comes instead
 
         def write(kind: str, result: Segmentation | None, view: dict) -> str:
@@ -221,15 +243,20 @@ def build(default_model: str | None = None) -> gr.Blocks:
             except Exception as error:
                 return f'<p class="small">{html.escape(actions.plain_sentence(error))}</p>'
 
-        inputs = [source, model, page_number]
+        inputs = [source, model, page_number, axes]
         upload.upload(
             on_upload,
             upload,
-            [source, upload, page_number, *result_outputs],
+            [source, upload, page_number, axes, *result_outputs],
             **HIDDEN,
         )
+        axes.submit(
+            on_axes, [source, axes], [source, upload, page_number, axes, *result_outputs], **HIDDEN
+        )
         upload.clear(lambda: None, None, source, **HIDDEN)
-        chosen = gallery.select(on_example, None, [source, model, upload, page_number], **HIDDEN)
+        chosen = gallery.select(
+            on_example, None, [source, model, upload, page_number, axes], **HIDDEN
+        )
         chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         page.load(on_load, None, [source, model, *result_outputs], **CAPACITY, **HIDDEN)

@@ -106,6 +106,22 @@ def test_a_result_is_held_against_the_truth(page: Page, tmp_path: Path):
     expect(page.locator("#truth_errors")).to_contain_text("There are none.")
 
 
+def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, tmp_path: Path):
+    np.save(tmp_path / "stack.npy", np.tile(np.arange(120, dtype=np.uint8), (6, 90, 1)))
+    page.locator("#upload input[type=file]").set_input_files(tmp_path / "stack.npy")
+    expect(page.locator("#alert")).to_contain_text("no clear axes")
+    axes = page.get_by_label("Axes")
+    axes.fill("ZYX")
+    axes.press("Enter")
+    expect(page.locator("#facts")).to_contain_text("120 × 90 px", timeout=30_000)
+    expect(page.locator("#alert")).to_be_hidden()
+    page.get_by_label("Page").fill("3")
+    page.locator("#segment").click()
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
+    open_example(page, "Nuclei, drawn")
+    expect(axes).to_be_hidden()
+
+
 def test_two_thresholds_are_compared_on_the_image_in_view(page: Page):
     page.get_by_role("tab", name="Compare").click()
     page.locator("#compare_threshold_b").locator("input, textarea").fill("0.3")
