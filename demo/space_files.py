@@ -9,8 +9,8 @@ from pathlib import Path
 from unet_hf.errors import PushError
 
 ROOT = Path(__file__).parent.parent
-# What a Space needs; * also stands for "/". The demo imports nothing of train/.
-WANTED = ("app.py", "LICENSE", "README.md", "docs/demo.png", "demo/*", "unet_hf/*")
+# What a Space needs; * also stands for "/". Of train/ the truth that a visitor drops is read with.
+WANTED = ("app.py", "LICENSE", "README.md", "docs/demo.png", "demo/*", "train/*", "unet_hf/*")
 UNWANTED = ("*__pycache__/*", "*.pyc", "demo/deploy.py", "demo/space_files.py")
 MANIFEST = ".deployed.json"
 REQUIREMENTS = "requirements.txt"

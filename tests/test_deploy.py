@@ -218,7 +218,7 @@ def test_the_space_gets_what_it_needs_and_nothing_else():
     assert {"app.py", "LICENSE", "README.md", "requirements.txt", "demo/viewer.js"} <= paths
     assert "unet_hf/checkpoints/unet-isbi/model.safetensors" in paths
     folders = {path.split("/")[0] for path in paths if "/" in path}
-    assert folders == {"demo", "docs", "unet_hf"}
+    assert folders == {"demo", "docs", "train", "unet_hf"}
     assert not any("__pycache__" in path or path.endswith(".pyc") for path in paths)
     shown = set(re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text()))
     assert shown == {path for path in paths if path.startswith("docs/")}
@@ -268,3 +268,26 @@ def test_the_readme_describes_the_space():
     assert described["license"] == "apache-2.0"
     assert described["hf_oauth"] is True
     assert os.environ.get("HF_TOKEN") is None  # no test here is anybody in particular
+
+
+def test_what_is_deployed_reads_the_truth_that_a_visitor_drops(tmp_path):
+    """Every module that the page reaches for only when it is used is there, too."""
+    space = tmp_path / "space"
+    for path, content in space_contents().items():
+        (space / path).parent.mkdir(parents=True, exist_ok=True)
+        (space / path).write_bytes(content)
+    script = """
+import numpy as np, PIL.Image
+from demo.truth_mask import read_truth
+from unet_hf import UNet
+image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
+result = UNet(base_channels=2, depth=1).segment(image)
+PIL.Image.fromarray(np.uint8(image > 99) * np.uint8(255)).save("truth.png")
+truth, _ = read_truth("truth.png", result)
+assert np.array_equal(truth, image > 99)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=space, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

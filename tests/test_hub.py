@@ -189,7 +189,7 @@ REFUSED = {
         "UnsafeRepositoryError", "'../../evil'.*Nothing of it was downloaded", adds("../../evil")
     ),
     "names-are-absolute": Refused(
-        "UnsafeRepositoryError", "'/tmp/evil'.*use another repository", adds("/tmp/evil")
+        "UnsafeRepositoryError", "'/etc/evil'.*use another repository", adds("/etc/evil")
     ),
     "names-are-of-windows": Refused("UnsafeRepositoryError", "outside itself", adds("a\\..\\evil")),
     "no-such-subfolder": Refused(

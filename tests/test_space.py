@@ -60,7 +60,7 @@ class Space:
     temporary: Path  # where the process puts what it forgets
 
     def client(self, token: str | None = None) -> Client:
-        """A program that talks to it, in the session of who has signed in."""
+        """A program that talks to it, with the cookie of who has signed in."""
         headers = {"Cookie": f"session={session(token)}"} if token else None
         return Client(self.url, headers=headers, verbose=False)
 

@@ -72,7 +72,7 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
     done = run(
         "--dataset_name", membranes, "--output-dir", tmp_path / "out", "--max_train_steps", 12,
         "--validation_steps", 6, "--base_channels", 4, "--depth", 2, "--resolution", 48,
-        "--dataloader_num_workers", 1, "--license", "cc0-1.0",
+        "--dataloader_num_workers", 1, "--license", "other", "--license_name", "ours-alone",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for words in ("train: 3 images", "validation: 2 images", "membrane, cell (from its id2label"):
@@ -88,7 +88,8 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
     assert model.id2label == {0: "membrane", 1: "cell"}
     assert model.config["threshold"] == evidence["threshold"]
     card = (out / "README.md").read_text()
-    assert "license: cc0-1.0" in card
+    assert "license: other\nlicense_name: ours-alone\n" in card
+    assert "\nours-alone.\n" in card
     assert f"{evidence['membrane']['v_rand']:.4f}" in card
     assert "--max_train_steps 12" in card
     for row in rows:  # the curve

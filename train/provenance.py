@@ -67,7 +67,8 @@ def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
     """Name, commit and licence of the checkpoint the training started from."""
     if not (name := config.pretrained_model_name_or_path):
         return None
-    base: dict[str, Any] = {"name": public_name(name)}
+    on_hub = "/" in name and not Path(name).is_dir()
+    base: dict[str, Any] = {"name": public_name(name), "on_hub": on_hub}
     try:
         folder = find_checkpoint(name, token=config.hub_token, evidence=True)
         base["license"] = _licence_in(folder)

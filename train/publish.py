@@ -112,7 +112,7 @@ def write_finished(
                 logger.warning("%s", error)
         card = output / CARD_NAME
         existing = card.read_text(encoding="utf-8") if card.is_file() else None
-        options = CardOptions(output.resolve().name, config.license, space=config.demo_space)
+        options = CardOptions(output.resolve().name)
         write_card(new, options, existing)
 
 
