@@ -284,6 +284,16 @@ class Gate:
     def let(self, count: int) -> None:
         self._permits.release(count)
 
+    def let_until(self, arrived: Callable[[], None]) -> None:
+        """One more a second, until the assertion holds. Who was told to stop may still stand at
+        the gate, and how soon others join the queue is the machine's affair."""
+        for _ in range(IMAGES):
+            try:
+                return arrived()
+            except AssertionError:
+                self.let(1)
+        arrived()
+
 
 @pytest.fixture
 def gate(monkeypatch) -> Iterator[Gate]:
@@ -325,6 +335,10 @@ def images(tmp_path: Path) -> Path:
 
 def state(page: Page):
     return page.locator("#batch_progress [role=status]")
+
+
+def is_answered(page: Page) -> None:
+    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]", timeout=1000)
 
 
 def drop(page: Page, path: Path) -> None:
@@ -393,8 +407,8 @@ def test_others_come_in_between_two_turns(batch_page: Page, images: Path, gate: 
     page.locator("#batch_run").click()
     gate.let(1)
     other.get_by_role("button", name="Somebody else's image").click()
-    gate.let(2)  # of nineteen
-    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
+    gate.let_until(lambda: is_answered(other))
+    assert len(gate.asked) < IMAGES - 1  # of nineteen: the batch is not through
 
 
 def test_a_browser_closed_half_way_leaves_no_job_running(
@@ -407,9 +421,14 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     expect(state(page)).to_contain_text("2 of 20 segmented")
     page.close()
     other.get_by_role("button", name="Somebody else's image").click()
-    gate.let(2)  # the images at hand; sixteen more would be to do
-    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]", timeout=30_000)
-    assert len(gate.asked) < 6
+    gate.let_until(lambda: is_answered(other))
+    asked = len(gate.asked)
+    assert asked < IMAGES - 1  # the image at hand; the others were still to do
+    gate.let(1000)
+    other.reload()
+    other.get_by_role("button", name="Somebody else's image").click()
+    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
+    assert len(gate.asked) == asked  # and nobody does them
 
 
 def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
