@@ -1,12 +1,14 @@
 """What the viewer is sent: one file of arrays, deflated, and where each begins.
 
 Gradio's JSON would carry them as base64 and compare that text several times over; a file is
-fetched once, and the browser inflates it by itself.
+fetched once, and the browser inflates it by itself. Beside the file of a picture that was thinned
+out lie its tiles (`tiles.py`).
 """
 
 import time
 import uuid
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
@@ -16,30 +18,50 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from .actions import KEEP_SECONDS
+from .tiles import SIDE, THREADS, Planes, as_sent, write_tiles
 
 STEPS = 100  # thresholds a unit of probability
 FINE = 600  # codes between two thresholds, see `probability_codes`
 FAST = 1  # zlib's level: the page waits for this more than for the bytes
-# What a browser has arrays for. Half floats go as float32, which holds each of them exactly.
-SENT_AS = {"bool": "uint8", "float16": "float32"}
+BLOCK = 2**18  # pixels that a processor's cache holds, with all that is computed from them
 
 
-def write_planes(planes: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Arrays (H, W) or (H, W, channels) -> {"data": Gradio's file, "planes": what is where}.
+def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[str, Any]:
+    """Every `step`-th pixel in one file; if that leaves any out, all of them in tiles beside it.
 
-    The file lies among Gradio's own, which it serves without a copy. Each has a name of its own:
+    Returns {"data": Gradio's file, "planes": what is where in it, "tiles": None or {"side",
+    "range": lowest and highest value of the picture}}. The planes of a thinned picture include
+    `counts`, of all its pixels.
+
+    The files lie among Gradio's own, which it serves without a copy. Each has a name of its own:
     two visitors with the same picture never write to one file.
     """
-    path = _new_folder() / "pixels.bin"
+    folder = _new_folder()
+    try:
+        sent, tiles = planes(slice(None, None, step), slice(None, None, step)), None
+        if step > 1:
+            total = write_tiles(planes, folder, height, width)
+            tiles = {"side": SIDE, "range": [total.low, total.high]}
+            if total.counts is not None:
+                sent["counts"] = total.counts
+        described = _write_planes(sent, folder / "pixels.bin")
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
+    data = {"path": str(folder / "pixels.bin"), "meta": {"_type": "gradio.FileData"}}
+    return {"data": data, "planes": described, "tiles": tiles}
+
+
+def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, Any]]:
     described, start = [], 0
-    with path.open("wb") as file:
-        for name, plane in planes.items():
-            dtype = SENT_AS.get(str(plane.dtype), str(plane.dtype))
-            little = np.ascontiguousarray(plane).astype(np.dtype(dtype).newbyteorder("<"))
-            end = start + file.write(zlib.compress(little, FAST))
-            described.append({"name": name, "dtype": dtype, "start": start, "end": end})
+    arrays = {name: as_sent(plane) for name, plane in planes.items()}
+    with path.open("wb") as file, ThreadPoolExecutor(THREADS) as pool:
+        deflated = pool.map(lambda array: zlib.compress(array, FAST), arrays.values())
+        for (name, array), content in zip(arrays.items(), deflated, strict=True):
+            end = start + file.write(content)
+            described.append({"name": name, "dtype": array.dtype.name, "start": start, "end": end})
             start = end
-    return {"data": {"path": str(path), "meta": {"_type": "gradio.FileData"}}, "planes": described}
+    return described
 
 
 def _new_folder() -> Path:
@@ -72,11 +94,15 @@ def probability_codes(probability: np.ndarray) -> np.ndarray:
     One number for both: `probability > k / 100` is exactly `code >= (k + 1) * FINE`, and
     `(code - FINE + 0.5) / FINE / STEPS` is the probability to within 0.00001.
     """
-    level = threshold_levels(probability)
-    below = _thresholds(probability)[level.astype(np.int16) - 1]
-    place = (probability - below) * np.float32(STEPS * FINE)
-    place = np.where(level == 0, 0, np.clip(place, 0, FINE - 1))
-    return level * np.uint16(FINE) + place.astype(np.uint16)
+    codes = np.empty(probability.shape, np.uint16)
+    rows = max(1, BLOCK // max(1, probability.shape[1]))
+    for top in range(0, len(probability), rows):
+        part = probability[top : top + rows]
+        level = threshold_levels(part)
+        place = (part - _thresholds(part)[level.astype(np.int16) - 1]) * np.float32(STEPS * FINE)
+        place = np.where(level == 0, 0, np.clip(place, 0, FINE - 1))
+        codes[top : top + rows] = level * np.uint16(FINE) + place.astype(np.uint16)
+    return codes
 
 
 def _thresholds(probability: np.ndarray) -> np.ndarray:

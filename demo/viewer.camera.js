@@ -27,6 +27,13 @@ function constrain(camera, scene, stage) {
   }
 }
 
+// Where somebody else looked: as near to it as this stage allows.
+function openAt(place, camera, scene, stage) {
+  Object.assign(camera, place);
+  constrain(camera, scene, stage);
+  camera.fitted = camera.zoom === fitZoom(scene, stage);
+}
+
 // The point under (left, top), CSS pixels from the stage's corner, stays where it is.
 function zoomBy(camera, scene, stage, factor, left, top) {
   const before = camera.zoom;

@@ -57,8 +57,8 @@ function imageTable(picture, look) {
 // What is painted for each value of the plane in view, and which class the value is (255: none).
 function paintTables(scene, look) {
   const { value } = scene;
-  const plane = planeOf(scene, look.view);
-  const size = plane instanceof Uint8Array ? 256 : 65536;
+  const name = planeName(scene, look.view);
+  const size = scene.planes[name] instanceof Uint8Array ? 256 : 65536;
   const paint = new Int32Array(size), classes = new Uint8Array(size).fill(255);
   const heat = look.view === "classes" ? null : shadesOf(HEAT[look.view]);
   for (let i = 0; i < size; i++) {
@@ -72,13 +72,12 @@ function paintTables(scene, look) {
       paint[i] = look.hidden.has(id) ? 0 : packed(value.colors[id]);
     }
   }
-  return { plane, paint, classes };
+  return { name, paint, classes };
 }
 
-function planeOf({ planes }, view) {
-  if (planes.codes) return planes.codes;
-  return { classes: planes.classes, probability: planes.probability,
-    uncertainty: planes.entropy }[view];
+function planeName({ planes }, view) {
+  if (planes.codes) return "codes";
+  return view === "uncertainty" ? "entropy" : view;
 }
 
 // Two classes: exactly where Python's comparison with the threshold puts a pixel.

@@ -11,39 +11,53 @@ async function fetchPlanes(value) {
   if (!response.ok) throw new Error(`status ${response.status}`);
   const file = await response.blob();
   const entries = value.planes.map(async ({ name, dtype, start, end }) => {
-    const stream = file.slice(start, end).stream().pipeThrough(new DecompressionStream("deflate"));
-    return [name, new ARRAYS[dtype](await new Response(stream).arrayBuffer())];
+    return [name, new ARRAYS[dtype](await inflated(file.slice(start, end).stream()))];
   });
   return Object.fromEntries(await Promise.all(entries));
 }
 
-// Values -> whole numbers that index a table of colours. Those of 8 and 16 bits without sign are
-// such already; any other kind is spread over 16 bits, for the eye, between its extremes.
-function indexed(raw) {
-  if (raw instanceof Uint8Array || raw instanceof Uint16Array) {
-    return { values: raw, size: raw instanceof Uint8Array ? 256 : 65536, origin: 0, unit: 1 };
-  }
+function inflated(stream) {
+  return new Response(stream.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+}
+
+// How values become whole numbers that index a table of colours. Those of 8 and 16 bits without
+// sign are such already; any other kind is spread over 16 bits, for the eye, between the extremes.
+function scaleOf(raw, range) {
+  if (isIndex(raw)) return { size: raw instanceof Uint8Array ? 256 : 65536, origin: 0, unit: 1 };
+  let [low, high] = range || finiteExtremes(raw);
+  if (!(low < high)) { low = Number.isFinite(low) ? low : 0; high = low + 1; }
+  return { size: 65536, origin: low, unit: (high - low) / 65535 };
+}
+
+function isIndex(raw) {
+  return raw instanceof Uint8Array || raw instanceof Uint16Array;
+}
+
+function finiteExtremes(raw) {
   let low = Infinity, high = -Infinity;
   for (let i = 0; i < raw.length; i++) {
     const value = Number(raw[i]);
     if (value < low && value > -Infinity) low = value;
     if (value > high && value < Infinity) high = value;
   }
-  if (!(low < high)) { low = Number.isFinite(low) ? low : 0; high = low + 1; }
-  const unit = (high - low) / 65535;
+  return [low, high];
+}
+
+function indexed(raw, { origin, unit }) {
+  if (isIndex(raw)) return raw;
   const values = new Uint16Array(raw.length);
   for (let i = 0; i < raw.length; i++) {
-    const value = Number(raw[i]);  // NaN is drawn as the lowest value
-    values[i] = value >= high ? 65535 : value > low ? Math.round((value - low) / unit) : 0;
+    const index = (Number(raw[i]) - origin) / unit;  // NaN is drawn as the lowest value
+    values[i] = index >= 65535 ? 65535 : index > 0 ? Math.round(index) : 0;
   }
-  return { values, size: 65536, origin: low, unit };
+  return values;
 }
 
 // The picture at 1, 1/2, 1/4 ... of its size, each pixel the mean of four: a picture far away is
 // drawn from one of these and does not flicker. Classes are never averaged.
-function pyramid(values, width, height, channels) {
+function pyramid(values, width, height, channels, count) {
   const levels = [{ values, width, height }];
-  while (Math.max(width, height) > 256) {
+  while (levels.length < count) {
     const fine = levels[levels.length - 1].values;
     const half = { width: (width + 1) >> 1, height: (height + 1) >> 1 };
     half.values = new fine.constructor(half.width * half.height * channels);
@@ -75,17 +89,24 @@ function histogram(plane, size) {
   return counts;
 }
 
-// Everything about one picture that does not change while one looks at it.
-function newScene(value, planes) {
-  const { values, size, origin, unit } = indexed(planes.image);
-  const width = Math.ceil(value.width / value.step), height = Math.ceil(value.height / value.step);
-  const levels = pyramid(values, width, height, value.channels);
-  const [lowest, highest] = size === 256 ? [0, value.dtype === "bool" ? 1 : 255] : extremes(values);
-  const picture = { levels, size, origin, unit, lowest, highest, width, height,
-    channels: value.channels };
+// Everything about one picture that does not change while one looks at it. `overview` is what was
+// sent at once, a source of pixels: every `step`-th of the image's from (left, top), as `levels` of
+// the picture and as planes. Tiles are such sources, too; `changed` is called as they arrive.
+function newScene(value, planes, changed) {
+  const { step, channels, dtype } = value;
+  const scale = scaleOf(planes.image, value.tiles?.range);
+  const values = indexed(planes.image, scale);
+  const width = Math.ceil(value.width / step), height = Math.ceil(value.height / step);
+  const halvings = Math.max(0, Math.ceil(Math.log2(Math.max(width, height) / 256)));
+  const levels = pyramid(values, width, height, channels, halvings + 1);
+  const overview = { left: 0, top: 0, width, height, step, levels, planes };
+  const [lowest, highest] = scale.size === 256 ? [0, dtype === "bool" ? 1 : 255]
+    : value.tiles ? indexed(value.tiles.range, scale) : extremes(values);
   const coded = planes.codes || planes.classes;
-  const counts = coded ? histogram(coded, planes.codes ? 65536 : 256) : null;
-  return { value, planes, picture, counts };
+  const counts = planes.counts
+    || (coded ? histogram(coded, planes.codes ? 65536 : 256) : null);
+  return { value, planes, overview, counts, picture: { ...scale, lowest, highest, channels },
+    tiles: value.tiles ? newTiles(value, scale, changed) : null };
 }
 
 function extremes(values) {

@@ -1,6 +1,6 @@
 // The viewer: holds what is shown (scene), how (look) and from where (camera), and redraws when
 // one of them changes. The files before this one do the work; nothing here asks the server,
-// except once for each picture.
+// except once for each picture, and for the tiles of a large one.
 
 const root = element.querySelector(".viewer");
 const stageElement = root.querySelector(".stage");
@@ -33,27 +33,35 @@ function change({ picture = false, paint = false, panel = true } = {}) {
   pending ||= requestAnimationFrame(draw);
 }
 
-// What Python asks for when it writes a file as seen.
+// What Python asks for when it writes a file as seen, or a link to the view.
 function tellSeen() {
-  const cut = scene?.planes.codes ? look.level / scene.value.steps : null;
-  root.dataset.seen = JSON.stringify({ opacity: look.alpha, threshold: cut });
+  const { x, y, zoom, fitted } = camera;
+  root.dataset.seen = JSON.stringify({
+    opacity: look.alpha, threshold: scene?.planes.codes ? look.level / scene.value.steps : null,
+    outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
+    window: look.window, colormap: look.colormap, camera: { x, y, zoom }, fitted,
+  });
 }
 
 function draw() {
   pending = 0;
   if (!scene || !frame) return;
   const started = performance.now();
-  drawFrame(frame, scene, look, camera, stage);
+  const pixel = pointed && pixelAt(camera, scene, stage, pointed.left, pointed.top);
+  const view = viewOf(frame, scene, camera, stage);
+  scene.tiles?.want(tilesWanted(scene, view, camera, pixel));
+  drawFrame(frame, scene, look, view, stage);
   context.putImageData(frame.image, 0, 0);
   const milliseconds = performance.now() - started;
   placeMarks();
   showScale(root, look.pixelSize, camera, stage);
-  showReadout(root, scene, look, pointed && pixelAt(camera, scene, stage, pointed.left, pointed.top));
+  showReadout(root, scene, look, pixel);
   // Read aloud where keys move the picture; a mouse would never let the voice finish.
   root.querySelector(".readout").ariaLive = cross.hidden ? "off" : "polite";
   root.querySelector(".zoom").value = `${tidy(100 * camera.zoom)} %`;
   canvas.style.touchAction = camera.fitted ? "pan-y" : "none";  // a fitted picture lets pages scroll
   root.dataset.camera = JSON.stringify(camera);
+  root.dataset.missing = scene.tiles?.missing || 0;  // tiles that were asked for with this drawing
   root.dataset.frames = ++frames;
   root.dispatchEvent(new CustomEvent("viewer:drawn", { detail: { milliseconds } }));
 }
@@ -155,8 +163,8 @@ const act = {
   pick(place) {
     const pixel = scene && pixelAt(camera, scene, stage, place.left, place.top);
     if (!pixel) return;
-    const id = look.paint ? classAt(scene, look, indexAt(scene, pixel)) : null;
-    const value = id === null ? null : scene.value.names[id];
+    const at = exactAt(scene, pixel);
+    const value = look.paint && at ? scene.value.names[classAt(scene, look, at)] : null;
     trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
   },
   pickMiddle() { act.pointMiddle(); act.pick(pointed); change({ panel: false }); },
@@ -179,49 +187,26 @@ const act = {
     change({ paint: true });
   },
   contrast() { look.window = [...scene.value.window]; change({ picture: true }); },
+  black(low) { look.window = [low, Math.max(low, look.window[1])]; change({ picture: true }); },
+  white(high) { look.window = [Math.min(high, look.window[0]), high]; change({ picture: true }); },
+  colormap(name) { look.colormap = name; change({ picture: true }); },
+  pixelSize(side, unit) {
+    look.pixelSize = side > 0 ? [side, unit] : null;
+    change({ panel: false });
+  },
   help() { if (dialog.open) dialog.close(); else dialog.showModal(); },
   close: () => dialog.close(),
 };
 
 hands(canvas, act);
 divides(divider, stageElement, act);
-root.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  const { do: name, view, toggle, id } = button.dataset;
-  if (name) act[name]();
-  else if (view) act.view(view);
-  else if (toggle) act[toggle]();
-  else if (id) act.toggleClass(Number(id));
-});
-root.addEventListener("input", ({ target }) => {
-  if (target.matches(".opacity")) act.opacity(Number(target.value));
-  if (target.matches(".threshold")) act.threshold(Number(target.value));
-  if (target.matches(".low, .high, .colormap")) {
-    const [low, high] = [".low", ".high"].map((name) => Number(root.querySelector(name).value));
-    look.window = target.matches(".low") ? [low, Math.max(low, look.window[1])]
-      : target.matches(".high") ? [Math.min(high, look.window[0]), high] : look.window;
-    look.colormap = root.querySelector(".colormap").value;
-    change({ picture: true });
-  }
-  if (target.matches(".size, .unit")) {
-    const side = Number(root.querySelector(".size").value);
-    look.pixelSize = side > 0 ? [side, root.querySelector(".unit").value] : null;
-    change({ panel: false });
-  }
-});
-dialog.addEventListener("keydown", (event) => { if (event.key === "h") dialog.close(); });
+controls(root, act);
 root.addEventListener("viewer:fly", (event) => fly(event.detail));
 // Whoever takes the controls is not flown on.
 for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
   root.addEventListener(kind, () => cancelAnimationFrame(flight), { capture: true, passive: true });
 }
-root.addEventListener("viewer:opacity", (event) => act.opacity(event.detail));
-root.addEventListener("viewer:threshold", (event) => act.threshold(event.detail));
 document.addEventListener("viewer:moved", follow);
-for (const name of Object.keys(MAPS)) root.querySelector(".colormap").add(new Option(name));
-for (const name of Object.keys(UNITS)) root.querySelector(".unit").add(new Option(name));
-root.querySelector(".unit").value = "µm";
 
 // ------------------------------------------------------------------------------- a picture
 
@@ -244,7 +229,8 @@ async function show() {
 function take(value, planes) {
   const same = scene?.value.picture === value.picture;
   const renamed = JSON.stringify(scene?.value.names) !== JSON.stringify(value.names);
-  scene = newScene(value, planes);
+  scene?.tiles?.close();
+  scene = newScene(value, planes, () => change({ panel: false }));
   if (!same) {
     look.window = [...value.window];
     look.pixelSize = null;
@@ -262,7 +248,8 @@ function take(value, planes) {
   root.dataset.size = `${value.width} ${value.height}`;
   canvas.classList.add("drawn");
   measureStage();
-  if (!same || camera.fitted) fit(camera, scene, stage);
+  if (!same && value.camera) openAt(value.camera, camera, scene, stage);
+  else if (!same || camera.fitted) fit(camera, scene, stage);
   change({ picture: true, paint: true });
   drawNow();
   canvas.dataset.serial = serial;  // lets a test wait for this very drawing
@@ -279,6 +266,7 @@ function goWhereWanted() {
 
 function drawNow() {
   cancelAnimationFrame(pending);
+  tellSeen();
   draw();
 }
 

@@ -4,74 +4,58 @@
 
 const BACKGROUND = 0xff1c1714;  // #14171c
 
-// Which columns (or rows) of the image are drawn where: those outside are not in the list.
-function visible(count, start, scale, length) {
-  const first = Math.max(0, Math.ceil(start - 0.5));
-  const columns = [];
-  for (let i = first; i < count; i++) {
-    const column = columnAt(i, start, scale);
-    if (column >= length) break;
-    if (column >= 0) columns.push(column);
-  }
-  let offset = first;
-  while (offset < count && columnAt(offset, start, scale) < 0) offset++;
-  return { offset, columns: Int32Array.from(columns) };
-}
-
 // frame: { pixels, bare: Int32Array, width, height } in device pixels; `bare` keeps the picture
 // alone, for the next drawing from the same place.
-function drawFrame(frame, scene, look, camera, stage) {
-  const at = projection(camera, stage);
-  const { value, picture } = scene;
-  const across = visible(frame.width, at.left, at.scale, value.width);
-  const down = visible(frame.height, at.top, at.scale, value.height);
-  const place = `${at.left} ${at.top} ${at.scale} ${value.id}`;
+function drawFrame(frame, scene, look, view, stage) {
+  const pieces = piecesOf(scene, view);
+  const place = `${view.left} ${view.top} ${view.scale} ${scene.value.id} ${scene.tiles?.serial}`;
   if (frame.table === look.imageTable && frame.place === place) frame.pixels.set(frame.bare);
   else {
-    drawPicture(frame, picture, look.imageTable, across, down, at.scale * value.step, value.step);
+    frame.pixels.fill(BACKGROUND);
+    for (const piece of pieces) drawPicture(frame, piece, look.imageTable, scene, view.scale);
     frame.bare.set(frame.pixels);
     Object.assign(frame, { table: look.imageTable, place });
   }
   if (!look.paint) return;
   const clear = look.split === null ? 0 : Math.round(look.split * frame.width);
-  const part = { frame, look, across, down, clear, step: value.step, width: picture.width };
-  if (look.outline && look.view === "classes") drawOutlines(part, stage.ratio);
-  else drawFilled(part);
+  if (look.outline && look.view === "classes") {
+    drawOutlines(frame, pieces, look, view.bounds, clear, Math.max(1, Math.round(2 * stage.ratio)));
+  } else for (const piece of pieces) drawFilled(frame, piece, look, clear);
 }
 
-function drawPicture(frame, picture, table, across, down, scale, step) {
-  const { pixels, width } = frame;
+function drawPicture({ pixels, width }, { source, across, down }, table, scene, scale) {
   // The coarsest picture that still has a pixel for each of the screen's.
-  const depth = Math.min(Math.max(Math.floor(Math.log2(1 / scale)), 0), picture.levels.length - 1);
-  const level = picture.levels[depth];
+  const { levels, step, left, top } = source;
+  const depth = Math.min(Math.max(Math.floor(Math.log2(1 / (scale * step))), 0), levels.length - 1);
+  const { values, width: stride } = levels[depth];
   const shrink = step * 2 ** depth;
-  const columns = across.columns.map((x) => Math.floor(x / shrink));
-  const { values } = level, count = columns.length;
-  pixels.fill(BACKGROUND);
-  down.columns.forEach((y, j) => {
-    const row = Math.floor(y / shrink) * level.width;
+  const columns = within(across.columns, left, shrink), rows = within(down.columns, top, shrink);
+  const count = columns.length, gray = scene.value.channels === 1;
+  rows.forEach((y, j) => {
+    const row = y * stride;
     let target = (down.offset + j) * width + across.offset;
-    if (picture.channels === 1) {
+    if (gray) {
       for (let i = 0; i < count; i++) pixels[target++] = table[values[row + columns[i]]];
       return;
     }
     for (let i = 0; i < count; i++) {
-      const source = 3 * (row + columns[i]);
-      pixels[target++] = 0xff000000 | (table[values[source + 2]] << 16)
-        | (table[values[source + 1]] << 8) | table[values[source]];
+      const place = 3 * (row + columns[i]);
+      pixels[target++] = 0xff000000 | (table[values[place + 2]] << 16)
+        | (table[values[place + 1]] << 8) | table[values[place]];
     }
   });
 }
 
-function drawFilled({ frame, look, across, down, clear, step, width }) {
-  const { plane, paint } = look.paint;
+function drawFilled(frame, { source, across, down }, look, clear) {
+  const { name, paint } = look.paint;
+  const plane = source.planes[name];
   const weight = look.view === "classes" ? look.alpha : Math.min(1, 2 * look.alpha);
   const parts = Math.round(256 * weight), keep = 256 - parts;
-  const columns = across.columns.map((x) => Math.floor(x / step));
+  const columns = within(across.columns, source.left, source.step);
   const begin = Math.max(0, clear - across.offset);
   const { pixels } = frame;
-  down.columns.forEach((y, j) => {
-    const row = Math.floor(y / step) * width;
+  within(down.columns, source.top, source.step).forEach((y, j) => {
+    const row = y * source.width;
     let target = (down.offset + j) * frame.width + across.offset + begin;
     for (let i = begin; i < columns.length; i++, target++) {
       const color = paint[plane[row + columns[i]]];
@@ -86,21 +70,26 @@ function drawFilled({ frame, look, across, down, clear, step, width }) {
 }
 
 // A class is painted where another begins, as thick at every zoom. One line between two classes:
-// that of the higher id, or of the one that is not hidden.
-function drawOutlines({ frame, look, across, down, clear, step, width }, ratio) {
-  const { plane, paint, classes } = look.paint;
-  const columns = across.columns.map((x) => Math.floor(x / step));
-  const count = columns.length, thick = Math.max(1, Math.round(2 * ratio));
+// that of the higher id, or of the one that is not hidden. Classes are gathered from all pieces
+// first: a border may lie where two tiles meet.
+function drawOutlines(frame, pieces, look, { across, down }, clear, thick) {
+  const { name, paint, classes } = look.paint;
+  const count = across.columns.length;
   const ids = new Uint8Array(count * down.columns.length);
   const colors = new Int32Array(256);
-  down.columns.forEach((y, j) => {
-    const row = Math.floor(y / step) * width;
-    for (let i = 0, target = j * count; i < count; i++, target++) {
-      const code = plane[row + columns[i]];
-      ids[target] = classes[code];
-      colors[classes[code]] = paint[code];
-    }
-  });
+  for (const { source, across: run, down: fall } of pieces) {
+    const plane = source.planes[name];
+    const columns = within(run.columns, source.left, source.step);
+    within(fall.columns, source.top, source.step).forEach((y, j) => {
+      const row = y * source.width;
+      let target = (fall.offset - down.offset + j) * count + run.offset - across.offset;
+      for (let i = 0; i < columns.length; i++, target++) {
+        const code = plane[row + columns[i]];
+        ids[target] = classes[code];
+        colors[classes[code]] = paint[code];
+      }
+    });
+  }
   const yields = (other, id) => other < id || (other !== id && colors[other] === 0);
   const last = down.columns.length - 1;
   for (let j = 0; j <= last; j++) {

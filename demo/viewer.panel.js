@@ -51,7 +51,7 @@ function showLegend(root, scene, look) {
   if (!look.paint) return;
   const { names, colors } = scene.value;
   const counts = countsOf(scene, look);
-  const total = scene.picture.width * scene.picture.height;
+  const total = scene.value.width * scene.value.height;
   if (list.dataset.of !== scene.value.id) {
     list.dataset.of = scene.value.id;
     list.replaceChildren(...names.map((name, id) => chip(name, colors[id], id)));
@@ -100,43 +100,42 @@ function showRamp(root, scene, look) {
 
 // One line about one pixel: everything that is known of it.
 function showReadout(root, scene, look, pixel) {
-  const line = root.querySelector(".readout");
-  if (!pixel) {
-    const { width, height, dtype } = scene.value;
-    line.textContent = `${width} × ${height} px · ${dtype}`;
-    return;
+  root.querySelector(".readout").textContent =
+    (pixel ? partsOf(scene, look, pixel) : partsOfAll(scene)).join(" · ");
+}
+
+function partsOfAll({ value: { width, height, dtype }, tiles }) {
+  const parts = [`${width} × ${height} px`, dtype];
+  return tiles?.anyLost ? [...parts, "detail not available"] : parts;
+}
+
+function partsOf(scene, look, { x, y }) {
+  const { value: { names, dtype }, tiles } = scene;
+  const place = `x ${x}  y ${y}`, at = exactAt(scene, { x, y });
+  if (!at) {
+    const { side } = tiles;
+    return tiles.lost(Math.floor(x / side), Math.floor(y / side))
+      ? [place, "detail not available"] : [place, `… ${dtype}`, ...(look.paint ? ["…"] : [])];
   }
-  const index = indexAt(scene, pixel);
-  const parts = [`x ${pixel.x}  y ${pixel.y}`, `${rawAt(scene, index)} ${scene.value.dtype}`];
-  if (look.paint) {
-    const id = classAt(scene, look, index);
-    parts.push(scene.value.names[id] ?? "no class");
-    const { codes, probability, entropy } = scene.planes;
-    if (codes) parts.push(`P(${scene.value.names[1]}) ${decimals(scene, codes[index])}`);
-    if (probability) parts.push(`P ${(probability[index] / 65535).toFixed(5)}`);
-    if (look.view === "uncertainty") {
-      const share = shareOf(scene, "uncertainty", (codes || entropy)[index]);
-      parts.push(`entropy ${share.toFixed(2)}`);
-    }
+  const { planes: { codes, probability, entropy }, index } = at;
+  const parts = [place, `${rawAt(scene, at)} ${dtype}`];
+  if (!look.paint) return parts;
+  parts.push(names[classAt(scene, look, at)] ?? "no class");
+  if (codes) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
+  if (probability) parts.push(`P ${(probability[index] / 65535).toFixed(5)}`);
+  if (look.view === "uncertainty") {
+    parts.push(`entropy ${shareOf(scene, "uncertainty", (codes || entropy)[index]).toFixed(2)}`);
   }
-  line.textContent = parts.join(" · ");
+  return parts;
 }
 
-function decimals(scene, code) {
-  return probabilityOf(scene, code).toFixed(5);
-}
-
-function indexAt({ value, picture }, { x, y }) {
-  return Math.floor(y / value.step) * picture.width + Math.floor(x / value.step);
-}
-
-function classAt(scene, look, index) {
-  return classOf(scene, look, (scene.planes.codes || scene.planes.classes)[index]);
+// `at`: see `exactAt`.
+function classAt(scene, look, { planes, index }) {
+  return classOf(scene, look, (planes.codes || planes.classes)[index]);
 }
 
 // The file's own value; of colour images one for each channel.
-function rawAt({ planes, value }, index) {
-  const channels = value.channels;
+function rawAt({ value: { channels } }, { planes, index }) {
   return Array.from(planes.image.subarray(index * channels, (index + 1) * channels), shortest)
     .join(", ");
 }

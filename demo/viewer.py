@@ -2,17 +2,18 @@
 
 A picture and what is known of its pixels go over once (`transfer.py`). Everything a person then
 changes (zoom, opacity, threshold, classes, contrast ...) is drawn in the browser, from
-`viewer.*.js`, and no request is sent. Several viewers may stand on one page; those of one
-`group` pan and zoom together.
+`viewer.*.js`, and no request is sent. Of a picture above `MOST_PIXELS` every second pixel, or
+fewer, go over at first; who looks closer is brought the rest, tile by tile (`tiles.py`). Several
+viewers may stand on one page; those of one `group` pan and zoom together.
 
 JavaScript may tell a viewer to fly somewhere and blink: `tell("viewer", "fly")` gives the
 function for an event's `js=`. The viewer triggers Gradio's `select` where it is clicked:
-`gr.EventData` then has `x` and `y` in pixels of the image.
+`gr.EventData` then has `x` and `y` in pixels of the image, and as `value` the class there by name
+(None while its tile is on the way).
 """
 
 import uuid
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,22 @@ from unet_hf.errors import ConfigError
 from unet_hf.image_data import ImageData
 from unet_hf.pixel_size import PixelSize
 
-from .transfer import FINE, STEPS, entropy, fixed_point, probability_codes, write_planes
+from .tiles import Planes
+from .transfer import FINE, STEPS, entropy, fixed_point, probability_codes, write_transfer
 
 HERE = Path(__file__).parent
 # One function in the browser: each part uses what stands before it.
-SCRIPTS = (".data", ".colors", ".camera", ".paint", ".panel", ".input", "")
+SCRIPTS = (
+    ".data", ".tiles", ".colors", ".camera", ".pieces", ".paint", ".panel", ".input", ".controls",
+    "",
+)  # fmt: skip
 DEFAULT_ALPHA = 0.45  # opacity of the classes
-MOST_PIXELS = 4096 * 4096  # sent; larger images are thinned out for the eye, not the files
+MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
 Size = PixelSize | tuple | str | None  # of a pixel; None: what the file says, if it does
 Box = dict[str, float]  # "x", "y", "width", "height" in pixels of the image
+# "x", "y": the image's point in the middle; "zoom": CSS pixels to a pixel of the image.
+Camera = dict[str, float]
 
 
 def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
@@ -49,31 +56,49 @@ def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
     )
 
 
-def show_image(image: ImageData, pixel_size: Size = None) -> dict[str, Any]:
-    """The picture alone, before anything is known about it."""
-    return _payload(image, {}, pixel_size, alt=f"{image.source}, not segmented yet")
+def show_image(
+    image: ImageData, pixel_size: Size = None, camera: Camera | None = None
+) -> dict[str, Any]:
+    """The picture alone, before anything is known about it. `camera`: see `show_result`."""
+    return _payload(
+        image,
+        lambda rows, columns: {},
+        pixel_size,
+        camera,
+        alt=f"{image.source}, not segmented yet",
+    )
 
 
 def show_result(
-    result: Segmentation, alpha: float = DEFAULT_ALPHA, pixel_size: Size = None
+    result: Segmentation,
+    alpha: float = DEFAULT_ALPHA,
+    pixel_size: Size = None,
+    camera: Camera | None = None,
 ) -> dict[str, Any]:
-    """The picture and its classes. `alpha`: their opacity, until the visitor chooses another."""
-    step = thinning(*result.mask.shape)
-    thinned = result.probabilities[:, ::step, ::step]
+    """The picture and its classes.
+
+    alpha: their opacity, until the visitor chooses another.
+    camera: where a picture that was not there before is opened; without it the whole is seen.
+    Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
+    """
     two_classes = result.threshold is not None
-    if two_classes:
-        planes = {"codes": probability_codes(thinned[1])}
-    else:
-        planes = {
-            "classes": result.mask[::step, ::step],
-            "probability": fixed_point(thinned.max(axis=0), np.uint16),
-            "entropy": fixed_point(entropy(thinned), np.uint8),
+
+    def planes(rows: slice, columns: slice) -> dict[str, np.ndarray]:
+        probabilities = result.probabilities[:, rows, columns]
+        if two_classes:
+            return {"codes": probability_codes(probabilities[1])}
+        return {
+            "classes": result.mask[rows, columns],
+            "probability": fixed_point(probabilities.max(axis=0), np.uint16),
+            "entropy": fixed_point(entropy(probabilities), np.uint8),
         }
+
     names = [result.id2label[index] for index in range(len(result.id2label))]
     return _payload(
         result.image,
         planes,
         pixel_size,
+        camera,
         names=names,
         colors=list(result.colors),
         alpha=alpha,
@@ -105,10 +130,9 @@ def show_map(
             f"The map has the shape {mask.shape}, the image {(image.height, image.width)}. "
             "Give one class for each of the image's pixels."
         )
-    step = thinning(*mask.shape)
     return _payload(
         image,
-        {"classes": mask[::step, ::step].astype(np.uint8, copy=False)},
+        lambda rows, columns: {"classes": mask[rows, columns].astype(np.uint8, copy=False)},
         pixel_size,
         names=names,
         colors=colors,
@@ -135,12 +159,18 @@ def tell(elem_id: str, event: str) -> str:
 
 
 def seen(elem_id: str = "viewer") -> str:
-    """JavaScript expression: {"opacity": number, "threshold": number or null}, as now in view."""
+    """JavaScript expression: how the picture is looked at now.
+
+    {"opacity": 0 to 1, "threshold": 0 to 1, or null unless there are two classes,
+    "outline": bool, "hidden": [class ids], "view": "classes", "probability" or "uncertainty",
+    "window": [black, white], "colormap": "Gray" ..., "camera": see `Camera`,
+    "fitted": bool, the whole picture is seen}
+    """
     return f"JSON.parse(document.querySelector('#{elem_id} .viewer').dataset.seen)"
 
 
 def thinning(height: int, width: int) -> int:
-    """Every how many-th pixel is drawn."""
+    """Every how many-th pixel is sent at once."""
     step = 1
     while -(-height // step) * -(-width // step) > MOST_PIXELS:
         step += 1
@@ -160,6 +190,19 @@ def display_window(image: ImageData) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _checked(camera: Camera) -> Camera:
+    try:
+        place = {name: float(camera[name]) for name in ("x", "y", "zoom")}
+    except (KeyError, TypeError, ValueError):
+        place = {}
+    if not place or not np.isfinite([*place.values()]).all() or place["zoom"] <= 0:
+        raise ConfigError(
+            f"A view cannot be opened at {camera}. "
+            'Expected: {"x": ..., "y": ..., "zoom": ...}, finite numbers, the zoom above 0.'
+        )
+    return place
+
+
 def _drawn_channels(image: ImageData) -> np.ndarray:
     return image.pixels[..., :3] if image.channels >= 3 else image.pixels[..., :1]
 
@@ -169,26 +212,34 @@ def _read(name: str) -> str:
 
 
 def _payload(
-    image: ImageData, planes: dict[str, np.ndarray], pixel_size: Size, **known: Any
+    image: ImageData,
+    planes: Planes,
+    pixel_size: Size,
+    camera: Camera | None = None,
+    **known: Any,
 ) -> dict[str, Any]:
-    """As `viewer.js` reads it. See `transfer.write_planes` for the pixels.
-
-    Raises `ConfigError` if `pixel_size` is none, see `PixelSize.of`.
-    """
+    """As `viewer.js` reads it; `planes`: all but the picture. See `transfer.write_transfer`."""
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
-    pixels = _drawn_channels(replace(image, pixels=image.pixels[::step, ::step]))
+    pixels = _drawn_channels(image)
+    check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
     return {
         "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing
         # The view stays where it was if the next picture is the same.
-        "picture": f"{image.width} {image.height} {zlib.crc32(np.ascontiguousarray(pixels))}",
+        "picture": f"{image.width} {image.height} {check}",
         "width": image.width,
         "height": image.height,
         "step": step,
         "channels": pixels.shape[2],
         "dtype": str(image.dtype),
         "window": display_window(image),
+        "camera": None if camera is None else _checked(camera),
         "pixel_size": [size.x, size.unit] if size else None,  # the scale bar lies along x
-        **write_planes({"image": pixels, **planes}),
+        **write_transfer(
+            lambda rows, columns: {"image": pixels[rows, columns]} | planes(rows, columns),
+            image.height,
+            image.width,
+            step,
+        ),
         **known,
     }

@@ -12,7 +12,16 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from demo.transfer import FINE, STEPS, entropy, probability_codes
-from demo.viewer import focus, show_image, show_map, show_result, tell, thinning, viewer
+from demo.viewer import (
+    display_window,
+    focus,
+    show_image,
+    show_map,
+    show_result,
+    tell,
+    thinning,
+    viewer,
+)
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.image_data import ImageData
@@ -21,7 +30,7 @@ from unet_hf.pixel_size import PixelSize
 from unet_hf.segmentation import decide
 
 from .browsing import FLAGS
-from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
+from .viewing import camera, canvas_of, drawing, read, seen, silence, slide, viewer_of
 
 HEIGHT, WIDTH = 240, 330
 COLORS = ["#999999", "#d55e00", "#0072b2"]
@@ -111,7 +120,7 @@ def test_entropy_is_0_where_sure_and_1_where_all_is_alike():
     assert found == pytest.approx(np.array([[0, 1, np.log(2) / np.log(3)]]), abs=1e-6)
 
 
-def test_nothing_is_left_out_of_an_image_the_demo_takes():
+def test_images_up_to_4096_by_4096_are_sent_at_once():
     assert thinning(4096, 4096) == 1
     assert thinning(10, 100_000) == 1
     assert thinning(4097, 4096) == 2
@@ -133,6 +142,15 @@ def test_the_pixel_size_is_the_file_s_unless_one_is_given():
     assert show_image(image)["pixel_size"] == [4, "nm"]
     assert show_image(image, pixel_size=(0.25, "um"))["pixel_size"] == [0.25, "µm"]
     assert show_image(image_of(gray_16()))["pixel_size"] is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{}, {"x": 1, "y": 2}, {"x": 1, "y": 2, "zoom": 0}, {"x": float("nan"), "y": 2, "zoom": 1}],
+)
+def test_a_view_that_is_none_is_refused(place: dict):
+    with pytest.raises(ConfigError, match="cannot be opened at"):
+        show_image(image_of(gray_16()), camera=place)
 
 
 def test_transfers_that_were_never_fetched_go_after_an_hour():
@@ -158,7 +176,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             show_result(TWO, 0.5, pixel_size=(0.25, "µm")),
             show_result(THREE),
             show_map(THREE.image, mask, ["right", "wrong"], COLORS[:2], "errors"),
-            show_image(image_of(color)),
+            show_image(image_of(color), camera={"x": 200, "y": 90, "zoom": 12}),
         ]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -282,6 +300,37 @@ def test_everything_changes_the_picture_and_asks_nobody(page: Page):
         with drawing(two):
             two.locator(".colormap").select_option("Inferno")
         changed()
+
+
+def test_python_is_told_how_the_picture_is_looked_at(page: Page):
+    two, three = viewer_of(page, "two"), viewer_of(page, "three")
+    assert seen(two) == {
+        "opacity": 0.5, "threshold": 0.4, "outline": False, "hidden": [], "view": "classes",
+        "window": [*display_window(TWO.image)],
+        "colormap": "Gray", "fitted": True,
+        "camera": {"x": WIDTH / 2, "y": HEIGHT / 2, "zoom": camera(two)["zoom"]},
+    }  # fmt: skip
+    assert seen(three)["threshold"] is None
+    slide(two, ".opacity", 0.9)
+    slide(two, ".threshold", 0.6)
+    two.locator("summary").click()
+    slide(two, ".high", 9000)
+    two.locator(".colormap").select_option("Inferno")
+    for control in ("[data-id='1']", "[data-toggle=outline]", "[data-view=probability]"):
+        two.locator(control).click()
+    with drawing(two):
+        two.locator("[data-do=zoomIn]").click()
+    now = seen(two)
+    assert (now["opacity"], now["threshold"]) == (0.9, 0.6)
+    assert (now["hidden"], now["outline"], now["view"]) == ([1], True, "probability")
+    assert (now["window"][1], now["colormap"]) == (9000, "Inferno")
+    assert now["camera"] | {"fitted": now["fitted"]} == camera(two)
+    assert not now["fitted"]
+
+
+def test_a_picture_is_opened_where_it_is_asked_for(page: Page):
+    eye = camera(viewer_of(page, "bare"))
+    assert (eye["x"], eye["y"], eye["zoom"], eye["fitted"]) == (200, 90, 12, False)
 
 
 def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 # Points the mouse at each place; gives the read-out and the colour that is drawn there.
 READ = """async (root, places) => {
@@ -93,6 +93,25 @@ def drawing(viewer: Locator) -> Iterator[None]:
         "([root, before]) => Number(root.dataset.frames) > before",
         arg=[viewer.element_handle(), before],
     )
+
+
+def seen(viewer: Locator) -> dict:
+    """How the picture is looked at, as Python is told."""
+    return json.loads(viewer.get_attribute("data-seen"))
+
+
+def fly(viewer: Locator, x: float, y: float, width: float, height: float) -> None:
+    """To a region, at once if less motion is wanted; waits until that is drawn."""
+    box = {"x": x, "y": y, "width": width, "height": height}
+    with drawing(viewer):
+        viewer.evaluate(
+            "(root, detail) => root.dispatchEvent(new CustomEvent('viewer:fly', { detail }))", box
+        )
+
+
+def complete(viewer: Locator) -> None:
+    """Waits until every tile that the last drawing asked for is there."""
+    expect(viewer).to_have_attribute("data-missing", "0")
 
 
 def canvas_of(viewer: Locator) -> np.ndarray:

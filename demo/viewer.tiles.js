@@ -1,0 +1,120 @@
+// The picture at full resolution, tile by tile. The viewer says at each drawing which tiles it
+// wants, the most wanted first; they are fetched a few at a time, and those it no longer wants are
+// given up. See tiles.py for what a tile's file holds.
+
+const AT_ONCE = 4;  // requests; a browser sends six to one server, the page needs some itself
+const TRIES = 3, PAUSE = 700;  // milliseconds, from one try to the next
+const MOST_BYTES = 256 * 2 ** 20;  // of tiles that were seen and may be seen again
+
+// Calls `changed` when a tile has arrived, or will not.
+function newTiles(value, scale, changed) {
+  const { side } = value.tiles;
+  const kept = new Map();  // key -> source; the one that was looked at longest ago comes first
+  const asked = new Map();  // key -> AbortController
+  const failed = new Map();  // key -> { tries, resting }
+  let wanted = new Set(), bytes = 0, serial = 0;
+
+  const keyOf = (column, row) => `${column}_${row}`;
+
+  function at(column, row) {
+    const key = keyOf(column, row), tile = kept.get(key);
+    if (tile && kept.delete(key)) kept.set(key, tile);
+    return tile;
+  }
+
+  // places: [[column, row], ...], the most wanted first.
+  function want(places) {
+    wanted = new Set(places.map(([column, row]) => keyOf(column, row)));
+    for (const [key, control] of asked) {
+      if (wanted.has(key)) continue;
+      control.abort();
+      asked.delete(key);
+    }
+    for (const key of failed.keys()) if (!wanted.has(key)) failed.delete(key);  // a new chance
+    ask();
+  }
+
+  function ask() {
+    for (const key of wanted) {
+      if (asked.size >= AT_ONCE) return;
+      if (!kept.has(key) && !asked.has(key) && !failed.get(key)?.resting) load(key);
+    }
+  }
+
+  async function load(key) {
+    const control = new AbortController();
+    asked.set(key, control);
+    try {
+      keep(key, await fetchTile(value, key, scale, control.signal));
+      failed.delete(key);
+      changed();
+    } catch (error) {
+      if (control.signal.aborted) return;
+      rest(key, error);
+    } finally {
+      if (asked.get(key) === control) asked.delete(key);
+      ask();
+    }
+  }
+
+  function rest(key, error) {
+    const tries = (failed.get(key)?.tries || 0) + 1;
+    const failure = { tries, resting: true };
+    failed.set(key, failure);
+    if (tries < TRIES) return setTimeout(() => { failure.resting = false; ask(); }, PAUSE * tries);
+    console.warn(`The tile ${key} was not fetched: ${error.message}`);
+    changed();
+  }
+
+  // What is in view stays, even if it is more than there is room for.
+  function keep(key, tile) {
+    kept.set(key, tile);
+    bytes += tile.bytes;
+    serial++;
+    for (const [old, { bytes: size }] of kept) {
+      if (bytes <= MOST_BYTES) break;
+      if (!wanted.has(old) && kept.delete(old)) bytes -= size;
+    }
+  }
+
+  return {
+    side, at, want,
+    close: () => want([]),
+    get serial() { return serial; },  // changes with what `at` answers
+    get missing() { return [...wanted].filter((key) => !kept.has(key)).length; },
+    lost: (column, row) => failed.get(keyOf(column, row))?.tries >= TRIES,
+    get anyLost() { return [...failed.values()].some(({ tries }) => tries >= TRIES); },
+  };
+}
+
+// One tile as a source of pixels, see `newScene`.
+async function fetchTile(value, key, scale, signal) {
+  const { width, height, step, channels, tiles: { side }, planes: described } = value;
+  const [left, top] = key.split("_").map((place) => place * side);
+  const size = { width: Math.min(side, width - left), height: Math.min(side, height - top) };
+  const response = await fetch(tileAddress(value, key), { signal });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const content = await inflated(response.body);
+  const planes = {};
+  let start = 0;
+  for (const { name, dtype } of described.filter((plane) => plane.name !== "counts")) {
+    const count = size.width * size.height * (name === "image" ? channels : 1);
+    const end = start + count * ARRAYS[dtype].BYTES_PER_ELEMENT;
+    planes[name] = new ARRAYS[dtype](content.slice(start, end));
+    start = end;
+  }
+  if (start !== content.byteLength) throw new Error(`${content.byteLength} bytes, not ${start}`);
+  const shades = indexed(planes.image, scale);
+  // Between the picture as a whole and the tiles: no coarser than the former.
+  const levels = pyramid(shades, size.width, size.height, channels, Math.ceil(Math.log2(step)));
+  const bytes = start + (shades === planes.image ? 0 : shades.byteLength);
+  return { ...size, left, top, step: 1, levels, planes, bytes };
+}
+
+// Its files lie beside that of the whole picture.
+function tileAddress(value, key) {
+  const whole = new URL(value.data.url, location.href);
+  const address = new URL(`tile_${key}.bin`, whole);
+  address.search = whole.search;
+  return address;
+}
