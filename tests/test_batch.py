@@ -380,7 +380,7 @@ def test_more_memory_than_there_is_is_said_of_the_image(images, model, tmp_path,
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr("unet_hf.segmentation.predict_window", fail)
+    monkeypatch.setattr("unet_hf.segmentation.network_of", fail)
     batch = segment(images, tmp_path / "out", model)
     assert len(batch.failures) == 3
     assert all(isinstance(failure, Failure) for failure in batch.failures)

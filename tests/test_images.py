@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet_hf import ImageData, read_image
-from unet_hf.errors import UnreadableImageError, UnsupportedLayoutError
+from unet_hf.errors import ImageTooLargeError, UnreadableImageError, UnsupportedLayoutError
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -258,6 +258,69 @@ def test_axes_that_a_tiff_does_not_name_are_said_or_given(tmp_path: Path):
     check(image, STACK[0, 0, 1])
     assert image.notes[0] == "axes 'QYX' are not named in the file: Q read as pages"
     check(read_image(tmp_path / "stack.tif", axes="cyx"), np.moveaxis(STACK[0, 0], 0, 2))
+
+
+def in_series(path):
+    """Two channels of three pages, in directories of their own."""
+    tifffile.imwrite(path, STACK[0], photometric="minisblack", compression="zlib", ome=True,
+                     metadata={"axes": "ZCYX"})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*KINDS, *STACKS])
+def test_a_channel_is_that_of_the_whole_image(name: str, tmp_path: Path):
+    write = (KINDS.get(name) or STACKS[name])[0]
+    write(tmp_path / name)
+    whole = read_image(tmp_path / name)
+    for channel in range(whole.channels):
+        image = read_image(tmp_path / name, channel=channel)
+        check(image, whole.pixels[..., channel])
+        assert (image.axes, image.pages) == (whole.axes, whole.pages)
+        assert image.pixel_size == whole.pixel_size
+        if whole.channels > 1:
+            assert (image.channel, image.all_channels) == (channel, whole.channels)
+            said = f"channel {channel} of {whole.channels} (counted from 0)"
+            assert image.notes == (*whole.notes, f"{said}; the others were not looked at")
+    for channel in (whole.channels, -1, 0.5):
+        with pytest.raises(UnsupportedLayoutError, match=f"no channel {channel}: it has "):
+            read_image(tmp_path / name, channel=channel)  # type: ignore[arg-type]
+
+
+def test_a_channel_of_arrays_and_of_what_was_read_before():
+    stack = np.arange(2 * 5 * 6 * 7, dtype=np.uint16).reshape(2, 5, 6, 7)
+    image = read_image(stack, axes="ZCYX", page=1, channel=3)
+    check(image, stack[1, 3])
+    check(read_image(read_image(RGB), channel=2), RGB[..., 2])
+    assert read_image(GRAY, channel=0).channel is None  # there are no others
+    with pytest.raises(UnsupportedLayoutError, match="no channel 3: it has 1 channel, "):
+        read_image(image, channel=3)  # it was picked already
+
+
+def test_only_the_channel_asked_for_is_decoded_and_weighed(tmp_path: Path):
+    in_series(tmp_path / "stack.tif")
+    with tifffile.TiffFile(tmp_path / "stack.tif") as file:
+        place = file.pages[3]  # page 1, channel 1
+        start, length = place.dataoffsets[0], place.databytecounts[0]
+    content = bytearray((tmp_path / "stack.tif").read_bytes())
+    content[start : start + length] = b"\xff" * length
+    (tmp_path / "stack.tif").write_bytes(content)
+    check(read_image(tmp_path / "stack.tif", page=1, channel=0), STACK[0, 1, 0])
+    with pytest.raises(UnreadableImageError):
+        read_image(tmp_path / "stack.tif", page=1, channel=1)
+
+    many = np.zeros((9, 10, 10), np.uint8)
+    with pytest.raises(ImageTooLargeError, match="9 layers"):
+        read_image(many, axes="CYX", max_pixels=100)
+    read_image(many, axes="CYX", channel=8, max_pixels=100)
+
+
+def test_colours_are_told_from_channels(tmp_path: Path):
+    tif(RGB, photometric="rgb")(tmp_path / "colours.tif")
+    tif(RGB, photometric="minisblack", planarconfig="contig")(tmp_path / "channels.tif")
+    assert read_image(tmp_path / "colours.tif").is_rgb
+    assert not read_image(tmp_path / "channels.tif").is_rgb
+    assert read_image(RGB).is_rgb
+    assert not read_image(RGB, axes="YXC").is_rgb
+    assert not read_image(GRAY).is_rgb
 
 
 def test_pages_of_different_sizes_types_and_palettes(tmp_path: Path):

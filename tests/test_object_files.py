@@ -1,5 +1,6 @@
 """Objects as files: from Python, from the command line, and in one zip that can be made again."""
 
+import csv
 import json
 import os
 import shlex
@@ -18,7 +19,8 @@ from unet_hf import UNet
 from unet_hf.__main__ import main
 from unet_hf.bundle import RECIPE, Recipe, write_bundle
 from unet_hf.errors import ConfigError
-from unet_hf.outputs import OF_OBJECTS, OUTPUTS, USUAL
+from unet_hf.outputs import OF_OBJECTS, OUTPUTS, USUAL, all_outputs
+from unet_hf.overlay import Look
 
 from .drawn import drawn
 from .test_command_line import status_of
@@ -56,8 +58,9 @@ def test_nothing_of_objects_is_written_unless_it_is_asked_for(cells, tmp_path):
 def test_every_output_is_of_the_images_size_and_of_the_same_objects(cells, tmp_path):
     result = drawn(cells)
     objects = result.objects(pixel_size=(0.5, "µm"))
-    paths = result.save(tmp_path, only=OUTPUTS, prefix="a_", objects=objects)
-    assert {path.name for path in paths.values()} == {f"a_{name}" for name in OUTPUTS.values()}
+    paths = result.save(tmp_path, only=all_outputs(result), prefix="a_", objects=objects)
+    files = {f"a_{OUTPUTS[name]}" for name in all_outputs(result)}
+    assert {path.name for path in paths.values()} == files
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths.values()}
     assert np.array_equal(tifffile.imread(paths["classes"]), result.mask)
     assert np.array_equal(tifffile.imread(paths["instances"]), objects.labels)
@@ -139,6 +142,9 @@ def test_objects_found_another_way_are_computed_again_the_same_ones_are_not(
         (["--only", "objects", "--classes", "nerve"], "There is no class 'nerve'"),
         (["--only", "objects", "--pixel_size", "3"], "is not a size with its unit"),
         (["--only", "rois,shapes"], "there is no 'shapes'"),
+        (["--hidden", "nerve"], "There is no class 'nerve'"),
+        (["--window", "5,1"], "window=(5.0, 1.0) is not (black, white)"),
+        (["--window", "wide"], "'wide' is not two numbers, BLACK,WHITE"),
     ],
 )
 def test_the_command_line_refuses_before_it_computes(
@@ -150,12 +156,38 @@ def test_the_command_line_refuses_before_it_computes(
     assert not out.exists() or not list(out.glob("*_*"))
 
 
+def test_a_batch_counts_the_objects_of_each_class(model, picture, tmp_path):
+    """A column a class where objects are asked for, none where not; the same after a stop."""
+    other = tmp_path / "other.png"
+    PIL.Image.fromarray(np.arange(900, dtype=np.uint8).reshape(30, 30)).save(other)
+
+    def table(out, *options) -> list[list[str]]:
+        given = ("--model", model, "--output", tmp_path / out, "--only")
+        assert status_of("segment", picture, other, *given, *options) == 0
+        return list(csv.reader((tmp_path / out / "results.csv").read_text().splitlines()))
+
+    assert not [name for name in table("masks", "mask")[0] if name.startswith("objects")]
+    options = ("mask,instances", "--classes", "0,1", "--min_size", 4)
+    head, *rows = table("whole", *options)
+    assert head[-3:] == ["objects ground", "objects cell", "notes"]
+    for row, path in zip(rows, (picture, other), strict=True):
+        found = UNet.from_pretrained(model).segment(path).objects(classes=[0, 1], min_size=4)
+        ids = found.table["class_id"]
+        assert row[-3:-1] == [str((ids == 0).sum()), str((ids == 1).sum())]
+
+    given = ("--model", model, "--output", tmp_path / "parts", "--only", *options)
+    assert status_of("segment", picture, *given) == 0
+    table("parts", *options)
+    whole, parts = (tmp_path / name / "results.csv" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
 def test_the_bundle_holds_everything_and_its_lines_give_it_again(
     model, picture, tmp_path, monkeypatch
 ):
-    result = UNet.from_pretrained(model).segment(picture, threshold=0.5)
+    result = UNet.from_pretrained(model).segment(picture, threshold=0.5, tta=True)
     objects = result.objects(method="watershed", min_size=2, pixel_size=(0.25, "µm"))
-    recipe = Recipe(str(model), alpha=0.3)
+    recipe = Recipe(str(model), look=Look(0.3, (0,), True, (-3, 90.5)))
     write_bundle(result, tmp_path / "all.zip", recipe, objects)
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
@@ -183,7 +215,7 @@ def test_the_lines_name_page_axes_commit_and_what_was_chosen(tmp_path):
     recipe = Recipe("org/net", revision="abc", axes="ZYX")
     python, command = recipe.python(result, objects), recipe.command(result, objects)
     assert "UNet.from_pretrained('org/net', revision='abc')" in python
-    assert """segment("it's.tif", page=2, axes='ZYX', threshold=0.5)""" in python
+    assert """segment("it's.tif", page=2, axes='ZYX', threshold=0.5, precision=""" in python
     assert "result.objects(classes=[0, 1], exclude_border=True)" in python
     words = shlex.split(command)
     assert words[:5] == ["python", "-m", "unet_hf", "segment", "it's.tif"]

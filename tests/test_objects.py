@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unet_hf.errors import ConfigError
+from unet_hf import instances
+from unet_hf.errors import ConfigError, TooManyObjectsError
 from unet_hf.histogram import Histogram, round_step
 from unet_hf.instances import METHODS
 from unet_hf.pixel_size import PixelSize
@@ -174,6 +175,16 @@ def test_the_watershed_leaves_rods_ragged_discs_and_cut_ones_whole():
     assert len(found) == 1
 
 
+@given(masks)
+def test_a_watershed_some_rows_at_a_time_is_that_of_the_whole_image(mask):
+    probability = np.random.default_rng(1).random(mask.shape, np.float32)
+    result = drawn(mask, probabilities=np.stack([probability] * 3), names=NAMES)
+    whole = result.objects(method="watershed").labels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(instances, "FLOODED", 1)
+        assert np.array_equal(result.objects(method="watershed").labels, whole)
+
+
 def test_a_line_of_low_probability_parts_what_its_shape_does_not():
     mask = np.zeros((30, 60), bool)
     mask[8:22, 5:55] = True
@@ -204,6 +215,49 @@ def test_a_thousand_objects(method):
     print(f"{len(objects)} objects, {method}: {time.perf_counter() - started:.2f} s")
     assert len(objects) == 1000
     assert set(objects.table["area_px"]) == {stamp.sum()}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_every_measure_is_that_of_scikit_image(dtype):
+    """Crumbs of all shapes, large things among them, at the border and inside one another."""
+    from skimage.measure import regionprops_table
+
+    chance = np.random.default_rng(3)
+    mask = chance.random((90, 110)) < 0.35
+    mask |= disc(mask.shape, 40, 30, 17) & ~disc(mask.shape, 40, 30, 11)
+    mask |= disc(mask.shape, 80, 100, 25)
+    image = (chance.random((*mask.shape, 2)) * 255).astype(dtype)
+    result = drawn(mask, image, axes="YXC")
+    objects = result.objects()
+    names = {
+        "area": "area_px", "perimeter": "perimeter_px", "eccentricity": "eccentricity",
+        "solidity": "solidity", "equivalent_diameter_area": "equivalent_diameter_px",
+        "bbox-0": "top_px", "bbox-1": "left_px", "bbox-2": "bottom_px", "bbox-3": "right_px",
+        "centroid-0": "centroid_y_px", "centroid-1": "centroid_x_px",
+    }  # fmt: skip
+    for statistic in ("mean", "min", "max"):
+        for channel in (0, 1):
+            names[f"intensity_{statistic}-{channel}"] = f"{statistic}_intensity_{channel}"
+    wanted = dict.fromkeys(name.partition("-")[0] for name in names)
+    expected = regionprops_table(objects.labels, image, properties=wanted)
+    assert len(objects) > 300
+    for theirs, ours in names.items():
+        moved = 0.5 if "centroid" in theirs else 0  # a pixel's centre
+        assert objects.table[ours] == pytest.approx(expected[theirs] + moved, rel=1e-6), ours
+
+
+def test_more_objects_than_are_wanted_are_counted_and_told_before_they_are_measured(monkeypatch):
+    result = drawn(np.eye(30))
+    assert len(result.objects(max_objects=30)) == 30
+    monkeypatch.setattr("unet_hf.objects.measure", lambda *_: pytest.fail("it was measured"))
+    with pytest.raises(TooManyObjectsError, match="There are 30 objects, and at most 29"):
+        result.objects(max_objects=29)
+
+
+def test_what_is_left_out_does_not_count_against_the_most():
+    mask = np.eye(30)
+    mask[0, :4] = 1
+    assert len(drawn(mask).objects(min_size=2, max_objects=1)) == 1
 
 
 def test_units_follow_the_pixel_size():

@@ -105,7 +105,7 @@ def test_each_endpoint_says_what_it_takes(client):
     parameters = {p["parameter_name"]: p for p in endpoints["/objects"]["parameters"]}
     assert list(parameters) == [
         "image", "model", "threshold", "classes", "method", "min_size", "exclude_border",
-        "pixel_size", "page",
+        "pixel_size", "page", "channel",
     ]  # fmt: skip
     assert parameters["method"]["type"]["enum"] == ["components", "watershed"]
     assert [name for name, p in parameters.items() if not p["parameter_has_default"]] == [

@@ -63,12 +63,18 @@ class _Image:
     membrane: dict[float, MembraneSlice]
 
 
-def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None) -> Evaluation:
+def evaluate(
+    model: UNet,
+    pairs: Iterable[Pair],
+    threshold: float | None = None,
+    precision: str = "float32",
+) -> Evaluation:
     """Segments every image and scores it; one image is in memory at a time.
 
     Args:
         threshold: Two classes: the decision threshold to score at. None: the best on these
             very images is chosen, as at the end of a training.
+        precision: See `UNet.segment`; scores in float32 are the same on all machines.
 
     Raises:
         DatasetError: There is no image, or its classes are not the model's.
@@ -79,7 +85,7 @@ def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None)
         candidates: tuple[float | None, ...] = (None,)
     else:
         candidates = CANDIDATES if threshold is None else (threshold,)
-    images = [_measure(model, pair, candidates, membrane) for pair in pairs]
+    images = [_measure(model, pair, candidates, membrane, precision) for pair in pairs]
     if not images:
         raise DatasetError("There is no image to evaluate on.")
 
@@ -134,7 +140,11 @@ def evaluate(model: UNet, pairs: Iterable[Pair], threshold: float | None = None)
 
 
 def _measure(
-    model: UNet, pair: Pair, candidates: tuple[float | None, ...], membrane: bool
+    model: UNet,
+    pair: Pair,
+    candidates: tuple[float | None, ...],
+    membrane: bool,
+    precision: str,
 ) -> _Image:
     classes = len(model.id2label)
     highest = int(pair.label[pair.label != IGNORE].max(initial=0))
@@ -143,7 +153,7 @@ def _measure(
             f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
             "Evaluate on a data set with its classes."
         )
-    probabilities = model.segment(pair.image).probabilities
+    probabilities = model.segment(pair.image, precision=precision).probabilities
     kind = pair.extras.get("kind")
     return _Image(
         pair.name,

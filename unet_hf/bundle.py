@@ -3,12 +3,14 @@
 import shlex
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import write_whole
-from .outputs import OUTPUTS, write_outputs
+from .outputs import all_outputs, write_outputs
+from .overlay import Look
 
 if TYPE_CHECKING:
     from .objects import Objects
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 RECIPE = "reproduce.txt"
 # Deflated already; a second time costs time alone.
 PACKED = (".png", ".tif", ".zip")
+FLAGS = ("outline", "exclude_border", "tta")  # options of the command line that take no value
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,14 @@ class Recipe:
     """What a result does not know of its own making.
 
     model: As for `UNet.from_pretrained`; revision: the commit, for a model from the Hub.
-    axes: As it was given to `UNet.segment`, if it was.
-    alpha: Of the overlay.
+    axes: As it was given to `UNet.segment`; None: as the image knows, if it was.
+    look: Of the overlay.
     """
 
     model: str
     revision: str | None = None
     axes: str | None = None
-    alpha: float = 0.5
+    look: Look = field(default_factory=Look)
 
     def text(self, result: "Segmentation", objects: "Objects") -> str:
         """The lines for Python and for a shell; each writes the files of the bundle."""
@@ -47,38 +50,51 @@ class Recipe:
         loading = _arguments({"revision": self.revision})
         segmenting = _arguments(self._segmenting(result))
         finding = _arguments(_finding(objects))
+        saving = _arguments({"alpha": self.look.alpha} | self.look.extras())
         return (
             "from unet_hf import UNet\n\n"
             f"model = UNet.from_pretrained({self.model!r}{_more(loading)})\n"
             f"result = model.segment({result.image.source!r}{_more(segmenting)})\n"
             f"objects = result.objects({finding})\n"
-            f"result.save('out', {self.alpha!r}, only={list(OUTPUTS)!r}, objects=objects)\n"
+            f"result.save('out', {saving}, only={all_outputs(result)!r}, objects=objects)\n"
         )
 
     def command(self, result: "Segmentation", objects: "Objects") -> str:
         finding = _finding(objects)
-        exclude_border = finding.pop("exclude_border", None)
+        painting, segmenting = self.look.extras(), self._segmenting(result)
+        parts = (segmenting, painting, finding)
+        flags = [name for part in parts for name in FLAGS if part.pop(name, False)]
         if "classes" in finding:
-            finding["classes"] = ",".join(map(str, finding["classes"]))
+            finding["classes"] = _commas(finding["classes"])
         if "pixel_size" in finding:
             finding["pixel_size"] = " ".join(map(str, finding["pixel_size"]))
         options = {
             "model": self.model,
             "revision": self.revision,
-            **self._segmenting(result),
-            "only": ",".join(OUTPUTS),
-            "alpha": self.alpha,
+            **segmenting,
+            "only": ",".join(all_outputs(result)),
+            "alpha": self.look.alpha,
+            **{name: _commas(value) for name, value in painting.items()},
             **finding,
             "output": "out",
         }
         words = ["python", "-m", "unet_hf", "segment", result.image.source]
         for name, value in options.items():
-            words += [f"--{name}", str(value)] if value is not None else []
-        return shlex.join(words + ["--exclude_border"] * bool(exclude_border)) + "\n"
+            if value is not None:  # one word where a second one would look like an option
+                text = str(value)
+                words += [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
+        return shlex.join(words + [f"--{name}" for name in flags]) + "\n"
 
     def _segmenting(self, result: "Segmentation") -> dict[str, Any]:
-        page = result.image.page if result.image.pages > 1 else None
-        return {"page": page, "axes": self.axes, "threshold": result.threshold}
+        image = result.image
+        return {
+            "page": image.page if image.pages > 1 else None,
+            "axes": self.axes or (image.axes if image.axes_given else None),
+            "channel": image.channel,
+            "threshold": result.threshold,
+            "precision": result.precision,
+            **({"tta": True} if result.uncertainty is not None else {}),
+        }
 
 
 def write_bundle(
@@ -94,7 +110,8 @@ def write_bundle(
     objects = result.objects() if objects is None else objects
     with tempfile.TemporaryDirectory(prefix="unet_hf_bundle_") as name:
         folder = Path(name)
-        write_outputs(result, folder, alpha=recipe.alpha, only=OUTPUTS, objects=objects)
+        only = all_outputs(result)
+        write_outputs(result, folder, look=recipe.look, only=only, objects=objects)
         (folder / RECIPE).write_text(recipe.text(result, objects), encoding="utf-8")
         write_whole(path, lambda temporary: _pack(folder, temporary))
 
@@ -130,6 +147,10 @@ def _finding(objects: "Objects") -> dict[str, Any]:
         "pixel_size": None,
     }
     return {name: value for name, value in given.items() if value != usual[name]}
+
+
+def _commas(values: Iterable[Any]) -> str:
+    return ",".join(map(str, values))
 
 
 def _arguments(options: dict[str, Any]) -> str:

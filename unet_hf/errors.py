@@ -45,6 +45,10 @@ class NonFiniteImageError(ImageError):
     """The image holds NaN or infinite values."""
 
 
+class TooManyObjectsError(UNetError, ValueError):
+    """There are more objects in a result than were asked to be measured."""
+
+
 class CheckpointError(UNetError):
     """Base class of everything that can be wrong with a checkpoint."""
 
@@ -65,12 +69,20 @@ class WeightsError(CheckpointError):
     """The weights are missing, damaged, or do not fit the configuration."""
 
 
+class PrecisionError(UNetError, ArithmeticError):
+    """The values inside a network exceed what the chosen precision can hold."""
+
+
 class DatasetError(UNetError, ValueError):
     """A data set cannot be trained on as it stands."""
 
 
 class PushError(UNetError):
     """The Hub did not take an upload; what is there is as it was."""
+
+
+class ExportError(UNetError):
+    """A network cannot be exported, or what was exported does not predict what it does."""
 
 
 class HubBusyError(CheckpointUnreachableError):

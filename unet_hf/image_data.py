@@ -27,6 +27,10 @@ class ImageData:
     pages: int = 1
     notes: tuple[str, ...] = field(default=())  # what was inferred or converted, in words
     pixel_size: PixelSize | None = None  # as far as the file says
+    channel: int | None = None  # the one that was picked; None: all are there
+    all_channels: int | None = None  # how many it was picked from
+    is_rgb: bool = False  # whether what it was read from is red, green and blue
+    axes_given: bool = False  # whether somebody said what the axes mean
 
     @property
     def height(self) -> int:
@@ -54,6 +58,7 @@ class ImageData:
             "height": self.height,
             "width": self.width,
             "channels": self.channels,
+            "channel": self.channel,
             "page": self.page,
             "pages": self.pages,
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
@@ -89,6 +94,15 @@ def check_page(page: int, pages: int, name: str) -> None:
         raise UnsupportedLayoutError(
             f"{name} has no page {page!r}: it has {pages} page{'s' if pages > 1 else ''}, "
             f"counted from 0. {cure}."
+        )
+
+
+def check_channel(channel: int, channels: int, name: str) -> None:
+    if not isinstance(channel, (int, np.integer)) or not 0 <= channel < channels:
+        cure = f"Choose one from 0 to {channels - 1}" if channels > 1 else "Leave the channel out"
+        raise UnsupportedLayoutError(
+            f"{name} has no channel {channel!r}: it has {channels} channel"
+            f"{'s' if channels > 1 else ''}, counted from 0. {cure}."
         )
 
 
@@ -128,12 +142,35 @@ def say_pages(image: ImageData) -> ImageData:
     return replace(image, notes=(*image.notes, note))
 
 
+def pick_channel(image: ImageData, channel: int | None) -> ImageData:
+    """The image with this channel alone; as it is if `channel` is None or there is but one."""
+    if channel is None:
+        return image
+    check_channel(channel, image.channels, image.source)
+    if image.channels == 1:
+        return image
+    pixels = np.ascontiguousarray(image.pixels[..., channel : channel + 1])
+    return say_channel(replace(image, pixels=pixels), channel, image.channels)
+
+
+def say_channel(image: ImageData, channel: int, channels: int) -> ImageData:
+    note = f"channel {channel} of {channels} (counted from 0); the others were not looked at"
+    notes = (*image.notes, note)
+    return replace(image, notes=notes, channel=int(channel), all_channels=channels)
+
+
 def select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:
     """One page of an array, as a view, and the axes that remain."""
     others = [position for position, axis in enumerate(axes) if axis not in "YXSC"]
     kept = "".join(axis for axis in axes if axis in "YXSC")
     array = np.moveaxis(array, others, range(len(others)))
     return array[np.unravel_index(page, array.shape[: len(others)])], kept
+
+
+def select_channel(array: np.ndarray, axes: str, channel: int) -> tuple[np.ndarray, str]:
+    """One channel of an array, as a view, and the axes that remain."""
+    axis = "C" if "C" in axes else "S"
+    return np.moveaxis(array, axes.index(axis), 0)[channel], axes.replace(axis, "")
 
 
 def count_pages(axes: str, shape: tuple[int, ...]) -> int:

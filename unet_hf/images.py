@@ -10,6 +10,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,16 @@ from .image_data import (
     ORIENTATION,
     ImageData,
     check_axes,
+    check_channel,
     check_page,
     check_size,
     checked,
     count_pages,
     oriented,
+    pick_channel,
+    say_channel,
     say_pages,
+    select_channel,
     select_page,
     too_large,
 )
@@ -50,6 +55,7 @@ def read_image(
     *,
     page: int = 0,
     axes: str | None = None,
+    channel: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageData:
     """Reads one image.
@@ -60,6 +66,8 @@ def read_image(
         page: Which page of a stack or animation, counted from 0.
         axes: Meaning of the axes of an array, NPY or TIFF, e.g. "CYX": Y and X, at most one
             of C and S for channels, anything else counts as pages.
+        channel: Which channel alone, counted from 0 among those that are there without it; None:
+            all of them.
         max_pixels: Images with more are refused before they are decoded; more than 4 channels
             count as more pixels. Pillow has a limit of its own for the formats it reads.
 
@@ -67,7 +75,7 @@ def read_image(
         ImageNotFoundError, UnreadableImageError, ImageTooLargeError, UnsupportedLayoutError.
     """
     if isinstance(source, ImageData):
-        return source
+        return pick_channel(source, channel)
     if axes is not None and not (isinstance(axes, str) and axes.isalpha()):
         raise UnsupportedLayoutError(
             f"axes={axes!r} is not a word of one letter an axis. Pass e.g. axes='CYX'."
@@ -76,9 +84,10 @@ def read_image(
         with _named_errors("PIL image", max_pixels):
             image = _from_pil(source, "PIL image", page, max_pixels)
     elif isinstance(source, (str, os.PathLike)):
-        image = _from_file(source, page, axes, max_pixels)
+        image = _from_file(source, page, axes, channel, max_pixels)
     elif hasattr(source, "__array__"):
-        image = _from_array(np.asarray(source), "array", "array", page, axes, max_pixels)
+        array = np.asarray(source)
+        image = _from_array(array, "array", "array", page, axes, channel, max_pixels)
     else:
         raise UnsupportedLayoutError(
             f"{type(source).__name__} is not a kind of image. Pass a file's path, a NumPy array "
@@ -89,11 +98,17 @@ def read_image(
             f"axes={axes!r} cannot be chosen for {image.source}: {image.format} images have the "
             f"axes {image.axes!r}. Leave axes out."
         )
-    return image
+    if image.channel is None:  # it was not read alone
+        image = pick_channel(image, channel)
+    return replace(image, axes_given=axes is not None)
 
 
 def _from_file(
-    source: str | os.PathLike, page: int, axes: str | None, max_pixels: int
+    source: str | os.PathLike,
+    page: int,
+    axes: str | None,
+    channel: int | None,
+    max_pixels: int,
 ) -> ImageData:
     text = os.fsdecode(source)
     if text.startswith(("http://", "https://")):
@@ -119,10 +134,10 @@ def _from_file(
 
     with _named_errors(path.name, max_pixels):
         if head.startswith(tiff.SIGNATURES):
-            return tiff.read_tiff(path, page, axes, max_pixels)
+            return tiff.read_tiff(path, page, axes, max_pixels, channel)
         if head.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")
-            return _from_array(array, path.name, "NPY", page, axes, max_pixels)
+            return _from_array(array, path.name, "NPY", page, axes, channel, max_pixels)
         PIL.Image.init()
         formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
         try:
@@ -165,13 +180,13 @@ def _named_errors(name: str, max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _from_deep_png(image: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
+def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
     """16-bit colour, which Pillow would cut to 8 bits; it reads the size and the EXIF."""
     import imagecodecs
 
-    check_size(path.name, image.height, image.width, max_pixels)
+    check_size(path.name, picture.height, picture.width, max_pixels)
     check_page(page, 1, path.name)
-    orientation = image.getexif().get(ORIENTATION)
+    orientation = picture.getexif().get(ORIENTATION)
     pixels = imagecodecs.png_decode(path.read_bytes())
     notes = []
     if pixels.shape[2] in (2, 4):
@@ -181,7 +196,10 @@ def _from_deep_png(image: PIL.Image.Image, path: Path, page: int, max_pixels: in
         pixels = oriented(pixels, orientation)
         notes.append("rotated as the file's EXIF orientation says")
     axes = "YX" if pixels.shape[2] == 1 else "YXS"
-    return checked(ImageData(pixels, path.name, "PNG", axes, notes=tuple(notes)), max_pixels)
+    image = ImageData(
+        pixels, path.name, "PNG", axes, notes=tuple(notes), is_rgb=pixels.shape[2] == 3
+    )
+    return checked(image, max_pixels)
 
 
 def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> ImageData:
@@ -224,12 +242,20 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         pixels = pixels.astype(np.uint16)  # what the file holds; Pillow widens it
     axes = "YX" if pixels.ndim == 2 else "YXS"
     pixels = np.atleast_3d(pixels)
-    data = ImageData(pixels, name, image.format or "PIL", axes, page, pages, tuple(notes))
+    data = ImageData(
+        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS"
+    )
     return checked(say_pages(data), max_pixels)
 
 
 def _from_array(
-    array: np.ndarray, name: str, format: str, page: int, axes: str | None, max_pixels: int
+    array: np.ndarray,
+    name: str,
+    format: str,
+    page: int,
+    axes: str | None,
+    channel: int | None,
+    max_pixels: int,
 ) -> ImageData:
     notes: tuple[str, ...] = ()
     if axes is not None:
@@ -249,12 +275,19 @@ def _from_array(
     shape = dict(zip(found, array.shape, strict=True))
     pages = count_pages(found, array.shape)
     check_page(page, pages, name)
-    layers = max(shape.get("C", 1), shape.get("S", 1))
-    check_size(name, shape["Y"], shape["X"], max_pixels, layers)
+    channels = max(shape.get("C", 1), shape.get("S", 1))
+    alone = channel is not None and channels > 1
+    check_size(name, shape["Y"], shape["X"], max_pixels, 1 if alone else channels)
     plane, plane_axes = select_page(array, found, page)
+    if alone:
+        check_channel(channel, channels, name)
+        plane, plane_axes = select_channel(plane, plane_axes, channel)
     if isinstance(array, np.memmap):
         plane = np.array(plane)  # the file may change or go away
     order = [plane_axes.index(axis) for axis in "YXSC" if axis in plane_axes]
     pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
-    data = ImageData(pixels, name, format, found, page, pages, notes)
-    return checked(say_pages(data), max_pixels)
+    # S is for samples of a colour, C for channels that stand for themselves.
+    is_rgb = shape.get("S") == 3
+    data = ImageData(pixels, name, format, found, page, pages, notes, is_rgb=is_rgb)
+    data = say_pages(data)
+    return checked(say_channel(data, channel, channels) if alone else data, max_pixels)

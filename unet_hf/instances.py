@@ -1,6 +1,6 @@
 """Which pixels are one object: what hangs together, or what a watershed parts where it narrows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -10,6 +10,7 @@ METHODS = ("components", "watershed")
 # Two summits are two objects if the neck between them is this much thinner than the thinner one.
 NECK = 0.75
 SMOOTHING = 1.0  # pixels (sigma): a ragged edge is no neck
+FLOODED = 2**22  # pixels at a time
 
 
 def find_instances(
@@ -47,13 +48,13 @@ def find_instances(
 def numbered(labels: np.ndarray) -> np.ndarray:
     """(H, W) ids -> the same objects as 1 to n, int32, by their first pixel, row by row."""
     flat = labels.ravel()
-    places = np.flatnonzero(flat)
-    _, first, which = np.unique(flat[places], return_index=True, return_inverse=True)
-    ids = np.empty(first.size, np.int32)
-    ids[np.argsort(first)] = np.arange(1, first.size + 1)
-    result = np.zeros(flat.size, np.int32)
-    result[places] = ids[which]
-    return result.reshape(labels.shape)
+    places = np.flatnonzero(flat)[::-1]
+    first = np.full(flat.max(initial=0) + 1, -1)
+    first[flat[places]] = places  # of an object's pixels the last one that is assigned counts
+    present = np.flatnonzero(first >= 0)
+    ids = np.zeros(first.size, np.int32)
+    ids[present[np.argsort(first[present])]] = np.arange(1, present.size + 1)
+    return ids[labels]
 
 
 def keep(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -79,21 +80,64 @@ def _parted(inside: np.ndarray, probability: np.ndarray) -> np.ndarray:
     for small objects as for large ones. The distance is not measured to the image's own border:
     what is cut off there does not narrow.
     """
-    from scipy.ndimage import distance_transform_edt, gaussian_filter, generate_binary_structure
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
+    from skimage.measure import label
+
+    if not inside.any() or inside.all():
+        return inside.astype(np.int32)
+    pieces = label(inside, connectivity=1)
+    height = np.zeros(inside.shape)
+    for rows, chosen in _some_at_a_time(pieces):
+        height[rows][chosen] = distance_transform_edt(inside[rows])[chosen]
+    height *= probability
+    gaussian_filter(height, SMOOTHING, output=height)
+    np.log1p(height, out=height)
+    found = np.zeros(inside.shape, np.int32)
+    for rows, chosen in _some_at_a_time(pieces):
+        found[rows][chosen] = _flooded(height[rows], chosen)[chosen] + found.max()
+    return found
+
+
+def _some_at_a_time(pieces: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """(H, W) ids -> rows with one more on either side, and where in them lie pieces that are
+    wholly there; each piece once.
+
+    Between two pieces there is always something that is neither, so that no distance reaches from
+    one to the other and nothing flows: the result is that of the whole image, and the hundred
+    bytes a pixel that it takes are needed for some rows only.
+    """
+    top, bottom = _rows_of(pieces)
+    step = max(1, FLOODED // pieces.shape[1])
+    for start in range(0, len(pieces), step):
+        here = (start <= top) & (top < start + step)
+        here[0] = False
+        if here.any():
+            rows = slice(max(0, start - 1), bottom[here].max() + 1)
+            yield rows, here[pieces[rows]]
+
+
+def _rows_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each id, and the one after its last: (n + 1,) each, that of 0 at 0."""
+    top, bottom = np.zeros((2, labels.max() + 1), np.int64)
+    for row, ids in enumerate(labels):
+        bottom[ids] = row + 1
+    for row in reversed(range(len(labels))):
+        top[labels[row]] = row
+    return top, bottom
+
+
+def _flooded(height: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(H, W) heights, of which those `inside` count -> (H, W) ids of the parts; 0 elsewhere."""
+    from scipy.ndimage import generate_binary_structure
     from skimage.measure import label
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
-    if not inside.any() or inside.all():
-        return inside.astype(np.int32)
-    distance = distance_transform_edt(inside) * probability
-    height = np.log1p(gaussian_filter(distance, SMOOTHING))
-    height[~inside] = -10  # deep enough for every piece to have a summit
+    height = np.where(inside, height, -10)  # deep enough for every piece to have a summit
     flooded = reconstruction(
         height + np.log(NECK), height, footprint=generate_binary_structure(2, 1)
     )
-    summits = local_maxima(flooded, connectivity=1) & inside
-    markers = label(summits, connectivity=1)
+    markers = label(local_maxima(flooded, connectivity=1) & inside, connectivity=1)
     return watershed(-height, markers, mask=inside, connectivity=1)
 
 

@@ -1,21 +1,18 @@
-"""What is measured on each object, with its unit: scikit-image's `regionprops_table`."""
+"""What is measured on each object, with its unit. Of shapes, scikit-image is the judge."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .instances import touching_border
+from .instances import keep, touching_border
 from .pixel_size import PixelSize
 
 if TYPE_CHECKING:
     from .image_data import ImageData
     from .segmentation import Segmentation
 
-MEASURED = (
-    "area", "centroid", "bbox", "perimeter", "eccentricity", "equivalent_diameter_area",
-    "solidity",
-)  # fmt: skip
+SHAPE = ("perimeter", "eccentricity", "solidity")  # wherever the object lies
 INTENSITIES = ("mean", "min", "max")
 
 
@@ -45,16 +42,21 @@ def measure(
         columns.append(Column(name, unit, meaning))
         table[name] = values
 
-    found = _regions(labels, result.image)
-    ids = np.arange(1, labels.max(initial=0) + 1)
-    classes = _first(labels, result.mask)
+    width = labels.shape[1]
+    pixels = _Pixels.of(labels)
+    boxes = _boxes(labels)
+    found = _shapes(labels, boxes)
+    classes = np.zeros(pixels.count, np.int64)
+    classes[pixels.owner] = result.mask.ravel()[pixels.place]  # all of an object are of one class
+    ids = np.arange(1, pixels.count + 1)
     add("id", "", "number of the object, its value in instances.tif", ids)
     add("class_id", "", "class, as in the mask", classes)
     names = np.array([result.id2label[index] for index in classes.tolist()], dtype=object)
     add("class", "", "name of the class", names)
 
-    area, x, y = found["area"].astype(np.int64), found["centroid-1"], found["centroid-0"]
-    diameter, perimeter = found["equivalent_diameter_area"], found["perimeter"]
+    area = pixels.area
+    x, y = pixels.mean(pixels.place % width), pixels.mean(pixels.place // width)
+    diameter, perimeter = np.sqrt(4 * area / np.pi), found["perimeter"]
     add("area_px", "px²", "pixels of the object, holes not among them", area)
     if size := pixel_size:
         unit = size.ascii_unit
@@ -67,7 +69,7 @@ def measure(
     for number, (name, edge) in enumerate(
         {"top": "upper", "left": "left", "bottom": "lower", "right": "right"}.items()
     ):
-        add(f"{name}_px", "px", f"{edge} edge of the bounding box", found[f"bbox-{number}"])
+        add(f"{name}_px", "px", f"{edge} edge of the bounding box", boxes[:, number])
     meaning = "length of its edges, those of holes too, through the centres of border pixels"
     add("perimeter_px", "px", meaning, perimeter)
     if size and size.is_square:
@@ -82,27 +84,77 @@ def measure(
 
     values = str(result.image.dtype)
     for channel, suffix in enumerate(_channel_suffixes(result.image)):
+        inside = result.image.pixels[..., channel].ravel()[pixels.place]
         for statistic in INTENSITIES:
-            column = found[f"intensity_{statistic}-{channel}"]
-            if statistic != "mean":
-                column = column.astype(result.image.dtype)
+            column = getattr(pixels, statistic)(inside)
             meaning = f"{statistic} of the image, in the units of its file"
             add(f"{statistic}_intensity{suffix}", values, meaning, column)
     meaning = "mean probability of its class over its pixels, 0 to 1"
-    add("mean_probability", "", meaning, _mean_probability(labels, classes, result.probabilities))
+    own = result.probabilities.reshape(len(result.probabilities), -1)
+    own = own[classes[pixels.owner], pixels.place]
+    add("mean_probability", "", meaning, pixels.mean(own))
     meaning = "has it pixels in the first or last row or column, so that it may be cut off?"
     add("touches_border", "", meaning, touching_border(labels))
     return tuple(columns), table
 
 
-def _regions(labels: np.ndarray, image: "ImageData") -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class _Pixels:
+    """The pixels of all objects, and what can be said of each object by looking at them once."""
+
+    place: np.ndarray  # (m,) int64, in the image read row by row
+    owner: np.ndarray  # (m,) int32, its object's row in the table
+    area: np.ndarray  # (n,) int64
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "_Pixels":
+        place = np.flatnonzero(labels)
+        owner = labels.ravel()[place] - np.int32(1)
+        return cls(place, owner, np.bincount(owner, minlength=labels.max(initial=0)))
+
+    @property
+    def count(self) -> int:
+        return self.area.size
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """(m,) values -> (n,) float64."""
+        return np.bincount(self.owner, values, self.count) / self.area
+
+    def min(self, values: np.ndarray) -> np.ndarray:
+        return self._extreme(np.minimum, values)
+
+    def max(self, values: np.ndarray) -> np.ndarray:
+        return self._extreme(np.maximum, values)
+
+    def _extreme(self, pick: np.ufunc, values: np.ndarray) -> np.ndarray:
+        found = np.zeros(self.count, values.dtype)
+        found[self.owner] = values  # one of its own to begin with
+        pick.at(found, self.owner, values)
+        return found
+
+
+def _boxes(labels: np.ndarray) -> np.ndarray:
+    """(n, 4) upper, left, lower and right edge of each object."""
+    from scipy.ndimage import find_objects
+
+    boxes = [(y.start, x.start, y.stop, x.stop) for y, x in find_objects(labels)]
+    return np.array(boxes, np.int64).reshape(-1, 4)
+
+
+def _shapes(labels: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
+    """(n,) of each of `SHAPE`. Objects of the same shape are measured once: nearly all of the many
+    objects of a noisy mask are one of a few hundred crumbs."""
     from skimage.measure import regionprops_table
 
-    pixels = image.pixels.view(np.uint8) if image.dtype == bool else image.pixels
-    if image.dtype == np.float16:  # sums would overflow
-        pixels = pixels.astype(np.float32)
-    intensities = [f"intensity_{statistic}" for statistic in INTENSITIES]
-    return regionprops_table(labels, pixels, properties=[*MEASURED, *intensities])
+    first: dict[tuple[int, bytes], int] = {}  # shape -> the first object that has it
+    example = np.empty(len(boxes), np.int64)
+    for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
+        inside = labels[top:bottom, left:right] == row + 1
+        example[row] = first.setdefault((right - left, inside.tobytes()), row)
+    examples = np.unique(example)
+    alone = keep(labels, np.isin(np.arange(len(boxes)), examples))
+    table = regionprops_table(alone, properties=SHAPE)
+    return {name: table[name][np.searchsorted(examples, example)] for name in SHAPE}
 
 
 def _channel_suffixes(image: "ImageData") -> list[str]:
@@ -111,20 +163,3 @@ def _channel_suffixes(image: "ImageData") -> list[str]:
     if image.channels == 3 and "S" in image.axes:
         return ["_red", "_green", "_blue"]
     return [f"_{channel}" for channel in range(image.channels)]
-
-
-def _first(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) the value under each object's first pixel, in the order of ids."""
-    places = np.flatnonzero(labels)
-    first = np.unique(labels.ravel()[places], return_index=True)[1]
-    return values.ravel()[places[first]].astype(np.int64)
-
-
-def _mean_probability(
-    labels: np.ndarray, classes: np.ndarray, probabilities: np.ndarray
-) -> np.ndarray:
-    """(n,) float64, each object's mean of the probability of its own class."""
-    places = np.flatnonzero(labels)
-    ids = labels.ravel()[places] - 1
-    own = probabilities.reshape(len(probabilities), -1)[classes[ids], places]
-    return np.bincount(ids, own, len(classes)) / np.bincount(ids, minlength=len(classes))

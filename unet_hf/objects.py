@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ConfigError
+from .classes import chosen_classes
+from .errors import ConfigError, TooManyObjectsError
 from .instances import METHODS, find_instances, keep, touching_border
 from .object_table import Column, measure
 from .outlines import Outline, trace
@@ -69,6 +70,11 @@ class Objects:
         writer.writerows(zip(*(_written(values) for values in self.table.values()), strict=True))
         return text.getvalue()
 
+    def counts(self) -> dict[str, int]:
+        """Objects of each class that was looked at, by name."""
+        ids = self.table["class_id"]
+        return {self.id2label[index]: int((ids == index).sum()) for index in self.classes}
+
     def summary(self) -> dict[str, Any]:
         """Count and areas of each class that was looked at, and how the objects were found."""
         areas = self.table[self.area_column.name]
@@ -105,6 +111,7 @@ def find_objects(
     min_size: int = 0,
     exclude_border: bool = False,
     pixel_size: PixelSize | tuple | str | None = None,
+    max_objects: int | None = None,
 ) -> Objects:
     """See `Segmentation.objects`."""
     chosen, size = check_options(
@@ -115,6 +122,7 @@ def find_objects(
     kept = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
         kept &= ~touching_border(labels)
+    _check_count(int(kept.sum()), max_objects)
     labels = keep(labels, kept)
     columns, table = measure(labels, result, size)
     return Objects(
@@ -139,6 +147,7 @@ def check_options(
     min_size: int = 0,
     exclude_border: bool = False,
     pixel_size: PixelSize | tuple | str | None = None,
+    max_objects: int | None = None,
 ) -> tuple[tuple[int, ...], PixelSize | None]:
     """The ids of the classes that are meant, and the pixel size if one is given.
 
@@ -152,27 +161,13 @@ def check_options(
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 
 
-def chosen_classes(
-    classes: Collection[int | str] | int | str | None, id2label: dict[int, str]
-) -> tuple[int, ...]:
-    """Names and ids of classes -> ids, ascending. None: all but 0, the ground that parts objects:
-    background, matrix, membrane.
-
-    Raises:
-        ConfigError: There is no such class, or none is named.
-    """
-    if classes is None:
-        return tuple(index for index in sorted(id2label) if index)
-    named = [classes] if isinstance(classes, (int, str, np.integer)) else list(classes)
-    ids = {str(index): index for index in id2label}
-    ids |= {name: index for index, name in sorted(id2label.items(), reverse=True)}
-    chosen = [ids.get(name) if isinstance(name, str) else name for name in named]
-    unknown = [name for name, index in zip(named, chosen, strict=True) if index not in id2label]
-    if unknown or not named:
-        offered = ", ".join(f"{index} {name!r}" for index, name in sorted(id2label.items()))
-        seen = f"There is no class {unknown[0]!r}" if unknown else "No class is named"
-        raise ConfigError(f"{seen}; the checkpoint has {offered}. Name them, or leave them out.")
-    return tuple(sorted({int(index) for index in chosen}))
+def _check_count(count: int, most: int | None) -> None:
+    if most is not None and count > most:
+        raise TooManyObjectsError(
+            f"There are {count:,} objects, and at most {most:,} are measured here. Choose a larger "
+            "smallest size (min_size), or another threshold; in Python, "
+            "result.objects(max_objects=None) measures them all."
+        )
 
 
 def _written(values: np.ndarray) -> list[Any]:

@@ -10,6 +10,7 @@ from .files import write_whole
 from .histogram import Histogram
 from .instances import check_skimage
 from .outline_files import check_roifile, to_geojson, to_roi_zip
+from .overlay import Look
 from .pixel_size import PixelSize
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ OUTPUTS = {
     "probabilities": "probabilities.tif",
     "summary": "summary.json",
     "classes": "classes.tif",
+    "uncertainty": "uncertainty.tif",
     "instances": "instances.tif",
     "objects": "objects.csv",
     "outlines": "outlines.geojson",
@@ -32,8 +34,14 @@ OUTPUTS = {
     "histogram": "histogram.svg",
 }
 # Those of the pixels are written where nothing is said; the others are asked for.
+NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
 USUAL = ("mask", "overlay", "probabilities", "summary")
 OF_OBJECTS = ("instances", "objects", "outlines", "rois", "histogram")
+
+
+def all_outputs(result: "Segmentation") -> list[str]:
+    """The names of everything that this result can be saved as."""
+    return [name for name in OUTPUTS if name != "uncertainty" or result.uncertainty is not None]
 
 
 def checked_outputs(only: Collection[str]) -> list[str]:
@@ -57,25 +65,28 @@ def write_outputs(
     result: "Segmentation",
     folder: Path,
     *,
-    alpha: float,
+    look: Look,
     only: Collection[str],
     prefix: str = "",
     objects: "Objects | None" = None,
 ) -> dict[str, Path]:
-    """See `Segmentation.save`."""
+    """See `Segmentation.save`. look: Of the overlay."""
+    look.hidden_ids(result.id2label)  # before anything is written
     names = checked_outputs(only)
+    if "uncertainty" in names and result.uncertainty is None:
+        raise ConfigError(NEEDS_TTA)
     if objects is None and set(names) & set(OF_OBJECTS):
         objects = result.objects()
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in names}
-    writers = _writers(result, objects, alpha)
+    writers = _writers(result, objects, look)
     for name, path in paths.items():
         write_whole(path, writers[name])
     return paths
 
 
 def _writers(
-    result: "Segmentation", objects: "Objects | None", alpha: float
+    result: "Segmentation", objects: "Objects | None", look: Look
 ) -> dict[str, Callable[[Path], Any]]:
     labels = [result.id2label[index] for index in range(len(result.id2label))]
     size = objects.pixel_size if objects else result.image.pixel_size
@@ -86,7 +97,7 @@ def _writers(
 
     return {
         "mask": lambda path: result.mask_image().save(path, format="PNG"),
-        "overlay": lambda path: result.overlay(alpha).save(path, format="PNG"),
+        "overlay": lambda path: result.overlay(**vars(look)).save(path, format="PNG"),
         "probabilities": lambda path: _write_tiff(
             path, result.probabilities, {"axes": "CYX", "Labels": labels}
         ),
@@ -94,6 +105,7 @@ def _writers(
         "classes": lambda path: _write_tiff(
             path, result.mask, {"axes": "YX", "Classes": labels}, size
         ),
+        "uncertainty": lambda path: _write_tiff(path, result.uncertainty, {"axes": "YX"}, size),
         "instances": lambda path: _write_tiff(path, objects.instances(), {"axes": "YX"}, size),
         "objects": text(lambda: objects.csv()),
         "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),

@@ -10,6 +10,7 @@ Two steps, both decided before any pixel is looked at:
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,12 +116,20 @@ class Preprocessing:
         if seen == 1 and self.channels == CHANNEL_NAMES[3]:
             return "repeat", "gray image shown to an RGB network as three equal channels"
         if seen == 3 and self.channels == CHANNEL_NAMES[1]:
-            return "luminance", "RGB image turned into gray (0.299 R + 0.587 G + 0.114 B)"
+            weights = "0.299 R + 0.587 G + 0.114 B"
+            if image.is_rgb:
+                return "luminance", f"RGB image turned into gray ({weights})"
+            return "luminance", f"three channels mixed as if a colour image ({weights}); pick one"
         plural = "s" if seen > 1 else ""
-        pick = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
+        if seen < wanted:
+            cure = "Use"
+        elif wanted == 1:
+            cure = "Pick one, e.g. channel=0, or use"
+        else:
+            cure = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
         raise ChannelMismatchError(
             f"{image.source} has {seen} channel{plural}, but this checkpoint was trained on "
-            f"{wanted} ({', '.join(self.channels[:8])}). {pick if seen > wanted else 'Use'} "
+            f"{wanted} ({', '.join(self.channels[:8])}). {cure} "
             f"a checkpoint for {seen} channel{plural}."
         )
 
@@ -173,23 +182,27 @@ class PreparedImage:
 
     def _statistics(self) -> tuple[float, float]:
         """Mean and standard deviation of all scaled pixels, in two passes of float64 sums."""
-        rows = max(1, BAND_PIXELS // self.image.width)
-        bands = [self.image.pixels[top : top + rows] for top in range(0, self.image.height, rows)]
         with np.errstate(invalid="ignore", over="ignore"):
-            sums = [(s.sum(dtype=np.float64), s.size) for s in map(self._scaled, bands)]
+            sums = [(s.sum(dtype=np.float64), s.size) for s in map(self._scaled, self._bands())]
             mean = float(sum(total for total, _ in sums) / sum(size for _, size in sums))
             squares = 0.0
             if math.isfinite(mean):
                 squares = sum(
                     np.square(self._scaled(band) - np.float32(mean), dtype=np.float64).sum()
-                    for band in bands
+                    for band in self._bands()
                 )
         if not (math.isfinite(mean) and math.isfinite(squares)):
-            raise NonFiniteImageError(self._non_finite_message(bands))
+            raise NonFiniteImageError(self._non_finite_message())
         return mean, math.sqrt(squares / sum(size for _, size in sums))
 
-    def _non_finite_message(self, bands: list[np.ndarray]) -> str:
-        bad = sum(int((~np.isfinite(band)).sum()) for band in bands)
+    def _bands(self) -> Iterator[np.ndarray]:
+        """The pixels, some rows at a time, each read as late as it can be."""
+        rows = max(1, BAND_PIXELS // self.image.width)
+        for top in range(0, self.image.height, rows):
+            yield self.image.pixels[top : top + rows]
+
+    def _non_finite_message(self) -> str:
+        bad = sum(int((~np.isfinite(band)).sum()) for band in self._bands())
         if bad:
             return (
                 f"{self.image.source} holds NaN or infinite values, {bad} in all. Replace them, "

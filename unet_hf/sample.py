@@ -88,7 +88,7 @@ def write_sample(model: "UNet", folder: Path, image: str | Path | None = None) -
     else:
         stored = sample / f"input{Path(image).suffix.lower()}"
         shutil.copyfile(image, stored)
-    result = model.segment(stored)
+    result = model.segment(stored, precision="float32")  # alike on all machines
     tifffile.imwrite(
         sample / "probabilities.tif",
         result.probabilities,

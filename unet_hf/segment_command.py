@@ -15,9 +15,12 @@ data set into one that has masks beside its images. What is finished is not comp
 that was stopped goes on when the same command is given again."""
 # Options that belong to one of the two kinds of input, with what they are if not given.
 FILE_OPTIONS = {
-    "page": None, "axes": None, "only": USUAL, "alpha": 0.5, "jobs": 1, "device": "auto",
+    "page": None, "axes": None, "channel": None, "only": USUAL, "jobs": 1, "device": "auto",
+    "precision": "auto", "tta": False, "large": False,
+    "alpha": 0.5, "hidden": (), "outline": False, "window": None,
     "classes": None, "method": None, "min_size": None, "exclude_border": None, "pixel_size": None,
 }  # fmt: skip
+LOOK_OPTIONS = ("alpha", "hidden", "outline", "window")
 OBJECT_OPTIONS = ("classes", "method", "min_size", "exclude_border", "pixel_size")
 DATASET_OPTIONS = {
     "dataset_config_name": None, "dataset_revision": None, "split": None, "image_column": None,
@@ -57,11 +60,14 @@ def run(arguments: list[str]) -> int:
 def _segment_files(files: list[str], output: Path, options: dict[str, Any]) -> int:
     from .batch.item import BatchOptions
     from .batch.run import FAILED, RESULTS, segment_files
+    from .overlay import Look
 
     objects = {name: options.pop(name) for name in OBJECT_OPTIONS}
     objects = {name: value for name, value in objects.items() if value is not None}
+    look = Look(**{name: options.pop(name) for name in LOOK_OPTIONS})
     outputs = options.pop("only")
-    batch = segment_files(files, output, BatchOptions(outputs=outputs, objects=objects, **options))
+    settings = BatchOptions(outputs=outputs, objects=objects, look=look, **options)
+    batch = segment_files(files, output, settings)
     print(batch.summary())
     print(f"areas: {output / RESULTS}")
     if batch.failures:
@@ -141,17 +147,38 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     text = "one page of those with several, counted from 0 (default: all)"
     _add(group, "page", text, type=_page, metavar="all|N", **left_out)
     _add(group, "axes", "what the axes of TIFF and NPY files are, e.g. CYX", **left_out)
+    text = "one channel of those with several, counted from 0, as a gray image (default: all)"
+    _add(group, "channel", text, type=_channel, metavar="K", **left_out)
     text = f"what is written, with commas between (default: {','.join(USUAL)})"
     _add(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS), **left_out)
     text = "strength of the overlay's colours, 0 to 1 (default: 0.5)"
     _add(group, "alpha", text, type=float, metavar="A", **left_out)
+    text = "names or ids of classes that the overlay leaves out, with commas between"
+    _add(group, "hidden", text, type=_names, metavar="A,B", **left_out)
+    text = "the overlay has the borders of classes, two pixels thick, instead of their pixels"
+    _add(group, "outline", text, action="store_true", **left_out)
+    text = (
+        "what the overlay draws black and white, in the image's own values (default: 8 bits as "
+        "they are, others between their 0.5 and 99.5 percentiles)"
+    )
+    _add(group, "window", text, type=_window, metavar="BLACK,WHITE", **left_out)
     text = (
         "processes, each with a model and a share of the cores (default: 1 with all of them; "
         "probabilities are rounded otherwise on another number of cores, by about 1e-7)"
     )
     _add(group, "jobs", text, type=_jobs, metavar="N", **left_out)
+    text = (
+        "all images by windows, in flat memory, with masks as tiled TIFF (default: TIFF and NPY "
+        "of more than 67 million pixels, unless objects are asked for); no overlay then"
+    )
+    _add(group, "large", text, action="store_true", **left_out)
     text = "default: a GPU if there is one"
     _add(group, "device", text, choices=("auto", "cpu", "cuda"), **left_out)
+    text = "of the network's arithmetic (default: what the device is fast in)"
+    choices = ("auto", "float32", "bfloat16", "float16")
+    _add(group, "precision", text, choices=choices, **left_out)
+    text = "the mean over all eight turns and flips of each image: eight times as slow"
+    _add(group, "tta", text, action="store_true", **left_out)
 
 
 def _add_object_options(group: argparse._ArgumentGroup) -> None:
@@ -197,6 +224,12 @@ def _page(text: str) -> int | None:
     return int(text)
 
 
+def _channel(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return int(text)
+
+
 def _outputs(text: str) -> tuple[str, ...]:
     asked = [part.strip() for part in text.split(",")]
     if unknown := [part for part in asked if part not in OUTPUTS]:
@@ -208,6 +241,13 @@ def _outputs(text: str) -> tuple[str, ...]:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
+
+
+def _window(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers, BLACK,WHITE") from None
 
 
 def _size(text: str) -> int:

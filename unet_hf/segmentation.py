@@ -10,25 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import PIL.Image
 import torch
-from torch import Tensor
 
 from .configuration import checked_threshold, checked_tile_size
+from .engine import checked_precision, network_of
+from .errors import PrecisionError
 from .image_data import ImageData
 from .images import ImageSource, read_image
 from .outputs import USUAL, write_outputs
-from .overlay import color_table, draw_overlay, to_display
-from .tiling import mirrored
+from .overlay import Look, color_table, draw_overlay, to_display
+from .preprocessing import PreparedImage
+from .tiling import Tile, mirrored
+from .views import Show, in_eight_views, in_one_view
 
 if TYPE_CHECKING:
     from .objects import Objects
     from .pixel_size import PixelSize
     from .unet import UNet
-
-# On the CPU, PyTorch hands a convolution to oneDNN unless its input is one image of at most
-# 20,480 values; the kernel it takes then rounds differently, and a small tile would not equal
-# the same pixels of a large one. A batch of two always goes to oneDNN. (Twice the limit, as
-# `smallest_feature_map` is exact to a factor of 1.6.)
-SMALL_CONVOLUTION = 2 * 20480
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,10 @@ class Segmentation:
     tiles: int = 1
     seconds: float = 0.0  # reading not included
     device: str = "cpu"
-    precision: str = "float32"
+    precision: str = "float32"  # of the network's arithmetic, or "bfloat16", "float16"
+    # With test-time augmentation: (H, W) float32, the standard deviation over the eight views of
+    # the probability they agree least on; 0 where all say the same, 0.5 at most.
+    uncertainty: np.ndarray | None = field(default=None, repr=False)
 
     def with_threshold(self, threshold: float) -> "Segmentation":
         """The same prediction cut at another probability of class 1; two classes only.
@@ -76,6 +76,7 @@ class Segmentation:
         min_size: int = 0,
         exclude_border: bool = False,
         pixel_size: "PixelSize | tuple | str | None" = None,
+        max_objects: int | None = None,
     ) -> "Objects":
         """The single objects, measured.
 
@@ -87,9 +88,11 @@ class Segmentation:
             min_size: Objects of fewer pixels are left out.
             exclude_border: Leaves out what touches the image's border and may be cut off.
             pixel_size: (0.25, "µm"), or x, y and unit; None: what the file says, if anything.
+            max_objects: More than these are counted, but not measured; None: any number is.
 
         Raises:
             ConfigError: One of these is not usable, or scikit-image is not installed.
+            TooManyObjectsError: There are more than `max_objects`.
 
         >>> objects = result.objects(method="watershed", min_size=20)  # doctest: +SKIP
         >>> objects.table["area_px"].mean()  # doctest: +SKIP
@@ -103,11 +106,32 @@ class Segmentation:
             min_size=min_size,
             exclude_border=exclude_border,
             pixel_size=pixel_size,
+            max_objects=max_objects,
         )
 
-    def overlay(self, alpha: float = 0.5) -> PIL.Image.Image:
-        """The image with the classes painted over it, RGB; alpha 0 shows the image alone."""
-        return draw_overlay(to_display(self.image), self.mask, self.colors, alpha)
+    def overlay(
+        self,
+        alpha: float = 0.5,
+        *,
+        hidden: Collection[int | str] | int | str = (),
+        outline: bool = False,
+        window: tuple[float, float] | None = None,
+    ) -> PIL.Image.Image:
+        """The image with the classes painted over it, RGB.
+
+        Args:
+            alpha: 0 shows the image alone, 1 the colours alone.
+            hidden: Names or ids of classes that are not painted.
+            outline: Paints, opaque, only the borders of the classes.
+            window: What is drawn black and what white, in the image's own values; None: 8 bits
+                as they are, anything else between its 0.5 and 99.5 percentiles.
+
+        Raises:
+            ConfigError: One of these is not usable.
+        """
+        ids = Look(alpha, hidden, outline, window).hidden_ids(self.id2label)
+        display = to_display(self.image, window)
+        return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
 
     def mask_image(self) -> PIL.Image.Image:
         """The mask, indexed: pixel values are class ids, the palette makes them visible."""
@@ -135,6 +159,9 @@ class Segmentation:
         folder: str | os.PathLike,
         alpha: float = 0.5,
         *,
+        hidden: Collection[int | str] | int | str = (),
+        outline: bool = False,
+        window: tuple[float, float] | None = None,
         only: Collection[str] = USUAL,
         prefix: str = "",
         objects: "Objects | None" = None,
@@ -143,10 +170,12 @@ class Segmentation:
 
         mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
         deflate) and summary.json, or `only` some of all there are: also classes.tif (the mask
-        as uint8), and of the objects instances.tif (their ids, uint16 or uint32), objects.csv,
-        outlines.geojson (for QuPath), rois.zip (for ImageJ) and histogram.svg (of their areas).
+        as uint8), uncertainty.tif (float32; with test-time augmentation), and of the objects
+        instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath),
+        rois.zip (for ImageJ) and histogram.svg (of their areas).
 
         Args:
+            alpha, hidden, outline, window: How overlay.png is painted, see `overlay`.
             prefix: What the files' names begin with.
             objects: The objects that are meant, by default `self.objects()`.
 
@@ -154,11 +183,12 @@ class Segmentation:
             The files' paths by their names without prefix and ending.
 
         Raises:
-            ConfigError: `only` names something else, `alpha` is not from 0 to 1, or a package
-                is missing: `pip install "unet_hf[objects]"`.
+            ConfigError: `only` names something else, the overlay cannot be painted so, or a
+                package is missing: `pip install "unet_hf[objects]"`.
         """
+        look = Look(alpha, hidden, outline, window)
         return write_outputs(
-            self, Path(folder), alpha=alpha, only=only, prefix=prefix, objects=objects
+            self, Path(folder), look=look, only=only, prefix=prefix, objects=objects
         )
 
 
@@ -173,38 +203,6 @@ def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
     return probabilities.argmax(axis=0).astype(np.uint8)
 
 
-def predict_window(model: "UNet", window: Tensor) -> np.ndarray:
-    """(C, h, w) normalised pixels -> (classes, h', w') float32 probabilities."""
-    batch = window[None].to(model.device, memory_format=torch.channels_last)
-    if smallest_feature_map(model, *window.shape[-2:]) < SMALL_CONVOLUTION:
-        batch = batch.repeat(2, 1, 1, 1)
-    return softmax(model(batch)[0].float().cpu().numpy())
-
-
-def smallest_feature_map(model: "UNet", height: int, width: int) -> int:
-    """About how many values enter the smallest convolution for a window of this size."""
-    base, geometry = model.config["base_channels"], model.geometry
-    multiple = geometry.multiple
-    values = [model.config["in_channels"] * height * width]
-    if geometry.padding == "same":
-        values.append(base * multiple * (height // multiple) * (width // multiple) // 2)
-    else:  # the end of the bottleneck, and the head: valid convolutions shrink the map
-        output = [side - 2 * geometry.halo for side in (height, width)]
-        bottom = [(side + 4 * (multiple - 1)) // multiple for side in output]
-        values += [base * multiple * bottom[0] * bottom[1] // 2, base * output[0] * output[1]]
-    return min(values)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(classes, h, w) float32 logits -> probabilities.
-
-    NumPy rounds a pixel alike wherever it lies; PyTorch's softmax takes another exponential
-    at the end of each thread's share, which shows as 3e-8 at some seams.
-    """
-    exponentials = np.exp(logits - logits.max(axis=0))
-    return exponentials / exponentials.sum(axis=0)
-
-
 @torch.inference_mode()
 def segment(
     model: "UNet",
@@ -212,8 +210,11 @@ def segment(
     *,
     page: int = 0,
     axes: str | None = None,
+    channel: int | None = None,
     threshold: float | None = None,
     tile_size: int | None = None,
+    precision: str = "auto",
+    tta: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Segmentation:
     """See `UNet.segment`."""
@@ -222,32 +223,28 @@ def segment(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
-    image = read_image(source, page=page, axes=axes)
+    chosen = checked_precision(precision, model.device)
+    image = read_image(source, page=page, axes=axes, channel=channel)
     started = time.perf_counter()
 
-    height, width = image.height, image.width
     prepared = model.preprocessing.prepare(image)
-    tiles = geometry.plan(height, width, tile_size)
-    probabilities = np.empty((num_classes, height, width), np.float32)
-    mask = np.empty((height, width), np.uint8)
+    tiles = geometry.plan(image.height, image.width, tile_size)
+    notes = (*image.notes, *prepared.notes)
     was_training = model.training
     model.eval()
+    show = in_eight_views if tta else in_one_view
     try:
-        for done, tile in enumerate(tiles, start=1):
-            top, bottom, left, right = tile.window
-            window = prepared.window(mirrored(top, bottom, height), mirrored(left, right, width))
-            predicted = predict_window(model, window)
-            y, x = tile.crop
-            rows = tile.rows.stop - tile.rows.start
-            columns = tile.columns.stop - tile.columns.start
-            core = predicted[:, y : y + rows, x : x + columns]
-            probabilities[:, tile.rows, tile.columns] = core
-            mask[tile.rows, tile.columns] = decide(core, threshold)
-            if progress is not None:
-                progress(done, len(tiles))
+        predicted = _predict(model, prepared, tiles, threshold, chosen, show, progress)
+    except PrecisionError:
+        if precision != "auto":
+            raise
+        notes = (*notes, f"{chosen} cannot hold this network's values: float32 was taken")
+        chosen = "float32"
+        predicted = _predict(model, prepared, tiles, threshold, chosen, show, progress)
     finally:
         model.train(was_training)
 
+    probabilities, mask, uncertainty = predicted
     return Segmentation(
         mask=mask,
         probabilities=probabilities,
@@ -255,8 +252,44 @@ def segment(
         colors=list(model.config["colors"]),
         threshold=threshold,
         image=image,
-        notes=(*image.notes, *prepared.notes),
+        notes=notes,
         tiles=len(tiles),
         seconds=time.perf_counter() - started,
         device=str(model.device),
+        precision=chosen,
+        uncertainty=uncertainty,
     )
+
+
+def _predict(
+    model: "UNet",
+    prepared: PreparedImage,
+    tiles: list[Tile],
+    threshold: float | None,
+    precision: str,
+    show: Show,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Tile by tile: (classes, H, W) probabilities, (H, W) class ids, (H, W) uncertainty if any."""
+    height, width = prepared.image.height, prepared.image.width
+    probabilities = np.empty((model.config["num_classes"], height, width), np.float32)
+    mask = np.empty((height, width), np.uint8)
+    uncertainty = None
+    network = network_of(model, precision)
+    for done, tile in enumerate(tiles, start=1):
+        top, bottom, left, right = tile.window
+        window = prepared.window(mirrored(top, bottom, height), mirrored(left, right, width))
+        predicted, spread = show(network, window)
+        y, x = tile.crop
+        rows = slice(y, y + tile.rows.stop - tile.rows.start)
+        columns = slice(x, x + tile.columns.stop - tile.columns.start)
+        core = predicted[:, rows, columns]
+        probabilities[:, tile.rows, tile.columns] = core
+        mask[tile.rows, tile.columns] = decide(core, threshold)
+        if spread is not None:
+            if uncertainty is None:
+                uncertainty = np.empty((height, width), np.float32)
+            uncertainty[tile.rows, tile.columns] = spread[rows, columns]
+        if progress is not None:
+            progress(done, len(tiles))
+    return probabilities, mask, uncertainty

@@ -20,12 +20,15 @@ from .image_data import (
     ORIENTATION,
     ImageData,
     check_axes,
+    check_channel,
     check_page,
     check_size,
     checked,
     count_pages,
     oriented,
+    say_channel,
     say_pages,
+    select_channel,
     select_page,
 )
 from .pixel_size import read_pixel_size
@@ -41,7 +44,11 @@ SELF_SIZED = (*JPEG, 33003, 33004, 33005, 34712, 50001)
 SELF_SIZED_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 
 
-def read_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> ImageData:
+def read_tiff(
+    path: Path, page: int, axes: str | None, max_pixels: int, channel: int | None = None
+) -> ImageData:
+    """See `read_image`. A channel that lies apart from the others is read alone; of one that is
+    interleaved with them, or part of a colour, nothing is picked here."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
@@ -59,12 +66,17 @@ def read_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Image
             notes.append(f"axes {found!r} are not named in the file: Q read as pages")
         check_axes(found, series.shape, path.name)
         shape = dict(zip(found, series.shape, strict=True))
+        channels = max(shape.get("C", 1), shape.get("S", 1))
+        alone = channel is not None and channels > 1 and _lies_apart(series, found)
         # What lies in one directory of the file is decoded together.
         layers = math.prod(series.keyframe.shape) // (shape["Y"] * shape["X"])
-        layers = max(layers, shape.get("C", 1), shape.get("S", 1))
+        layers = layers if alone else max(layers, channels)
         check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
+        if alone:
+            check_channel(channel, channels, path.name)
 
-        array, page_axes, directory = _read_page(series, found, number, max_pixels)
+        picked = channel if alone else None
+        array, page_axes, directory = _read_page(series, found, number, picked, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
         pixels, converted = _plain_colors(pixels, directory, path.name)
@@ -77,8 +89,12 @@ def read_tiff(path: Path, page: int, axes: str | None, max_pixels: int) -> Image
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
-    image = ImageData(pixels, path.name, "TIFF", found, page, len(places), tuple(notes), pixel_size)
-    return checked(say_pages(image), max_pixels)
+        is_rgb = pixels.shape[2] == 3 and "C" not in found and not _is_gray(directory)
+    image = ImageData(
+        pixels, path.name, "TIFF", found, page, len(places), tuple(notes), pixel_size, is_rgb=is_rgb
+    )
+    image = say_pages(image)
+    return checked(say_channel(image, channel, channels) if alone else image, max_pixels)
 
 
 def count_tiff_pages(path: Path, axes: str | None) -> int:
@@ -130,47 +146,75 @@ def _places(
     return places
 
 
+def _is_gray(page: "tifffile.TiffPage") -> bool:
+    return getattr(page.photometric, "name", "") in ("MINISBLACK", "MINISWHITE")
+
+
+def _lies_apart(series: "tifffile.TiffPageSeries", axes: str) -> bool:
+    """Whether no pixel of a directory has more than one channel, and none is a colour."""
+    return "C" in axes and series.keyframe.samplesperpixel == 1 and _is_gray(series.keyframe)
+
+
 def _read_page(
-    series: "tifffile.TiffPageSeries", axes: str, page: int, max_pixels: int
+    series: "tifffile.TiffPageSeries",
+    axes: str,
+    page: int,
+    channel: int | None,
+    max_pixels: int,
 ) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
-    """One page, its axes, and the directory that describes it; no other page is decoded."""
+    """One page, or one channel of it, its axes, and the directory that describes it; no other
+    page or channel is decoded."""
     if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
         array, page_axes = select_page(series.asarray(out="memmap"), axes, page)
+        if channel is not None:
+            array, page_axes = select_channel(array, page_axes, channel)
         return np.array(array, array.dtype.newbyteorder("=")), page_axes, series.keyframe
     split = series.ndim - series.keyframe.ndim
     stored, inner = axes[:split], axes[split:]
     inner_pages = count_pages(inner, series.shape[split:])
     numbers = np.arange(len(series)).reshape(series.shape[:split])
     numbers, kept = select_page(numbers, stored, page // inner_pages)
+    if channel is not None and "C" in kept:
+        numbers, kept = select_channel(numbers, kept, channel)
     frames = [series[number] for number in numbers.ravel().tolist()]
     for frame in frames:
         _check_parts(frame, max_pixels)
     array = series.asarray(key=numbers.ravel().tolist())
     array = array.reshape(*numbers.shape, *series.keyframe.shape)
     array, page_axes = select_page(array, kept + inner, page % inner_pages)
+    if channel is not None and "C" in page_axes:
+        array, page_axes = select_channel(array, page_axes, channel)
     return array, page_axes, frames[0].aspage()
 
 
 def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int) -> None:
     """Refuses strips and tiles that a decoder would take without a word, or crash on."""
-    file, keyframe = page.parent.filehandle, page.keyframe
+    file, compression = page.parent.filehandle, page.keyframe.compression
     for index, (offset, count) in enumerate(
         zip(page.dataoffsets, page.databytecounts, strict=False)
     ):
         if offset + count > file.size:
             raise ValueError(f"its pixels end at byte {offset + count} of {file.size}")
-        if count and keyframe.compression in SELF_SIZED:
+        if count and compression in (*SELF_SIZED, LZW):
             file.seek(offset)
-            with (
-                contextlib.suppress(PIL.UnidentifiedImageError),
-                PIL.Image.open(io.BytesIO(file.read(count)), formats=SELF_SIZED_FORMATS) as part,
-            ):
-                check_size(file.name, part.height, part.width, max_pixels)
-        elif count and keyframe.compression == LZW:
-            file.seek(offset)
-            depth, rows, columns, samples = keyframe.decode(None, index)[2]
-            bits = columns * int(np.broadcast_to(keyframe.bitspersample, samples).sum())
-            _check_lzw(file.read(count), depth * rows * math.ceil(bits / 8), keyframe.fillorder)
+            _check_part(page, index, file.read(count), max_pixels)
+
+
+def _check_part(
+    page: "tifffile.TiffPage | tifffile.TiffFrame", index: int, data: bytes, max_pixels: int
+) -> None:
+    """`data`: of the strip or tile of this index."""
+    keyframe = page.keyframe
+    if keyframe.compression in SELF_SIZED:
+        with (
+            contextlib.suppress(PIL.UnidentifiedImageError),
+            PIL.Image.open(io.BytesIO(data), formats=SELF_SIZED_FORMATS) as part,
+        ):
+            check_size(page.parent.filehandle.name, part.height, part.width, max_pixels)
+    elif keyframe.compression == LZW:
+        depth, rows, columns, samples = keyframe.decode(None, index)[2]
+        bits = columns * int(np.broadcast_to(keyframe.bitspersample, samples).sum())
+        _check_lzw(data, depth * rows * math.ceil(bits / 8), keyframe.fillorder)
 
 
 def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:

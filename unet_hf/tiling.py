@@ -117,7 +117,11 @@ class TileGeometry:
         return core
 
     def plan(self, height: int, width: int, tile_size: int) -> list[Tile]:
-        """Tiles that cover a (height, width) image, none shown more than about tile_size²."""
+        """Tiles that cover a (height, width) image, none shown more than about tile_size².
+
+        All windows have one size, the smallest that does with so many of them: whoever runs the
+        network prepares for that size once, and no window is mostly margin.
+        """
         return [
             Tile(slice(top, bottom), slice(left, right), (*rows, *columns), (y, x))
             for top, bottom, rows, y in self._spans(height, tile_size)
@@ -130,14 +134,25 @@ class TileGeometry:
         if padded <= tile_size:  # the whole axis fits into one window
             start = 0 if self.padding == "same" else -self.halo
             yield 0, size, (start, start + padded), 0
-            return
-        core = self.core_size(tile_size)
-        for start in range(0, size, core):
-            stop = min(start + core, size)
-            if self.padding == "same":
-                first = max(start - self.halo, 0)
-                last = min(start + core + self.halo, padded)
-                yield start, stop, (first, last), start - first
-            else:
+        elif self.padding == "same":
+            yield from self._overlapping(size, padded, tile_size)
+        else:
+            core = self.core_size(tile_size)
+            core = round_up(-(-size // -(-size // core)), self.multiple)  # as many, but even
+            for start in range(0, size, core):
                 first = start - self.halo
+                stop = min(start + core, size)
                 yield start, stop, (first, first + self.input_size(core)), 0
+
+    def _overlapping(
+        self, size: int, padded: int, tile_size: int
+    ) -> Iterator[tuple[int, int, tuple[int, int], int]]:
+        """Windows inside the image, each sharing two halos with the next: up to the middle of
+        what they share, its pixels are the first one's."""
+        count = -(-(padded - 2 * self.halo) // self.core_size(tile_size))
+        window = round_up(-(-(padded + 2 * self.halo * (count - 1)) // count), self.multiple)
+        stop = 0
+        for index in range(count):
+            first = min(index * (window - 2 * self.halo), padded - window)
+            start, stop = stop, size if index == count - 1 else first + window - self.halo
+            yield start, stop, (first, first + window), start - first

@@ -269,8 +269,11 @@ class UNet(
         *,
         page: int = 0,
         axes: str | None = None,
+        channel: int | None = None,
         threshold: float | None = None,
         tile_size: int | None = None,
+        precision: str = "auto",
+        tta: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Segmentation":
         """Predicts the class of every pixel. Training mode, if on, is left as it was.
@@ -279,9 +282,15 @@ class UNet(
             image: A path, a NumPy array ((H, W) or (H, W, C), any dtype) or a PIL image.
             page: Which page of a multi-page TIFF or animation, counted from 0.
             axes: What the array's or TIFF's axes mean, e.g. "CYX"; read from the file if None.
+            channel: Which channel alone is looked at, counted from 0, as a gray image; None: all.
             threshold: Two classes only: overrides the checkpoint's decision threshold.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
                 does not depend on it.
+            precision: Of the network's arithmetic: "float32", "bfloat16" or "float16". "auto" is
+                the one that the device is fast in, which moves few pixels, see the README; the
+                result says which it was.
+            tta: Test-time augmentation: the mean over all eight turns and flips of the image, eight
+                times as slow; the result then has an `uncertainty`.
             progress: Called as `progress(done, total)` after each tile. What it raises ends
                 the prediction.
 
@@ -290,7 +299,8 @@ class UNet(
 
         Raises:
             ImageError: The image cannot be read or does not fit; the message says why.
-            ConfigError: `threshold` or `tile_size` is not usable.
+            ConfigError: `threshold`, `tile_size` or `precision` is not usable.
+            PrecisionError: The network's values exceed what float16 can hold.
         """
         from .segmentation import segment
 
@@ -299,8 +309,11 @@ class UNet(
             image,
             page=page,
             axes=axes,
+            channel=channel,
             threshold=threshold,
             tile_size=tile_size,
+            precision=precision,
+            tta=tta,
             progress=progress,
         )
 

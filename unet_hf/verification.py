@@ -85,7 +85,8 @@ def check_sample(model: Any, folder: Path) -> list[Finding]:
     expected = read_record(folder / EXPECTED_NAME)
     if expected is None:
         return []
-    seen = model.segment(read_image(sample_input(folder), max_pixels=MAX_PIXELS)).probabilities
+    image = read_image(sample_input(folder), max_pixels=MAX_PIXELS)
+    seen = model.segment(image, precision="float32").probabilities
     wanted = expected_probabilities(folder, seen.shape)
     tolerance = expected.get("max_difference")
     if not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= 0.1:

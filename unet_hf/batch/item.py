@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..configuration import checked_threshold, checked_tile_size
+from ..engine import checked_precision
 from ..errors import ConfigError, ImageNotFoundError, UNetError
+from ..large import segment_large
+from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
+from ..large.windows import is_large
 from ..objects import check_options
-from ..outputs import OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
+from ..outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
+from ..overlay import Look
 from .inputs import InputFile
 from .records import Record
 
@@ -51,12 +56,18 @@ class BatchOptions:
     tile_size: int | None = None
     page: int | None = None  # of every file; None: all pages
     axes: str | None = None
+    channel: int | None = None  # of every image; None: all channels
     outputs: tuple[str, ...] = USUAL
     objects: dict[str, Any] = field(default_factory=dict)  # only what differs from the default
-    alpha: float = 0.5
+    look: Look = field(default_factory=Look)  # of the overlay
     jobs: int = 1
     overwrite: bool = False
     device: str = "auto"
+    precision: str = "auto"
+    tta: bool = False
+    large: bool = (
+        False  # all images by windows, not only those that are too large for any other way
+    )
 
     def load(self) -> "UNet":
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
@@ -83,11 +94,22 @@ class BatchOptions:
         checked_tile_size(tile_size, model.geometry)
         checked_outputs(self.outputs)
         check_options(model.id2label, **self.objects)
-        if not 0 <= self.alpha <= 1:
-            raise ConfigError(
-                f"alpha={self.alpha!r} is not from 0 (image alone) to 1 (colours alone)."
-            )
-        return replace(self, threshold=threshold, tile_size=tile_size)
+        self.look.hidden_ids(model.id2label)
+        if "uncertainty" in self.outputs and not self.tta:
+            raise ConfigError(NEEDS_TTA)
+        if self.large:
+            checked_large_outputs(self.without_overlay(), self.tta)
+        precision = checked_precision(self.precision, model.device)
+        return replace(self, threshold=threshold, tile_size=tile_size, precision=precision)
+
+    def by_windows(self, path: Path) -> bool:
+        """Whether an image is so large that it is segmented by windows; not if outputs are asked
+        for that need it as a whole."""
+        asked = self.without_overlay()
+        return self.large or (bool(asked) and asked <= set(LARGE_OUTPUTS) and is_large(path))
+
+    def without_overlay(self) -> set[str]:
+        return set(self.outputs) - {"overlay"}
 
 
 @dataclass(frozen=True)
@@ -97,6 +119,7 @@ class Item:
     file: InputFile
     page: int = 0
     pages: int = 1
+    large: bool = False  # segmented by windows, see `segment_large`
 
     @property
     def name(self) -> str:
@@ -113,7 +136,8 @@ class Item:
 
     def outputs(self, options: BatchOptions) -> list[str]:
         """The files that are written, relative to the output folder."""
-        return [f"{self.name}_{OUTPUTS[output]}" for output in OUTPUTS if output in options.outputs]
+        files = LARGE_OUTPUTS if self.large else OUTPUTS
+        return [f"{self.name}_{files[output]}" for output in files if output in options.outputs]
 
 
 @dataclass(frozen=True)
@@ -141,7 +165,11 @@ class Job:
             "threshold": options.threshold,
             "tile_size": options.tile_size,
             "axes": options.axes,
-            "alpha": options.alpha,
+            "alpha": options.look.alpha,
+            "precision": options.precision,
+            **({"tta": True} if options.tta else {}),
+            **({"channel": options.channel} if options.channel is not None else {}),
+            **options.look.extras(),
             **({"objects": options.objects} if options.objects else {}),
         }
 
@@ -207,35 +235,58 @@ def _segmented(
             f"{item.file.path.name} cannot be looked at ({error.strerror}). Check that it is "
             "still there."
         ) from error
-    result = model.segment(
-        item.file.path,
-        page=item.page,
-        axes=options.axes,
-        threshold=options.threshold,
-        tile_size=options.tile_size,
-        progress=progress,
-    )
-    base = job.output / item.name
-    wants_objects = set(options.outputs) & set(OF_OBJECTS)
-    written = result.save(
-        base.parent,
-        options.alpha,
-        only=options.outputs,
-        prefix=f"{base.name}_",
-        objects=result.objects(**options.objects) if wants_objects else None,
-    )
+    common = {
+        "page": item.page,
+        "axes": options.axes,
+        "channel": options.channel,
+        "threshold": options.threshold,
+        "precision": options.precision,
+        "tta": options.tta,
+        "progress": progress,
+    }
+    base, prefix = job.output / item.name, f"{Path(item.name).name}_"
+    objects, left_out = None, []
+    if item.large:
+        # The checkpoint's own tile size was chosen for results that are held in memory.
+        tile_size = options.tile_size if options.tile_size != model.config["tile_size"] else None
+        result = segment_large(
+            model,
+            item.file.path,
+            base.parent,
+            outputs=options.without_overlay(),
+            prefix=prefix,
+            tile_size=tile_size,
+            resume=not options.overwrite,
+            **common,
+        )
+        written = result.files
+        if "overlay" in options.outputs:
+            left_out = ["no overlay: the image was segmented by windows"]
+    else:
+        result = model.segment(item.file.path, tile_size=options.tile_size, **common)
+        if set(options.outputs) & set(OF_OBJECTS):
+            objects = result.objects(**options.objects)
+        written = result.save(
+            base.parent,
+            **vars(options.look),
+            only=options.outputs,
+            prefix=prefix,
+            objects=objects,
+        )
     areas = result.areas()
     # Other pages are looked at in their turn.
     notes = [note for note in result.notes if not note.startswith(f"page {item.page} of ")]
+    notes += left_out
     return {
         "name": item.name,
         "file": item.file_name,
         "input": os.path.abspath(item.file.path),  # noqa: PTH100  links are kept as they are
         **wanted,
-        "width": result.mask.shape[1],
-        "height": result.mask.shape[0],
+        "width": result.image.width,
+        "height": result.image.height,
         "axes": result.image.axes,
         "pixels": {label: area["pixels"] for label, area in areas.items()},
+        **({} if objects is None else {"objects": objects.counts()}),
         "notes": notes,
         # A summary's length depends on the seconds it tells, which differ from run to run.
         "files": {

@@ -68,7 +68,10 @@ def segment_files(
     For `plates/a/1.tif` found in the folder plates these are `a/1_mask.png`, `a/1_overlay.png`,
     `a/1_probabilities.tif` and `a/1_summary.json`, the same bytes that `Segmentation.save` writes;
     of a file with several pages `a/1_page0000_mask.png` ... and all masks in `a/1_mask.tif`.
-    Beside them a table of all areas, `results.csv`, what went wrong, `failed.csv`, and the
+    Of images that are segmented by windows, see `BatchOptions.by_windows`, the mask is
+    `a/1_mask.tif`, and there is no overlay.
+    Beside them a table of all areas and, where they were asked for, numbers of objects,
+    `results.csv`, what went wrong, `failed.csv`, and the
     records by which a later run knows what is finished: the same input (size and time), the same
     weights and configuration, the same options.
 
@@ -123,9 +126,9 @@ def _items(files: Sequence[InputFile], options: BatchOptions) -> list[Item]:
     """The pages of all files, each with outputs of its own."""
     items: dict[str, Item] = {}
     for file in files:
-        pages = pages_of(file.path, options.axes)
+        pages, large = pages_of(file.path, options.axes), options.by_windows(file.path)
         for page in range(pages) if options.page is None else [options.page]:
-            item = Item(file, page, pages)
+            item = Item(file, page, pages, large)
             if (other := items.setdefault(item.name, item)) is not item:
                 raise ConfigError(
                     f"{other} and {item} would both be written as {item.name}_mask.png. Rename "
@@ -245,7 +248,7 @@ def _stacks(batch: Batch) -> dict[str, list[Item]]:
     options, stacks = batch.job.options, {}
     if options.page is None and "mask" in options.outputs:
         for item in batch.items:
-            if item.pages > 1:
+            if item.pages > 1 and not item.large:
                 stacks.setdefault(item.file.name, []).append(item)
     return stacks
 
@@ -287,7 +290,9 @@ def _write_tables(batch: Batch) -> None:
     labels = list(rows[0]["pixels"]) if rows else []
     head = ["file", "page", "width", "height", "threshold"]
     head += [f"{what} {label}" for label in labels for what in ("pixels", "share")]
-    _write_csv(output / RESULTS, [[*head, "notes"], *map(_row, rows)])
+    counted = [label for label in labels if any(label in row.get("objects", ()) for row in rows)]
+    head += [f"objects {label}" for label in counted]
+    _write_csv(output / RESULTS, [[*head, "notes"], *(_row(record, counted) for record in rows)])
     failed = sorted(
         (failure.item.file_name, failure.item.page, failure.reason) for failure in batch.failures
     )
@@ -297,13 +302,16 @@ def _write_tables(batch: Batch) -> None:
         _remove(output / FAILED)
 
 
-def _row(record: Record) -> list[object]:
+def _row(record: Record, counted: list[str]) -> list[object]:
+    """counted: Classes whose objects have a column; empty where they were not asked for."""
     size = record["width"] * record["height"]
     areas = [
         value for count in record["pixels"].values() for value in (count, round(count / size, 6))
     ]
+    counts = [record.get("objects", {}).get(label, "") for label in counted]
     place = [record[key] for key in ("file", "page", "width", "height")]
-    return [*place, record["options"]["threshold"], *areas, "; ".join(record["notes"])]
+    threshold = record["options"]["threshold"]
+    return [*place, threshold, *areas, *counts, "; ".join(record["notes"])]
 
 
 def _remove(path: Path) -> None:

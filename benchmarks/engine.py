@@ -1,0 +1,142 @@
+"""How fast the network itself runs: `python -m benchmarks.engine`.
+
+Side by side in one process, round after round: the network as PyTorch runs it and as the engine
+does, in float32 and in the precision that this CPU is good at. "ceiling" is the share of what the
+machine can do at all: the time of the network's convolutions, each alone and at its best, over
+the time of the whole. Weights are random: they do not matter to the time.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unet_hf import UNet
+from unet_hf.engine import Convolution, Engine, UpConvolution, best_precision
+from unet_hf.machine import processor
+
+ALONE = 7  # times each convolution is run by itself
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--size", type=int, default=512, help="side of the image, px")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    options = parser.parse_args()
+
+    half = best_precision(torch.device("cpu"))
+    threads = torch.get_num_threads()
+    print(
+        f"{options.size} x {options.size}, 1 channel, 2 classes, {threads} threads of "
+        f"{processor()}, PyTorch {torch.__version__}, {options.rounds} rounds"
+    )
+    print("| width | network | ms, median [min .. max] | times as fast | ceiling | page faults |")
+    print("|---|---|---|---|---|---|")
+    record = {}
+    for width in options.widths:
+        rows = measure(width, options.size, options.rounds, half)
+        record[width] = rows
+        for name, row in rows.items():
+            low, middle, high = row["milliseconds"]
+            share = f"{100 * row['ceiling']:.0f} %" if row["ceiling"] else ""
+            ratio = "{1:.2f} [{0:.2f} .. {2:.2f}]".format(*row["ratio"])
+            print(
+                f"| {width} | {name} | {middle:.1f} [{low:.1f} .. {high:.1f}] | {ratio} | {share} "
+                f"| {row['page_faults']} |",
+                flush=True,
+            )
+    if options.json:
+        about = {"processor": processor(), "threads": threads, "torch": torch.__version__}
+        options.json.write_text(json.dumps(about | {"size": options.size, "widths": record}))
+
+
+@torch.inference_mode()
+def measure(width: int, size: int, rounds: int, half: str) -> dict[str, dict[str, Any]]:
+    """Name -> times, ratios to the first, share of the ceiling, page faults a run."""
+    torch.manual_seed(0)
+    model = UNet(base_channels=width).eval()
+    usual = UNet(base_channels=width).eval()
+    for parameter in usual.parameters():  # the layout that networks are usually run in
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    image = torch.randn(1, 1, size, size)
+    engines = {f"engine, {one}": Engine(model, one) for one in dict.fromkeys(("float32", half))}
+    ways: dict[str, Callable[[], object]] = {
+        "as usually run": lambda: usual(image),
+        "channels last": lambda: model(image),
+        **{name: lambda engine=engine: engine(image) for name, engine in engines.items()},
+    }
+    for way in ways.values():
+        way()
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    faults: dict[str, list[int]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            before = page_faults()
+            started = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - started)
+            faults[name].append(page_faults() - before)
+    first = next(iter(ways))
+    return {
+        name: {
+            "milliseconds": spread([1000 * value for value in values]),
+            "ratio": spread([a / b for a, b in zip(seconds[first], values, strict=True)]),
+            "ceiling": ceiling(engines[name], image) / statistics.median(values)
+            if name in engines
+            else None,
+            "page_faults": int(statistics.median(faults[name])),
+        }
+        for name, values in seconds.items()
+    }
+
+
+def ceiling(engine: Engine, image: torch.Tensor) -> float:
+    """Seconds of all convolutions of one run, each at its best."""
+    total = 0.0
+    originals = {kind: vars(kind)[name] for kind, name in TIMED.items()}
+
+    def timed(original: Callable) -> Callable:
+        def run(*arguments: Any) -> Any:
+            nonlocal total
+            best = float("inf")
+            for _ in range(ALONE):
+                started = time.perf_counter()
+                result = original(*arguments)
+                best = min(best, time.perf_counter() - started)
+            total += best
+            return result
+
+        return run
+
+    for kind, name in TIMED.items():
+        setattr(kind, name, timed(originals[kind]))
+    try:
+        engine(image)
+    finally:
+        for kind, name in TIMED.items():
+            setattr(kind, name, originals[kind])
+    return total
+
+
+TIMED = {Convolution: "add", UpConvolution: "multiply"}
+
+
+def page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def spread(values: list[float]) -> tuple[float, float, float]:
+    return min(values), statistics.median(values), max(values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The engine computes what the network computes, whatever its precision, size and history."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unet_hf import UNet, engine, segmentation
+from unet_hf.engine import (
+    MEMORY,
+    Engine,
+    best_precision,
+    checked_precision,
+    cpu_precisions,
+    network_of,
+)
+from unet_hf.errors import ConfigError, PrecisionError
+from unet_hf.hub import SHIPPED
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "colour": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3},
+    "narrow": {"base_channels": 1, "depth": 1},
+    "odd": {"base_channels": 3, "depth": 2},
+    "deep": {"base_channels": 2, "depth": 6},
+    "bilinear": {"base_channels": 8, "upsampling": "bilinear", "depth": 2},
+    "no norm": {"base_channels": 8, "norm": "none", "depth": 3},
+    "valid": {"base_channels": 8, "padding": "valid", "depth": 3},
+    "paper": {"base_channels": 8, "padding": "valid", "norm": "none", "dropout": 0.5},
+}
+CPU = torch.device("cpu")
+HERE = cpu_precisions()
+SAMPLE = SHIPPED / "unet-isbi" / "sample" / "input.png"
+
+
+def network(**options: Any) -> UNet:
+    """With batch norms and biases that do something."""
+    torch.manual_seed(0)
+    model = UNet(**({"base_channels": 8} | options)).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        if getattr(module, "bias", None) is not None:
+            torch.nn.init.normal_(module.bias, std=0.1)
+    return model
+
+
+def images(model: UNet, count: int = 2, height: int = 70, width: int = 100) -> torch.Tensor:
+    sides = (model.geometry.input_size(side) for side in (height, width))
+    return torch.randn(count, model.config["in_channels"], *sides)
+
+
+def gray(height: int = 120, width: int = 150) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_float32_is_what_the_network_says(name: str):
+    model = network(**NETWORKS[name])
+    image = images(model)
+    with torch.inference_mode():
+        expected = model(image)
+    seen = Engine(model, "float32")(image)
+    assert seen.shape == expected.shape
+    assert seen.dtype == torch.float32
+    assert (seen - expected).abs().max() <= 3e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize("precision", HERE)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_precision_is_nearly_that(name: str, precision: str):
+    model = network(**NETWORKS[name])
+    image = images(model)
+    seen, expected = (Engine(model, one)(image) for one in (precision, "float32"))
+    assert (seen - expected).square().mean().sqrt() <= 0.05 * expected.std()
+
+
+@pytest.mark.parametrize("precision", HERE)
+def test_it_moves_few_pixels_of_a_trained_network(precision: str):
+    model = UNet.from_pretrained("unet-isbi")
+    exact, seen = (model.segment(SAMPLE, precision=one) for one in ("float32", precision))
+    assert seen.precision == precision
+    assert (exact.mask != seen.mask).mean() < 1e-3
+    assert np.abs(exact.probabilities - seen.probabilities).max() < 0.1
+
+
+@pytest.mark.parametrize("precision", HERE)
+@pytest.mark.parametrize("name", ["usual", "bilinear", "paper", "colour"])
+def test_tiles_give_the_whole_image_to_the_bit(name: str, precision: str):
+    model = network(**NETWORKS[name])
+    shape = (333, 420, model.config["in_channels"])
+    image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    options = {"axes": "YXC", "precision": precision}
+    whole = model.segment(image, tile_size=2048, **options)
+    tiled = model.segment(image, tile_size=320, **options)
+    assert (whole.tiles, tiled.tiles > 1) == (1, True)
+    assert np.array_equal(whole.probabilities, tiled.probabilities)
+
+
+def test_memory_is_kept_and_what_was_in_it_does_not_matter():
+    model = network()
+    kept = Engine(model, "float32")
+    sizes = [(96, 128), (32, 48), (160, 64), (96, 128)]
+    torch.manual_seed(1)
+    inputs = [images(model, 1, *size) for size in sizes]
+    seen = [kept(image) for image in inputs]
+    for image, logits in zip(inputs, seen, strict=True):
+        assert torch.equal(logits, Engine(model, "float32")(image))
+    held = len(MEMORY)
+    Engine(network(depth=3), "float32")(inputs[0])  # another network, no larger
+    assert torch.equal(kept(inputs[0]), seen[0])
+    assert len(MEMORY) == held > 0
+    MEMORY.release()
+    assert len(MEMORY) == 0
+    assert torch.equal(kept(inputs[0]), seen[0])
+
+
+def test_several_threads_do_not_meet_in_that_memory():
+    model = network()
+    pictures = [gray(64 + 16 * index, 80) for index in range(6)]
+    expected = [model.segment(picture).probabilities for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        seen = pool.map(lambda picture: model.segment(picture).probabilities, pictures * 3)
+    for one, other in zip(seen, expected * 3, strict=True):
+        assert np.array_equal(one, other)
+
+
+def in_place(model: UNet) -> None:
+    with torch.no_grad():
+        model.head.weight.mul_(-1).add_(0.5)
+
+
+def behind(model: UNet) -> None:
+    model.contracting[0][0].weight.data.mul_(1.5)
+
+
+def statistics(model: UNet) -> None:
+    model.bottleneck[1].running_mean.add_(1.0)
+
+
+def loaded(model: UNet) -> None:
+    torch.manual_seed(7)
+    model.load_state_dict(UNet(base_channels=8).state_dict())
+
+
+@pytest.mark.parametrize("change", [in_place, behind, statistics, loaded])
+def test_changed_weights_are_noticed(change: Any):
+    model, image = network(), gray()
+    before = model.segment(image, precision="float32").probabilities
+    change(model)
+    after = model.segment(image, precision="float32").probabilities
+    assert not np.array_equal(before, after)
+    fresh = UNet(base_channels=8)  # has never predicted anything
+    fresh.load_state_dict(model.state_dict())
+    assert np.array_equal(after, fresh.segment(image, precision="float32").probabilities)
+
+
+def test_an_engine_goes_with_its_network():
+    model = network()
+    model.segment(gray())
+    assert model in engine._engines
+    count = len(engine._engines)
+    del model
+    assert len(engine._engines) == count - 1
+
+
+# -------------------------------------------------------------------------------- precision
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="there are auto, float32, bfloat16, float16"):
+        network().segment(gray(), precision="int4")
+
+
+def test_a_precision_without_instructions_is_refused(monkeypatch):
+    monkeypatch.setattr(engine, "cpu_precisions", lambda: ["float32", "bfloat16"])
+    with pytest.raises(ConfigError, match="no instructions for float16"):
+        checked_precision("float16", CPU)
+
+
+@pytest.mark.parametrize(
+    ("amx", "fp16", "bf16", "cap", "chosen"),
+    [
+        (True, True, True, "", "float16"),
+        (False, True, True, "", "bfloat16"),  # float16, but no matrix unit for it
+        (False, False, True, "", "bfloat16"),
+        (False, False, True, "avx512_core", "float32"),
+        (False, False, True, "AVX2", "float32"),
+        (False, False, False, "", "float32"),
+    ],
+)
+def test_the_precision_is_what_the_cpu_has_instructions_for(
+    monkeypatch, amx: bool, fp16: bool, bf16: bool, cap: str, chosen: str
+):
+    able = ["float32", *(["bfloat16"] if bf16 else []), *(["float16"] if fp16 else [])]
+    monkeypatch.setattr(engine, "cpu_precisions", lambda: able)
+    monkeypatch.setattr(torch.cpu, "_is_amx_fp16_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert best_precision(CPU) == chosen
+
+
+def test_an_old_cpu_computes_in_float32_and_gives_the_same():
+    code = (
+        "import numpy as np; from unet_hf import UNet; from unet_hf.hub import SHIPPED;"
+        "r = UNet.from_pretrained('unet-isbi').segment(SHIPPED / 'unet-isbi/sample/input.png');"
+        "print(r.precision, int(r.mask.sum()))"
+    )
+    old = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=old, capture_output=True, text=True, check=True
+    )
+    precision, count = done.stdout.split()
+    here = UNet.from_pretrained("unet-isbi").segment(SAMPLE, precision="float32")
+    assert precision == "float32"
+    assert abs(int(count) - int(here.mask.sum())) <= 3  # other instructions round otherwise
+
+
+def overflowing(model: UNet, precision: str) -> Any:
+    exact = network_of(model, "float32")
+
+    def run(image: torch.Tensor) -> torch.Tensor:
+        logits = exact(image)
+        return engine.checked_logits(logits / 0 if precision == "float16" else logits, precision)
+
+    return run
+
+
+def test_values_beyond_float16_are_told_or_computed_otherwise(monkeypatch):
+    model, image = network(), gray()
+    expected = model.segment(image, precision="float32")
+    monkeypatch.setattr(segmentation, "network_of", overflowing)
+    monkeypatch.setattr(engine, "cpu_precisions", lambda: ["float32", "float16"])
+    with pytest.raises(PrecisionError, match="65,504"):
+        model.segment(image, precision="float16")
+    monkeypatch.setattr(engine, "best_precision", lambda device: "float16")
+    seen = model.segment(image)
+    assert seen.precision == "float32"
+    assert any("float32 was taken" in note for note in seen.notes)
+    assert np.array_equal(seen.probabilities, expected.probabilities)
+
+
+def test_without_onednn_pytorch_computes_it(monkeypatch):
+    model, image = network(), gray()
+    expected = model.segment(image, precision="float32").probabilities
+    monkeypatch.setattr(engine, "has_onednn", lambda: False)
+    seen = model.segment(image)
+    assert seen.precision == "float32"
+    assert np.abs(seen.probabilities - expected).max() < 1e-4
+
+
+def test_pytorchs_own_half_precision_as_on_a_gpu():
+    model = network()
+    image = images(model)
+    half, exact = (engine._plainly(model, one, image) for one in ("bfloat16", "float32"))
+    assert half.dtype == torch.float32
+    assert 0 < (half - exact).square().mean().sqrt() < 0.1 * exact.std()

@@ -1,0 +1,63 @@
+"""Test-time augmentation: eight views of one image, averaged."""
+
+import numpy as np
+import pytest
+import torch
+
+from unet_hf import UNet
+from unet_hf.views import in_eight_views
+
+from .test_engine import network
+
+
+def image(height: int = 70, width: int = 100) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_the_mean_is_that_of_eight_predictions(padding: str):
+    model = network(depth=2, padding=padding)
+    picture = image(64, 96)  # of whole pooling steps: nothing is mirrored, whichever way it lies
+    seen = []
+    for turns in range(4):
+        for flipped in (False, True):
+            turned = np.rot90(picture, turns)
+            turned = turned[:, ::-1] if flipped else turned
+            one = model.segment(np.ascontiguousarray(turned), precision="float32").probabilities
+            one = one[..., ::-1] if flipped else one
+            seen.append(np.rot90(one, -turns, (1, 2)))
+    result = model.segment(picture, tta=True, precision="float32")
+    assert np.allclose(result.probabilities, np.mean(seen, axis=0), atol=1e-6)
+    assert np.allclose(result.uncertainty, np.std(seen, axis=0).max(axis=0), atol=1e-3)
+    assert np.array_equal(result.mask, (result.probabilities[1] > 0.5).astype(np.uint8))
+
+
+def test_a_turned_image_gives_the_turned_result():
+    model = network(depth=2)
+    picture = image(64, 96)
+    upright = model.segment(picture, tta=True, precision="float32").probabilities
+    turned = model.segment(np.rot90(picture).copy(), tta=True, precision="float32").probabilities
+    assert np.allclose(np.rot90(upright, 1, (1, 2)), turned, atol=1e-6)
+
+
+def test_tiles_give_the_whole_image_to_the_bit():
+    model = network(depth=2)
+    whole = model.segment(image(150, 210), tta=True)
+    tiled = model.segment(image(150, 210), tta=True, tile_size=96)
+    assert tiled.tiles > 1
+    assert np.array_equal(whole.probabilities, tiled.probabilities)
+    assert np.array_equal(whole.uncertainty, tiled.uncertainty)
+
+
+def test_views_that_agree_leave_no_doubt():
+    def constant(window: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([1.0, -1.0])[None, :, None, None].expand(1, 2, *window.shape[-2:])
+
+    probabilities, uncertainty = in_eight_views(constant, torch.zeros(1, 6, 10))
+    assert probabilities.shape == (2, 6, 10)
+    assert np.allclose(probabilities[0], 1 / (1 + np.exp(-2)))
+    assert uncertainty.max() < 1e-3
+
+
+def test_without_it_there_is_no_uncertainty():
+    assert UNet(base_channels=4, depth=1).segment(image()).uncertainty is None

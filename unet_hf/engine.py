@@ -1,0 +1,385 @@
+"""A trained U-Net as a plan of fused convolutions: the same numbers, several times as fast.
+
+What the network computes is `UNet.forward`'s business; this is how a CPU likes to compute it:
+
+* Batch norm is folded into the convolution before it, whose weights and bias it only scales.
+* Each convolution adds its bias and applies its ReLU before its result leaves the cache.
+* Channels last, and weights packed as oneDNN wants them for the size at hand.
+* The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
+  its half of the weights, and adding.
+* Every feature map lies in memory that the engine keeps from call to call. Fresh memory costs
+  a page fault every 4 KiB, which can take longer than the arithmetic.
+* Half precision, but only where the CPU multiplies it faster than float32.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from .errors import ConfigError, PrecisionError
+
+if TYPE_CHECKING:
+    from .unet import UNet
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# Caps under which oneDNN computes bfloat16 by way of float32.
+WITHOUT_BFLOAT16 = {
+    "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
+}  # fmt: skip
+# oneDNN packs the weights of narrow layers in one of several ways, by the size of the image, and
+# is up to three times slower with another. Wide layers have one way.
+NARROW = 64
+BAND = 2**16  # pixels that get their logits at once
+
+
+# --------------------------------------------------------------------------------- precision
+
+
+def checked_precision(precision: str, device: torch.device) -> str:
+    """A name of `DTYPES`, "auto" resolved. Raises `ConfigError` for any other."""
+    if precision == "auto":
+        return best_precision(device)
+    if precision not in DTYPES:
+        raise ConfigError(
+            f"precision={precision!r} is not known; there are auto, {', '.join(DTYPES)}."
+        )
+    if device.type == "cpu" and precision not in cpu_precisions():
+        raise ConfigError(
+            f"This CPU has no instructions for {precision}. Choose 'auto' or "
+            f"{' or '.join(map(repr, cpu_precisions()))}."
+        )
+    return precision
+
+
+def best_precision(device: torch.device) -> str:
+    """The name of the dtype that this device multiplies fastest at a small loss.
+
+    On a CPU half precision only where there are instructions for it; float16, which rounds eight
+    times finer than bfloat16, if it has a matrix unit for that. A matter of the machine, not of
+    the moment: the same image gives the same bytes each time.
+    """
+    if device.type != "cpu":
+        return "float16"
+    able = cpu_precisions()
+    if "float16" in able and torch.cpu._is_amx_fp16_supported():
+        return "float16"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    fast = native and isa_cap() not in WITHOUT_BFLOAT16
+    return "bfloat16" if "bfloat16" in able and fast else "float32"
+
+
+def has_onednn() -> bool:
+    return torch.backends.mkldnn.is_available()
+
+
+def cpu_precisions() -> list[str]:
+    """What oneDNN computes here, be it fast or slow."""
+    if not has_onednn():
+        return ["float32"]
+    supported = {
+        "float32": True,
+        "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+    }
+    return [name for name, able in supported.items() if able]
+
+
+def isa_cap() -> str:
+    """The instructions that oneDNN was told to keep to, "" for all there are."""
+    cap = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    return cap.upper()
+
+
+# ------------------------------------------------------------------------------------ layers
+
+
+class Convolution:
+    """3x3, with everything that follows it: bias, batch norm and ReLU."""
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        dtype: torch.dtype,
+        padding: int,
+        relu: bool = True,
+    ) -> None:
+        """weight: (out, in, 3, 3) float32. bias: (out,) float32."""
+        self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.bias = None if bias is None else bias.to(dtype)
+        self.padding = padding
+        self.relu = relu
+        self.packed: dict[tuple[int, ...] | None, Tensor] = {}
+
+    def write(self, out: Tensor, image: Tensor) -> Tensor:
+        """(B, h, w, in) -> `out`, (B, h', w', out), whatever stood there."""
+        return self.add(out.zero_(), image)
+
+    def add(self, out: Tensor, image: Tensor) -> Tensor:
+        """To what stands in `out`; the ReLU comes after the sum.
+
+        (oneDNN has a convolution into given memory only as one that adds.)
+        """
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            out.permute(0, 3, 1, 2), image.permute(0, 3, 1, 2), self._packed_for(image.shape),
+            self.bias, [self.padding] * 2, [1, 1], [1, 1], 1,
+            "add", 1, "relu" if self.relu else None, [], None,
+        )  # fmt: skip
+        return out
+
+    def _packed_for(self, shape: torch.Size) -> Tensor:
+        batch, height, width, channels = shape
+        size = (batch, channels, height, width) if min(self.weight.shape[:2]) < NARROW else None
+        if size not in self.packed:
+            self.packed[size] = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, [self.padding] * 2, [1, 1], [1, 1], 1, size
+            )
+        return self.packed[size]
+
+
+class UpConvolution:
+    """Twice the height and width, half the channels; transposed or bilinear."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        self.bilinear = isinstance(module, nn.Sequential)
+        if self.bilinear:  # a 1x1 convolution, then interpolation
+            convolution = module[0]
+            matrix, bias = convolution.weight.detach()[:, :, 0, 0].t(), convolution.bias.detach()
+        else:  # each pixel becomes 2x2 pixels, each by a matrix of its own
+            matrix = module.weight.detach().permute(0, 2, 3, 1).flatten(1)
+            bias = module.bias.detach().repeat(4)
+        self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
+
+    def multiply(self, out: Tensor, pixels: Tensor) -> None:
+        torch.addmm(self.bias, pixels, self.matrix, out=out)
+
+    def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
+        """(B, h, w, 2 C) -> `out`, (B, 2 h, 2 w, C). scratch: as large as `out`."""
+        batch, height, width, channels = image.shape
+        product = scratch.flatten()[: batch * height * width * self.matrix.shape[1]]
+        self.multiply(product.view(-1, self.matrix.shape[1]), image.view(-1, channels))
+        if self.bilinear:
+            small = product.view(batch, height, width, -1).permute(0, 3, 1, 2)
+            large = nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
+            return out.copy_(large.permute(0, 2, 3, 1))
+        blocks = product.view(batch, height, width, 2, 2, -1).permute(0, 1, 3, 2, 4, 5)
+        out.view(batch, height, 2, width, 2, -1).copy_(blocks)
+        return out
+
+
+def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
+    """2x2 max pooling, (B, h, w, C) -> `out`, (B, h/2, w/2, C). scratch: half as large as image.
+
+    (`max_pool2d` writes 8 bytes of index beside each value.)
+    """
+    batch, height, width, channels = image.shape
+    rows = image.view(batch, height // 2, 2, width * channels)
+    higher = scratch.flatten()[: image.numel() // 2].view(batch, height // 2, width * channels)
+    torch.maximum(rows[:, :, 0], rows[:, :, 1], out=higher)
+    pairs = higher.view(batch, height // 2, width // 2, 2, channels)
+    return torch.maximum(pairs[..., 0, :], pairs[..., 1, :], out=out)
+
+
+# ------------------------------------------------------------------------------------ memory
+
+
+class Memory:
+    """What feature maps are written to: kept from call to call, shared by all engines.
+
+    It grows to what the largest window has needed: some 6 * base_channels values a pixel.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # held by the engine that runs
+        self._pieces: dict[tuple[str, int], Tensor] = {}
+
+    def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """A tensor in the piece of this name; what was in it is gone."""
+        size = torch.Size(shape).numel() * dtype.itemsize
+        piece = self._pieces.get(key)
+        if piece is None or len(piece) < size:
+            self._pieces.pop(key, None)  # before there are two
+            piece = self._pieces[key] = torch.empty(size, dtype=torch.uint8)
+        return piece[:size].view(dtype).view(shape)
+
+    def __len__(self) -> int:
+        """Bytes."""
+        return sum(map(len, self._pieces.values()))
+
+    def release(self) -> None:
+        """Gives it back; the next prediction takes it anew."""
+        with self.lock:
+            self._pieces.clear()
+
+
+MEMORY = Memory()
+
+# ------------------------------------------------------------------------------------ engine
+
+
+class Engine:
+    """A U-Net in evaluation mode, ready to run on a CPU.
+
+    It has weights of its own: what happens to the network afterwards does not reach it, see
+    `network_of`. One window at a time, of whichever engine: the cores are busy with it.
+    """
+
+    def __init__(self, model: "UNet", precision: str) -> None:
+        """precision: "float32", "bfloat16" or "float16"."""
+        self.precision, self.dtype = precision, DTYPES[precision]
+        dtype = self.dtype
+        self.padding = padding = 1 if model.config["padding"] == "same" else 0
+
+        def convolution(weight: Tensor, bias: Tensor | None, relu: bool = True) -> Convolution:
+            return Convolution(weight, bias, dtype=dtype, padding=padding, relu=relu)
+
+        self.contracting = []
+        for step in [*model.contracting, model.bottleneck]:
+            first, second = folded(step[0], step[1]), folded(step[3], step[4])
+            self.contracting.append((convolution(*first), convolution(*second)))
+        self.expansive = []
+        for up, step in zip(model.up_convolutions, model.expansive, strict=True):
+            weight, bias = folded(step[0], step[1])
+            skip, lower = weight.tensor_split(2, dim=1)
+            first = (convolution(lower, None, relu=False), convolution(skip, bias))
+            second = convolution(*folded(step[3], step[4]))
+            self.expansive.append((UpConvolution(up, dtype), *first, second))
+        self.head = model.head.weight.detach()[:, :, 0, 0].float().contiguous()
+        self.head_bias = model.head.bias.detach().float()[:, None]
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor) -> Tensor:
+        """Logits, (B, classes, h', w') float32, of normalised images (B, channels, h, w) float32.
+
+        "same": h and w are multiples of the pooling grid. "valid": as `UNet.forward`.
+        """
+        with MEMORY.lock:
+            return checked_logits(self._run(image), self.precision)
+
+    def _run(self, image: Tensor) -> Tensor:
+        x = self._entering(image)
+        skips = []
+        *levels, bottom = self.contracting
+        for level, (first, second) in enumerate(levels):
+            x = self._convolve(first, x, "work", level)
+            x = self._convolve(second, x, "skip", level)
+            skips.append(x)
+            batch, height, width, channels = x.shape
+            small = self._take("work", level, (batch, height // 2, width // 2, channels))
+            x = pool(small, x, self._take("up", level, x.shape))
+
+        x = self._convolve(bottom[0], x, "work", len(levels))
+        x = self._convolve(bottom[1], x, "skip", len(levels))
+
+        for level, (up, lower, beside, second) in zip(
+            reversed(range(len(levels))), self.expansive, strict=True
+        ):
+            batch, height, width, channels = x.shape
+            shape = (batch, 2 * height, 2 * width, channels // 2)
+            x = up.write(self._take("up", level, shape), x, self._take("work", level, shape))
+            skip = self._cropped(skips.pop(), x.shape, level)
+            x = beside.add(self._convolve(lower, x, "work", level), skip)
+            x = self._convolve(second, x, "up", level)
+        return self._leaving(x)
+
+    def _convolve(self, convolution: Convolution, x: Tensor, name: str, level: int) -> Tensor:
+        batch, height, width, _ = x.shape
+        lost = 2 - 2 * self.padding
+        shape = (batch, height - lost, width - lost, len(convolution.weight))
+        return convolution.write(self._take(name, level, shape), x)
+
+    def _cropped(self, skip: Tensor, shape: torch.Size, level: int) -> Tensor:
+        """The middle of what the contracting path has seen, where it has seen more."""
+        if skip.shape == shape:
+            return skip
+        top, left = (skip.shape[1] - shape[1]) // 2, (skip.shape[2] - shape[2]) // 2
+        middle = skip[:, top : top + shape[1], left : left + shape[2]]
+        return self._take("crop", level, shape).copy_(middle)
+
+    def _entering(self, image: Tensor) -> Tensor:
+        batch, channels, height, width = image.shape
+        x = self._take("image", 0, (batch, height, width, channels))
+        return x.copy_(image.permute(0, 2, 3, 1))
+
+    def _leaving(self, x: Tensor) -> Tensor:
+        """The 1x1 convolution to classes: in float32, so that logits are not rounded."""
+        batch, height, width, channels = x.shape
+        logits = torch.empty(batch, len(self.head), height, width)
+        band = self._take("band", 0, (BAND, channels), torch.float32)
+        for image, planes in zip(x, logits, strict=True):
+            pixels = image.view(-1, channels).split(BAND)
+            for some, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
+                exact = band[: len(some)].copy_(some)
+                out.copy_(torch.addmm(self.head_bias, self.head, exact.t()))
+        return logits
+
+    def _take(
+        self, name: str, level: int, shape: tuple[int, ...], dtype: torch.dtype | None = None
+    ) -> Tensor:
+        return MEMORY.take((name, level), shape, dtype or self.dtype)
+
+
+def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weights and bias of a convolution and the batch norm behind it, as of one convolution."""
+    weight = convolution.weight.detach()
+    bias = weight.new_zeros(len(weight))
+    if convolution.bias is not None:
+        bias = convolution.bias.detach()
+    if isinstance(norm, nn.BatchNorm2d):
+        scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+        weight = weight * scale[:, None, None, None]
+        bias = norm.bias.detach() + (bias - norm.running_mean) * scale
+    return weight, bias
+
+
+# -------------------------------------------------------------------------------------- kept
+
+_engines: "WeakKeyDictionary[UNet, dict[str, tuple[tuple, Engine]]]" = WeakKeyDictionary()
+
+
+def network_of(model: "UNet", precision: str) -> Callable[[Tensor], Tensor]:
+    """What computes the logits, (B, classes, h', w') float32, of (B, channels, h, w) float32; both
+    on the CPU. An engine is prepared once, and again when the weights have changed."""
+    if model.device.type != "cpu" or not has_onednn():
+        return lambda image: _plainly(model, precision, image)
+    kept = _engines.setdefault(model, {})
+    state = _fingerprint(model)
+    if precision not in kept or kept[precision][0] != state:
+        kept[precision] = (state, Engine(model, precision))
+    return kept[precision][1]
+
+
+def _plainly(model: "UNet", precision: str, image: Tensor) -> Tensor:
+    """PyTorch's own way: on a GPU."""
+    device = model.device
+    image = image.to(device, memory_format=torch.channels_last)
+    half = precision != "float32"
+    with torch.autocast(device.type, DTYPES[precision], enabled=half):
+        logits = model(image)
+    return checked_logits(logits.float().cpu(), precision)
+
+
+def checked_logits(logits: Tensor, precision: str) -> Tensor:
+    """Raises `PrecisionError` if a value was too large for float16."""
+    if precision == "float16" and not torch.isfinite(logits).all():
+        raise PrecisionError(
+            "Values inside the network exceed 65,504, the largest that float16 holds. Choose "
+            "precision='bfloat16' or 'float32'."
+        )
+    return logits
+
+
+def _fingerprint(model: "UNet") -> tuple:
+    """Changes with the weights, also where they are changed behind PyTorch's back (`.data`)."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return tuple((tensor.data_ptr(), float(tensor.detach().float().norm())) for tensor in tensors)
