@@ -57,7 +57,7 @@ def main() -> None:
     from demo.interface import build
     from demo.memory import bound_arenas
     from demo.models import LOCAL
-    from demo.page import CSS, HEAD
+    from demo.page import CSS
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
@@ -74,7 +74,6 @@ def main() -> None:
             font=["ui-sans-serif", "system-ui", "sans-serif"],
         ),
         css=CSS,
-        head=HEAD,
         footer_links=["api"],
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",

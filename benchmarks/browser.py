@@ -1,7 +1,8 @@
-"""Click to overlay: `python -m benchmarks.browser` (needs requirements-dev.txt and chromium).
+"""What a visitor waits for: `python -m benchmarks.browser` (needs requirements-dev.txt, chromium).
 
-Starts the demo, opens it in headless Chromium, and presses "Segment" again and again on the
-512 x 512 micrograph. Time is taken in the page, from the click to the overlay on the canvas.
+Starts the demo and opens it in headless Chromium. All times are taken in the page: from the
+navigation to a page that can be used and to its first picture, from a click on "Segment" to the
+overlay of the 512 x 512 micrograph on the canvas, and from "Stop" until a batch says it stopped.
 """
 
 import argparse
@@ -10,55 +11,120 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+import numpy as np
+import tifffile
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from unet_hf.synthetic import electron_micrograph
 
 ROOT = Path(__file__).parent.parent
-PRESS = """() => new Promise((done) => {
-  const canvas = document.querySelector('#viewer canvas');
-  const observer = new MutationObserver(() => {
-    observer.disconnect();
-    requestAnimationFrame(() => done(performance.now() - started));
-  });
-  observer.observe(canvas, { attributes: true, attributeFilter: ['data-serial'] });
-  const started = performance.now();
-  document.querySelector('#segment').click();
+PAGES = 400  # of the stack: a batch that is not through before it is stopped
+# Milliseconds since the navigation began, once there is such an element.
+APPEARS = """(selector) => new Promise((done) => {
+  const look = () => document.querySelector(selector)
+    ? done(performance.now()) : requestAnimationFrame(look);
+  look();
 })"""
+# Milliseconds from a click until an expression has another value; looked at before each frame.
+CLICK = """([button, expression]) => new Promise((done) => {
+  const value = new Function(`return ${expression}`), before = value();
+  const started = performance.now();
+  const look = () => value() !== before
+    ? done(performance.now() - started) : requestAnimationFrame(look);
+  document.querySelector(button).click();
+  look();
+})"""
+DRAWN = "document.querySelector('#viewer canvas').dataset.serial"
+PAINTED = "#viewer .legend button"
+STOPPED = "document.querySelector('#batch_progress [data-state=stopped]') !== null"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
+    expect.set_options(timeout=60_000)
+    with served() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        visit(browser, url)  # the first of all waits for the checkpoint, too
+        visits = [visit(browser, url) for _ in range(options.rounds)]
+        tell("navigation to a page that can be used", [usable for usable, _ in visits])
+        tell("navigation to the first picture, segmented", [drawn for _, drawn in visits])
+        page = browser.new_page()
+        page.goto(url)
+        tell("click to overlay, unet-isbi, 512 x 512", segment(page, options.rounds))
+        tell("“Stop” to a batch that has stopped, 512 x 512", stop(page, options.rounds))
+        browser.close()
 
+
+@contextmanager
+def served() -> Iterator[str]:
     command = [sys.executable, "-u", "app.py", "--no-browser"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        url = next(
+        yield next(
             match.group()
             for line in server.stdout
             if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
         )
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page()
-            page.goto(url)
-            page.wait_for_selector("#viewer canvas.drawn")
-            page.locator("#examples button").nth(1).click()
-            page.wait_for_timeout(5000)
-            times = []
-            for _ in range(options.rounds):
-                times.append(page.evaluate(PRESS))
-                page.wait_for_timeout(500)
-            browser.close()
     finally:
         server.terminate()
+        server.wait()
+
+
+def visit(browser: Browser, url: str) -> tuple[float, float]:
+    """Of somebody who was never here: milliseconds to the button, and to the picture."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    times = [page.evaluate(APPEARS, what) for what in ("#segment", PAINTED)]
+    context.close()
+    return times[0], times[1]
+
+
+def segment(page: Page, rounds: int) -> list[float]:
+    expect(page.locator("#viewer canvas.drawn")).to_be_visible()
+    page.locator("#examples button").nth(1).click()
+    expect(page.locator("#viewer .legend")).to_contain_text("membrane")
+    times = []
+    for _ in range(rounds):
+        page.wait_for_timeout(500)  # the page is at rest
+        times.append(page.evaluate(CLICK, ["#segment", DRAWN]))
+    return times
+
+
+def stop(page: Page, rounds: int) -> list[float]:
+    page.get_by_role("tab", name="Many images").click()
+    progress = page.locator("#batch_progress [role=status]")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stack.tif"
+        picture = electron_micrograph(512, 40, seed=0).image
+        stack = np.stack([np.roll(picture, shift, axis=1) for shift in range(PAGES)])
+        tifffile.imwrite(path, stack, compression="zlib", metadata={"axes": "ZYX"})
+        page.locator("#batch_upload input[type=file]").set_input_files(path)
+        expect(progress).to_have_attribute("data-state", "ready")
+    times = []
+    for number in range(rounds):
+        page.locator("#batch_run").click()
+        expect(progress).to_have_attribute("data-state", "running")
+        expect(progress).to_contain_text(f"of {PAGES} segmented")
+        page.wait_for_timeout(500 + 30 * number)  # anywhere in the work on an image
+        times.append(page.evaluate(CLICK, ["#batch_stop", STOPPED]))
+    return times
+
+
+def tell(what: str, times: list[float]) -> None:
     print(
-        f"click to overlay, unet-isbi, 512 x 512, {options.rounds} clicks: median "
-        f"{statistics.median(times):.0f} ms [{min(times):.0f} .. {max(times):.0f}]"
+        f"{what}, {len(times)} times: median {statistics.median(times):.0f} ms "
+        f"[{min(times):.0f} .. {max(times):.0f}]",
+        flush=True,
     )
 
 

@@ -13,19 +13,23 @@ from unet_hf import Segmentation, UNet, UNetError, read_image
 from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.image_data import ImageData
 from unet_hf.objects import Objects
-from unet_hf.outputs import USUAL
+from unet_hf.outputs import USUAL, write_outputs
+from unet_hf.overlay import Look
 
 from .device import best_device, on_gpu
 from .models import Visitor, copy_sample, load_model
 
-MAX_PIXELS = 4096 * 4096
+MAX_PIXELS = 8192 * 8192
 MAX_FILE_MEGABYTES = 200
+MAX_OBJECTS = 20_000  # measured at a time: a noisy mask has more than anybody looks at
 KEEP_SECONDS = 3600  # uploads and results are deleted after this
 
 logger = logging.getLogger(__name__)
 
 
-def read_upload(path: str, page: int = 0, axes: str | None = None) -> ImageData:
+def read_upload(
+    path: str | None, page: int = 0, axes: str | None = None, channel: int | None = None
+) -> ImageData:
     """An uploaded file as pixels. `axes`: what its axes mean, where it does not say so itself.
 
     Raises `ImageError`.
@@ -33,20 +37,21 @@ def read_upload(path: str, page: int = 0, axes: str | None = None) -> ImageData:
     if not path:
         raise ConfigError("There is no image yet. Drop one, paste one, or pick an example.")
     axes = (axes or "").strip() or None
-    return read_image(path, page=int(page), axes=axes, max_pixels=MAX_PIXELS)
+    return read_image(path, page=int(page), axes=axes, channel=channel, max_pixels=MAX_PIXELS)
 
 
 def segment_file(
-    path: str,
+    path: str | None,
     model: str,
     threshold: float | None = None,
     page: int = 0,
     progress: Callable[[int, int], None] | None = None,
     visitor: Visitor | None = None,
     axes: str | None = None,
+    channel: int | None = None,
 ) -> Segmentation:
     """The way of every prediction of the demo, from the page and from the API alike."""
-    image = read_upload(path, page, axes)
+    image = read_upload(path, page, axes, channel)
     return predict(load_model(model, visitor), image, threshold, progress=progress)
 
 
@@ -94,16 +99,17 @@ class ResultFolders:
 def write_result(
     result: Segmentation,
     folder: Path,
-    alpha: float,
+    look: Look,
     only: Collection[str] = USUAL,
     objects: Objects | None = None,
 ) -> dict[str, str]:
     """Saves a result, or `only` some of its files, under names that begin with the image's.
 
+    look: Of the overlay.
     Returns {"mask": path, ...}.
     """
     prefix = f"{file_stem(result)}_"
-    paths = result.save(folder, alpha=alpha, only=only, prefix=prefix, objects=objects)
+    paths = write_outputs(result, folder, look=look, only=only, prefix=prefix, objects=objects)
     return {kind: str(path) for kind, path in paths.items()}
 
 

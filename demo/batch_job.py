@@ -28,6 +28,7 @@ TURN_SECONDS = 15.0  # others wait no longer than this, and the image at hand
 MAX_PAGES = 1000  # of all files together
 MAX_RESULT_BYTES = 2 * 2**30
 GLANCE = 0.2  # seconds between two looks at a run
+WORKER = "batch"  # the name of a thread that is at work
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class BatchJob:
         """Segments for a while, at least one image; the last status says whether more is to do.
 
         outputs: What is written of each image, by the names of `unet_hf.outputs.OUTPUTS`.
-        Who closes the iterator stops the run.
+        Who closes the iterator stops the run, which then ends by itself.
         """
         if self.stopping.is_set():
             self.status = replace(self.status, state="stopped", sentence=self.reason)
@@ -89,7 +90,7 @@ class BatchJob:
             return
         turn = _Turn(self, network, time.monotonic() + TURN_SECONDS)
         worker = threading.Thread(
-            target=self._work, args=(turn, threshold, tuple(outputs)), daemon=True
+            target=self._work, args=(turn, threshold, tuple(outputs)), name=WORKER, daemon=True
         )
         worker.start()
         try:
@@ -97,12 +98,19 @@ class BatchJob:
                 worker.join(GLANCE)
                 yield self.status
         finally:
+            # Not waited for: Gradio ends an iterator on the thread that answers everybody. The
+            # worker ends by itself, at its next tile.
             if worker.is_alive():
                 self.stop("The page was closed.")
-                worker.join()
 
     def _work(self, turn: "_Turn", threshold: float | None, outputs: tuple[str, ...]) -> None:
-        options = _Options("", threshold=threshold, outputs=outputs, network=turn)
+        options = _Options(
+            "",
+            threshold=threshold,
+            outputs=outputs,
+            objects={"max_objects": actions.MAX_OBJECTS},
+            network=turn,
+        )
         try:
             batch = segment_files([str(self.staged.folder)], self.output, options, turn.watch)
             self.report(batch, "finished")

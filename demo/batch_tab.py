@@ -15,6 +15,7 @@ from . import actions, archives, sign_in
 from .batch_job import MAX_PAGES, BatchJob, Status
 from .device import CAPACITY
 from .models import load_model
+from .page import SIDE
 from .tab_style import STYLE, alert, lines, note, table
 from .threshold_box import read_threshold, threshold_box
 
@@ -22,9 +23,10 @@ HIDDEN = {"api_visibility": "private"}
 ROWS = 200  # of the table that are shown; the file has all
 LIMITS = (
     f"Up to {archives.MAX_FILES} images or {MAX_PAGES} pages and "
-    f"{archives.MAX_BYTES // 2**20} MB, unpacked; {actions.MAX_FILE_MEGABYTES} MB a file. Folders "
-    "of a zip are kept. The zip to take home has the mask of each image, a table of all, and a "
-    "line for each that failed. A batch takes turns with other visitors."
+    f"{archives.MAX_BYTES // 2**20} MB, unpacked; {actions.MAX_FILE_MEGABYTES} MB a file; "
+    f"{SIDE} × {SIDE} pixels and {actions.MAX_OBJECTS:,} objects an image. Folders of a zip are "
+    "kept. The zip to take home has the mask of each image, a table of all, and a line for each "
+    "that failed. A batch takes turns with other visitors."
 )
 GONE = "The images are gone after an hour. Send them again."
 # Beside the masks, as `python -m unet_hf segment --only` names them.

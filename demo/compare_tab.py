@@ -12,6 +12,7 @@ from unet_hf.errors import ConfigError
 
 from . import actions, sign_in
 from .device import CAPACITY
+from .place import where
 from .regions import SHOWN, region_list, regions_html
 from .tab_style import STYLE, alert, count, note, table
 from .threshold_box import read_threshold, threshold_box
@@ -24,8 +25,7 @@ COLORS = ["#d55e00", "#0072b2"]
 
 
 def compare_tab(
-    source: gr.components.Component,
-    page: gr.components.Component,
+    image: Sequence[gr.components.Component],
     models: Sequence[str],
     any_model: bool,
     chosen: str,
@@ -33,7 +33,7 @@ def compare_tab(
     """Adds the view to the page that is being built.
 
     Args:
-        source, page: Hold the path of the image in view, and its page.
+        image: Hold the path of the image in view, and where to look in it, see `place.where`.
         models: Checkpoints to choose from. any_model: Others may be typed.
         chosen: The one both sides begin with.
     """
@@ -68,7 +68,7 @@ def compare_tab(
 
     def on_compare(
         path: str | None,
-        number: float | None,
+        place: dict | None,
         name_a: str,
         cut_a: str,
         name_b: str,
@@ -90,9 +90,9 @@ def compare_tab(
                     path,
                     name,
                     cut,
-                    int(number or 0),
                     progress=_said(progress, f"{side}: {name}"),
                     visitor=visitor,
+                    **where(place),
                 )
                 found.append((side, name, result))
                 yield {picture: show_result(result), told: "", difference: None, regions: ""}
@@ -107,7 +107,7 @@ def compare_tab(
         except Exception as error:
             yield {told: alert(actions.plain_sentence(error))}
 
-    inputs = [source, page, *(component for side in sides for component in side)]
+    inputs = [*image, *(component for side in sides for component in side)]
     run.click(on_compare, inputs, outputs, show_progress_on=told, **CAPACITY, **HIDDEN)
 
 

@@ -13,6 +13,7 @@ import gradio as gr
 
 from unet_hf import shipped_checkpoints
 from unet_hf.instances import METHODS
+from unet_hf.overlay import Look
 
 from . import actions, sign_in
 from .device import CAPACITY
@@ -36,6 +37,7 @@ def _add_segment(folders: actions.ResultFolders) -> None:
         threshold: float | None = None,
         page: int = 0,
         alpha: float = DEFAULT_ALPHA,
+        channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> tuple[str, str, dict[str, Any]]:
@@ -48,6 +50,7 @@ def _add_segment(folders: actions.ResultFolders) -> None:
                 Empty: the checkpoint's own.
             page: Page of a multi-page file, from 0.
             alpha: Opacity of the classes in the overlay, 0 to 1.
+            channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
 
         Returns:
             The overlay (PNG), the mask (indexed PNG, pixel values are class ids), and a summary
@@ -55,8 +58,10 @@ def _add_segment(folders: actions.ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = actions.segment_file(image, model, threshold, page, visitor=visitor)
-            paths = actions.write_result(result, folders.new(), alpha)
+            result = actions.segment_file(
+                image, model, threshold, page, visitor=visitor, channel=channel
+            )
+            paths = actions.write_result(result, folders.new(), Look(alpha))
         except Exception as error:
             raise gr.Error(actions.plain_sentence(error), print_exception=False) from error
         return paths["overlay"], paths["mask"], result.summary()
@@ -67,6 +72,7 @@ def _add_segment(folders: actions.ResultFolders) -> None:
         gr.Number(None, label="Threshold"),
         gr.Number(0, label="Page", precision=0),
         gr.Number(DEFAULT_ALPHA, label="Overlay opacity"),
+        gr.Number(None, label="Channel", precision=0),
     ]
     outputs = [gr.File(label="Overlay"), gr.File(label="Mask"), gr.JSON(label="Summary")]
     _publish(segment, inputs, outputs, **CAPACITY)
@@ -83,6 +89,7 @@ def _add_objects(folders: actions.ResultFolders) -> None:
         exclude_border: bool = False,
         pixel_size: str = "",
         page: int = 0,
+        channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> tuple[str, str, str, dict[str, Any]]:
@@ -97,11 +104,12 @@ def _add_objects(folders: actions.ResultFolders) -> None:
                 Empty: all but class 0, which is the ground between objects.
             method: "components": what hangs together is one object. "watershed": what touches is
                 parted, too, where it narrows.
-            min_size: Objects of fewer pixels are left out.
+            min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
             exclude_border: Leaves out objects that touch the border of the image.
             pixel_size: Such as "0.25 um", for areas and lengths in that unit. Empty: what a TIFF
                 says of itself.
             page: Page of a multi-page file, from 0.
+            channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
 
         Returns:
             A table with a row for each object (CSV: area, centroid, bounding box, perimeter,
@@ -111,16 +119,19 @@ def _add_objects(folders: actions.ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = actions.segment_file(image, model, threshold, page, visitor=visitor)
+            result = actions.segment_file(
+                image, model, threshold, page, visitor=visitor, channel=channel
+            )
             found = result.objects(
                 classes=[name.strip() for name in classes.split(",")] if classes else None,
                 method=method,
                 min_size=min_size,
                 exclude_border=exclude_border,
                 pixel_size=pixel_size or None,
+                max_objects=actions.MAX_OBJECTS,
             )
             wanted = ("objects", "instances", "outlines")
-            paths = actions.write_result(result, folders.new(), DEFAULT_ALPHA, wanted, found)
+            paths = actions.write_result(result, folders.new(), Look(), wanted, found)
         except Exception as error:
             raise gr.Error(actions.plain_sentence(error), print_exception=False) from error
         return *(paths[name] for name in wanted), found.summary()
@@ -135,6 +146,7 @@ def _add_objects(folders: actions.ResultFolders) -> None:
         gr.Checkbox(False, label="Leave out what touches the border"),
         gr.Textbox("", label="Pixel size"),
         gr.Number(0, label="Page", precision=0),
+        gr.Number(None, label="Channel", precision=0),
     ]
     outputs = [
         gr.File(label="Table"),

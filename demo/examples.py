@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,11 @@ class Example:
     title: str
     path: str
     model: str  # the shipped checkpoint that is made for it
+
+    @property
+    def slug(self) -> str:
+        """Its title, fit for an address: "em-drawn"."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 @cache

@@ -8,23 +8,29 @@ from typing import Any
 import gradio as gr
 
 from unet_hf import Segmentation
-from unet_hf.errors import ConfigError, UnsupportedLayoutError
+from unet_hf.errors import ConfigError
+from unet_hf.image_data import ImageData
 
 from . import actions, sign_in
+from .as_seen import cut_as_seen, look_as_seen
 from .batch_tab import batch_tab
 from .compare_tab import compare_tab
 from .device import CAPACITY
 from .downloads import connect, download_buttons
 from .endpoint import add_endpoint
-from .examples import examples, picker
+from .examples import Example, examples, picker
 from .hint import hint
+from .images_in import ImagesIn
+from .kept import GONE, Handle, kept
 from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
 from .models import Offer, Visitor, load_model
-from .objects_view import cut_as_seen, objects_view
+from .objects_view import objects_view
 from .page import FOOTER, HEADER
+from .place import where
+from .share import Asked, link_to, no_link, read_link, share_button, show_as_asked
 from .truth_tab import truth_tab
-from .viewer import seen, show_image, show_result, thinning, viewer
+from .viewer import Camera, seen, show_image, viewer
 
 HIDDEN = {"api_visibility": "private"}
 DOWNLOADS = {
@@ -53,8 +59,8 @@ def build(default_model: str | None = None) -> gr.Blocks:
             with gr.Column(scale=1, min_width=280):
                 gr.HTML(HEADER)
             sign_in.add_button(os.environ)
-        # The path of the image in view, and its result.
-        source = gr.State(None, time_to_live=actions.KEEP_SECONDS)
+        images = ImagesIn()
+        # What the result in view is kept by.
         current = gr.State(None, time_to_live=actions.KEEP_SECONDS)
 
         hint()
@@ -62,9 +68,7 @@ def build(default_model: str | None = None) -> gr.Blocks:
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=280):
                     gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
-                    upload = gr.File(
-                        label="Image file", show_label=False, elem_id="upload", height=128
-                    )
+                    images.add_upload()
                     gallery = picker()
                     choice = "shipped, or a Hub id" if offer.anything else "from the list"
                     gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
@@ -76,54 +80,40 @@ def build(default_model: str | None = None) -> gr.Blocks:
                         allow_custom_value=True,
                         elem_id="model",
                     )
-                    page_number = gr.Number(
-                        0,
-                        label="Page",
-                        info="of a multi-page file, from 0",
-                        precision=0,
-                        minimum=0,
-                        visible=False,
-                    )
-                    axes = gr.Textbox(
-                        "",
-                        label="Axes",
-                        info="what the file's axes mean, e.g. CYX for channels first, ZYX for a "
-                        "stack; then press Enter",
-                        visible=False,
-                        elem_id="axes",
-                    )
                     run = gr.Button("Segment", variant="primary", elem_id="segment")
                     alert = gr.HTML(visible="hidden", elem_id="alert")
                     about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
 
                 with gr.Column(scale=8, min_width=280):
+                    images.add_place()
                     picture = viewer()
                     facts = gr.Markdown(elem_id="facts")
                     downloads = download_buttons(DOWNLOADS)
-                    in_view = gr.JSON(visible="hidden")  # opacity and threshold when it was clicked
+                    share = share_button()
+                    in_view = gr.JSON(visible="hidden")  # how it was looked at when it was clicked
             with gr.Tabs():
                 with gr.Tab("Objects"):
                     no_objects = objects_view(current, picture, "viewer", model, folders)
                 with gr.Tab("Against the truth"):
-                    truth_tab(current, main_viewer="viewer")
+                    truth_tab(current, kept().get, main_viewer="viewer")
         with gr.Tab("Compare", id="compare"):
-            compare_tab(source, page_number, models, offer.anything, first.model)
+            compare_tab(images.image, models, offer.anything, first.model)
         with gr.Tab("Many images", id="batch"):
             batch_tab(model, folders)
         gr.HTML(FOOTER)
 
         # ------------------------------------------------------------ what can change at once
         result_outputs = [
-            current, picture, facts, *downloads.values(), alert, *no_objects(),
+            current, picture, facts, share, *downloads.values(), alert, *no_objects(),
         ]  # fmt: skip
 
-        def describe(result: Segmentation) -> dict[Any, Any]:
+        def describe(result: Segmentation, view: Asked) -> dict[Any, Any]:
             return (
                 buttons(True)
                 | no_objects()
                 | {
-                    current: result,
-                    picture: show_result(result),
+                    current: kept().keep(result),
+                    picture: show_as_asked(result, view),
                     facts: facts_of(result),
                     alert: gr.update(value="", visible="hidden"),
                 }
@@ -136,71 +126,52 @@ def build(default_model: str | None = None) -> gr.Blocks:
             return {alert: gr.update(value=alert_html(actions.plain_sentence(error)), visible=True)}
 
         # ------------------------------------------------------------ events
-        def on_upload(file: str) -> dict[Any, Any]:
-            return on_axes(file, "")
-
-        def on_axes(file: str, given: str) -> dict[Any, Any]:
-            """The picture of a file; one that does not say what its axes mean is asked about."""
-            try:
-                image = actions.read_upload(file, axes=given)
-            except UnsupportedLayoutError as error:
-                unclear = "axes=" in str(error)
-                return {
-                    source: file if unclear else None,
-                    axes: gr.update(visible=unclear, value=given),
-                } | say(error)
-            except Exception as error:
-                return {source: None, upload: None, axes: gr.update(visible=False)} | say(error)
+        def show(image: ImageData, camera: Camera | None) -> dict[Any, Any]:
+            """Another image, not segmented: the last result was not its."""
             return (
                 buttons(False)
                 | no_objects()
                 | {
-                    source: file,
-                    axes: gr.update(visible=bool(given), value=given),
-                    current: None,  # the last result was another image's
-                    picture: show_image(image),
-                    page_number: gr.update(
-                        visible=image.pages > 1, value=0, maximum=image.pages - 1
-                    ),
+                    current: None,
+                    picture: show_image(image, camera=camera),
                     facts: facts_of_image(image),
+                    share: no_link(),
                     alert: gr.update(value="", visible="hidden"),
                 }
             )
 
         def on_example(event: gr.SelectData) -> dict[Any, Any]:
             example = shown[event.index]
-            return {
-                source: example.path,
-                model: example.model,
-                upload: None,
-                page_number: gr.update(visible=False, value=0),
-                axes: gr.update(visible=False, value=""),
-            }
+            return images.replaced_by(example.path) | {model: example.model}
 
         def on_segment(
             path: str | None,
+            place: dict | None,
             name: str,
-            number: int,
-            meaning: str = "",
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             profile: gr.OAuthProfile | None = None,
             token: gr.OAuthToken | None = None,
+            view: Asked = Asked(),  # noqa: B008
         ) -> Iterator[dict[Any, Any]]:
             try:
                 result = actions.segment_file(
                     path,
                     name,
-                    page=number,
                     progress=lambda done, total: progress((done, total)),
                     visitor=sign_in.visitor(profile, token),
-                    axes=meaning,
+                    **where(place),
                 )
-                yield describe(result)
+                example = next((one for one in shown if one.path == path), None)
+                yield describe(result, view) | {share: link_to(example, name, result)}
             except Exception as error:
                 yield say(error)
 
-        def picture_for(name: str, visitor: Visitor | None) -> str:
-            """Something that this checkpoint can make sense of, if there is anything."""
+        def picture_for(name: str, example: Example | None, visitor: Visitor | None) -> str:
+            """The example, or something that this checkpoint can make sense of, if there is
+            anything. Raises as `load_model` does."""
+            if example:
+                load_model(name, visitor)
+                return example.path
             made_for_it = [example.path for example in shown if example.model == name]
             if made_for_it:
                 return made_for_it[0]
@@ -212,25 +183,31 @@ def build(default_model: str | None = None) -> gr.Blocks:
             profile: gr.OAuthProfile | None = None,
             token: gr.OAuthToken | None = None,
         ) -> Iterator[dict[Any, Any]]:
-            """The first picture. The address may name a checkpoint: /?model=org/name"""
-            path, name, refusal = first.path, first.model, {}
-            if asked := request.query_params.get("model") or default_model:
-                visitor = sign_in.visitor(profile, token)
-                try:
-                    path = picture_for(asked, visitor)
-                    name = asked
-                except Exception as error:
-                    refusal = say(error)
-            yield {source: path, model: name} | refusal
-            for change in on_segment(path, name, 0, "", progress, profile, token):
+            """The first picture, or that of the address: /?model=org/name, and see `share`."""
+            asked = read_link(request.query_params, shown)
+            example, faults = asked.example or first, list(asked.faults)
+            path, name = example.path, example.model
+            visitor = sign_in.visitor(profile, token)
+            try:
+                if wanted := asked.model or (None if asked.example else default_model):
+                    path = picture_for(wanted, asked.example, visitor)
+                    name = wanted
+                if asked.threshold is not None and load_model(name, visitor).threshold is None:
+                    faults.append(f"{name} has more than two classes, and so no threshold.")
+            except Exception as error:
+                faults.append(actions.plain_sentence(error))
+            refusal = say(ConfigError(" ".join(faults))) if faults else {}
+            yield {images.source: path, model: name} | refusal
+            for change in on_segment(path, None, name, progress, profile, token, asked):
                 yield change | refusal  # the sentence outlives the picture that comes instead
 
-        def write(kind: str, result: Segmentation | None, view: dict) -> str:
-            """One file, as seen: with the threshold and the opacity in view."""
+        def write(kind: str, handle: Handle | None, view: dict) -> str:
+            """One file, as seen: threshold, opacity, classes, outlines and contrast in view."""
+            result = kept().get(handle)
             if result is None:
-                raise ConfigError("This result is no longer kept. Segment the image again.")
-            cut = cut_as_seen(result, view)
-            return actions.write_result(cut, folders.new(), view["opacity"], only=[kind])[kind]
+                raise ConfigError(GONE)
+            cut, look = cut_as_seen(result, view), look_as_seen(result, view)
+            return actions.write_result(cut, folders.new(), look, only=[kind])[kind]
 
         def on_model(
             name: str,
@@ -243,23 +220,12 @@ def build(default_model: str | None = None) -> gr.Blocks:
             except Exception as error:
                 return f'<p class="small">{html.escape(actions.plain_sentence(error))}</p>'
 
-        inputs = [source, model, page_number, axes]
-        upload.upload(
-            on_upload,
-            upload,
-            [source, upload, page_number, axes, *result_outputs],
-            **HIDDEN,
-        )
-        axes.submit(
-            on_axes, [source, axes], [source, upload, page_number, axes, *result_outputs], **HIDDEN
-        )
-        upload.clear(lambda: None, None, source, **HIDDEN)
-        chosen = gallery.select(
-            on_example, None, [source, model, upload, page_number, axes], **HIDDEN
-        )
+        inputs = [*images.image, model]
+        images.connect(show, say, result_outputs, progress_on=facts)
+        chosen = gallery.select(on_example, None, [*images.outputs, model], **HIDDEN)
         chosen.success(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
         run.click(on_segment, inputs, result_outputs, **CAPACITY, **HIDDEN)
-        page.load(on_load, None, [source, model, *result_outputs], **CAPACITY, **HIDDEN)
+        page.load(on_load, None, [images.source, model, *result_outputs], **CAPACITY, **HIDDEN)
         connect(downloads, write, [current, in_view], f"(result) => [result, {seen()}]", alert)
         model.change(on_model, model, about, show_progress="hidden", **HIDDEN)
         page.load(on_model, model, about, show_progress="hidden", **HIDDEN)
@@ -268,9 +234,17 @@ def build(default_model: str | None = None) -> gr.Blocks:
     return page
 
 
-def facts_of_image(image: Any) -> str:
-    text = f"{image.width} × {image.height} px · {image.channels} channel(s) · {image.dtype}"
-    return " · ".join([text, *image.notes])
+def facts_of_image(image: ImageData) -> str:
+    channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
+    text = f"{image.width} × {image.height} px · {channels} · {image.dtype}"
+    seen_so = []
+    if image.channel is not None:
+        seen_so = ["the network is shown this channel alone, as a gray image"]
+    elif not image.is_rgb and image.channels == 2:
+        seen_so = ["drawn here: channel 0"]
+    elif not image.is_rgb and image.channels > 2:
+        seen_so = ["drawn here: channels 0, 1 and 2 as red, green and blue"]
+    return " · ".join([text, *image.notes, *seen_so])
 
 
 def facts_of(result: Segmentation) -> str:
@@ -281,9 +255,7 @@ def facts_of(result: Segmentation) -> str:
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
-    step = thinning(result.image.height, result.image.width)
-    drawn = [f"drawn here at 1/{step} of its size, the files have every pixel"] if step > 1 else []
-    return " · ".join([text, *drawn, *result.notes])
+    return " · ".join([text, *result.notes])
 
 
 def alert_html(sentence: str) -> str:

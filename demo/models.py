@@ -7,7 +7,7 @@ so it has the checkpoints that ship, and what its owner names in its variables:
     UNET_HF_AUTHORS=org,alice     every public checkpoint of these accounts
 
 Who has signed in may use their own, too. UNET_HF_MODEL_MEGABYTES (1000) bounds the weights that
-stay in memory.
+stay in memory, UNET_HF_RESULT_MEGABYTES (3000) the results, see `kept`.
 """
 
 import logging

@@ -5,15 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf import Segmentation
 from unet_hf.bundle import Recipe, write_bundle
 from unet_hf.errors import ConfigError
 from unet_hf.instances import METHODS
-from unet_hf.objects import Objects
 
 from . import actions
+from .as_seen import cut_as_seen, look_as_seen
 from .device import CAPACITY
 from .downloads import connect, download_buttons
+from .kept import GONE_OBJECTS, Handle, kept
 from .objects_table import objects_table, show_objects
 from .tab_style import STYLE, alert
 from .viewer import seen
@@ -52,18 +52,19 @@ def objects_view(
     Returns a function that gives the updates which empty it: another picture has other objects.
 
     Args:
-        current: Holds the result in view. picture: The viewer that shows it, `main_viewer` its
-            `elem_id`.
+        current: Holds the handle of the result in view, see `kept`. picture: The viewer that
+            shows it, `main_viewer` its `elem_id`.
         model: Holds the checkpoint's name. folders: Where files go.
     """
     found = gr.State(None, time_to_live=actions.KEEP_SECONDS)
-    view = gr.JSON(visible="hidden")  # opacity and threshold when a button was clicked
+    view = gr.JSON(visible="hidden")  # how it was looked at when a button was clicked
     clicked = gr.Number(visible="hidden")
     with gr.Row(equal_height=True):
         method = gr.Radio(
             [("What hangs together", "components"), ("Part what touches", "watershed")],
             value=METHODS[0],
             label="An object is",
+            info=f"up to {actions.MAX_OBJECTS:,} are measured at a time",
             min_width=240,
         )
         min_size = gr.Number(
@@ -79,9 +80,10 @@ def objects_view(
     buttons = download_buttons(DOWNLOADS)
 
     def on_run(
-        result: Segmentation | None, seen_now: dict, how: str, least: float, size: str, whole: bool
+        handle: Handle | None, seen_now: dict, how: str, least: float, size: str, whole: bool
     ) -> dict[Any, Any]:
         try:
+            result = kept().get(handle)
             if result is None:
                 raise ConfigError("There is no result yet. Segment an image first.")
             cut = cut_as_seen(result, seen_now)
@@ -90,6 +92,7 @@ def objects_view(
                 min_size=int(least or 0),
                 exclude_border=whole,
                 pixel_size=size.strip() or None,
+                max_objects=actions.MAX_OBJECTS,
             )
         except Exception as error:
             sentence = alert(actions.plain_sentence(error))
@@ -99,7 +102,7 @@ def objects_view(
                 told: gr.update(value=sentence, visible=True),
             }
         return usable(True) | {
-            found: (cut, objects),
+            found: kept().keep((cut, objects)),
             table: show_objects(objects),
             told: gr.update(value="", visible="hidden"),
         }
@@ -107,25 +110,28 @@ def objects_view(
     def usable(yes: bool) -> dict[Any, Any]:
         return {button: gr.update(interactive=yes) for button in buttons.values()}
 
-    def on_pick(value: tuple[Segmentation, Objects] | None, event: gr.EventData) -> int:
+    def on_pick(handle: Handle | None, event: gr.EventData) -> int:
         """The object under a click in the viewer; 0 for none."""
+        try:
+            value = kept().get(handle)
+        except ConfigError:  # is told to who wants to have something of them
+            return 0
         if value is None:
             return 0
         labels, x, y = value[1].labels, int(event.x), int(event.y)
         inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
         return int(labels[y, x]) if inside else 0
 
-    def write(
-        kind: str, value: tuple[Segmentation, Objects] | None, seen_now: dict, name: str
-    ) -> str:
+    def write(kind: str, handle: Handle | None, seen_now: dict, name: str) -> str:
+        value = kept().get(handle, GONE_OBJECTS)
         if value is None:
-            raise ConfigError("These objects are no longer kept. Count them again.")
+            raise ConfigError(GONE_OBJECTS)
         result, objects = value
-        folder, alpha = folders.new(), seen_now["opacity"]
+        folder, look = folders.new(), look_as_seen(result, seen_now)
         if kind != "everything":
-            return actions.write_result(result, folder, alpha, [kind], objects)[kind]
+            return actions.write_result(result, folder, look, [kind], objects)[kind]
         path = folder / f"{actions.file_stem(result)}_everything.zip"
-        write_bundle(result, path, Recipe(name, alpha=alpha), objects)
+        write_bundle(result, path, Recipe(name, look=look), objects)
         return str(path)
 
     look = f"(first, _, ...others) => [first, {seen(main_viewer)}, ...others]"
@@ -143,11 +149,3 @@ def objects_view(
     connect(buttons, write, [found, view, model], look, told)
     gr.HTML(js_on_load=FLY % (TABLE, main_viewer))
     return lambda: usable(False) | {found: None, table: None}
-
-
-def cut_as_seen(result: Segmentation, seen_now: dict) -> Segmentation:
-    """The result at the threshold in view."""
-    cut = seen_now["threshold"]
-    if result.threshold is not None and cut is not None and result.threshold != cut:
-        return result.with_threshold(cut)
-    return result

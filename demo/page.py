@@ -1,4 +1,10 @@
-"""Words, colours and the small script of the page as a whole."""
+"""Words and colours of the page as a whole."""
+
+from math import isqrt
+
+from .actions import MAX_FILE_MEGABYTES, MAX_PIXELS
+
+SIDE = isqrt(MAX_PIXELS)
 
 HEADER = """
 <header class="masthead">
@@ -8,9 +14,14 @@ HEADER = """
 </header>
 """
 
+LIMITS = f"""
+<p class="small limits">PNG, JPEG, TIFF (8 and 16 bits, float, stacks, channels), NPY and others.
+Up to {MAX_FILE_MEGABYTES} MB and {SIDE} × {SIDE} pixels; of a stack any number of pages, one at a
+time.</p>
+"""
+
 FOOTER = """
-<p class="small">Limits: 200 MB and 4096 × 4096 pixels a file. PNG, JPEG, TIFF (8 and 16 bits,
-float, multi-page), NPY. In Python:
+<p class="small">In Python:
 <code>UNet.from_pretrained("unet-nuclei").segment("image.tif").save("out")</code></p>
 """
 
@@ -21,12 +32,23 @@ CSS = """
 .masthead p { color: var(--body-text-color-subdued); margin: 0; font-size: 16px; }
 .step { font-size: 15px; font-weight: 650; margin: 2px 0 -12px; }
 .step small { font-weight: 400; color: var(--body-text-color-subdued); padding-left: 6px; }
-.small { color: var(--body-text-color-subdued); font-size: 13px; margin: 0; }
+.small { --hush: #566070; color: var(--hush); font-size: 13px; margin: 0; }
+.dark .small { --hush: #a7b0bd; }
 .alert {
   margin: 0; padding: 12px 14px; border-radius: 8px; border-left: 4px solid #d55e00;
   background: color-mix(in srgb, #d55e00 12%, transparent); color: var(--body-text-color);
 }
 #facts { font-variant-numeric: tabular-nums; padding: 0 2px; }
+.limits { margin: -16px 0 -10px; }
+#files:not(:has(.files > :not([hidden]))) { display: none; }  /* no gap for nothing */
+/* Gradio's own sign of how far an upload is, a ring of 14 pixels, as a bar. */
+.wrap.progress { min-height: 128px; }
+.wrap.progress .file { flex-direction: column; margin-top: 8px; }
+.wrap.progress .progress-bar {
+  width: 220px; height: 8px; border-radius: 4px; background: linear-gradient(
+    to right, #0ea5e9 var(--upload-progress-width), var(--border-color-primary) 0);
+}
+#upload.over { outline: 3px solid #0ea5e9; outline-offset: 2px; }
 .small code { white-space: normal !important; overflow-wrap: anywhere; }
 @media (max-width: 500px) { .gradio-container .main { padding: 12px !important; } }
 .examples {
@@ -41,20 +63,4 @@ CSS = """
   border-radius: 8px; border: 2px solid transparent;
 }
 .examples button:hover img, .examples button:focus-visible img { border-color: #0ea5e9; }
-"""
-
-# A picture pasted anywhere on the page goes the way of a chosen file.
-HEAD = """
-<script>
-document.addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files || [])][0];
-  const input = document.querySelector("#upload input[type=file]");
-  if (!file || !input) return;
-  const transfer = new DataTransfer();
-  transfer.items.add(file);
-  input.files = transfer.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
-  event.preventDefault();
-});
-</script>
 """

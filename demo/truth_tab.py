@@ -8,9 +8,11 @@ import numpy as np
 
 from unet_hf import Segmentation
 from unet_hf.comparison import OUTCOMES, Region, Score, score
+from unet_hf.errors import ConfigError
 
 from . import actions
 from .device import CAPACITY
+from .kept import Handle, kept
 from .regions import SHOWN, region_list, regions_html
 from .tab_style import STYLE, alert, note, table
 from .truth_mask import read_truth
@@ -31,7 +33,8 @@ def truth_tab(
     """Adds the view to the page that is being built.
 
     Args:
-        current: Holds the result in view. result_of: How it is found there.
+        current: Holds the result in view, or what `result_of` finds it by; that may raise a
+            `UNetError`, whose sentence is shown.
         main_viewer: The `elem_id` of the viewer in which a visitor moves the threshold; None:
             there is no such viewer, and the result's own threshold counts.
     """
@@ -70,10 +73,10 @@ def truth_tab(
         }
         if not path:
             return empty
-        result = result_of(value)
-        if result is None:
-            return empty | {scores: alert(EMPTY)}
         try:
+            result = result_of(value)
+            if result is None:
+                return empty | {scores: alert(EMPTY)}
             if threshold is not None and result.threshold not in (None, threshold):
                 result = result.with_threshold(threshold)
             truth, rule = read_truth(path, result)
@@ -84,7 +87,7 @@ def truth_tab(
             return empty | {scores: alert(actions.plain_sentence(error))}
         choices = [(name, key) for key, name in found.id2label.items()]
         return {
-            scored: (result, found),
+            scored: kept().keep((result, found)),
             again: gr.update(interactive=True),
             scores: scores_html(found, rule, result.threshold),
             shown_class: gr.update(choices=choices, value=class_id, visible=True),
@@ -92,16 +95,18 @@ def truth_tab(
             errors: regions_html("Errors, the largest first", regions, error_words),
         }
 
-    def on_class(value: tuple[Segmentation, Score] | None, class_id: int) -> dict[Any, Any]:
-        if value is None:
-            return {picture: None}
-        return {picture: outcome_map(*value, class_id)}
+    def on_class(handle: Handle | None, class_id: int) -> dict[Any, Any]:
+        try:
+            value = kept().get(handle)
+        except ConfigError as error:
+            return {picture: None, scores: alert(str(error))}
+        return {picture: outcome_map(*value, class_id) if value else None}
 
     inputs = [current, upload, cut]
     options = {"js": look(main_viewer) if main_viewer else None, **CAPACITY, **HIDDEN}
     upload.change(on_truth, inputs, outputs, **options)
     again.click(on_truth, inputs, outputs, **options)
-    shown_class.input(on_class, [scored, shown_class], picture, **CAPACITY, **HIDDEN)
+    shown_class.input(on_class, [scored, shown_class], [picture, scores], **CAPACITY, **HIDDEN)
 
 
 def look(main_viewer: str) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.image_data import ImageData
+from unet_hf.overlay import display_window, drawn_channels
 from unet_hf.pixel_size import PixelSize
 
 from .tiles import Planes
@@ -177,19 +178,6 @@ def thinning(height: int, width: int) -> int:
     return step
 
 
-def display_window(image: ImageData) -> tuple[float, float]:
-    """What is drawn black and white at first, as in `unet_hf.overlay.to_display`."""
-    if image.dtype == bool:
-        return 0.0, 1.0
-    if image.dtype == np.uint8:
-        return 0.0, 255.0
-    step = max(1, int((image.height * image.width / 1e6) ** 0.5))
-    sample = _drawn_channels(image)[::step, ::step]
-    finite = sample[np.isfinite(sample)]
-    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 0.0)
-    return float(low), float(high)
-
-
 def _checked(camera: Camera) -> Camera:
     try:
         place = {name: float(camera[name]) for name in ("x", "y", "zoom")}
@@ -201,10 +189,6 @@ def _checked(camera: Camera) -> Camera:
             'Expected: {"x": ..., "y": ..., "zoom": ...}, finite numbers, the zoom above 0.'
         )
     return place
-
-
-def _drawn_channels(image: ImageData) -> np.ndarray:
-    return image.pixels[..., :3] if image.channels >= 3 else image.pixels[..., :1]
 
 
 def _read(name: str) -> str:
@@ -221,7 +205,7 @@ def _payload(
     """As `viewer.js` reads it; `planes`: all but the picture. See `transfer.write_transfer`."""
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
-    pixels = _drawn_channels(image)
+    pixels = drawn_channels(image)
     check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
     return {
         "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing

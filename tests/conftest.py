@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from .browsing import browser, page  # noqa: F401  fixtures for every file
+from .serving import drawing, gate, images, picture, served, tiny  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 OFFLINE = {

@@ -4,6 +4,7 @@ import csv
 import io
 import threading
 import zipfile
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,25 @@ def test_the_zip_has_everything_and_one_table(job: BatchJob, network: UNet):
     assert "0.png" in results_html(job.table())
 
 
+def test_objects_are_counted_in_the_table_and_bounded(job: BatchJob, network: UNet, monkeypatch):
+    whole = network.segment(job.staged.folder / "0.png")
+    cut = float(np.median(whole.probabilities[1]))  # a mask of crumbs
+
+    def last() -> Status:
+        return deque(job.turn(network, cut, ("mask", "objects")), maxlen=1)[0]
+
+    assert not last().sentence
+    head, first, *_ = job.table()
+    (name,) = [name for name in head if name.startswith("objects ")]
+    counted = int(first[head.index(name)])
+    assert counted == len(whole.with_threshold(cut).objects()) > 1
+    assert name in results_html(job.table())
+
+    monkeypatch.setattr(actions, "MAX_OBJECTS", 1)
+    job.start()
+    assert f"There are {counted} objects, and at most 1 are measured here" in last().failures[0]
+
+
 def test_turns_end_as_one_run_would(job: BatchJob, network: UNet, monkeypatch):
     """With no time at all, a turn is one image; each is computed once, the bad one read once."""
     computed = []
@@ -134,11 +154,11 @@ def test_who_closes_the_page_leaves_nothing_running(job: BatchJob, network: UNet
     turn = job.turn(network)
     next(turn)
     begun.wait()
-    # Closing waits for the image at hand, which here is held until the run is told to stop.
-    helper = threading.Thread(target=lambda: job.stopping.wait() and go_on.set())
-    helper.start()
-    turn.close()
-    helper.join()
+    turn.close()  # does not wait for the image at hand, which is still held back
+    assert job.status.state == "stopping"
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
     assert job.status.state == "stopped"
     assert job.status.done <= 1
     assert set(threading.enumerate()) <= before

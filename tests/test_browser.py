@@ -124,6 +124,25 @@ def test_files_are_written_as_seen(page: Page, tmp_path: Path):
         assert np.array_equal(np.asarray(image), np.asarray(expected.overlay(0.8)))
 
 
+def test_the_overlay_is_painted_as_seen(page: Page, tmp_path: Path):
+    viewer = viewer_of(page)
+    slide(viewer, ".opacity", 0.8)
+    slide(viewer, ".high", 200)
+    viewer.get_by_role("button", name="nucleus").click()
+    result = UNet.from_pretrained("unet-nuclei").segment(haematoxylin())
+    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
+        seen = np.asarray(image)
+    bare = np.asarray(result.overlay(0, window=(0, 200)))
+    assert np.array_equal(seen[result.mask == 1], bare[result.mask == 1])
+    expected = result.overlay(0.8, hidden="nucleus", window=(0, 200))
+    assert np.array_equal(seen, np.asarray(expected))
+    viewer.get_by_role("button", name="nucleus").click()
+    viewer.get_by_role("button", name="Outline").click()
+    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
+        expected = result.overlay(0.8, outline=True, window=(0, 200))
+        assert np.array_equal(np.asarray(image), np.asarray(expected))
+
+
 def test_an_example_brings_its_own_checkpoint(page: Page):
     before = serial(page)
     page.locator("#examples button").nth(1).click()

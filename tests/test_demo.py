@@ -11,12 +11,12 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from demo.actions import ResultFolders, plain_sentence, write_result
-from demo.interface import facts_of
 from demo.models import Offer, load_model
 from demo.transfer import threshold_levels
 from demo.viewer import show_result
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
+from unet_hf.overlay import Look
 
 from .bad_inputs import BAD_INPUTS
 
@@ -116,7 +116,6 @@ def test_large_images_are_thinned_out_for_the_eye_only(monkeypatch):
     result = UNet(base_channels=2, depth=1, tile_size=512).segment(np.zeros((10, 5000), np.uint8))
     view = show_result(result, 0.5)
     assert (view["width"], view["height"], view["step"]) == (5000, 10, 3)
-    assert "drawn here at 1/3 of its size" in facts_of(result)
 
 
 def test_results_older_than_an_hour_are_deleted():
@@ -132,7 +131,7 @@ def test_results_older_than_an_hour_are_deleted():
 
 def test_downloads_are_named_after_the_image(picture, tmp_path):
     result = UNet(base_channels=2, depth=1).segment(picture)
-    paths = write_result(result, tmp_path, 0.5)
+    paths = write_result(result, tmp_path, Look())
     assert Path(paths["mask"]).name == "slice_1_mask.png"
     assert json.loads(Path(paths["summary"]).read_text())["size"] == [130, 90]
 

@@ -12,6 +12,8 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from unet_hf.outputs import OUTPUTS, USUAL
+
 from .bad_inputs import png_header, tiff_header
 from .test_bad_inputs import GOOD, damaged
 from .tiny_server import TinyServer, tiny_server
@@ -51,16 +53,17 @@ def test_three_hundred_broken_uploads_get_clear_answers_and_leave_nothing(
         paths.append(tmp_path / name)
         paths[-1].write_bytes(content)
 
-    def answer(share: list[Path]) -> list[str]:
+    def answer(share: list[Path]) -> list[tuple[Path, str]]:
         client = Client(server.url, verbose=False, download_files=False)
-        return [one_answer(client, server.model, path) for path in share]
+        return [(path, one_answer(client, server.model, path)) for path in share]
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         shares = [paths[number::CLIENTS] for number in range(CLIENTS)]
-        answers = Counter(chain.from_iterable(pool.map(answer, shares)))
-    assert answers.total() == CASES
-    assert answers["result"] >= 20  # the damage is not such that nothing gets through
-    for sentence in answers:
+        answers = dict(chain.from_iterable(pool.map(answer, shares)))
+    assert len(answers) == CASES
+    whole = [path.stem for path, sentence in answers.items() if sentence == "result"]
+    assert len(whole) >= 20  # the damage is not such that nothing gets through
+    for sentence in answers.values():
         assert sentence == "result" or sentence.endswith((".", "?")), sentence
         assert not any(word in sentence for word in GENERIC), sentence
         assert str(server.uploads) not in sentence
@@ -71,18 +74,27 @@ def test_three_hundred_broken_uploads_get_clear_answers_and_leave_nothing(
     good.write_bytes(GOOD["image.gif"]())
     assert one_answer(Client(server.url, verbose=False), server.model, good) == "result"
 
-    # Results: a folder each, whole; of what failed, none, and nothing half-written.
-    (results,) = server.temporary.glob("unet_hf_results_*")
-    folders = [folder for folder in results.iterdir() if any(folder.iterdir())]
-    assert len(folders) == answers["result"] + 1
-    assert not list(results.rglob(".*"))
-    assert not [path for path in server.temporary.iterdir() if not path.name.startswith("unet_hf_")]
-    # Gradio keeps the uploads and its copies of results, named after them, for an hour; beside
-    # them it leaves an empty file of a random name for each upload. Nothing else, nothing in parts.
-    kept = [path for path in server.uploads.rglob("*") if path.is_file() and path.stat().st_size]
-    assert all(path.name.startswith(("upload", "good")) for path in kept)
+    # What remains for an hour, so that a visitor can fetch it: of each result a folder with its
+    # four files, of what failed nothing; among Gradio's own files each upload, a copy of the two
+    # pictures that each answer names, and an empty file of a random name for each upload, which
+    # Gradio leaves where it received it.
+    whole.append("good")
+    written = Counter(path.name for path in files_in(server.results))
+    assert written == Counter(f"{stem}_{OUTPUTS[kind]}" for stem in whole for kind in USUAL)
+    assert len(list(server.results.iterdir())) == len(whole)
+    left = [path for path in files_in(server.uploads) if path.parent == server.uploads]
+    assert [path.stat().st_size for path in left] == [0] * (CASES + 1)
+    kept = Counter(path.name for path in files_in(server.uploads) if path not in left)
+    pictures = Counter(f"{stem}_{OUTPUTS[kind]}" for stem in whole for kind in ("mask", "overlay"))
+    assert kept == Counter(path.name for path in (*paths, good)) + pictures
+    assert all(path.name.startswith("unet_hf_") for path in server.temporary.iterdir())
+
     server.stop()
-    assert not [path for path in server.temporary.rglob("*") if path.is_file()]
+    assert not list(server.temporary.iterdir())  # and nothing remains of anything
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def one_answer(client: Client, model: str, path: Path) -> str:

@@ -2,7 +2,6 @@
 them stays with that one."""
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from gradio_client.exceptions import AppError
 
 from unet_hf import UNet
 
+from .serving import until
 from .tiny_server import TinyServer, tiny_server
 
 VISITORS, IMAGES = 10, 2
@@ -93,16 +93,13 @@ def test_who_leaves_half_way_leaves_no_job_running(server: TinyServer, tmp_path:
         leave_half_way(server, path)
     (mask,) = visit(server, [path])
     assert np.array_equal(mask, UNet.from_pretrained(server.model).segment(path).mask)
-    deadline = time.monotonic() + 30
-    while waiting(server) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert waiting(server) == 0
+    until(lambda: waiting(server) == 0)
 
 
 def leave_half_way(server: TinyServer, path: Path) -> None:
     """What a browser does that is closed: the connection on which it hears ends."""
     session = uuid.uuid4().hex
-    with httpx.Client(base_url=f"{server.url}/gradio_api", timeout=30) as browser:
+    with httpx.Client(base_url=f"{server.url}/gradio_api", timeout=120) as browser:
         with path.open("rb") as file:
             (uploaded,) = browser.post("/upload", files={"files": file}).json()
         dependencies = browser.get(f"{server.url}/config").json()["dependencies"]
@@ -123,4 +120,4 @@ def leave_half_way(server: TinyServer, path: Path) -> None:
 
 
 def waiting(server: TinyServer) -> int:
-    return httpx.get(f"{server.url}/gradio_api/queue/status").json()["queue_size"]
+    return httpx.get(f"{server.url}/gradio_api/queue/status", timeout=60).json()["queue_size"]

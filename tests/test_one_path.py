@@ -17,38 +17,42 @@ from unet_hf.synthetic import electron_micrograph
 from .browsing import FLAGS
 from .conftest import ROOT
 
-NAMES = ("slice.tif", "deep.tif")
+# What is said of each beside its name. The last has two channels, of which one is looked at.
+IMAGES = {"slice.tif": {}, "deep.tif": {}, "channels.tif": {"channel": 1}}
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> dict[str, Path]:
-    """Gray, 8 bits and 16 bits, of odd sizes; the second with two pages."""
+    """Of odd sizes: 8 bits; 16 bits of two pages; 16 bits of two channels."""
     folder = tmp_path_factory.mktemp("images")
     drawn = electron_micrograph(257, 30).image[:, :201]
     tifffile.imwrite(folder / "slice.tif", drawn)
     pages = np.stack([drawn, drawn[::-1]]).astype(np.uint16) * 100
     tifffile.imwrite(folder / "deep.tif", pages, photometric="minisblack")
-    return {name: folder / name for name in NAMES}
+    tifffile.imwrite(folder / "channels.tif", pages, imagej=True, metadata={"axes": "CYX"})
+    return {name: folder / name for name in IMAGES}
 
 
 @pytest.fixture(scope="module")
 def by_python(images, tmp_path_factory) -> dict[str, bytes]:
     model, folder = UNet.from_pretrained("unet-isbi"), tmp_path_factory.mktemp("python")
     return {
-        name: model.segment(path).save(folder / name)["mask"].read_bytes()
+        name: model.segment(path, **IMAGES[name]).save(folder / name)["mask"].read_bytes()
         for name, path in images.items()
     }
 
 
 def test_the_command_line_writes_the_mask_that_python_writes(images, by_python, tmp_path):
-    command = ["segment", *map(str, images.values()), "--model", "unet-isbi", "--page", "0"]
-    subprocess.run(
-        [sys.executable, "-m", "unet_hf", *command, "--output", str(tmp_path / "out")],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    for name in NAMES:
+    one, two, of_channels = map(str, images.values())
+    command = [sys.executable, "-m", "unet_hf", "segment", "--model", "unet-isbi", "--page", "0"]
+    for files in ([one, two], [of_channels, "--channel", "1"]):
+        subprocess.run(
+            [*command, *files, "--output", str(tmp_path / "out")],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+    for name in IMAGES:
         (written,) = (tmp_path / "out").glob(f"{Path(name).stem}*_mask.png")
         assert written.read_bytes() == by_python[name]
 
@@ -56,7 +60,10 @@ def test_the_command_line_writes_the_mask_that_python_writes(images, by_python, 
 def test_the_endpoint_answers_the_mask_that_python_writes(images, by_python, demo_url, tmp_path):
     client = Client(demo_url, verbose=False, download_files=str(tmp_path))
     for name, path in images.items():
-        _, mask, _ = client.predict(handle_file(path), "unet-isbi", api_name="/segment")
+        _, mask, summary = client.predict(
+            handle_file(path), "unet-isbi", api_name="/segment", **IMAGES[name]
+        )
+        assert summary["image"]["channel"] == IMAGES[name].get("channel")
         assert Path(mask).read_bytes() == by_python[name]
 
 
@@ -71,10 +78,12 @@ def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, de
             page.locator("#upload input[type=file]").set_input_files(path)
             expect(page.locator("#facts")).to_contain_text("201 × 257")
             expect(save).to_be_disabled()
+            if "channel" in IMAGES[name]:
+                page.get_by_role("slider", name="Channel").fill(str(IMAGES[name]["channel"]))
+                expect(page.locator("#facts")).to_contain_text("shown this channel alone")
             page.locator("#segment").click()
             expect(save).to_be_enabled(timeout=60_000)
             with page.expect_download() as download:
                 save.click()
             assert Path(download.value.path()).read_bytes() == by_python[name]
-            page.get_by_label("Clear").first.click()
         browser.close()

@@ -1,109 +1,29 @@
-"""Ground truth, comparison and batch as a visitor meets them, in a real browser.
-
-Each tab stands on a page of its own, served by this very process, so that a test can hold a
-prediction back until it has seen what it wants to see.
-"""
+"""Ground truth, comparison and batch as a visitor meets them, in a real browser; each tab on a
+page of its own."""
 
 import re
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
-import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from demo import actions, batch_job
 from demo.batch_tab import batch_tab
 from demo.compare_tab import compare_tab
 from demo.device import CAPACITY
-from demo.models import LOCAL, load_model
+from demo.models import load_model
 from demo.truth_tab import truth_tab
 from demo.viewer import show_result, viewer
 from unet_hf import UNet
 from unet_hf.comparison import disagreement, score
-from unet_hf.synthetic import fluorescence_nuclei
 
-SIZE, IMAGES, CORRUPT = 96, 20, 7
-
-
-@pytest.fixture(scope="module")
-def drawing():
-    return fluorescence_nuclei(SIZE, 6, seed=3)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, drawing) -> Iterator[str]:
-    """A small network that may be asked for, whose masks show both classes."""
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    network = UNet(base_channels=2, depth=1, id2label={"0": "ground", "1": "cell"}).eval()
-    median = float(np.median(network.segment(drawing.image).probabilities[1]))
-    network.config["threshold"] = round(median, 4)
-    network.save_pretrained(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(LOCAL, str(folder))
-        yield str(folder)
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory, drawing) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "nuclei.png"
-    PIL.Image.fromarray(drawing.image).save(path)
-    return path
-
-
-@pytest.fixture
-def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
-    """served(build) is the page that `build` fills, opened. Fails on any script error, on any
-    request to another host, and on Gradio's own red toasts."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    contexts, pages, faults = [], [], []
-
-    def open_page(url: str) -> Page:
-        context = browser.new_context(
-            accept_downloads=True, viewport={"width": 1280, "height": 900}
-        )
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((url, "data:", "blob:"))
-                else faults.append(f"asked for {request.url}")
-            ),
-        )
-        page.goto(url)
-        contexts.append(context)
-        return page
-
-    def serve(build: Callable[[], None]) -> Page:
-        with gr.Blocks(analytics_enabled=False) as blocks:
-            build()
-        _, url, _ = blocks.launch(
-            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
-        )
-        pages.append(blocks)
-        page = open_page(url)
-        page.another = lambda: open_page(url)  # a second visitor
-        return page
-
-    yield serve
-    toasts = []
-    for context in contexts:
-        for page in context.pages:
-            toasts += page.locator("[data-testid=toast-body]").all_inner_texts()
-        context.close()
-    for blocks in pages:
-        blocks.close()
-    assert not faults
-    assert not toasts
-
+from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
 
 # ---------------------------------------------------------------- ground truth
 
@@ -223,8 +143,8 @@ def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
 @pytest.fixture
 def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
-        source, number = gr.State(str(picture)), gr.Number(0, visible=False)
-        compare_tab(source, number, [tiny, "unet-nuclei"], True, tiny)
+        image = [gr.State(str(picture)), gr.State(None)]
+        compare_tab(image, [tiny, "unet-nuclei"], True, tiny)
 
     return served(build)
 
@@ -266,42 +186,6 @@ def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monke
 # ---------------------------------------------------------------- batch
 
 
-class Gate:
-    """Lets so many predictions through, and says which were asked for."""
-
-    def __init__(self, monkeypatch) -> None:
-        self.asked: list[str] = []
-        self._permits = threading.Semaphore(0)
-        real = actions.predict
-
-        def predict(model, image, *arguments, **options):
-            self.asked.append(image.source)
-            self._permits.acquire()
-            return real(model, image, *arguments, **options)
-
-        monkeypatch.setattr(actions, "predict", predict)
-
-    def let(self, count: int) -> None:
-        self._permits.release(count)
-
-    def let_until(self, arrived: Callable[[], None]) -> None:
-        """One more a second, until the assertion holds. Who was told to stop may still stand at
-        the gate, and how soon others join the queue is the machine's affair."""
-        for _ in range(IMAGES):
-            try:
-                return arrived()
-            except AssertionError:
-                self.let(1)
-        arrived()
-
-
-@pytest.fixture
-def gate(monkeypatch) -> Iterator[Gate]:
-    gate = Gate(monkeypatch)
-    yield gate
-    gate.let(1000)  # nobody stays behind it
-
-
 @pytest.fixture
 def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
@@ -318,32 +202,8 @@ def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     return served(build)
 
 
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    """A zip of twenty images in two folders, one of them corrupt, and a text."""
-    with zipfile.ZipFile(tmp_path / "plates.zip", "w") as archive:
-        for number in range(IMAGES):
-            path = tmp_path / "image.png"
-            pixels = np.random.default_rng(number).integers(0, 256, (40, 48), dtype=np.uint8)
-            PIL.Image.fromarray(pixels).save(path)
-            if number == CORRUPT:
-                path.write_bytes(path.read_bytes()[:100])
-            archive.write(path, f"plate{number % 2}/{number:02d}.png")
-        archive.writestr("notes.txt", "no image")
-    return tmp_path / "plates.zip"
-
-
-def state(page: Page):
-    return page.locator("#batch_progress [role=status]")
-
-
 def is_answered(page: Page) -> None:
-    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]", timeout=1000)
-
-
-def drop(page: Page, path: Path) -> None:
-    page.locator("#batch_upload input[type=file]").set_input_files(path)
-    expect(page.locator("#batch_run")).to_be_enabled()
+    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
 
 
 def test_twenty_images_one_corrupt_stopped_and_resumed(
@@ -405,30 +265,32 @@ def test_others_come_in_between_two_turns(batch_page: Page, images: Path, gate: 
     page, other = batch_page, batch_page.another()
     drop(page, images)
     page.locator("#batch_run").click()
-    gate.let(1)
+    until(lambda: gate.asked)  # it has its turn, and stands at the gate
     other.get_by_role("button", name="Somebody else's image").click()
-    gate.let_until(lambda: is_answered(other))
-    assert len(gate.asked) < IMAGES - 1  # of nineteen: the batch is not through
+    until(lambda: in_queue(other))
+    gate.let(1)  # a turn is one image
+    is_answered(other)
+    assert len(gate.asked) <= 2  # of nineteen: the batch is not through
 
 
 def test_a_browser_closed_half_way_leaves_no_job_running(
-    batch_page: Page, images: Path, gate: Gate
+    batch_page: Page, images: Path, gate: Gate, monkeypatch
 ):
+    told = threading.Event()
+    stop = batch_job.BatchJob.stop
+    monkeypatch.setattr(batch_job.BatchJob, "stop", lambda *given: stop(*given) or told.set())
     page, other = batch_page, batch_page.another()
     drop(page, images)
     page.locator("#batch_run").click()
     gate.let(2)
     expect(state(page)).to_contain_text("2 of 20 segmented")
     page.close()
+    assert told.wait(60)
     other.get_by_role("button", name="Somebody else's image").click()
-    gate.let_until(lambda: is_answered(other))
-    asked = len(gate.asked)
-    assert asked < IMAGES - 1  # the image at hand; the others were still to do
+    is_answered(other)  # though an image is still at hand
     gate.let(1000)
-    other.reload()
-    other.get_by_role("button", name="Somebody else's image").click()
-    expect(other.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
-    assert len(gate.asked) == asked  # and nobody does them
+    until(lambda: not at_work())
+    assert len(gate.asked) == 3  # the others were still to do, and nobody does them
 
 
 def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
@@ -464,7 +326,7 @@ def test_a_phone_sees_every_tab_whole(
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: actions.segment_file(str(picture), tiny)))
             with gr.Tab("Compare"):
-                compare_tab(gr.State(str(picture)), gr.Number(0), [tiny], True, tiny)
+                compare_tab([gr.State(str(picture)), gr.State(None)], [tiny], True, tiny)
 
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
     page = served(build)

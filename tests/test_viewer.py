@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from demo.transfer import FINE, STEPS, entropy, probability_codes
 from demo.viewer import (
-    display_window,
     focus,
     show_image,
     show_map,
@@ -25,7 +24,7 @@ from demo.viewer import (
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.image_data import ImageData
-from unet_hf.overlay import color_table, to_display
+from unet_hf.overlay import color_table, display_window, to_display
 from unet_hf.pixel_size import PixelSize
 from unet_hf.segmentation import decide
 

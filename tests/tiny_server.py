@@ -21,9 +21,20 @@ class TinyServer:
     url: str
     model: str  # the folder of its checkpoint, which may be asked for
     process: subprocess.Popen
-    uploads: Path  # Gradio's files
-    temporary: Path  # what the process itself puts aside; results, too
+    temporary: Path  # everything that the process puts aside
     log: Path
+
+    @property
+    def uploads(self) -> Path:
+        """Gradio's files."""
+        (folder,) = self.temporary.glob("unet_hf_uploads_*")
+        return folder
+
+    @property
+    def results(self) -> Path:
+        """What was written for visitors, a folder each."""
+        (folder,) = self.temporary.glob("unet_hf_results_*")
+        return folder
 
     def resident_megabytes(self) -> float:
         """Memory of the process that is in use, VmRSS."""
@@ -39,7 +50,7 @@ class TinyServer:
 @contextmanager
 def tiny_server(folder: Path) -> Iterator[TinyServer]:
     """`python app.py --model FOLDER` with everything it writes beneath `folder`."""
-    model, uploads, temporary = folder / "tiny", folder / "uploads", folder / "temporary"
+    model, temporary = folder / "tiny", folder / "temporary"
     temporary.mkdir()
     torch.manual_seed(0)
     network = UNet(base_channels=2, depth=1, in_channels=1).eval()
@@ -49,13 +60,13 @@ def tiny_server(folder: Path) -> Iterator[TinyServer]:
     environment = {
         **os.environ,
         **OFFLINE,
-        "GRADIO_TEMP_DIR": str(uploads),
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         # Memory that stays is ours then, not what the allocator keeps for each thread.
         "MALLOC_ARENA_MAX": "2",
     }
+    environment.pop("GRADIO_TEMP_DIR", None)  # the demo's own, as people start it
     log = folder / "log.txt"
     command = [sys.executable, "app.py", "--no-browser", "--port", str(_free_port())]
     with log.open("w") as output:
@@ -63,7 +74,7 @@ def tiny_server(folder: Path) -> Iterator[TinyServer]:
             [*command, "--model", str(model)],
             cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    server = TinyServer(_wait_for_url(process, log), str(model), process, uploads, temporary, log)
+    server = TinyServer(_wait_for_url(process, log), str(model), process, temporary, log)
     try:
         yield server
     finally:

@@ -1,0 +1,73 @@
+"""Where in a file to look: its page, its channel, and what its axes mean.
+
+Sliders and a field above the picture, shown as far as there is something to choose. What a
+visitor changes there triggers Gradio's `input`.
+"""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from unet_hf.image_data import ImageData
+
+HERE = Path(__file__).parent
+PLAIN = ("YX", "YXS")  # axes that nobody has to be told of
+
+
+def place_chooser() -> gr.HTML:
+    """Shows nothing until it has a value, see `show_place`."""
+    return gr.HTML(
+        value=None,
+        html_template=_read("place.html"),
+        css_template=_read("place.css"),
+        js_on_load=_read("place.js"),
+        apply_default_css=False,
+        visible="hidden",
+        elem_id="place",
+    )
+
+
+def show_place(image: ImageData) -> dict[str, Any]:
+    """What can be chosen of the file that an image was read from, as `place.js` reads it."""
+    return {
+        "id": uuid.uuid4().hex,
+        "page": image.page,
+        "pages": image.pages,
+        "channel": image.channel,
+        # Colours belong together; channels may be looked at one by one.
+        "channels": 1 if image.is_rgb else image.all_channels or image.channels,
+        "axes": image.axes,
+        "own_axes": "" if image.axes_given else image.axes,  # what the file says by itself
+        "size": [image.width, image.height],  # None while it is not known
+    }
+
+
+def ask_axes(given: str = "") -> dict[str, Any]:
+    """For a file whose axes are not clear."""
+    return {
+        "id": uuid.uuid4().hex, "page": 0, "pages": 1, "channel": None, "channels": 1,
+        "axes": given, "own_axes": "", "size": None,
+    }  # fmt: skip
+
+
+def offers_choice(value: dict[str, Any]) -> bool:
+    return value["pages"] > 1 or value["channels"] > 1 or value["axes"] not in PLAIN
+
+
+def where(value: dict[str, Any] | None) -> dict[str, Any]:
+    """The arguments of `read_image` that a visitor has chosen."""
+    if not value:
+        return {"page": 0, "channel": None, "axes": None}
+    axes = (value["axes"] or "").strip().upper()
+    return {
+        "page": value["page"],
+        "channel": value["channel"],
+        # What a file says by itself is better read by itself: it says more than letters.
+        "axes": axes if axes and axes != value["own_axes"] else None,
+    }
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,171 @@
+"""Pages served by this very process, so that a test can hold a prediction back until it has seen
+what it wants to see, and what tests do on them."""
+
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from demo import actions, batch_job
+from demo.models import LOCAL
+from unet_hf import UNet
+from unet_hf.synthetic import fluorescence_nuclei
+
+SIZE, IMAGES, CORRUPT = 96, 20, 7
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    return fluorescence_nuclei(SIZE, 6, seed=3)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, drawing) -> Iterator[str]:
+    """A small network that may be asked for, whose masks show both classes."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    network = UNet(base_channels=2, depth=1, id2label={"0": "ground", "1": "cell"}).eval()
+    median = float(np.median(network.segment(drawing.image).probabilities[1]))
+    network.config["threshold"] = round(median, 4)
+    network.save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LOCAL, str(folder))
+        yield str(folder)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory, drawing) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "nuclei.png"
+    PIL.Image.fromarray(drawing.image).save(path)
+    return path
+
+
+@pytest.fixture
+def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
+    """served(build) is the page that `build` fills, opened; `build` may be a page itself. Fails on
+    any script error, on any request to another host, and on Gradio's own red toasts."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    contexts, pages, faults = [], [], []
+
+    def open_page(url: str) -> Page:
+        context = browser.new_context(
+            accept_downloads=True, viewport={"width": 1280, "height": 900}
+        )
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((url, "data:", "blob:"))
+                else faults.append(f"asked for {request.url}")
+            ),
+        )
+        page.goto(url)
+        contexts.append(context)
+        return page
+
+    def serve(build: Callable[[], None] | gr.Blocks) -> Page:
+        if isinstance(build, gr.Blocks):
+            blocks = build
+        else:
+            with gr.Blocks(analytics_enabled=False) as blocks:
+                build()
+        _, url, _ = blocks.launch(
+            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
+        )
+        pages.append(blocks)
+        page = open_page(url)
+        page.another = lambda: open_page(url)  # a second visitor
+        return page
+
+    yield serve
+    toasts = []
+    for context in contexts:
+        for page in context.pages:
+            toasts += page.locator("[data-testid=toast-body]").all_inner_texts()
+        context.close()
+    for blocks in pages:
+        blocks.close()
+    assert not faults
+    assert not toasts
+
+
+class Gate:
+    """Lets so many predictions through, and says which were asked for. A batch's turn lasts for as
+    long as it takes, as who stands at the gate spends time."""
+
+    def __init__(self, monkeypatch) -> None:
+        monkeypatch.setattr(batch_job, "TURN_SECONDS", 3600)
+        self.asked: list[str] = []
+        self._permits = threading.Semaphore(0)
+        real = actions.predict
+
+        def predict(model, image, *arguments, **options):
+            self.asked.append(image.source)
+            self._permits.acquire()
+            return real(model, image, *arguments, **options)
+
+        monkeypatch.setattr(actions, "predict", predict)
+
+    def let(self, count: int) -> None:
+        self._permits.release(count)
+
+
+@pytest.fixture
+def gate(monkeypatch) -> Iterator[Gate]:
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.let(1000)  # nobody stays behind it
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A zip of twenty images in two folders, one of them corrupt, and a text."""
+    with zipfile.ZipFile(tmp_path / "plates.zip", "w") as archive:
+        for number in range(IMAGES):
+            path = tmp_path / "image.png"
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 48), dtype=np.uint8)
+            PIL.Image.fromarray(pixels).save(path)
+            if number == CORRUPT:
+                path.write_bytes(path.read_bytes()[:100])
+            archive.write(path, f"plate{number % 2}/{number:02d}.png")
+        archive.writestr("notes.txt", "no image")
+    return tmp_path / "plates.zip"
+
+
+def state(page: Page) -> Locator:
+    """What a batch says of itself."""
+    return page.locator("#batch_progress [role=status]")
+
+
+def at_work() -> list[threading.Thread]:
+    """Batches that compute."""
+    return [thread for thread in threading.enumerate() if thread.name == batch_job.WORKER]
+
+
+def in_queue(page: Page) -> int:
+    """Requests that wait for their turn."""
+    return httpx.get(f"{page.url}gradio_api/queue/status", timeout=60).json()["queue_size"]
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits for something that no element of a page tells."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "It did not come true."
+        time.sleep(0.05)
+
+
+def drop(page: Page, path: Path) -> None:
+    page.locator("#batch_upload input[type=file]").set_input_files(path)
+    expect(page.locator("#batch_run")).to_be_enabled()

@@ -1,0 +1,439 @@
+"""Images in: several files, pages, channels, axes, drop, paste, limits; and a link to a view."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+from playwright.sync_api import Browser, Page, expect
+
+from demo.examples import SAMPLE, examples
+from demo.files import Files, short_names
+from demo.place import show_place, where
+from demo.share import read_link
+from unet_hf import UNet, read_image
+from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.run import segment_files
+from unet_hf.bundle import Recipe
+from unet_hf.hub import SHIPPED
+
+from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
+
+# A DataTransfer with one file; `size` bytes of nothing, or a small picture.
+MAKE_FILES = """async ([name, size]) => {
+  const drawn = new OffscreenCanvas(40, 30);
+  drawn.getContext("2d").fillRect(5, 5, 9, 9);
+  const parts = size ? Array(size >> 20).fill(new Uint8Array(2 ** 20))
+    : [await drawn.convertToBlob()];
+  const files = new DataTransfer();
+  files.items.add(new File(parts, name, { type: "image/png" }));
+  return files;
+}"""
+PASTE = """(element, files) => element.dispatchEvent(
+  new ClipboardEvent("paste", { clipboardData: files, bubbles: true, cancelable: true }))"""
+DROP = """(element, files) => element.dispatchEvent(
+  new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }))"""
+
+FORBID = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """16 bits, nuclei in 4 pages of 2 channels, each unlike the others; ImageJ's axes."""
+    with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
+        drawn = np.asarray(image.convert("L"), np.uint16) * 200
+    rows = [drawn[y : y + 60, x : x + 80] for y in range(0, 100, 25) for x in (20, 90)]
+    pixels = np.stack(rows).reshape(4, 2, 60, 80)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZCYX"})
+    return path
+
+
+def upload(page: Page, *paths: Path) -> None:
+    page.locator("#upload input[type=file]").set_input_files(paths)
+
+
+def hand_over(page: Page, way: str, selector: str, name: str, size: int = 0) -> None:
+    files = page.evaluate_handle(MAKE_FILES, [name, size])
+    page.locator(selector).first.evaluate(way, files)
+
+
+def seen(page: Page, image: np.ndarray) -> None:
+    """What the viewer reads at some places is what the image has there."""
+    for pixel in read(viewer_of(page), 20):
+        assert pixel.value == str(image[pixel.y, pixel.x])
+
+
+def drawings(page: Page) -> int:
+    return int(page.locator("#viewer canvas").get_attribute("data-serial"))
+
+
+def wait_for_drawing_after(page: Page, before: int) -> None:
+    page.wait_for_function(
+        f"Number(document.querySelector('#viewer canvas').dataset.serial) > {before}"
+    )
+
+
+# ------------------------------------------------------------------------ pages, channels, axes
+
+
+def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: Path):
+    pixels = tifffile.imread(stack)
+    upload(page, stack)
+    facts, viewer = page.locator("#facts"), viewer_of(page)
+    expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
+    expect(facts).to_contain_text("drawn here: channel 0")
+    expect(page.get_by_label("Axes")).to_have_value("ZCYX")
+    seen(page, pixels[0, 0])
+
+    for _ in range(3):
+        with drawing(viewer):
+            viewer.get_by_role("button", name="Zoom in").click()
+    close = camera(viewer)
+    page.get_by_label("Page").focus()
+    for number in (1, 2):
+        before = drawings(page)
+        page.keyboard.press("ArrowRight")
+        expect(facts).to_contain_text(f"page {number} of 4")
+        wait_for_drawing_after(page, before)
+    assert camera(viewer) == close  # it stays where one looked
+    seen(page, pixels[2, 0])
+    before = drawings(page)
+    page.locator(".channel").get_by_label("On by one").click()
+    page.locator(".channel").get_by_label("On by one").click()
+    expect(facts).to_contain_text("channel 1 of 2")
+    expect(facts).to_contain_text("the network is shown this channel alone")
+    page.wait_for_function(f"{before} < document.querySelector('#viewer canvas').dataset.serial")
+    seen(page, pixels[2, 1])
+
+    save = page.get_by_role("button", name="Mask (PNG)")
+    expect(save).to_be_disabled()  # nothing was segmented yet
+    page.locator("#segment").click()
+    expect(save).to_be_enabled(timeout=30_000)
+    assert camera(viewer) == close
+    with page.expect_download() as download:
+        save.click()
+    expected = UNet.from_pretrained("unet-nuclei").segment(stack, page=2, channel=1)
+    assert expected.mask.any()
+    with PIL.Image.open(download.value.path()) as image:
+        assert np.array_equal(np.asarray(image), expected.mask)
+
+    page.get_by_label("Page").fill("0")
+    expect(facts).to_contain_text("page 0 of 4")
+    expect(save).to_be_disabled()  # the result was another page's
+
+    # The same page and channel are compared; both channels would be refused.
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare_threshold_b").locator("input, textarea").fill("0.3")
+    page.locator("#compare_run").click()
+    expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
+
+
+def test_axes_are_changed(page: Page, stack: Path):
+    upload(page, stack)
+    axes, facts = page.get_by_label("Axes"), page.locator("#facts")
+    page.get_by_label("Page").fill("3")
+    expect(facts).to_contain_text("page 3 of 4")
+    axes.fill("ctyx")
+    axes.press("Enter")
+    expect(facts).to_contain_text("4 channels · uint16 · page 0 of 2")
+    expect(page.locator("#place .page output")).to_have_text("0 (0 to 1)")
+    expect(page.locator("#place .channel output")).to_have_text("all (0 to 3)")
+    axes.fill("CCYX")
+    axes.press("Enter")
+    expect(page.locator("#alert")).to_contain_text("each letter once")
+    expect(facts).to_contain_text("4 channels")  # what was in view still is
+    axes.fill("")  # as the file says by itself
+    axes.press("Enter")
+    expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
+    expect(axes).to_have_value("ZCYX")
+    page.get_by_role("button", name="Nuclei, drawn").click()
+    expect(page.locator("#place")).to_be_hidden()
+
+
+def test_a_page_that_cannot_be_read_is_told_and_the_one_before_stays(page: Page, tmp_path: Path):
+    path = tmp_path / "torn.tif"
+    pages = np.ones((3, 50, 60), np.uint8)
+    tifffile.imwrite(path, pages, photometric="minisblack", compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        start, length = file.pages[2].dataoffsets[0], file.pages[2].databytecounts[0]
+    content = bytearray(path.read_bytes())
+    content[start : start + length] = b"\xff" * length
+    path.write_bytes(content)
+    upload(page, path)
+    slider = page.get_by_label("Page")
+    slider.fill("1")
+    expect(page.locator("#facts")).to_contain_text("page 1 of 3")
+    slider.fill("2")
+    expect(page.locator("#alert")).to_contain_text("cannot be decoded")
+    expect(slider).to_have_value("1")
+    slider.fill("0")
+    expect(page.locator("#facts")).to_contain_text("page 0 of 3")
+    expect(page.locator("#alert")).to_be_hidden()
+
+
+def test_colours_are_not_offered_as_channels(tmp_path: Path):
+    colours = np.zeros((9, 8, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
+    tifffile.imwrite(tmp_path / "b.tif", colours, photometric="minisblack", planarconfig="contig")
+    assert show_place(read_image(tmp_path / "a.tif"))["channels"] == 1
+    assert show_place(read_image(tmp_path / "b.tif"))["channels"] == 3
+    assert show_place(read_image(tmp_path / "b.tif", channel=2))["channels"] == 3
+
+
+def test_axes_are_only_given_where_they_are_not_the_file_s_own(stack: Path):
+    value = show_place(read_image(stack, page=1))
+    assert where(value) == {"page": 1, "channel": None, "axes": None}
+    assert where(value | {"axes": "tcyx"})["axes"] == "TCYX"
+    given = show_place(read_image(stack, axes="TCYX"))
+    assert where(given)["axes"] == "TCYX"
+    assert where(None) == {"page": 0, "channel": None, "axes": None}
+
+
+def test_the_lines_that_give_a_result_again_name_channel_and_axes(stack: Path):
+    model = UNet.from_pretrained("unet-nuclei")
+    lines = []
+    for given in ({"channel": 1, "page": 2}, {"channel": 3, "axes": "CTYX"}):
+        result = model.segment(stack, **given)
+        lines.append(Recipe("unet-nuclei").text(result, result.objects()))
+    assert "segment('stack.tif', page=2, channel=1, threshold=0.65)" in lines[0]
+    assert "--page 2 --channel 1 --threshold 0.65" in lines[0]
+    assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.65)" in lines[1]
+    assert "--page 0 --axes CTYX --channel 3" in lines[1]
+
+
+def test_a_run_over_another_channel_computes_anew(stack: Path, tmp_path: Path):
+    masks = []
+    for channel in (0, 1, 1):
+        options = BatchOptions("unet-nuclei", page=0, channel=channel, outputs=("mask",))
+        batch = segment_files([str(stack)], tmp_path / "out", options)
+        masks.append((batch.finished, next((tmp_path / "out").glob("*_mask.png")).read_bytes()))
+    (first, mask0), (second, mask1), (third, again) = masks
+    assert (first, second, third) == (1, 1, 0)  # what is there already is not computed again
+    assert mask0 != mask1 == again
+
+
+# -------------------------------------------------------------------------------- several files
+
+
+def test_of_three_files_one_is_corrupt(page: Page, stack: Path, tmp_path: Path):
+    gray = np.random.default_rng(1).integers(0, 256, (50, 70), dtype=np.uint8)
+    PIL.Image.fromarray(gray).save(tmp_path / "gray.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    upload(page, stack, tmp_path / "broken.png", tmp_path / "gray.png")
+    files, alert = page.locator("#files"), page.locator("#alert")
+    expect(files.locator("[aria-current]")).to_have_text("stack.tif")
+    expect(page.locator("#facts")).to_contain_text("80 × 60 px")
+    expect(alert).to_be_hidden()  # a file is read when it is chosen
+    files.get_by_role("button", name="broken.png").first.click()
+    expect(alert).to_contain_text("broken.png is not an image")
+    expect(files.locator("[aria-current]")).to_have_text("stack.tif")
+    files.get_by_role("button", name="Many images").click()  # there, all at once
+    expect(page.locator("#batch_upload")).to_be_visible()
+    page.get_by_role("tab", name="Segment").click()
+    files.get_by_role("button", name="Remove broken.png").click()
+    expect(files.locator("li")).to_have_count(2)
+    files.get_by_role("button", name="gray.png").first.click()
+    expect(page.locator("#facts")).to_contain_text("70 × 50 px")
+    expect(alert).to_be_hidden()
+    expect(page.locator("#place")).to_be_hidden()
+    seen(page, gray)
+    files.get_by_role("button", name="Remove gray.png").click()  # the one in view
+    expect(page.locator("#facts")).to_contain_text("80 × 60 px")
+    expect(files.locator(".more")).to_be_hidden()
+
+    upload(page, tmp_path / "gray.png")  # takes the place of what was there
+    expect(files.locator("li")).to_have_count(1)
+    expect(page.locator("#facts")).to_contain_text("70 × 50 px")
+
+
+def test_removing_a_file_keeps_the_one_in_view():
+    files = Files(("a", "b", "c"), current=2, bad=frozenset({1}))
+    assert files.without(0) == Files(("b", "c"), 1, frozenset({0}))
+    assert files.without(1) == Files(("a", "c"), 1)
+    assert files.without(2) == Files(("a", "b"), 1, frozenset({1}))
+    assert Files(("a",)).without(0) is None
+
+
+def test_names_are_shortened_and_stay_apart():
+    long = "plate_0001_" + 60 * "x" + "_well_{}.tif"
+    names = ["a.tif", long.format("A1"), long.format("B1"), long.format("B1"), "a.tif"]
+    shown = short_names(names)
+    assert shown[0] == "a.tif"
+    assert len(set(shown)) == len(names)
+    assert all(len(name) <= 40 for name in shown)
+    assert shown[1].endswith("well_A1.tif")
+    taken = short_names(["a.tif (2)", "a.tif", "a.tif"])
+    assert len(set(taken)) == 3
+
+
+# ------------------------------------------------------------------------------- drop and paste
+
+
+def test_pictures_are_pasted_and_dropped_anywhere_but_into_a_field(page: Page):
+    facts, listed = page.locator("#facts"), page.locator("#files li .name")
+    hand_over(page, PASTE, "#upload button", "on the upload.png")
+    expect(listed).to_have_text("on the upload.png")
+    expect(facts).to_contain_text("40 × 30 px")
+    hand_over(page, PASTE, "body", "on the page.png")
+    expect(listed).to_have_text("on the page.png")
+    hand_over(page, DROP, "#viewer canvas", "on the picture.png")
+    expect(listed).to_have_text("on the picture.png")
+    hand_over(page, DROP, "#upload button", "on the upload again.png")
+    expect(listed).to_have_text("on the upload again.png")
+    with silence(page):
+        hand_over(page, PASTE, "#model input", "into a field.png")
+        page.get_by_role("tab", name="Compare").click()
+        hand_over(page, PASTE, "body", "where no upload is.png")
+    page.get_by_role("tab", name="Segment").click()
+    expect(listed).to_have_text("on the upload again.png")
+
+
+def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    told = page.locator("#files [role=alert]")
+    hand_over(page, PASTE, "body", "huge.png", size=201 * 2**20)
+    expect(told).to_contain_text("huge.png (201 MB) is above the limit of 200 MB")
+    page.locator("#upload input[type=file]").evaluate(
+        """(input, chosen) => {
+          input.files = chosen.files;
+          input.dispatchEvent(new Event("change", { bubbles: true }));
+        }""",
+        page.evaluate_handle(MAKE_FILES, ["chosen.png", 201 * 2**20]),
+    )
+    expect(told).to_contain_text("chosen.png (201 MB) is above the limit")
+    assert not [url for url in sent if "upload" in url]
+    hand_over(page, PASTE, "body", "small.png")
+    expect(page.locator("#files li")).to_have_count(1)
+    expect(told).to_be_hidden()
+
+
+def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (1400, 1500), dtype=np.uint8)
+    PIL.Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**20}
+    network.send("Network.emulateNetworkConditions", slow)
+    upload(page, tmp_path / "large.png")
+    expect(page.locator("#upload")).to_contain_text("Uploading 1 file")
+    bar = page.locator("#upload .progress-bar")
+    for share in (0.2, 0.6):  # the part of the bar that is filled
+        page.wait_for_function(
+            """share => {
+              const style = getComputedStyle(document.querySelector("#upload .progress-bar"));
+              const part = parseFloat(style.getPropertyValue("--upload-progress-width")) / 100;
+              return part > share && part < share + 0.35;
+            }""",
+            arg=share,
+        )
+        assert bar.bounding_box()["width"] > 100
+    expect(page.locator("#facts")).to_contain_text("1500 × 1400 px", timeout=30_000)
+
+
+# -------------------------------------------------------------------------------- a link to a view
+
+
+def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="EM, drawn").click()
+    viewer = viewer_of(page)
+    expect(viewer.locator(".legend")).to_contain_text("membrane", timeout=30_000)
+    slide(viewer, ".threshold", 0.37)
+    slide(viewer, ".opacity", 0.8)
+    for _ in range(5):
+        viewer.get_by_role("button", name="Zoom in").click()
+    viewer.locator("canvas").press("ArrowRight")
+    viewer.locator("canvas").press("ArrowUp")
+    copy = page.get_by_role("button", name="Copy link")
+    assert "deleted after an hour" in copy.get_attribute("title")
+    with silence(page):
+        copy.click()
+        expect(page.locator("#share")).to_contain_text("Copied.")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{demo_url}/?example=em-drawn&threshold=0.37&opacity=0.8&x=")
+    assert page.url == link
+
+    other = page.context.new_page()
+    other.goto(link)
+    expect(other.locator("#viewer canvas.drawn")).to_be_visible(timeout=30_000)
+    assert other.locator("#model input").input_value() == "unet-isbi"
+    assert camera(viewer_of(other)) == camera(viewer)
+    viewer.locator("canvas").press("h")  # the cross of the keys is no part of the picture
+    page.keyboard.press("h")
+    assert np.array_equal(canvas_of(viewer_of(other)), canvas_of(viewer))
+    assert not other.locator("#alert [role=alert]").count()
+    other.close()
+
+
+def test_an_upload_has_no_link_and_a_plain_view_a_short_one(page: Page, stack: Path):
+    page.evaluate(FORBID)
+    page.get_by_role("button", name="Copy link").click()
+    shown = page.get_by_label("Link to this view")
+    expect(shown).to_be_focused()
+    assert shown.input_value().endswith("/?example=tissue")
+    assert page.evaluate("String(getSelection())") == shown.input_value()
+    upload(page, stack)
+    expect(page.locator("#facts")).to_contain_text("80 × 60 px")
+    expect(page.locator("#share")).to_be_hidden()
+    page.get_by_label("Channel").fill("0")
+    expect(page.locator("#facts")).to_contain_text("channel 0 of 2")
+    page.locator("#segment").click()
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=30_000)
+    expect(page.locator("#share")).to_be_hidden()
+
+
+def test_wrong_values_of_an_address_are_told(page: Page, demo_url: str):
+    page.goto(f"{demo_url}/?example=moon&threshold=7&x=abc&zoom=2&model=no%20such")
+    alert = page.locator("#alert [role=alert]")
+    for words in (
+        "no example 'moon'; there are tissue, em-drawn",
+        "threshold=7; a number from 0 to 1",
+        "x=abc; a place in pixels",
+        "The address has x, zoom; x, y and zoom go together.",
+        "'no such'",
+    ):
+        expect(alert).to_contain_text(words, timeout=30_000)
+    expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=30_000)
+    assert page.locator("#model input").input_value() == "unet-nuclei"
+    assert json.loads(viewer_of(page).get_attribute("data-seen"))["threshold"] == 0.65
+    page.goto(f"{demo_url}/?example=alloy-drawn&threshold=0.5")
+    expect(alert).to_contain_text("more than two classes", timeout=30_000)
+    expect(page.locator("#viewer .legend")).to_be_visible()
+
+
+def test_an_address_is_read():
+    asked = read_link(
+        {"example": "em-drawn", "opacity": "1", "x": "0.5", "y": "-3", "zoom": "4"}, examples()
+    )
+    assert asked.example.title == "EM, drawn"
+    assert (asked.model, asked.threshold, asked.opacity) == (None, None, 1.0)
+    assert asked.camera == {"x": 0.5, "y": -3.0, "zoom": 4.0}
+    assert not asked.faults
+    for text in ("nan", "inf", "-0.1", "1e9", "", "0x1"):
+        assert len(read_link({"opacity": text}, examples()).faults) == 1
+    assert read_link({"__theme": "dark"}, examples()).faults == ()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_sees_all_of_it(browser: Browser, demo_url: str, stack: Path, scheme: str):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    page.goto(demo_url)
+    page.evaluate(FORBID)
+    page.get_by_role("button", name="Copy link").click(timeout=60_000)
+    expect(page.get_by_label("Link to this view")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    long = stack.with_name(f"{'scan_of_a_plate_' * 6}.tif")
+    long.write_bytes(stack.read_bytes())
+    upload(page, stack, long)
+    for label in ("Page", "Channel", "Axes"):
+        expect(page.get_by_label(label)).to_be_visible()
+    expect(page.locator("#files li")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -1,0 +1,105 @@
+"""What the parts of the page are to each other: one memory for all results, one network for all
+visitors. The page itself, in a real browser, served by this process."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from playwright.sync_api import Page, expect
+
+from demo import actions
+from demo.interface import build
+from demo.kept import GONE, kept
+
+from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
+
+
+@pytest.fixture
+def little_memory(monkeypatch) -> Iterator[None]:
+    """For one result, whatever its size."""
+    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "1")
+    kept.cache_clear()
+    yield
+    kept.cache_clear()
+
+
+def is_drawn(page: Page) -> None:
+    expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=60_000)
+
+
+def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
+    little_memory, served: Callable, tmp_path: Path
+):
+    PIL.Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "truth.png")
+    page = served(build())
+    is_drawn(page)
+    with page.expect_download():
+        page.get_by_role("button", name="Mask (PNG)").click()
+    is_drawn(page.another())
+    page.get_by_role("button", name="Mask (PNG)").click()
+    expect(page.locator("#alert [role=alert]")).to_have_text(GONE)
+    page.get_by_role("button", name="Count and measure").click()
+    expect(page.locator("#objects_told [role=alert]")).to_have_text(GONE)
+    page.get_by_role("tab", name="Against the truth").click()
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    expect(page.locator("#truth_scores [role=alert]")).to_have_text(GONE)
+
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#alert [role=alert]")).to_have_count(0)
+    with page.expect_download():
+        page.get_by_role("button", name="Mask (PNG)").click()
+
+
+def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
+    monkeypatch.setattr(actions, "MAX_OBJECTS", 3)
+    page = served(build())
+    is_drawn(page)
+    page.get_by_role("button", name="Count and measure").click()
+    expect(page.locator("#objects_told [role=alert]")).to_have_text(
+        re.compile(r"There are \d+ objects, and at most 3 are measured here. Choose a larger")
+    )
+
+
+def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable):
+    kept.cache_clear()
+    page = served(build())
+    is_drawn(page)
+    canvas = page.locator("#viewer canvas")
+    for _ in range(2):
+        before = int(canvas.get_attribute("data-serial"))
+        page.get_by_role("button", name="Segment", exact=True).click()
+        expect(canvas).to_have_attribute("data-serial", str(before + 1))
+    assert len(kept()) == 1
+
+
+def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
+    served: Callable, gate: Gate, images: Path
+):
+    gate.let(2)  # what each visitor is shown at first
+    page = served(build())
+    other = page.another()
+    is_drawn(page)
+    is_drawn(other)
+    page.get_by_role("tab", name="Many images").click()
+    drop(page, images)
+    page.locator("#batch_run").click()
+    gate.let(2)
+    expect(state(page)).to_contain_text("2 of 20 segmented")
+
+    before = int(other.locator("#viewer canvas").get_attribute("data-serial"))
+    other.get_by_role("button", name="Segment", exact=True).click()
+    until(lambda: in_queue(other) == 1)
+    page.locator("#batch_stop").click()
+    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    gate.let(1)  # the image at hand
+    expect(state(page)).to_have_attribute("data-state", "stopped")
+    asked = len(gate.asked)
+    gate.let(1000)
+    expect(other.locator("#viewer canvas")).to_have_attribute("data-serial", str(before + 1))
+    until(lambda: in_queue(other) == 0)
+    until(lambda: not at_work())
+    assert gate.asked[asked:] in ([], gate.asked[:1])  # the other visitor's, unless it was asked
+    assert len(gate.asked) < IMAGES
