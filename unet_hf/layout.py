@@ -6,6 +6,7 @@
     evaluation.json                 scores on a split
     training.json, metrics.jsonl    every option of the training, and its course
     speed.json                      time and memory on a named machine
+    onnx/, openvino/, torch/        exports of these weights
 
 Pictures of the training data are not among it.
 """
@@ -25,6 +26,7 @@ SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # What was measured and recorded; each names the bytes it speaks of, see `evidence`.
 RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME)
+EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")  # the same network for other programs
 MAX_CONFIG_BYTES = 2**20
 SHIPPED = Path(__file__).parent / "checkpoints"
 

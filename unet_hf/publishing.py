@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
-from .errors import PushError
-from .evidence import Evidence
-from .layout import CARD_NAME, CURVE_NAME, TRAINING_NAME, is_ours
+from .errors import CheckpointError, PushError
+from .evidence import Evidence, stamp
+from .hub import find_checkpoint
+from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, is_ours
 from .model_card import CardOptions, merge_cards, render_card
 
 WAITS = (0.5, 1.5)  # seconds before the second and the third try
@@ -41,7 +42,7 @@ def push_folder(
     """Uploads the checkpoint in `folder`; see `UNet.push_to_hub` for the options.
 
     On the Hub a card that people edited keeps all but our section, files that are none of ours
-    stay, and records of an older checkpoint go.
+    stay; records and exports of an older checkpoint go.
 
     Args:
         space: Hub id of a Space with the demo, for the card's link.
@@ -68,6 +69,7 @@ def push_folder(
         operations: list[Any] = [CommitOperationAdd(CARD_NAME, card.encode())]
         operations += [CommitOperationAdd(path, str(folder / path)) for path in files]
         stale = sorted(filter(is_ours, there - {CARD_NAME, *files}))
+        stale += _other_exports(folder, name, head.sha, there, token)
         operations += [CommitOperationDelete(path) for path in stale]
         return api.create_commit(
             name,
@@ -237,6 +239,20 @@ def _refuse_taken_tag(api: HfApi, repo_id: str, tag: str) -> None:
             f"{full} already has a tag {tag!r}, which people may rely on. Choose another; nothing "
             "was pushed."
         )
+
+
+def _other_exports(
+    folder: Path, name: str, head: str, there: set[str], token: str | None
+) -> list[str]:
+    """What was exported, by `unet_hf.export`, from other weights than those in `folder`."""
+    exports = sorted(path for path in there if path.startswith(EXPORT_FOLDERS))
+    if not exports:
+        return []
+    try:
+        same = stamp(find_checkpoint(name, revision=head, token=token)) == stamp(folder)
+    except CheckpointError:  # nothing that could be loaded, hence none of these weights
+        same = False
+    return [] if same else exports
 
 
 def _card(api: HfApi, folder: Path, name: str, head: str | None, space: str | None) -> str:

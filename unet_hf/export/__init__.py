@@ -1,0 +1,117 @@
+"""A checkpoint as one file for other runtimes, checked against the checkpoint.
+
+>>> from unet_hf import UNet
+>>> from unet_hf.export import export
+>>> export(UNet.from_pretrained("unet-isbi"), "out").path  # doctest: +SKIP
+PosixPath('out/model.onnx')
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfile
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExportError, UNetError
+from ..files import write_whole
+from ..saving import save_checkpoint
+from .description import describe_export, usage
+from .formats import format_named
+from .parity import check_parity
+
+if TYPE_CHECKING:
+    from ..unet import UNet
+
+__all__ = ["Exported", "export"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    path: What a runtime is given. files: This, its description in Markdown, and for OpenVINO the
+    weights. difference: The largest seen between a probability of its and the checkpoint's.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    difference: float
+    description: dict[str, Any]  # see `description.describe_export`
+
+
+def export(
+    model: "UNet", folder: str | Path, format: str = "onnx", *, name: str = "model"
+) -> Exported:
+    """Writes the network, with its pre- and post-processing, for another runtime.
+
+    Its inputs are `image`, (batch, channels, height, width) float32, pixels scaled to 0 ... 1, of
+    any size, and, where the checkpoint normalises by the image, `mean` and `std`, (batch,)
+    float32, of each whole image. Its output is `probabilities`, (batch, classes, height, width)
+    float32. What else one has to know is in its metadata and in the text beside it.
+
+    Before anything is written, it predicts three images, the checkpoint's sample among them.
+
+    Args:
+        model: On any device; as `UNet.from_pretrained` gives it.
+        folder: Made if missing.
+        format: "onnx": NAME.onnx, needs `pip install "unet_hf[export]"`. "openvino": NAME.xml
+            and NAME.bin, needs `pip install "unet_hf[openvino]"`. "torch": NAME.pt2, a program
+            of `torch.export`, for sides above 2**depth px; to load one may run code that it
+            brings along, so nobody should load one that they do not trust.
+        name: NAME, without suffix.
+
+    Raises:
+        ConfigError: There is no such format.
+        ExportError: A package is missing, the exported network predicts anything else than the
+            checkpoint, or the folder cannot be written to. No file is left behind.
+    """
+    kind = format_named(format)
+    kind.check_packages()
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        checkpoint, new = Path(temporary, "checkpoint"), Path(temporary, "exported")
+        save_checkpoint(model, checkpoint)
+        new.mkdir()
+        description = {"format": format} | describe_export(model, checkpoint)
+        written = new / f"{name}{kind.suffix}"
+        with _named(format):
+            kind.write(model, description, written)
+            difference = check_parity(model, kind.load(written), checkpoint)
+        text = usage(description, written.name, difference)
+        written.with_suffix(".md").write_text(text, encoding="utf-8")
+        files = _moved(new, folder, last=written.name)
+    return Exported(folder / written.name, files, difference, description)
+
+
+@contextlib.contextmanager
+def _named(format: str) -> Iterator[None]:
+    """Every runtime fails in ways of its own."""
+    try:
+        yield
+    except UNetError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ExportError(
+            f"The export to {format} failed: {reason}. Nothing was written. Check the versions of "
+            "torch and of the format's runtime, or choose another format."
+        ) from error
+
+
+def _moved(new: Path, folder: Path, last: str) -> tuple[Path, ...]:
+    """Copies the files over older ones; `last` goes first and comes last, so that it is never
+    beside the parts of another."""
+    names = sorted((path.name for path in new.iterdir()), key=lambda name: (name == last, name))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / last).unlink(missing_ok=True)
+        for name in names:
+            write_whole(folder / name, lambda path, name=name: copyfile(new / name, path))
+    except OSError as error:
+        raise ExportError(
+            f"The export could not be written to {folder}: {error.strerror or error}. Free some "
+            "space or choose another folder."
+        ) from error
+    return tuple(folder / name for name in names)

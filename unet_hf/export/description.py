@@ -1,0 +1,157 @@
+"""What an exported file says about itself: in its metadata, and in a text beside it."""
+
+import html
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..evidence import stamp
+from ..facts import describe
+from .mirroring import Mirroring
+
+if TYPE_CHECKING:
+    from ..unet import UNet
+
+SCALE = "uint8 / 255, uint16 / 65535, floats as they are"
+
+
+def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
+    """Everything that is needed to use the network without this package, as JSON.
+
+    checkpoint: A folder with the model as `save_checkpoint` writes it.
+
+    Keys: unet_hf (its version); source, commit and license of the weights, None where unknown,
+    and the SHA-256 of config.json and model.safetensors; classes ({"0": name}), colors (by id),
+    threshold and mask (how classes follow from probabilities); channels, scale, normalization,
+    mean and std (how pixels become the input); multiple, halo and tile_size (how large images
+    are cut into windows, see `mirroring`).
+    """
+    from .. import __version__
+
+    hashes = stamp(checkpoint)
+    origin = model.origin
+    if origin and not _is_of(hashes, origin.folder):
+        origin = None  # it was trained on since
+    rule = Mirroring.of(model.geometry)
+    return {
+        "unet_hf": __version__,
+        "source": (origin.hub_id or Path(origin.source).name) if origin else None,
+        "commit": origin.commit if origin else None,
+        "license": describe(model, checkpoint)["licence"],
+        **hashes,
+        "classes": dict(model.config["id2label"]),
+        "colors": list(model.config["colors"]),
+        "threshold": model.threshold,
+        "mask": mask_rule(model),
+        "scale": SCALE,
+        **asdict(model.preprocessing),
+        "multiple": rule.multiple,
+        "halo": rule.halo,
+        "tile_size": model.config["tile_size"],
+    }
+
+
+def mask_rule(model: "UNet") -> str:
+    if model.threshold is not None:
+        return f"class 1 where its probability exceeds {model.threshold}, class 0 elsewhere"
+    return "the most probable class, the lower id where two are equal"
+
+
+def _is_of(hashes: dict[str, str], folder: Path) -> bool:
+    try:
+        return stamp(folder) == hashes
+    except OSError:  # moved or deleted since
+        return False
+
+
+def usage(description: dict[str, Any], name: str, difference: float) -> str:
+    """How to use the file `name`, in Markdown.
+
+    difference: Of its probabilities from the checkpoint's, the largest that was seen.
+    """
+    format = description["format"]
+    by_image = description["normalization"] == "image"
+    names = ", ".join(f"{key} {value}" for key, value in description["classes"].items())
+    return TEXT.format(
+        **description | {"license": _words(description["license"])},
+        name=name,
+        origin=_words(description["source"] or "unnamed weights"),
+        at=f" (commit `{description['commit']}`)" if description["commit"] else "",
+        weights=description["model.safetensors"],
+        what=WHAT[format].format(**description),
+        names=_words(names),
+        count=len(description["channels"]),
+        order=_words(", ".join(description["channels"])),
+        statistics=BY_IMAGE if by_image else FIXED,
+        measured=MEASURED if by_image else 'inputs = {"image": image}',
+        package=PACKAGE[format],
+        run=RUN[format].format(name=name),
+        decide=DECIDE[description["threshold"] is None].format(**description),
+        difference=f"{difference:.1e}",
+    )
+
+
+def _words(text: str) -> str:
+    """What a stranger may have written, on one line and no HTML."""
+    return html.escape(" ".join(text.split()), quote=False)
+
+
+WHAT = {
+    "onnx": "ONNX, opset {opset}, for ONNX Runtime and onnxruntime-web from 1.18 on",
+    "openvino": "OpenVINO, beside it its weights (.bin)",
+    "torch": "a program of torch.export, written by PyTorch {torch}; sides above {multiple} px. "
+    "**`torch.export.load` may run code that a file brings along: load only what you trust.** "
+    "The checkpoint itself (safetensors) cannot",
+}
+PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+RUN = {
+    "onnx": """session = onnxruntime.InferenceSession("{name}")
+probabilities = session.run(["probabilities"], inputs)[0]""",
+    "openvino": """# Without the hint, CPUs that have bfloat16 compute in it.
+network = openvino.compile_model("{name}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})
+probabilities = network(inputs)["probabilities"]""",
+    "torch": """network = torch.export.load("{name}").module()
+with torch.inference_mode():
+    probabilities = network(*map(torch.from_numpy, inputs.values())).numpy()""",
+}
+BY_IMAGE = """- `mean`, `std`: (batch,) float32, of each whole image, all channels together, also
+  where only a block of it is shown. A `std` of 0 counts as 1.
+"""
+FIXED = "  It is normalised inside.\n"
+MEASURED = """inputs = {
+    "image": image,
+    "mean": image.mean(axis=(1, 2, 3)),
+    "std": image.std(axis=(1, 2, 3)),
+}"""
+DECIDE = {
+    False: "mask = probabilities[:, 1] > {threshold}",
+    True: "mask = probabilities.argmax(axis=1)",
+}
+TEXT = """# {name}
+
+The U-Net `{origin}`{at} as one file: {what}.
+
+Input:
+
+- `image`: (batch, {count}, height, width) float32, {order}; {scale}. Any height and width.
+{statistics}
+Output: `probabilities`, (batch, classes, height, width) float32; {names}. The mask: {mask}.
+
+```python
+import numpy as np
+import {package}
+
+# pixels: (height, width, channels), uint8
+image = pixels.astype(np.float32).transpose(2, 0, 1)[None] / 255
+{measured}
+{run}
+{decide}
+```
+
+Large images block by block, exactly: let the blocks begin on multiples of {multiple} px, show each
+with {halo} px more on every side, as far as the image goes, and throw those away again.
+
+Probabilities are within {difference} of the checkpoint's, on its sample and two drawn images.
+Licence of the weights: {license}. Written by unet_hf {unet_hf} from the model.safetensors with the
+SHA-256 `{weights}`.
+"""

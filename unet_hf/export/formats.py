@@ -1,0 +1,141 @@
+"""The formats a U-Net is exported to: how each is written, and run again to be checked."""
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError, ExportError
+
+if TYPE_CHECKING:
+    from ..unet import UNet
+
+# Name of an input -> its values, in the order of the inputs.
+Inputs = dict[str, np.ndarray]
+Run = Callable[[Inputs], np.ndarray]
+LARGEST = 2**31 - 2**20  # bytes of weights: an ONNX file is one message, below 2 GiB
+DESCRIPTION = "unet_hf"  # what it is called inside OpenVINO's and PyTorch's files
+
+
+@dataclass(frozen=True)
+class Format:
+    """write: (model, description, path); adds to the description what only it knows.
+
+    packages: What has to be installed, and the extra that installs it.
+    """
+
+    suffix: str
+    write: Callable[["UNet", dict[str, Any], Path], None]
+    load: Callable[[Path], Run]
+    packages: tuple[str, ...] = ()
+    extra: str = "export"
+
+    def check_packages(self) -> None:
+        """Raises `ExportError` if one is not installed."""
+        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ExportError(
+                f"The export to {self.suffix} needs {' and '.join(missing)}, which is not "
+                f'installed. Install it: pip install "unet_hf[{self.extra}]"'
+            )
+
+
+def format_named(name: str) -> Format:
+    """Raises `ConfigError`."""
+    if name not in FORMATS:
+        raise ConfigError(f"There is no format {name!r}; there are {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+# -------------------------------------------------------------------------------------- ONNX
+
+
+def write_onnx(model: "UNet", description: dict[str, Any], path: Path) -> None:
+    import onnx
+
+    from . import onnx_graph
+
+    n_bytes = 4 * sum(weight.numel() for weight in model.parameters())
+    if n_bytes > LARGEST:
+        raise ExportError(
+            f"The weights take {n_bytes / 2**30:.1f} GiB, an ONNX file holds less than 2. Export "
+            "to torch instead, or train a network with a smaller base_channels."
+        )
+    description["opset"] = onnx_graph.OPSET
+    built = onnx_graph.build(model, description)
+    onnx.checker.check_model(built, full_check=True)
+    onnx.save(built, path)
+
+
+def load_onnx(path: Path) -> Run:
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(["probabilities"], inputs)[0]
+
+
+# ---------------------------------------------------------------------------------- OpenVINO
+
+
+def write_openvino(model: "UNet", description: dict[str, Any], path: Path) -> None:
+    """path: of the .xml; the weights go into a .bin beside it."""
+    import openvino
+
+    intermediate = path.with_suffix(".onnx")
+    write_onnx(model, description, intermediate)
+    converted = openvino.Core().read_model(intermediate)
+    converted.set_rt_info(json.dumps(description), [DESCRIPTION])
+    openvino.save_model(converted, path, compress_to_fp16=False)
+    intermediate.unlink()
+
+
+def load_openvino(path: Path) -> Run:
+    import openvino
+
+    float32 = {"INFERENCE_PRECISION_HINT": "f32"}  # bfloat16 otherwise, where the CPU has it
+    network = openvino.Core().compile_model(path, "CPU", float32)
+    return lambda inputs: network(inputs)["probabilities"]
+
+
+# ------------------------------------------------------------------------------------- torch
+
+
+def write_torch(model: "UNet", description: dict[str, Any], path: Path) -> None:
+    import torch
+
+    from . import torch_program
+
+    description["torch"] = torch.__version__
+    program = torch_program.build(model)
+    extra_files = {f"{DESCRIPTION}.json": json.dumps(description)}
+    torch.export.save(program, os.fspath(path), extra_files=extra_files)
+
+
+def load_torch(path: Path) -> Run:
+    """Only for the file just written: PyTorch unpickles parts of what it loads."""
+    import torch
+
+    network = torch.export.load(os.fspath(path)).module()
+
+    def run(inputs: Inputs) -> np.ndarray:
+        with torch.inference_mode():
+            return network(*map(torch.from_numpy, inputs.values())).numpy()
+
+    return run
+
+
+FORMATS = {
+    "onnx": Format(".onnx", write_onnx, load_onnx, ("onnx", "onnxruntime")),
+    "openvino": Format(
+        ".xml", write_openvino, load_openvino, ("onnx", "openvino"), extra="openvino"
+    ),
+    "torch": Format(".pt2", write_torch, load_torch),
+}

@@ -1,0 +1,66 @@
+"""Does an exported file predict what the checkpoint predicts?"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ExportError
+from ..image_data import ImageData
+from ..images import read_image
+from ..sample import MAX_PIXELS, drawn_input, sample_input
+from .formats import Inputs, Run
+
+if TYPE_CHECKING:
+    from ..unet import UNet
+
+TOLERANCE = 1e-4  # of a probability: what other kernels may round otherwise in float32
+LARGEST_SIDE = 512  # px of the sample: the exported file takes it in one piece
+
+
+def check_parity(model: "UNet", run: Run, checkpoint: Path) -> float:
+    """The largest difference of a probability from `model.segment` in float32, over the sample
+    in `checkpoint` and two drawn images, one of them of a size that is on no grid.
+
+    Raises:
+        ExportError: It is above `TOLERANCE`, or no number.
+    """
+    largest = 0.0
+    for name, image in images(model, checkpoint):
+        expected = model.segment(image, precision="float32").probabilities
+        seen = run(inputs_for(model, image))[0]
+        difference = float(np.abs(seen - expected).max())
+        if not difference <= TOLERANCE:  # NaN is not either
+            raise ExportError(
+                f"The exported network's probabilities differ from the checkpoint's by up to "
+                f"{difference:.1e} on {name}; {TOLERANCE:.0e} is allowed. Nothing was written. "
+                "Check the versions of torch and of the format's runtime, or choose another "
+                "format."
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def images(model: "UNet", checkpoint: Path) -> Iterator[tuple[str, ImageData]]:
+    sample = read_image(sample_input(checkpoint), max_pixels=MAX_PIXELS)
+    yield "the sample", replace(sample, pixels=sample.pixels[:LARGEST_SIDE, :LARGEST_SIDE])
+    drawing = drawn_input(model.config["in_channels"])
+    grid = model.geometry.multiple
+    for height, width in ((2 * grid + 1, grid + 33), (3 * grid, 2 * grid)):
+        pixels = np.pad(drawing, [(0, height), (0, width), (0, 0)], "wrap")[:height, :width]
+        yield f"an image of {width} x {height} px", read_image(pixels, axes="YXC")
+
+
+def inputs_for(model: "UNet", image: ImageData) -> Inputs:
+    """What the exported network takes, see `onnx_graph.build`, for one whole image."""
+    count = model.config["in_channels"]
+    as_it_is = {"normalization": "fixed", "mean": (0.0,) * count, "std": (1.0,) * count}
+    pixels = replace(model.preprocessing, **as_it_is).prepare(image).whole()[None].numpy()
+    inputs = {"image": pixels}
+    if model.preprocessing.normalization == "image":
+        exact = pixels.astype(np.float64)
+        inputs["mean"] = exact.mean(axis=(1, 2, 3)).astype(np.float32)
+        inputs["std"] = exact.std(axis=(1, 2, 3)).astype(np.float32)
+    return inputs
