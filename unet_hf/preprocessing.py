@@ -121,12 +121,13 @@ class Preprocessing:
                 return "luminance", f"RGB image turned into gray ({weights})"
             return "luminance", f"three channels mixed as if a colour image ({weights}); pick one"
         plural = "s" if seen > 1 else ""
-        if seen < wanted:
-            cure = "Use"
-        elif wanted == 1:
+        takes_gray = wanted == 1 or self.channels == CHANNEL_NAMES[3]
+        if seen > 1 and takes_gray:
             cure = "Pick one, e.g. channel=0, or use"
-        else:
+        elif seen > wanted:
             cure = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
+        else:
+            cure = "Use"
         raise ChannelMismatchError(
             f"{image.source} has {seen} channel{plural}, but this checkpoint was trained on "
             f"{wanted} ({', '.join(self.channels[:8])}). {cure} "

@@ -15,6 +15,7 @@ import PIL.Image
 from .. import tiff
 from ..errors import ConfigError, ImageNotFoundError
 from ..image_data import count_pages
+from ..large.windows import is_zarr, open_image
 from .records import RECORDS
 
 # What is taken from a folder; a file that is named is taken whatever its ending.
@@ -86,6 +87,9 @@ def pages_of(path: Path, axes: str | None) -> int:
     then reading it will say why."""
     with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise anything
         warnings.simplefilter("ignore")
+        if is_zarr(path):
+            with open_image(path, axes=axes) as image:
+                return image.pages
         with path.open("rb") as file:
             head = file.read(8)
         if head.startswith(tiff.SIGNATURES):
@@ -101,7 +105,7 @@ def pages_of(path: Path, axes: str | None) -> int:
 def _files_of(text: str, output: Path) -> Iterator[tuple[Path, str]]:
     """(path, name of its outputs) of everything that one word of the command line means."""
     path = Path(text)
-    if path.is_dir():
+    if path.is_dir() and not is_zarr(path):
         yield from _beneath(path, path, output)
     elif os.path.lexists(path):
         yield path, _name(path, path.parent)

@@ -17,7 +17,7 @@ from ..engine import checked_precision
 from ..errors import ConfigError, ImageNotFoundError, UNetError
 from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
-from ..large.windows import is_large
+from ..large.windows import is_large, is_zarr
 from ..objects import check_options
 from ..outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
 from ..overlay import Look
@@ -106,7 +106,8 @@ class BatchOptions:
         """Whether an image is so large that it is segmented by windows; not if outputs are asked
         for that need it as a whole."""
         asked = self.without_overlay()
-        return self.large or (bool(asked) and asked <= set(LARGE_OUTPUTS) and is_large(path))
+        able = bool(asked) and asked <= set(LARGE_OUTPUTS)
+        return self.large or is_zarr(path) or (able and is_large(path))
 
     def without_overlay(self) -> set[str]:
         return set(self.outputs) - {"overlay"}

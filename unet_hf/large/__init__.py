@@ -1,0 +1,10 @@
+"""Images of any size in flat memory: read, predicted and written by windows.
+
+>>> from unet_hf.large import segment_large
+>>> segment_large(model, "slide.tif", "out", outputs=("mask", "summary"))  # doctest: +SKIP
+"""
+
+from .segment import LargeSegmentation, segment_large
+from .tile_size import tile_size_for
+
+__all__ = ["LargeSegmentation", "segment_large", "tile_size_for"]

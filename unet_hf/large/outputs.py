@@ -1,0 +1,152 @@
+"""What a large prediction is saved as: tiled TIFF, or zarr."""
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..outputs import NEEDS_TTA
+from ..overlay import color_table
+from ..pixel_size import PixelSize
+from .prediction import Prediction
+from .unfinished import Plane, move
+from .zarr_windows import check_zarr
+
+if TYPE_CHECKING:
+    from .segment import LargeSegmentation
+
+# By the names that `outputs` takes.
+LARGE_OUTPUTS = {
+    "mask": "mask.tif",
+    "mask.zarr": "mask.zarr",
+    "classes": "classes.tif",
+    "probabilities": "probabilities.tif",
+    "probabilities.zarr": "probabilities.zarr",
+    "uncertainty": "uncertainty.tif",
+    "uncertainty.zarr": "uncertainty.zarr",
+    "summary": "summary.json",
+}
+TILE = 512  # px, of a file's tiles and chunks
+CLASSIC = 2**32 - 2**26  # bytes; what may become larger is written as BigTIFF
+ENCODED = 2**23  # bytes that are compressed at once
+
+
+def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[str]:
+    """The same in the order of `LARGE_OUTPUTS`. Raises `ConfigError`."""
+    if unknown := sorted(set(outputs) - set(LARGE_OUTPUTS)):
+        raise ConfigError(
+            f"There is no output {', '.join(unknown)} of large images; there are "
+            f"{', '.join(LARGE_OUTPUTS)}. Overlays and objects need the image as a whole: cut out "
+            "a part of it and segment that."
+        )
+    if not outputs:
+        raise ConfigError(f"outputs is empty. Name some of {', '.join(LARGE_OUTPUTS)}.")
+    if not tta and "uncertainty" in planes_of(outputs):
+        raise ConfigError(NEEDS_TTA)
+    if any(name.endswith(".zarr") for name in outputs):
+        check_zarr()
+    return [name for name in LARGE_OUTPUTS if name in outputs]
+
+
+def planes_of(outputs: Collection[str]) -> list[str]:
+    """The names of the planes that these are made of; the mask is always there, to be counted."""
+    wanted = {name.removesuffix(".zarr") for name in outputs}
+    return ["mask", *(name for name in ("probabilities", "uncertainty") if name in wanted)]
+
+
+def write_large_outputs(
+    result: "LargeSegmentation", prediction: Prediction, colors: list[str]
+) -> None:
+    """Writes `result.files`, each at once or not at all: what is not finished lies among what is
+    unfinished."""
+    size = result.image.pixel_size
+    labels = [result.id2label[index] for index in range(len(result.id2label))]
+    planes = prediction.planes
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
+    writers: dict[str, Callable[[Path], Any]] = {
+        "mask": lambda path: _write_tiff(
+            path, planes["mask"], {"axes": "YX"}, size,
+            photometric="palette", colormap=palette, compression="zlib",
+        ),
+        "classes": lambda path: _write_tiff(
+            path, planes["mask"], {"axes": "YX", "Classes": labels}, size,
+            photometric="minisblack", compression="zlib",
+        ),
+        # Not compressed: deflate takes minutes a gigabyte, and saves a tenth.
+        "probabilities": lambda path: _write_tiff(
+            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size,
+            photometric="minisblack",
+        ),
+        "uncertainty": lambda path: _write_tiff(
+            path, planes["uncertainty"], {"axes": "YX"}, size, photometric="minisblack"
+        ),
+        "summary": lambda path: path.write_text(
+            json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
+        ),
+    }  # fmt: skip
+    finished = {
+        name: prediction.unfinished.folder / path.name for name, path in result.files.items()
+    }
+    for name, path in finished.items():
+        if path.suffix == ".zarr":
+            _write_zarr(path, planes[name.removesuffix(".zarr")], labels, size)
+        else:
+            writers[name](path)
+    for name, path in finished.items():
+        move(path, result.files[name])
+
+
+def _write_tiff(
+    path: Path, plane: Plane, metadata: dict[str, Any], size: PixelSize | None, **options: Any
+) -> None:
+    """In tiles; the size of a pixel as resolution tags, where it is known."""
+    import tifffile
+
+    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
+    shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
+    with tifffile.TiffWriter(path, bigtiff=plane.nbytes > CLASSIC) as writer:
+        writer.write(
+            _tiles(plane),
+            shape=shape,
+            dtype=plane.dtype,
+            tile=(TILE, TILE),
+            metadata=metadata,
+            maxworkers=2,
+            buffersize=ENCODED,
+            **scale,
+            **options,
+        )
+
+
+def _tiles(plane: Plane) -> Iterator[np.ndarray]:
+    """Those at the right and at the bottom are smaller; the writer fills them up."""
+    for layer in range(plane.shape[0]):
+        for band in plane.bands(layer, TILE):
+            for left in range(0, band.shape[1], TILE):
+                yield band[:, left : left + TILE]
+
+
+def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | None) -> None:
+    """One array, (H, W) or (classes, H, W); axes, names of classes and pixel size as attributes."""
+    import zarr
+
+    flat = plane.shape[0] == 1
+    array = zarr.open(
+        str(path),
+        mode="w",
+        shape=plane.shape[1:] if flat else plane.shape,
+        chunks=(TILE, TILE) if flat else (1, TILE, TILE),
+        dtype=plane.dtype,
+    )
+    array.attrs["axes"] = "YX" if flat else "CYX"
+    array.attrs["classes"] = labels
+    if size:
+        array.attrs["pixel_size"] = [size.x, size.y, size.unit]
+    for layer in range(plane.shape[0]):
+        for number, band in enumerate(plane.bands(layer, TILE)):
+            rows = slice(number * TILE, number * TILE + len(band))
+            array[(rows,) if flat else (layer, rows)] = band

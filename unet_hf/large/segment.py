@@ -1,0 +1,181 @@
+"""`segment_large`: what `UNet.segment` computes, of an image of any size, in flat memory."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..batch.records import only_writer
+from ..configuration import checked_threshold, checked_tile_size
+from ..engine import checked_precision
+from ..image_data import ImageData
+from ..images import ImageSource
+from ..preprocessing import BAND_PIXELS
+from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
+from .prediction import predicted
+from .tile_size import tile_size_for
+from .unfinished import Unfinished
+from .windows import open_image
+
+if TYPE_CHECKING:
+    from ..unet import UNet
+
+
+@dataclass(frozen=True)
+class LargeSegmentation:
+    """A prediction that lies in files."""
+
+    files: dict[str, Path]  # by the names in `outputs`
+    pixels: dict[int, int]  # of each class id
+    id2label: dict[int, str]
+    threshold: float | None
+    image: ImageData = field(repr=False)  # its pixels can no longer be read
+    notes: tuple[str, ...] = ()
+    tiles: int = 1
+    tile_size: int = 0  # px
+    seconds: float = 0.0
+    device: str = "cpu"
+    precision: str = "float32"
+
+    def areas(self) -> dict[str, dict[str, float]]:
+        """As `Segmentation.areas`."""
+        total = self.image.height * self.image.width
+        return {
+            name: {"pixels": self.pixels[index], "share": self.pixels[index] / total}
+            for index, name in self.id2label.items()
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """As `Segmentation.summary`."""
+        return {
+            "size": [self.image.width, self.image.height],
+            "classes": {str(key): name for key, name in self.id2label.items()},
+            "areas": self.areas(),
+            "threshold": self.threshold,
+            "seconds": round(self.seconds, 4),
+            "device": self.device,
+            "precision": self.precision,
+            "tiles": self.tiles,
+            "notes": list(self.notes),
+            "image": self.image.summary(),
+        }
+
+
+def segment_large(
+    model: "UNet",
+    source: ImageSource | Any,
+    folder: str | os.PathLike,
+    *,
+    outputs: Collection[str] = ("mask",),
+    prefix: str = "",
+    page: int = 0,
+    axes: str | None = None,
+    channel: int | None = None,
+    threshold: float | None = None,
+    tile_size: int | None = None,
+    precision: str = "auto",
+    tta: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    resume: bool = True,
+) -> LargeSegmentation:
+    """Predicts the class of every pixel and writes it into `folder`, made if missing.
+
+    The values are those of `model.segment`, to the bit; memory does not grow with the image. On
+    the disk a result needs its own size twice until it is complete, a byte a pixel and with
+    probabilities four more a class.
+
+    Args:
+        source: What `read_image` takes, and zarr arrays and OME-Zarr; see `open_image` for what is
+            read by windows.
+        outputs: Some of mask (mask.tif, class ids with a palette), classes (classes.tif, the same
+            as gray values), probabilities and, with tta, uncertainty (both .tif, float32), and
+            summary (summary.json); or mask.zarr, probabilities.zarr and uncertainty.zarr. TIFFs
+            are tiled, BigTIFF where they have to be, and tell the size of a pixel where it is
+            known.
+        prefix: What the files' names begin with.
+        page, axes, channel, threshold, precision, tta: As for `UNet.segment`.
+        tile_size: By default what 300 MB allow, see `tile_size_for`; never the checkpoint's.
+        progress: Called as `progress(done, total)` after each tile. What it raises ends the
+            prediction.
+        resume: Goes on where a run that was killed or ended left off, of the same image, model,
+            options and machine; of anything else what is left is thrown away, and a note says so.
+
+    Raises:
+        ImageError, ConfigError, PrecisionError: As `UNet.segment`. Nothing lies under its final
+            name then.
+        ConfigError: Another run is writing the same outputs.
+        OSError: The outputs cannot be written.
+    """
+    from ..batch.item import identify  # which itself imports this, for files among others
+
+    names = checked_large_outputs(outputs, tta)
+    num_classes = model.config["num_classes"]
+    threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
+    if tile_size is not None:
+        checked_tile_size(tile_size, model.geometry)
+    chosen = checked_precision(precision, model.device)
+    ways = [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
+    started = time.perf_counter()
+
+    with open_image(source, page=page, axes=axes, channel=channel) as image:
+        prepared = model.preprocessing.prepare(image)
+        of = {
+            "input": fingerprint(source, image),
+            "model": identify(model),
+            "options": [page, axes, channel, threshold],
+            "planes": planes_of(names),
+            "tta": tta,
+            "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
+        }
+        jobs = [
+            of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way)}
+            for way in ways
+        ]
+        place = Path(folder) / f"{prefix}unfinished"
+        place.mkdir(parents=True, exist_ok=True)
+        with only_writer(place):
+            unfinished = Unfinished(place)
+            prediction = predicted(
+                model, prepared, unfinished, jobs, threshold, resume=resume, progress=progress
+            )
+            job = prediction.job
+            notes = [*image.notes, *prepared.notes, *prediction.notes]
+            if job["precision"] != chosen:
+                notes.append(f"{chosen} cannot hold this network's values: float32 was taken")
+            result = LargeSegmentation(
+                files={name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names},
+                pixels=prediction.count(num_classes),
+                id2label=model.id2label,
+                threshold=threshold,
+                image=image,
+                notes=tuple(notes),
+                tiles=len(prediction.tiles),
+                tile_size=job["tile_size"],
+                seconds=time.perf_counter() - started,
+                device=str(model.device),
+                precision=job["precision"],
+            )
+            write_large_outputs(result, prediction, model.config["colors"])
+            unfinished.remove()
+    return result
+
+
+def fingerprint(source: ImageSource | Any, image: ImageData) -> str:
+    """Of a file its name, size and time; of a folder those of all its files; else of the pixels."""
+    digest = hashlib.sha256()
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(os.fsdecode(source)).resolve()
+        for part in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+            status = part.stat()
+            digest.update(f"{part} {status.st_size} {status.st_mtime_ns}\n".encode())
+    else:
+        rows = max(1, BAND_PIXELS // image.width)
+        digest.update(f"{image.pixels.shape} {image.dtype}".encode())
+        for top in range(0, image.height, rows):
+            digest.update(image.pixels[top : top + rows].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,119 @@
+"""What is finished of a large prediction, in files that survive being killed at any moment.
+
+A folder beside the results holds raw planes, which tiles are written into wherever they lie, and
+a record: a first line that says of what image, model and options, then the number of each tile
+that is on the disk. What a killed run leaves is taken up by the next one with the same first line.
+"""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RECORD = "finished.jsonl"
+
+
+class Plane:
+    """(layers, H, W) numbers in a file, written and read by windows.
+
+    It is never mapped: a full disk ends a process that writes to a mapped file, without a word.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: type) -> None:
+        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
+        self.nbytes = math.prod(shape) * self.dtype.itemsize
+
+    def is_there(self) -> bool:
+        return self.path.is_file() and self.path.stat().st_size == self.nbytes
+
+    def create(self) -> None:
+        with self.path.open("wb") as file:
+            file.truncate(self.nbytes)
+
+    def write(self, rows: slice, columns: slice, values: np.ndarray) -> None:
+        """values: (layers, h, w). On the disk when this returns."""
+        values = np.ascontiguousarray(values, self.dtype)
+        with self.path.open("r+b", buffering=0) as file:
+            for layer, block in enumerate(values):
+                for row, line in enumerate(block, start=rows.start):
+                    file.seek(self._offset(layer, row, columns.start))
+                    file.write(line)
+            os.fsync(file.fileno())
+
+    def bands(self, layer: int, height: int) -> Iterator[np.ndarray]:
+        """(up to `height`, W) of one layer, from top to bottom."""
+        _, bottom, width = self.shape
+        for top in range(0, bottom, height):
+            count, offset = min(height, bottom - top) * width, self._offset(layer, top, 0)
+            yield np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
+
+    def _offset(self, layer: int, row: int, column: int) -> int:
+        _, height, width = self.shape
+        return ((layer * height + row) * width + column) * self.dtype.itemsize
+
+
+class Unfinished:
+    """The folder of one prediction.
+
+    of: What it is a prediction of, JSON; None where nothing is there. finished: numbers of tiles.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.of: dict[str, Any] | None = None
+        self.finished: set[int] = set()
+        self._record = folder / RECORD
+        text = self._record.read_text("utf-8", "replace") if self._record.is_file() else ""
+        self._torn = not text.endswith("\n")  # what was cut off counts for nothing
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    self.of = entry
+                else:  # in brackets, for half a number is a number, too
+                    self.finished.update(entry)
+
+    def begin(self, of: dict[str, Any], planes: Collection[Plane]) -> None:
+        """Anew; what was there is gone."""
+        for path in self.folder.iterdir():
+            _remove(path)
+        for plane in planes:
+            plane.create()
+        self.finished, self._torn = set(), False
+        self._append(of)
+        self.of = of
+
+    def add(self, tile: int) -> None:
+        """A tile that is written to its planes; for good when this returns."""
+        self._append([tile])
+        self.finished.add(tile)
+
+    def _append(self, entry: Any) -> None:
+        with self._record.open("a", encoding="utf-8") as file:
+            file.write("\n" * self._torn + json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._torn = False
+
+    def remove(self) -> None:
+        _remove(self.folder)
+
+
+def move(source: Path, target: Path) -> None:
+    """Also a folder, also over one."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
