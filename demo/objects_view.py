@@ -73,7 +73,9 @@ def objects_view(
         pixel_size = gr.Textbox(
             "", label="Pixel size", info="such as 0.25 um; empty: the file's", min_width=150
         )
-        exclude_border = gr.Checkbox(False, label="Leave out what touches the border")
+        exclude_border = gr.Checkbox(
+            False, label="Leave out what touches the border", min_width=240
+        )
     run = gr.Button("Count and measure", variant="primary", elem_id="objects_run")
     told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="objects_told")
     table = objects_table(TABLE)

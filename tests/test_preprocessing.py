@@ -150,7 +150,7 @@ def test_fitting_channels_are_passed_as_they_are_and_nothing_is_said():
     [
         (2, GRAY, "has 2 channels, but this checkpoint was trained on 1 (gray)"),
         (4, RGB, "trained on 3 (red, green, blue). Pick the channels first, e.g. pixels[..., :3]"),
-        (2, RGB, "Use a checkpoint for 2 channels."),
+        (2, RGB, "Pick one, e.g. channel=0, or use a checkpoint for 2 channels."),
         (1, ("DAPI", "actin"), "has 1 channel, but this checkpoint was trained on 2 (DAPI, actin)"),
         (3, ("DAPI",), "Pick one, e.g. channel=0, or use a checkpoint for 3 channels."),
         (1, ("red", "near infrared", "green"), "Use a checkpoint for 1 channel."),

@@ -122,10 +122,10 @@ class Preprocessing:
             return "luminance", f"three channels mixed as if a colour image ({weights}); pick one"
         plural = "s" if seen > 1 else ""
         takes_gray = wanted == 1 or self.channels == CHANNEL_NAMES[3]
-        if seen > 1 and takes_gray:
-            cure = "Pick one, e.g. channel=0, or use"
-        elif seen > wanted:
+        if seen > wanted > 1:
             cure = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
+        elif seen > 1 and takes_gray:
+            cure = "Pick one, e.g. channel=0, or use"
         else:
             cure = "Use"
         raise ChannelMismatchError(
