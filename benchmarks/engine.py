@@ -21,6 +21,8 @@ from unet_hf import UNet
 from unet_hf.engine import Convolution, Engine, UpConvolution, best_precision
 from unet_hf.machine import processor
 
+README = Path(__file__).parent.parent / "README.md"
+MARKS = ("<!-- python -m benchmarks.engine --readme -->", "<!-- until here -->")
 ALONE = 7  # times each convolution is run by itself
 
 
@@ -30,32 +32,53 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="side of the image, px")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
 
     half = best_precision(torch.device("cpu"))
-    threads = torch.get_num_threads()
-    print(
-        f"{options.size} x {options.size}, 1 channel, 2 classes, {threads} threads of "
-        f"{processor()}, PyTorch {torch.__version__}, {options.rounds} rounds"
-    )
-    print("| width | network | ms, median [min .. max] | times as fast | ceiling | page faults |")
-    print("|---|---|---|---|---|---|")
-    record = {}
+    about = {
+        "size": options.size,
+        "rounds": options.rounds,
+        "threads": torch.get_num_threads(),
+        "processor": processor(),
+        "torch": torch.__version__,
+    }
+    widths = {}
     for width in options.widths:
-        rows = measure(width, options.size, options.rounds, half)
-        record[width] = rows
+        widths[width] = measure(width, options.size, options.rounds, half)
+        print(table(about, {width: widths[width]}), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(about | {"widths": widths}, indent=2) + "\n")
+    if options.readme:
+        update(README, table(about, widths))
+
+
+def table(about: dict[str, Any], widths: dict[int, dict[str, Any]]) -> str:
+    """In Markdown, with a sentence on where it was measured."""
+    lines = [
+        "{size} x {size} px, {threads} threads of {processor}, PyTorch {torch}; median "
+        "[min .. max] of {rounds} rounds, ratios round by round.".format(**about),
+        "",
+        "| width | network | ms | times as fast | share of the ceiling | page faults |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for width, rows in widths.items():
         for name, row in rows.items():
             low, middle, high = row["milliseconds"]
             share = f"{100 * row['ceiling']:.0f} %" if row["ceiling"] else ""
             ratio = "{1:.2f} [{0:.2f} .. {2:.2f}]".format(*row["ratio"])
-            print(
-                f"| {width} | {name} | {middle:.1f} [{low:.1f} .. {high:.1f}] | {ratio} | {share} "
-                f"| {row['page_faults']} |",
-                flush=True,
+            lines.append(
+                f"| {width} | {name} | {middle:.0f} [{low:.0f} .. {high:.0f}] | {ratio} | {share} "
+                f"| {row['page_faults']:,} |"
             )
-    if options.json:
-        about = {"processor": processor(), "threads": threads, "torch": torch.__version__}
-        options.json.write_text(json.dumps(about | {"size": options.size, "widths": record}))
+    return "\n".join(lines)
+
+
+def update(path: Path, text: str) -> None:
+    """Replaces what stands between the two marks."""
+    before, rest = path.read_text("utf-8").split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", "utf-8")
 
 
 @torch.inference_mode()

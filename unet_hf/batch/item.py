@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..configuration import checked_threshold, checked_tile_size
-from ..engine import checked_precision
+from ..engine import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, UNetError
 from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
@@ -241,7 +241,10 @@ def _segmented(
         "axes": options.axes,
         "channel": options.channel,
         "threshold": options.threshold,
-        "precision": options.precision,
+        # Where it is the device's own choice, another is taken for values that it cannot hold.
+        "precision": "auto"
+        if options.precision == best_precision(model.device)
+        else options.precision,
         "tta": options.tta,
         "progress": progress,
     }

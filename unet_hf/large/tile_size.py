@@ -34,12 +34,18 @@ def tile_size_for(model: "UNet", precision: str, megabytes: float = MEGABYTES) -
     """Side of the largest window, in pixels, that this network can be shown within so much memory
     above its own; on the pooling grid.
 
+    (megabytes - FIXED - the engine's weights) / `bytes_per_pixel` is the window's number of
+    pixels, between what `BEARABLE` and `USEFUL` ask for.
+
     Args:
         precision: "float32", "bfloat16" or "float16".
-        megabytes: Of 2**20 bytes, everything that grows with a tile, and 60 for what does not.
+        megabytes: Of 2**20 bytes.
     """
     geometry, grid = model.geometry, model.geometry.multiple
-    pixels = max(0.0, megabytes - FIXED) * 2**20 / bytes_per_pixel(model, precision)
+    weights = sum(weight.numel() for weight in model.parameters())
+    # The engine has its own, once as they are and once packed.
+    free = (megabytes - FIXED) * 2**20 - 2 * weights * bytes_of(precision)
+    pixels = max(0.0, free) / bytes_per_pixel(model, precision)
     within = int(pixels**0.5) // grid * grid
     smallest = side_for(geometry, BEARABLE)
     largest = side_for(geometry, USEFUL)
@@ -50,8 +56,13 @@ def bytes_per_pixel(model: "UNet", precision: str) -> float:
     """Of a window, while it is computed."""
     config = model.config
     features = (6 if config["padding"] == "same" else 8) * config["base_channels"]
-    width = torch.empty(0, dtype=DTYPES[precision]).element_size()
-    return width * features + 4 * (3 * config["in_channels"] + 4 * config["num_classes"])
+    return bytes_of(precision) * features + 4 * (
+        3 * config["in_channels"] + 4 * config["num_classes"]
+    )
+
+
+def bytes_of(precision: str) -> int:
+    return torch.empty(0, dtype=DTYPES[precision]).element_size()
 
 
 def side_for(geometry: TileGeometry, ratio: float) -> int:

@@ -1,0 +1,142 @@
+"""What a large image costs, a megapixel, and how much memory: `python -m benchmarks.large`.
+
+Each image is a gray uint8 TIFF in tiles, drawn to a temporary file and segmented by
+`segment_large` in a process of its own. "above the model" is the peak of its resident memory
+beyond what it held once the model was loaded. Neither should grow with the image. Seconds of the
+CPU are those of all threads: on a machine that does other things, too, they tell more.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unet_hf.large.outputs import TILE
+from unet_hf.machine import processor
+
+BASE = 2048  # px, what the others are compared with
+FIGURES = ("seconds", "cpu_seconds", "megabytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096, 16384])
+    parser.add_argument("--model", default="unet-isbi", help="shipped name, folder or Hub id")
+    parser.add_argument("--outputs", nargs="+", default=["mask"])
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--tile_size", type=int, help="instead of the one that 300 MB allow")
+    parser.add_argument("--rounds", type=int, default=1, help="of all sizes in turn")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    options = parser.parse_args()
+
+    rows: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
+    with tempfile.TemporaryDirectory() as folder:
+        images = {size: write_image(Path(folder) / f"{size}.tif", size) for size in rows}
+        for _ in range(options.rounds):
+            for size, image in images.items():
+                rows[size].append(measured(image, Path(folder) / "out", options))
+    first = next(iter(rows.values()))[0]
+    print(
+        f"{options.model}, {first['precision']}, tiles of {first['tile_size']} px, "
+        f"{first['threads']} threads of {processor()}"
+    )
+    middle = {
+        size: {key: statistics.median(run[key] for run in runs) for key in FIGURES}
+        for size, runs in rows.items()
+    }
+    base = middle[min(rows, key=lambda size: abs(size - BASE))]
+    print(
+        f"| side, px | tiles | seconds a megapixel | times {BASE}'s | of the CPU | times {BASE}'s "
+        "| MB above the model |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for size, row in middle.items():
+        cells = [str(size), str(rows[size][0]["tiles"])]
+        for key in FIGURES[:2]:
+            cells += [f"{row[key]:.3f}", f"{row[key] / base[key]:.2f}"]
+        print("| " + " | ".join([*cells, f"{row['megabytes']:.0f}"]) + " |")
+    if options.json:
+        options.json.write_text(json.dumps({"processor": processor(), "sizes": rows}))
+
+
+def write_image(path: Path, size: int) -> Path:
+    """Blobs and noise, made tile by tile; compressed, as slides are."""
+    import tifffile
+
+    def tiles() -> Iterator[np.ndarray]:
+        noise = np.random.default_rng(0)
+        across = np.arange(TILE)
+        for top in range(0, size, TILE):
+            for left in range(0, size, TILE):
+                waves = np.sin((left + across) / 9) + np.cos((top + across) / 11)[:, None]
+                pixels = 128 + 40 * waves + noise.normal(0, 8, waves.shape)
+                yield pixels.clip(0, 255).astype(np.uint8)
+
+    tifffile.imwrite(
+        path,
+        tiles(),
+        shape=(size, size),
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        compression="zlib",
+        photometric="minisblack",
+    )
+    return path
+
+
+def measured(image: Path, output: Path, options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.large", "--run", str(image), str(output)]
+    settings = {
+        name: getattr(options, name) for name in ("model", "outputs", "precision", "tile_size")
+    }
+    done = subprocess.run([*command, json.dumps(settings)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(image: str, output: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """In this process. Also seconds from the file on the disk to the files on the disk."""
+    import torch
+
+    from unet_hf import UNet
+    from unet_hf.large import segment_large
+
+    model = UNet.from_pretrained(settings.pop("model"))
+    before = _megabytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    started, worked = time.perf_counter(), time.process_time()
+    result = segment_large(model, image, output, **settings)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+    megapixels = result.image.width * result.image.height / 1e6
+    return {
+        "seconds": seconds / megapixels,
+        "cpu_seconds": cpu_seconds / megapixels,
+        "megabytes": _megabytes("VmHWM") - before,
+        "tiles": result.tiles,
+        "tile_size": result.tile_size,
+        "precision": result.precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _megabytes(name: str) -> float:
+    """Of 2**20 bytes; Linux tells."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 2**10
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] == "--run":
+        print(json.dumps(run(sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))))
+    else:
+        main()
