@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -133,12 +134,10 @@ def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
     write_dataset(tmp_path, {"validation": 2}, draw=fluorescence_nuclei)
     pairs, _ = open_split(config_for(tmp_path), "validation")
     model = UNet(base_channels=2, depth=2)
+    segment = partial(model.segment, threshold=0.37, precision="float32")
     found = evaluate(model, pairs, threshold=0.37)
     assert found.threshold == 0.37
-    confusion = sum(
-        confusion_matrix(pair.label, model.segment(pair.image, threshold=0.37).mask, 2)
-        for pair in pairs
-    )
+    confusion = sum(confusion_matrix(pair.label, segment(pair.image).mask, 2) for pair in pairs)
     assert found.mean_iou == overlap_scores(confusion).mean_iou
 
 
