@@ -11,16 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from . import OFFLINE
 from .browsing import browser, page  # noqa: F401  fixtures for every file
 from .serving import drawing, gate, images, picture, served, tiny  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
-OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "GRADIO_ANALYTICS_ENABLED": "False",
-}
-os.environ.update(OFFLINE)  # before anything of Hugging Face is imported
 sys.path.insert(0, str(ROOT))
 
 # The same examples in every run, and none that fails because the machine was busy.

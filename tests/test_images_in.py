@@ -200,7 +200,7 @@ def test_the_lines_that_give_a_result_again_name_channel_and_axes(stack: Path):
         lines.append(Recipe("unet-nuclei").text(result, result.objects()))
     assert "segment('stack.tif', page=2, channel=1, threshold=0.65, precision=" in lines[0]
     assert "--page 2 --channel 1 --threshold 0.65" in lines[0]
-    assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.65, precision=" in lines[1]
+    assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.65, " in lines[1]
     assert "--page 0 --axes CTYX --channel 3" in lines[1]
 
 
