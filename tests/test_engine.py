@@ -122,6 +122,15 @@ def test_memory_is_kept_and_what_was_in_it_does_not_matter():
     assert torch.equal(kept(inputs[0]), seen[0])
 
 
+def test_packed_weights_are_not_kept_for_every_size_there_ever_was():
+    model = network(depth=1)
+    kept = Engine(model, "float32")
+    for height in range(2, 2 + 2 * (engine.SIZES + 3), 2):
+        kept(torch.zeros(1, 1, height, 8))
+    first, _ = kept.contracting[0]
+    assert 0 < len(first.packed) <= engine.SIZES
+
+
 def test_several_threads_do_not_meet_in_that_memory():
     model = network()
     pictures = [gray(64 + 16 * index, 80) for index in range(6)]

@@ -38,6 +38,7 @@ WITHOUT_BFLOAT16 = {
 # oneDNN packs the weights of narrow layers in one of several ways, by the size of the image, and
 # is up to three times slower with another. Wide layers have one way.
 NARROW = 64
+SIZES = 16  # for which packed weights are kept
 BAND = 2**16  # pixels that get their logits at once
 
 
@@ -115,11 +116,14 @@ class Convolution:
         relu: bool = True,
     ) -> None:
         """weight: (out, in, 3, 3) float32. bias: (out,) float32."""
-        self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.out_channels = len(weight)
         self.bias = None if bias is None else bias.to(dtype)
         self.padding = padding
         self.relu = relu
-        self.packed: dict[tuple[int, ...] | None, Tensor] = {}
+        weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.narrow = min(weight.shape[:2]) < NARROW
+        self.weight = weight if self.narrow else self._pack(weight, None)
+        self.packed: dict[torch.Size, Tensor] = {}
 
     def write(self, out: Tensor, image: Tensor) -> Tensor:
         """(B, h, w, in) -> `out`, (B, h', w', out), whatever stood there."""
@@ -130,21 +134,27 @@ class Convolution:
 
         (oneDNN has a convolution into given memory only as one that adds.)
         """
+        image = image.permute(0, 3, 1, 2)
         torch.ops.mkldnn._convolution_pointwise_.binary(
-            out.permute(0, 3, 1, 2), image.permute(0, 3, 1, 2), self._packed_for(image.shape),
-            self.bias, [self.padding] * 2, [1, 1], [1, 1], 1,
+            out.permute(0, 3, 1, 2), image, self._packed_for(image.shape), self.bias,
+            [self.padding] * 2, [1, 1], [1, 1], 1,
             "add", 1, "relu" if self.relu else None, [], None,
         )  # fmt: skip
         return out
 
     def _packed_for(self, shape: torch.Size) -> Tensor:
-        batch, height, width, channels = shape
-        size = (batch, channels, height, width) if min(self.weight.shape[:2]) < NARROW else None
-        if size not in self.packed:
-            self.packed[size] = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, [self.padding] * 2, [1, 1], [1, 1], 1, size
-            )
-        return self.packed[size]
+        if not self.narrow:
+            return self.weight
+        if shape not in self.packed:
+            if len(self.packed) == SIZES:
+                self.packed.clear()
+            self.packed[shape] = self._pack(self.weight, shape)
+        return self.packed[shape]
+
+    def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
+        return torch.ops.mkldnn._reorder_convolution_weight(
+            weight, [self.padding] * 2, [1, 1], [1, 1], 1, shape
+        )
 
 
 class UpConvolution:
@@ -295,7 +305,7 @@ class Engine:
     def _convolve(self, convolution: Convolution, x: Tensor, name: str, level: int) -> Tensor:
         batch, height, width, _ = x.shape
         lost = 2 - 2 * self.padding
-        shape = (batch, height - lost, width - lost, len(convolution.weight))
+        shape = (batch, height - lost, width - lost, convolution.out_channels)
         return convolution.write(self._take(name, level, shape), x)
 
     def _cropped(self, skip: Tensor, shape: torch.Size, level: int) -> Tensor:

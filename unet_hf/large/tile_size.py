@@ -43,8 +43,7 @@ def tile_size_for(model: "UNet", precision: str, megabytes: float = MEGABYTES) -
     """
     geometry, grid = model.geometry, model.geometry.multiple
     weights = sum(weight.numel() for weight in model.parameters())
-    # The engine has its own, once as they are and once packed.
-    free = (megabytes - FIXED) * 2**20 - 2 * weights * bytes_of(precision)
+    free = (megabytes - FIXED) * 2**20 - weights * bytes_of(precision)
     pixels = max(0.0, free) / bytes_per_pixel(model, precision)
     within = int(pixels**0.5) // grid * grid
     smallest = side_for(geometry, BEARABLE)
