@@ -21,6 +21,7 @@ from .endpoint import add_endpoint
 from .examples import Example, examples, picker
 from .hint import hint
 from .images_in import ImagesIn
+from .in_browser import in_browser_tab
 from .kept import GONE, Handle, kept
 from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
@@ -100,6 +101,8 @@ def build(default_model: str | None = None) -> gr.Blocks:
             compare_tab(images.image, models, offer.anything, first.model)
         with gr.Tab("Many images", id="batch"):
             batch_tab(model, folders)
+        with gr.Tab("In your browser", id="private"):
+            in_browser_tab()
         gr.HTML(FOOTER)
 
         # ------------------------------------------------------------ what can change at once

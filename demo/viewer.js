@@ -226,6 +226,12 @@ async function show() {
   }
 }
 
+// A picture that was made on this page, with its planes.
+function showHere({ detail }) {
+  serial++;
+  take(detail.value, detail.planes);
+}
+
 function take(value, planes) {
   const same = scene?.value.picture === value.picture;
   const renamed = JSON.stringify(scene?.value.names) !== JSON.stringify(value.names);
@@ -296,5 +302,6 @@ new ResizeObserver(() => {
   goWhereWanted();
 }).observe(stageElement);
 tellSeen();
+root.addEventListener("viewer:show", showHere);
 watch("value", show);
 show();
