@@ -86,7 +86,10 @@ def slide(viewer: Locator, name: str, value: float) -> None:
 
 @contextmanager
 def drawing(viewer: Locator) -> Iterator[None]:
-    """Waits until what happens inside has been drawn."""
+    """Waits until what happens inside has been drawn; what happened before, first."""
+    viewer.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
     before = int(viewer.get_attribute("data-frames"))
     yield
     viewer.page.wait_for_function(
