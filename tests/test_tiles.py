@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from demo.transfer import probability_codes
 from demo.viewer import HERE, show_image, show_map, show_result, viewer
@@ -17,7 +17,6 @@ from unet_hf.image_data import ImageData
 from unet_hf.overlay import color_table, to_display
 from unet_hf.segmentation import decide
 
-from .browsing import FLAGS
 from .viewing import (
     camera,
     canvas_of,
@@ -198,14 +197,6 @@ def url(small: None) -> Iterator[str]:
 
 def _place_and_value(event: gr.EventData) -> str:
     return f"{event.x} {event.y} {event.value}"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

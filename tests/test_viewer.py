@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from demo.transfer import FINE, STEPS, entropy, probability_codes
 from demo.viewer import (
@@ -28,7 +28,6 @@ from unet_hf.overlay import color_table, display_window, to_display
 from unet_hf.pixel_size import PixelSize
 from unet_hf.segmentation import decide
 
-from .browsing import FLAGS
 from .viewing import camera, canvas_of, drawing, read, seen, silence, slide, viewer_of
 
 HEIGHT, WIDTH = 240, 330
@@ -199,14 +198,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         yield address
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, url: str, **options) -> Page:

@@ -285,7 +285,8 @@ class UNet(
             channel: Which channel alone is looked at, counted from 0, as a gray image; None: all.
             threshold: Two classes only: overrides the checkpoint's decision threshold.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
-                does not depend on it.
+                does not depend on it. (In float32, layers of 1024 channels and more round by
+                1e-5 otherwise in windows under 15 pixels of their own resolution, 240 at depth 4.)
             precision: Of the network's arithmetic: "float32", "bfloat16" or "float16". "auto" is
                 the one that the device is fast in, which moves few pixels, see the README; the
                 result says which it was.
