@@ -21,10 +21,11 @@ import torch
 from unet_hf import UNet
 from unet_hf.batch import workers
 from unet_hf.batch.inputs import find_inputs
-from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job, identify
-from unet_hf.batch.records import only_writer
+from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job
 from unet_hf.batch.run import Batch, segment_files
 from unet_hf.errors import ConfigError, ImageNotFoundError
+from unet_hf.files import only_writer
+from unet_hf.identity import identify
 
 from .conftest import ROOT
 

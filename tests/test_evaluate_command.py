@@ -4,6 +4,8 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from train.evaluate_command import run
@@ -64,6 +66,36 @@ def test_new_scores_replace_old_ones_on_the_card_and_run_by_its_command(
     assert run(["--model", str(trained), *words[2:]]) == 0
     scores = json.loads((trained / "evaluation.json").read_text())
     assert f"mean      {scores['mean_iou']:.4f}" in capsys.readouterr().out
+
+
+def test_other_scores_are_of_what_segment_gives_and_say_so(trained, data, tmp_path, capsys):
+    how = ["--precision", "auto", "--tta"]
+    where = ["--dataset_name", str(data), "--split", "test", "--output", str(tmp_path / "s.json")]
+    assert run(["--model", str(trained), *where, *how]) == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    model = UNet.from_pretrained(trained)
+    right = []
+    for path in sorted((data / "test" / "images").iterdir()):
+        result = model.segment(path, precision="auto", tta=True)
+        label = np.array(PIL.Image.open(data / "test" / "masks" / path.name))
+        right.append((result.mask == label).mean())
+    assert scores["pixel_accuracy"] == pytest.approx(np.mean(right), abs=1e-9)
+    assert (scores["precision"], scores["tta"]) == (result.precision, True)
+    assert scores["arguments"].endswith(" ".join(how))
+    assert f"{result.precision}, mean of eight views" in capsys.readouterr().out
+
+
+def test_what_is_not_said_is_float32_seen_once(trained):
+    scores = json.loads((trained / "evaluation.json").read_text())
+    assert (scores["precision"], scores["tta"]) == ("float32", False)
+
+
+@pytest.mark.parametrize("how", (["--tta"], ["--precision", "auto"]))
+def test_a_card_takes_scores_that_every_machine_can_repeat(trained, data, how):
+    before = (trained / "README.md").read_bytes()
+    with pytest.raises(ConfigError, match="Leave out --precision and --tta"):
+        run(["--model", str(trained), "--dataset_name", str(data), "--update_card", *how])
+    assert (trained / "README.md").read_bytes() == before
 
 
 def test_a_shipped_checkpoint_is_not_rewritten(data):

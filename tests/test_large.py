@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,197 +17,37 @@ import torch
 
 from unet_hf import UNet, read_image
 from unet_hf.__main__ import main
+from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.progress import Progress
+from unet_hf.batch.run import segment_files
+from unet_hf.engine import MEMORY, Engine
 from unet_hf.errors import (
     ConfigError,
-    ImageError,
-    ImageTooLargeError,
     PrecisionError,
     UnreadableImageError,
 )
 from unet_hf.large import outputs, prediction, segment, segment_large, tile_size_for, windows
-from unet_hf.large.tile_size import BEARABLE, MEGABYTES, USEFUL, bytes_per_pixel
-from unet_hf.large.windows import LazyPixels, open_image
+from unet_hf.large.tile_size import (
+    BEARABLE,
+    MEGABYTES,
+    USEFUL,
+    bytes_per_pixel,
+    fixed_bytes,
+    megabytes_for,
+    waste,
+)
 
 from .conftest import ROOT
 
 
-def drawn(*shape: int, dtype: type = np.uint8) -> np.ndarray:
-    random = np.random.default_rng(0)
-    if np.dtype(dtype).kind == "f":
-        return random.normal(0, 3, shape).astype(dtype)
-    return random.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+def drawn(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 @pytest.fixture
 def model() -> UNet:
     torch.manual_seed(0)
     return UNet(base_channels=4, depth=2)
-
-
-# ----------------------------------------------------------------------------------- windows
-
-TILED = {"tile": (64, 48), "compression": "zlib"}
-GRAY = {"photometric": "minisblack"}
-TIFFS = {
-    "uncompressed, mapped": (drawn(150, 201), {}),
-    "uncompressed tiles": (drawn(150, 201), {"tile": (64, 48)}),
-    "tiles": (drawn(150, 201), TILED),
-    "strips": (drawn(150, 201, dtype=np.uint16), {"compression": "lzw", "rowsperstrip": 7}),
-    "one strip": (drawn(150, 201), {"compression": "zlib", "rowsperstrip": 150}),
-    "floats": (drawn(150, 201, dtype=np.float32), {**TILED, "predictor": True}),
-    "big-endian": (drawn(150, 201, dtype=np.uint16), {**TILED, "byteorder": ">"}),
-    "big-endian, mapped": (drawn(150, 201, dtype=np.uint16), {"byteorder": ">"}),
-    "bits": (drawn(150, 201) > 99, {}),
-    "RGB": (drawn(150, 201, 3), {**TILED, "photometric": "rgb"}),
-    "RGB in JPEG": (drawn(150, 201, 3), {**TILED, "photometric": "rgb", "compression": "jpeg"}),
-    "RGB, planes apart": (
-        drawn(3, 150, 201),
-        {**TILED, "photometric": "rgb", "planarconfig": "separate"},
-    ),
-    "RGBA, strips": (drawn(150, 201, 4), {"photometric": "rgb", "compression": "zlib"}),
-    "CMYK": (drawn(150, 201, 4), {**TILED, "photometric": "separated"}),
-    "palette": (
-        drawn(150, 201),
-        {**TILED, "photometric": "palette", "colormap": drawn(3, 256, dtype=np.uint16)},
-    ),
-    "white is zero": (drawn(150, 201), {**TILED, "photometric": "miniswhite"}),
-    "channels": (drawn(4, 150, 201), {**TILED, **GRAY, "metadata": {"axes": "CYX"}}),
-    "channels, mapped": (drawn(4, 150, 201), {**GRAY, "metadata": {"axes": "CYX"}}),
-}
-
-
-def assert_same_image(source: object, expected: object, **options: object) -> None:
-    """expected: what `read_image` is given."""
-    whole = read_image(expected, **options)
-    height, width = whole.height, whole.width
-    with open_image(source, **options) as image:
-        assert isinstance(image.pixels, LazyPixels)
-        said, was = image.summary(), whole.summary()
-        assert (image.is_rgb, image.axes_given) == (whole.is_rgb, whole.axes_given)
-        assert {**said, "source": "", "format": ""} == {**was, "source": "", "format": ""}
-        for rows, columns in (
-            (np.arange(height), np.arange(width)),
-            (np.arange(5, 77), np.arange(60, 150)),
-            (np.abs(np.arange(-9, 3)), np.arange(width - 1, width)),
-        ):
-            seen = image.pixels[np.ix_(rows, columns)]
-            assert seen.dtype == whole.dtype
-            assert np.array_equal(seen, whole.pixels[np.ix_(rows, columns)])
-        assert np.array_equal(image.pixels[13:29], whole.pixels[13:29])
-        # The sums behind the normalisation are rounded alike: pixels lie in the same order.
-        preprocessing = UNet(whole.channels, base_channels=2, depth=1).preprocessing
-        lazy, usual = preprocessing.prepare(image), preprocessing.prepare(whole)
-        assert torch.equal(lazy.whole(), usual.whole())
-
-
-@pytest.mark.parametrize("kind", TIFFS)
-def test_windows_of_a_tiff_are_those_of_the_whole(kind, tmp_path):
-    pixels, options = TIFFS[kind]
-    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
-    assert_same_image(tmp_path / "a.tif", tmp_path / "a.tif")
-
-
-@pytest.mark.parametrize("options", [{}, TILED, {"compression": "lzw"}])
-@pytest.mark.parametrize("channel", [None, 1])
-def test_a_page_and_a_channel_of_a_stack(options, channel, tmp_path):
-    path = tmp_path / "stack.tif"
-    axes = {"metadata": {"axes": "ZCYX"}}
-    tifffile.imwrite(path, drawn(3, 2, 90, 160, dtype=np.uint16), **GRAY, **axes, **options)
-    assert_same_image(path, path, page=2, channel=channel)
-    assert_same_image(path, path, page=4, axes="TZYX")
-
-
-@pytest.mark.parametrize("channel", [0, 2])
-def test_a_channel_of_a_colour(channel, tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", drawn(150, 201, 3), photometric="rgb", **TILED)
-    assert_same_image(tmp_path / "a.tif", tmp_path / "a.tif", channel=channel)
-
-
-def test_the_finest_level_of_a_pyramid_with_its_pixel_size(tmp_path):
-    path, pixels = tmp_path / "slide.ome.tif", drawn(300, 400, 3)
-    with tifffile.TiffWriter(path) as writer:
-        size = {f"PhysicalSize{axis}": 0.25 for axis in "XY"}
-        options = {"photometric": "rgb", "tile": (128, 128), "compression": "deflate"}
-        writer.write(pixels, subifds=1, metadata={"axes": "YXS", **size}, **options)
-        writer.write(pixels[::2, ::2], subfiletype=1, **options)
-    assert_same_image(path, path)
-    with open_image(path) as image:
-        assert (image.height, image.width, str(image.pixel_size)) == (300, 400, "0.25 µm")
-
-
-def test_tiles_that_a_file_does_not_store_are_zero(tmp_path):
-    tiles = (b"" if number % 2 else zlib.compress(drawn(64, 64).tobytes()) for number in range(9))
-    options = {"shape": (150, 180), "dtype": np.uint8, "compression": "zlib", **GRAY}
-    tifffile.imwrite(tmp_path / "a.tif", tiles, tile=(64, 64), **options)
-    assert_same_image(tmp_path / "a.tif", tmp_path / "a.tif")
-
-
-def test_arrays_mapped_or_not(tmp_path):
-    stack = drawn(3, 90, 160, dtype=np.uint16)
-    np.save(tmp_path / "a.npy", stack)
-    assert_same_image(tmp_path / "a.npy", stack, axes="ZYX", page=1)
-    assert_same_image(np.load(tmp_path / "a.npy", mmap_mode="r"), stack, axes="CYX", channel=2)
-    assert_same_image(drawn(90, 160, 3), drawn(90, 160, 3))
-    assert_same_image(drawn(90, 160, dtype=np.dtype(">f4")), drawn(90, 160, dtype=np.float32))
-
-
-def test_there_is_no_limit_to_the_size(tmp_path):
-    shape = (17_000, 17_000)
-    np.lib.format.open_memmap(tmp_path / "a.npy", mode="w+", dtype=np.uint8, shape=shape)[-1] = 7
-    with pytest.raises(ImageTooLargeError):
-        read_image(tmp_path / "a.npy")
-    with open_image(tmp_path / "a.npy") as image:
-        assert (image.height, image.width) == shape
-        assert image.pixels[16_998:17_000][:, -1, 0].tolist() == [0, 7]
-
-
-def test_zarr_arrays_and_ome_zarr(tmp_path):
-    import zarr
-
-    pixels = drawn(2, 3, 90, 160, dtype=np.uint16)
-    plain = zarr.open(
-        str(tmp_path / "plain.zarr"),
-        mode="w",
-        shape=pixels.shape,
-        chunks=(1, 1, 32, 50),
-        dtype="u2",
-    )
-    plain[:] = pixels
-    for source in (tmp_path / "plain.zarr", plain):
-        assert_same_image(source, pixels, axes="ZCYX", page=1)
-
-    group = zarr.open_group(str(tmp_path / "ome.zarr"), mode="w")
-    for name, part in (("0", pixels), ("1", pixels[..., ::2, ::2])):
-        array = group.create_array(name, shape=part.shape, chunks=(1, 1, 32, 50), dtype="u2")
-        array[:] = part
-    axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
-    axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
-    scale = {"type": "scale", "scale": [1, 1, 0.5, 0.25]}
-    datasets = [{"path": name, "coordinateTransformations": [scale]} for name in "01"]
-    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
-    with open_image(tmp_path / "ome.zarr", page=1, channel=2) as image:
-        assert np.array_equal(image.pixels[0:90][..., 0], pixels[1, 2])
-        assert (image.axes, str(image.pixel_size)) == ("TCYX", "0.25 x 0.5 µm")
-        assert "the finest of 2 resolutions was taken" in image.notes
-
-    zarr.open_group(str(tmp_path / "other.zarr"), mode="w").create_array(
-        "raw", shape=(5, 5), dtype="u1"
-    )
-    with pytest.raises(ImageError, match="raw"), open_image(tmp_path / "other.zarr"):
-        pass
-
-
-def test_what_has_no_windows_is_read_whole_and_that_is_said(tmp_path):
-    PIL.Image.fromarray(drawn(30, 40)).save(tmp_path / "a.png")
-    with open_image(tmp_path / "a.png") as image:
-        assert image.notes[-1] == "PNG images have no windows: it was read as a whole"
-    turned = [(274, "H", 1, 6, True)]
-    tifffile.imwrite(tmp_path / "a.tif", drawn(30, 40), extratags=turned)
-    with open_image(tmp_path / "a.tif") as image:
-        assert (image.height, image.width) == (40, 30)
-        assert "read as a whole" in image.notes[-1]
-    with pytest.raises(ImageError, match="There is no file"), open_image(tmp_path / "b.tif"):
-        pass
 
 
 # ------------------------------------------------------------------------------------ result
@@ -299,6 +138,17 @@ def test_results_as_zarr(model, tmp_path):
     assert np.array_equal(zarr.open(str(large.files["mask.zarr"]), mode="r")[:], usual.mask)
 
 
+def test_a_wide_result_is_written_piece_by_piece(model, tmp_path, monkeypatch):
+    import zarr
+
+    monkeypatch.setattr(outputs, "AT_ONCE", 1)
+    image = drawn(40, 1100)
+    large = segment_large(model, image, tmp_path, outputs=["mask", "probabilities.zarr"])
+    usual = model.segment(image)
+    assert np.array_equal(tifffile.imread(large.files["mask"]), usual.mask)
+    assert np.array_equal(zarr.open(str(large.files["probabilities.zarr"]))[:], usual.probabilities)
+
+
 def test_a_mask_has_tiles_a_palette_and_the_size_of_a_pixel(model, tmp_path, monkeypatch):
     source = tmp_path / "a.tif"
     tifffile.imwrite(source, drawn(90, 70), resolution=(40_000, 20_000), resolutionunit=3)
@@ -325,7 +175,7 @@ def test_a_window_of_one_colour_is_computed_once(model, tmp_path, monkeypatch):
 
     def counting(*arguments: object) -> object:
         network = original(*arguments)
-        return lambda window: computed.append(1) or network(window)
+        return lambda window, pause: computed.append(1) or network(window, pause)
 
     monkeypatch.setattr(prediction, "network_of", counting)
     large = segment_large(model, image, tmp_path, outputs=["probabilities"], tile_size=64)
@@ -383,7 +233,9 @@ def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_pa
     # Somewhere "auto" is float32, too.
     monkeypatch.setattr(segment, "checked_precision", lambda precision, _: "bfloat16")
     if "precision" in change:
-        monkeypatch.setattr(prediction, "network_of", lambda model, _: model)
+        monkeypatch.setattr(
+            prediction, "network_of", lambda model, _: lambda image, pause: model(image)
+        )
     first = {"model": model, "image": drawn(150, 160), "tile_size": 64}
 
     def run(progress: object = None, *, model: UNet, image: np.ndarray, **options: object):
@@ -471,7 +323,7 @@ def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, m
         if precision == "float32":
             return original(model, precision)
 
-        def fails(window: torch.Tensor) -> torch.Tensor:
+        def fails(window: torch.Tensor, pause: object) -> torch.Tensor:
             raise PrecisionError("too large")
 
         return fails
@@ -571,34 +423,108 @@ def test_the_command_refuses_objects_of_images_by_windows(images, capsys):
     assert "need the image as a whole" in capsys.readouterr().err
 
 
-def test_the_command_takes_zarr(images):
-    import zarr
+def written_stack(folder: Path, kind: str, pixels: np.ndarray, axes: str) -> Path:
+    if kind == "zarr":
+        import zarr
 
-    pixels = drawn(2, 70, 80)
-    array = zarr.open(str(images / "a.zarr"), mode="w", shape=pixels.shape, dtype="u1")
-    array[:] = pixels
-    command = ["segment", images / "a.zarr", "--axes", "ZYX", "--model", images / "model"]
-    assert main(list(map(str, [*command, "--output", images / "out", "--only", "mask"]))) == 0
-    model = UNet.from_pretrained(images / "model")
-    for page in range(2):
-        mask = tifffile.imread(images / "out" / f"a_page000{page}_mask.tif")
-        assert np.array_equal(mask, model.segment(pixels[page]).mask)
+        array = zarr.open(str(folder / "a.zarr"), mode="w", shape=pixels.shape, dtype="u1")
+        array[:] = pixels
+        return folder / "a.zarr"
+    options = {"tile": (32, 32), "compression": "zlib", "photometric": "minisblack"}
+    tifffile.imwrite(folder / "a.ome.tif", pixels, metadata={"axes": axes}, **options)
+    return folder / "a.ome.tif"
+
+
+@pytest.mark.parametrize("kind", ["zarr", "ome.tif"])
+def test_the_command_takes_stacks_page_by_page(kind, images):
+    pixels = drawn(2, 2, 3, 70, 80)
+    path = written_stack(images, kind, pixels, "TZCYX")
+    command = ["segment", path, "--axes", "TZCYX", "--channel", 1, "--model", images / "model"]
+    options = ["--output", images / "out", "--large", "--only", "mask", "--tile_size", 64]
+    assert main(list(map(str, [*command, *options]))) == 0
+    model, name = UNet.from_pretrained(images / "model"), path.name.rpartition(".")[0]
+    for page, (time_point, slice_) in enumerate(np.ndindex(2, 2)):
+        mask = tifffile.imread(images / "out" / f"{name}_page000{page}_mask.tif")
+        assert np.array_equal(mask, model.segment(pixels[time_point, slice_, 1]).mask)
+    assert main(list(map(str, [*command, *options, "--page", 2, "--overwrite"]))) == 0
+
+
+def test_a_stack_goes_on_at_the_last_tile_of_the_page_at_hand(images):
+    pixels = drawn(3, 150, 160)
+    path = written_stack(images, "ome.tif", pixels, "ZYX")
+    options = BatchOptions(str(images / "model"), outputs=("mask",), large=True, tile_size=64)
+    parts: list[int] = []
+
+    class Stopping(Progress):
+        def part(self, done: int, total: int) -> None:
+            parts.append(done)
+            if len(parts) == total + 5:  # on the second page
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="1 of 3 segmented"):
+        segment_files([str(path)], images / "out", options, lambda _: Stopping(3, "image"))
+    segment_files([str(path)], images / "out", options)
+    with (images / "out" / "results.csv").open(newline="") as file:
+        notes = [row["notes"] for row in csv.DictReader(file)]
+    assert ["gone on with a run that had 5 of" in note for note in notes] == [False, True, False]
+
+
+def test_the_command_takes_one_resolution_of_a_pyramid(images, monkeypatch):
+    pixels = drawn(200, 160)
+    with tifffile.TiffWriter(images / "a.ome.tif") as writer:
+        writer.write(pixels, subifds=1, tile=(32, 32))
+        writer.write(pixels[::2, ::2], subfiletype=1, tile=(32, 32))
+    monkeypatch.setattr(windows, "LARGE", 10_000)  # at full resolution it is larger
+    command = ["segment", images / "a.ome.tif", "--model", images / "model", "--only", "mask"]
+    expected = UNet.from_pretrained(images / "model").segment(pixels[::2, ::2]).mask
+    for option, ending in (((), "png"), (("--large",), "tif")):
+        asked = [*command, "--level", 1, "--output", images / "out", *option]
+        assert main(list(map(str, asked))) == 0
+        with PIL.Image.open(images / "out" / f"a.ome_mask.{ending}") as mask:
+            assert np.array_equal(np.asarray(mask), expected)
 
 
 # ------------------------------------------------------------------------------------ memory
 
 
 def test_tiles_are_as_large_as_the_budget_and_never_all_halo():
-    narrow, wide = UNet(base_channels=8), UNet.paper()
+    narrow, wide = UNet(base_channels=8), UNet.paper(base_channels=32)
     for model in (narrow, wide):
-        sizes = [tile_size_for(model, "float32", budget) for budget in (0, 300, 2000, 10**6)]
+        sizes = [
+            tile_size_for(model, "float32", megabytes=budget) for budget in (0, 400, 2000, 10**6)
+        ]
         assert sizes == sorted(sizes)
         for ratio, size in ((BEARABLE, sizes[0]), (USEFUL, sizes[-1])):
-            computed = (size / (size - 2 * model.geometry.halo)) ** 2
-            assert ratio * 0.95 <= computed <= ratio
-        assert tile_size_for(model, "bfloat16", 900) > tile_size_for(model, "float32", 900)
-    size = tile_size_for(narrow, "float32")
-    assert size**2 * bytes_per_pixel(narrow, "float32") < MEGABYTES * 2**20
+            assert ratio * 0.95 <= waste(model.geometry, size) <= ratio
+        precisions = [tile_size_for(model, name) for name in ("float32", "bfloat16", "int8")]
+        assert precisions == sorted(precisions)
+        assert tile_size_for(model, "float32", tta=True) <= precisions[0]
+        for tta in (False, True):
+            size = tile_size_for(model, "float32", tta=tta)
+            assert megabytes_for(model, "float32", size, tta=tta) <= MEGABYTES
+            larger = size + model.geometry.multiple
+            assert megabytes_for(model, "float32", larger, tta=tta) > MEGABYTES
+
+
+def test_the_budget_counts_what_the_engine_keeps():
+    for options in ({}, {"padding": "valid", "norm": "none"}, {"upsampling": "bilinear"}):
+        model = UNet(base_channels=16, depth=2, **options).eval()
+        side = model.geometry.input_size(512)
+        MEMORY.release()
+        Engine(model, "float32")(torch.zeros(1, model.config["in_channels"], side, side))
+        counted = side**2 * bytes_per_pixel(model, "float32") + fixed_bytes(model, "float32")
+        assert 0.8 * counted < len(MEMORY) < counted
+
+
+def test_where_tiles_have_to_be_small_it_is_said_what_larger_ones_would_bring(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(segment, "tile_size_for", lambda *_, **__: 64)
+    result = segment_large(model, drawn(150, 160), tmp_path)
+    assert "tiles of 64 px compute 16.0 times the pixels that they keep" in result.notes[-1]
+    assert "tile_size=128" in result.notes[-1]
+    chosen = segment_large(model, drawn(150, 160), tmp_path, tile_size=64)
+    assert not any("tiles of" in note for note in chosen.notes)
 
 
 def test_memory_does_not_grow_with_the_image(tmp_path):

@@ -28,6 +28,7 @@ COMPLETE = {
 # Pushes one small network after another, as asked on standard input; answers a line each.
 CLIENT = """
 import json, sys, time, traceback
+import numpy as np
 import torch
 from unet_hf import UNet
 from unet_hf.verification import verify
@@ -42,6 +43,10 @@ for line in sys.stdin:
     try:
         if "verify" in asked:
             answer = {"wrong": [f.text for f in verify(**asked["verify"]) if not f.ok]}
+        elif "int8" in asked:
+            model = UNet.from_pretrained(asked["int8"])
+            image = np.zeros((32, 32, model.config["in_channels"]), np.uint8)
+            answer = {"precision": model.segment(image, axes="YXC", precision="int8").precision}
         else:
             model = (
                 UNet.from_pretrained(asked["model"]) if "model" in asked
@@ -217,8 +222,9 @@ def test_a_shipped_checkpoint_is_pushed_with_all_that_is_known_of_it(name, hub, 
     assert "error" not in answer, answer
     files = files_of(hub, f"alice/{name}")
     assert set(files) == COMPLETE | {
-        "evaluation.json", "training.json", "metrics.jsonl", "speed.json",
+        "evaluation.json", "training.json", "metrics.jsonl", "speed.json", "int8.json",
     }  # fmt: skip
+    assert alice.ask(int8=f"alice/{name}")["precision"] == "int8"  # before `verify` fetches more
     assert files["model.safetensors"] == (SHIPPED / name / "model.safetensors").read_bytes()
     assert ("POST", "/api/validate-yaml") in hub.requests
     assert alice.wrong(f"alice/{name}") == []

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet_hf import UNet
+from unet_hf import UNet, reporting
 from unet_hf.errors import ConfigError
 from unet_hf.tiling import TileGeometry, mirrored, receptive_reach
 
@@ -121,7 +121,8 @@ def test_paper_network_at_full_width_tiles_exactly():
     assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
 
 
-def test_progress_counts_tiles_and_can_end_the_prediction(gray_image):
+def test_progress_counts_tiles_and_can_end_the_prediction(gray_image, monkeypatch):
+    monkeypatch.setattr(reporting, "SILENCE", 60.0)
     model = UNet(base_channels=2, depth=2)
     calls = []
     model.segment(gray_image, tile_size=64, progress=lambda *call: calls.append(call))
@@ -132,6 +133,22 @@ def test_progress_counts_tiles_and_can_end_the_prediction(gray_image):
 
     with pytest.raises(InterruptedError):
         model.segment(gray_image, tile_size=64, progress=stop)
+
+
+def test_it_ends_within_a_tile(gray_image, monkeypatch):
+    monkeypatch.setattr(reporting, "SILENCE", -1.0)
+    model = UNet(base_channels=2, depth=2)
+    calls = []
+
+    def stop(*call: int) -> None:
+        calls.append(call)
+        if len(calls) == 5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        model.segment(gray_image, progress=stop)
+    assert calls == [(0, 1)] * 5  # of a tile with ten layers and more
+    assert model.segment(gray_image).tiles == 1  # and nothing stays locked
 
 
 def test_peak_memory_does_not_grow_beyond_the_outputs():

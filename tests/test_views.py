@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from unet_hf import UNet
-from unet_hf.views import in_eight_views
+from unet_hf.runtime import network_of
+from unet_hf.views import in_eight_views, views_of
 
-from .test_engine import network
+from .test_engine import NETWORKS, network
 
 
 def image(height: int = 70, width: int = 100) -> np.ndarray:
@@ -51,7 +52,8 @@ def test_tiles_give_the_whole_image_to_the_bit():
 
 def test_views_that_agree_leave_no_doubt():
     def constant(window: torch.Tensor) -> torch.Tensor:
-        return torch.tensor([1.0, -1.0])[None, :, None, None].expand(1, 2, *window.shape[-2:])
+        logits = torch.tensor([1.0, -1.0])[None, :, None, None]
+        return logits.expand(len(window), 2, *window.shape[-2:])
 
     probabilities, uncertainty = in_eight_views(constant, torch.zeros(1, 6, 10))
     assert probabilities.shape == (2, 6, 10)
@@ -61,3 +63,46 @@ def test_views_that_agree_leave_no_doubt():
 
 def test_without_it_there_is_no_uncertainty():
     assert UNet(base_channels=4, depth=1).segment(image()).uncertainty is None
+
+
+@pytest.mark.parametrize("height", (64, 128))  # one batch of eight, two of four
+@pytest.mark.parametrize("name", ("usual", "colour", "bilinear", "valid"))
+def test_batches_give_what_single_views_give_to_the_bit(name: str, height: int):
+    model = network(**NETWORKS[name])
+    sides = [model.geometry.input_size(side) for side in (height, 64)]
+    window = torch.randn(model.config["in_channels"], *sides)
+    run = network_of(model, "float32")
+    shapes = []
+
+    def recorded(batch: torch.Tensor) -> torch.Tensor:
+        shapes.append(len(batch))
+        return run(batch)
+
+    alone = in_eight_views(run, window, pixels=1)
+    together = in_eight_views(recorded, window, pixels=window.numel() * 8)
+    assert shapes == ([8] if sides[0] == sides[1] else [4, 4])
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("device", "tile_size", "side", "expected"),
+    [
+        ("cpu", 1024, 128, [8]),
+        ("cpu", 1024, 256, [2] * 4),
+        ("cpu", 1024, 512, [1] * 8),  # a batch of these would be slower
+        ("cpu", 256, 256, [1] * 8),  # somebody has little memory
+        ("cuda", 1024, 512, [4, 4]),
+        ("cuda", 1024, 1024, [1] * 8),
+    ],
+)
+def test_no_more_at_once_than_the_device_and_its_memory_like(device, tile_size, side, expected):
+    seen = []
+
+    def flat(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return torch.zeros(len(batch), 2, *batch.shape[-2:])
+
+    show = views_of(True, torch.device(device), tile_size)
+    show(flat, torch.zeros(1, side, side))
+    assert seen == expected

@@ -3,18 +3,18 @@ on its card."""
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from unet_hf.configuration import PRECISIONS
 from unet_hf.errors import ConfigError
-from unet_hf.evidence import MADE_WITH, STAMP, Evidence, read_record, stamp
+from unet_hf.evidence import MADE_WITH, STAMP, Evidence, stamp
 from unet_hf.files import write_text
-from unet_hf.hub import SHIPPED, find_checkpoint
-from unet_hf.layout import CARD_NAME, EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
+from unet_hf.hub import find_checkpoint
+from unet_hf.layout import EVALUATION_NAME, SPEED_NAME
 
+from .amend import amend, check_whose, data_config
 from .arguments import DATA_OPTIONS, add_options
 from .config import TrainingConfig
 
@@ -26,60 +26,38 @@ def run(arguments: list[str]) -> int:
     from .evaluation import evaluate
     from .publish import evaluation_record
 
-    if given.update_card and given.model in (path.name for path in SHIPPED.iterdir()):
+    if given.update_card:
+        check_whose(given.model)
+    if given.update_card and manner(given):
         raise ConfigError(
-            f"{given.model} ships with the package; its card is not yours to change. Save it to a "
-            "folder of your own first."
+            "A card's scores are those of float32 without test-time augmentation, which every "
+            "machine can repeat. Leave out --precision and --tta, or --update_card (--output "
+            "writes these scores to a file of their own)."
         )
     token = given.hub_token
     model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
     revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
     folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
     config, shown, split, pairs = labelled_images(given, folder)
-    evaluation = evaluate(model, pairs, threshold=model.threshold)
+    evaluation = evaluate(model, pairs, model.threshold, given.precision, given.tta)
     record = evaluation_record(config, shown, split, evaluation) | {STAMP: stamp(folder)}
     record |= relation_to_training(record, Evidence.of(folder))
+    record["arguments"] = " ".join([record["arguments"], *manner(given)]).strip()
     print(table(record))
     if given.output:
         write_text(Path(given.output), json.dumps(record, indent=2) + "\n")
-    if given.update_card and Path(given.model).is_dir():
-        write_evidence(folder, folder.resolve().name, record)
-    elif given.update_card:
-        print(f"pushed: {push_evidence(given, folder, record)}")
+    if given.update_card:
+        amend(given, folder, lambda place: write_scores(place, record), "Scores, measured anew")
     return 0
 
 
-def write_evidence(folder: Path, name: str, record: dict[str, Any]) -> None:
-    """Scores, and the speed on this machine, into the folder and its card."""
-    from unet_hf.model_card import CardOptions
-    from unet_hf.saving import write_card
+def write_scores(folder: Path, record: dict[str, Any]) -> None:
+    """And the speed on this machine."""
     from unet_hf.speed import measure_speed
 
     speed = measure_speed(folder) | {STAMP: stamp(folder)}
     write_text(folder / EVALUATION_NAME, json.dumps(record, indent=2) + "\n")
     write_text(folder / SPEED_NAME, json.dumps(speed, indent=2) + "\n")
-    card = folder / CARD_NAME
-    existing = card.read_text(encoding="utf-8") if card.is_file() else None
-    write_card(folder, CardOptions(name), existing)
-
-
-def push_evidence(given: argparse.Namespace, folder: Path, record: dict[str, Any]) -> str:
-    """The same for a checkpoint on the Hub, as one commit; its address."""
-    from unet_hf.publishing import push_folder
-
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary) / "checkpoint"
-        shutil.copytree(folder, copy)  # the cache's files are not ours to write to
-        write_evidence(copy, given.model, record)
-        commit = push_folder(
-            copy,
-            given.model,
-            token=given.hub_token,
-            branch=given.revision,
-            create_pr=given.create_pr,
-            commit_message="Scores, measured anew",
-        )
-    return commit.pr_url or str(commit)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -95,6 +73,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
     parser.add_argument("--split", default="validation")
     parser.add_argument("--output", help="write the scores to this JSON file, too")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the network's arithmetic; auto: what the device is fast in (default: float32, "
+        "as the scores on cards)",
+    )
+    text = "the mean over all eight turns and flips of each image: eight times as slow"
+    parser.add_argument("--tta", action="store_true", help=text)
     for flag, text in (
         ("update_card", "put scores and speed on the model's card: in its folder, or as a commit"),
         ("create_pr", "with --update_card, on the Hub: as a pull request"),
@@ -111,23 +98,20 @@ def labelled_images(
     """Options, the split in words, its name (None: what was held back), and its pairs."""
     from .data import open_data, open_split, validation_pairs
 
+    config = data_config(given, folder)
     if given.dataset_name:
-        options = {name: getattr(given, name) for name in DATA_OPTIONS}
-        config = TrainingConfig(**options, output_dir="unused")
         pairs, _ = open_split(config, given.split)
         return config, given.split, given.split, pairs
-    record = read_record(folder / TRAINING_NAME)
-    if record is None:
-        raise ConfigError(
-            f"{given.model} has no {TRAINING_NAME} that says what it was evaluated on. Name the "
-            "images with --dataset_name and --split."
-        )
-    record.pop(MADE_WITH, None)
-    config = TrainingConfig(**record | {"hub_token": given.hub_token})
     data = open_data(config)
     held_back = data.validation.split == data.train.split
     split = None if held_back else data.validation.split
     return config, data.validation_name, split, validation_pairs(data, config)
+
+
+def manner(given: argparse.Namespace) -> list[str]:
+    """What is not as on cards, as flags."""
+    precision = [] if given.precision == "float32" else [f"--precision {given.precision}"]
+    return [*precision, "--tta"] if given.tta else precision
 
 
 def relation_to_training(record: dict[str, Any], evidence: Evidence) -> dict[str, bool]:
@@ -170,7 +154,8 @@ def table(record: dict[str, Any]) -> str:
     lines += [
         f"pixel accuracy {number(record['pixel_accuracy'])}, expected calibration error "
         f"{number(error)}",
-        f"{len(record['images'])} images of {dataset['name']} ({dataset['shown']}){cut}; in "
+        f"{len(record['images'])} images of {dataset['name']} ({dataset['shown']}){cut}; "
+        f"{record['precision']}, {'mean of eight views' if record['tta'] else 'one view'}; in "
         "brackets 95 % bootstrap intervals over the images",
     ]
     return "\n".join(lines)

@@ -50,6 +50,8 @@ class Evaluation:
     membrane: dict[str, Any] | None = None
     images: list[dict[str, Any]] = field(default_factory=list)  # one row an image
     groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
+    precision: str = "float32"  # what the network computed in
+    tta: bool = False  # the mean of eight views
 
 
 @dataclass
@@ -58,6 +60,7 @@ class _Image:
 
     name: str
     kind: str | None
+    precision: str
     confusion: dict[float | None, np.ndarray]
     calibration: np.ndarray  # see `calibration_bins`
     membrane: dict[float, MembraneSlice]
@@ -68,6 +71,7 @@ def evaluate(
     pairs: Iterable[Pair],
     threshold: float | None = None,
     precision: str = "float32",
+    tta: bool = False,
 ) -> Evaluation:
     """Segments every image and scores it; one image is in memory at a time.
 
@@ -75,9 +79,11 @@ def evaluate(
         threshold: Two classes: the decision threshold to score at. None: the best on these
             very images is chosen, as at the end of a training.
         precision: See `UNet.segment`; scores in float32 are the same on all machines.
+        tta: Test-time augmentation, see `UNet.segment`.
 
     Raises:
         DatasetError: There is no image, or its classes are not the model's.
+        ConfigError: This machine or this checkpoint does not compute in `precision`.
     """
     labels = model.id2label
     membrane = is_membrane_data(labels)
@@ -85,7 +91,7 @@ def evaluate(
         candidates: tuple[float | None, ...] = (None,)
     else:
         candidates = CANDIDATES if threshold is None else (threshold,)
-    images = [_measure(model, pair, candidates, membrane, precision) for pair in pairs]
+    images = [_measure(model, pair, candidates, membrane, precision, tta) for pair in pairs]
     if not images:
         raise DatasetError("There is no image to evaluate on.")
 
@@ -136,6 +142,9 @@ def evaluate(
         membrane=_membrane_summary(images, chosen) if membrane else None,
         images=rows,
         groups={kind: overlap_scores(sum(kept)).mean_iou for kind, kept in sorted(groups.items())},
+        # More than one where "auto" met values that half precision cannot hold.
+        precision=", ".join(sorted({image.precision for image in images})),
+        tta=tta,
     )
 
 
@@ -145,6 +154,7 @@ def _measure(
     candidates: tuple[float | None, ...],
     membrane: bool,
     precision: str,
+    tta: bool,
 ) -> _Image:
     classes = len(model.id2label)
     highest = int(pair.label[pair.label != IGNORE].max(initial=0))
@@ -153,11 +163,13 @@ def _measure(
             f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
             "Evaluate on a data set with its classes."
         )
-    probabilities = model.segment(pair.image, precision=precision).probabilities
+    result = model.segment(pair.image, precision=precision, tta=tta)
+    probabilities = result.probabilities
     kind = pair.extras.get("kind")
     return _Image(
         pair.name,
         kind if isinstance(kind, str) else None,
+        result.precision,
         {
             t: confusion_matrix(pair.label, decide(probabilities, t), classes, IGNORE)
             for t in candidates

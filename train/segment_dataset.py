@@ -19,11 +19,12 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions, cannot_write, identify
+from unet_hf.batch.item import BatchOptions, cannot_write
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.records import clear_unfinished
 from unet_hf.errors import ConfigError, DatasetError, UNetError
 from unet_hf.files import write_text
+from unet_hf.identity import identify
 
 from .columns import find_image_column
 from .mask_shards import collect_failures, cut_into_shards, write_shard

@@ -12,6 +12,7 @@ COMMANDS = {
     "segment": ("unet_hf.segment_command", "segment files, folders, or a data set of the Hub"),
     "evaluate": ("train.evaluate_command", "score a checkpoint on labelled images"),
     "verify": ("unet_hf.verify_command", "check that a checkpoint predicts what it promises"),
+    "calibrate": ("train.calibrate_command", "make a checkpoint ready for int8"),
     "export": ("unet_hf.export_command", "one file for ONNX Runtime, OpenVINO or torch.export"),
     "info": ("unet_hf.info_command", "what a checkpoint is, and what is known of it"),
 }

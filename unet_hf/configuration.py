@@ -15,6 +15,8 @@ MAX_DEPTH = 8
 MAX_CLASSES = 256  # class ids are stored as uint8
 MAX_NAME_LENGTH = 200
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")  # of the network's arithmetic
+
 # Okabe and Ito's palette: told apart with any kind of colour vision. The first class is
 # usually the background, hence the quiet gray.
 PALETTE = (

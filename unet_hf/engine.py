@@ -16,7 +16,6 @@ import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,7 @@ DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    "int8": torch.uint8,
 }
 # Caps under which oneDNN computes bfloat16 by way of float32.
 WITHOUT_BFLOAT16 = {
@@ -39,7 +39,7 @@ WITHOUT_BFLOAT16 = {
 # is up to three times slower with another. Wide layers have one way.
 NARROW = 64
 SIZES = 16  # for which packed weights are kept
-BAND = 2**16  # pixels that get their logits at once
+BAND = 2**15  # pixels that get their logits at once
 
 
 # --------------------------------------------------------------------------------- precision
@@ -52,6 +52,11 @@ def checked_precision(precision: str, device: torch.device) -> str:
     if precision not in DTYPES:
         raise ConfigError(
             f"precision={precision!r} is not known; there are auto, {', '.join(DTYPES)}."
+        )
+    if precision == "int8" and device.type != "cpu":
+        raise ConfigError(
+            f"int8 is for CPUs, and the model is on {device.type}. Choose 'auto', or move it with "
+            "`model.cpu()`."
         )
     if device.type == "cpu" and precision not in cpu_precisions():
         raise ConfigError(
@@ -90,6 +95,7 @@ def cpu_precisions() -> list[str]:
         "float32": True,
         "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
         "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+        "int8": hasattr(torch.ops.onednn, "qconv2d_pointwise"),
     }
     return [name for name, able in supported.items() if able]
 
@@ -115,8 +121,8 @@ class Convolution:
         padding: int,
         relu: bool = True,
     ) -> None:
-        """weight: (out, in, 3, 3) float32. bias: (out,) float32."""
-        self.out_channels = len(weight)
+        """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None."""
+        self.out_channels, self.dtype = len(weight), dtype
         self.bias = None if bias is None else bias.to(dtype)
         self.padding = padding
         self.relu = relu
@@ -157,6 +163,21 @@ class Convolution:
         )
 
 
+class Joining:
+    """The 3x3 convolution of (skip, up), without concatenating them first."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype, padding: int) -> None:
+        """As `Convolution`; the first half of the input channels are the skip connection's."""
+        beside, below = weight.tensor_split(2, dim=1)
+        self.below = Convolution(below, None, dtype=dtype, padding=padding, relu=False)
+        self.beside = Convolution(beside, bias, dtype=dtype, padding=padding)
+        self.out_channels, self.dtype = len(weight), dtype
+
+    def write(self, out: Tensor, skip: Tensor, up: Tensor) -> Tensor:
+        """Two (B, h, w, C) -> `out`, (B, h', w', C)."""
+        return self.beside.add(self.below.write(out, up), skip)
+
+
 class UpConvolution:
     """Twice the height and width, half the channels; transposed or bilinear."""
 
@@ -170,16 +191,19 @@ class UpConvolution:
             bias = module.bias.detach().repeat(4)
         self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
 
-    def multiply(self, out: Tensor, pixels: Tensor) -> None:
-        torch.addmm(self.bias, pixels, self.matrix, out=out)
+    def multiply(self, out: Tensor, image: Tensor) -> None:
+        """(B, h, w, 2 C) -> `out`, (B, h, w, 4 C or C)."""
+        torch.addmm(self.bias, image.flatten(0, 2), self.matrix, out=out.flatten(0, 2))
 
     def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
         """(B, h, w, 2 C) -> `out`, (B, 2 h, 2 w, C). scratch: as large as `out`."""
-        batch, height, width, channels = image.shape
-        product = scratch.flatten()[: batch * height * width * self.matrix.shape[1]]
-        self.multiply(product.view(-1, self.matrix.shape[1]), image.view(-1, channels))
+        batch, height, width, _ = image.shape
+        channels = out.shape[3] if self.bilinear else 4 * out.shape[3]
+        product = scratch.flatten()[: batch * height * width * channels]
+        product = product.view(batch, height, width, channels)
+        self.multiply(product, image)
         if self.bilinear:
-            small = product.view(batch, height, width, -1).permute(0, 3, 1, 2)
+            small = product.permute(0, 3, 1, 2)
             large = nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
             return out.copy_(large.permute(0, 2, 3, 1))
         blocks = product.view(batch, height, width, 2, 2, -1).permute(0, 1, 3, 2, 4, 5)
@@ -206,7 +230,7 @@ def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
 class Memory:
     """What feature maps are written to: kept from call to call, shared by all engines.
 
-    It grows to what the largest window has needed: some 6 * base_channels values a pixel.
+    It grows to what the largest window has needed: some 5 * base_channels values a pixel.
     """
 
     def __init__(self) -> None:
@@ -240,40 +264,68 @@ MEMORY = Memory()
 class Engine:
     """A U-Net in evaluation mode, ready to run on a CPU.
 
-    It has weights of its own: what happens to the network afterwards does not reach it, see
-    `network_of`. One window at a time, of whichever engine: the cores are busy with it.
+    It has weights of its own: what happens to the network afterwards does not reach it. One window
+    at a time, of whichever engine: the cores are busy with it.
     """
 
+    LAST = "expansive.0.2"  # the feature map that the logits are computed from
+
     def __init__(self, model: "UNet", precision: str) -> None:
-        """precision: "float32", "bfloat16" or "float16"."""
+        """precision: A name of `DTYPES`; "int8" only as an `Int8Engine`."""
         self.precision, self.dtype = precision, DTYPES[precision]
-        dtype = self.dtype
-        self.padding = padding = 1 if model.config["padding"] == "same" else 0
+        self.padding = 1 if model.config["padding"] == "same" else 0
+        self.contracting: list[tuple[Convolution, Convolution]] = []
+        self.expansive: list[tuple[UpConvolution, Joining, Convolution]] = []
+        self._plan(model)
+        self.head = model.head.weight.detach().to(torch.float32, copy=True)
+        self.head_bias = model.head.bias.detach().to(torch.float32, copy=True)
 
-        def convolution(weight: Tensor, bias: Tensor | None, relu: bool = True) -> Convolution:
-            return Convolution(weight, bias, dtype=dtype, padding=padding, relu=relu)
-
-        self.contracting = []
-        for step in [*model.contracting, model.bottleneck]:
-            first, second = folded(step[0], step[1]), folded(step[3], step[4])
-            self.contracting.append((convolution(*first), convolution(*second)))
-        self.expansive = []
+    def _plan(self, model: "UNet") -> None:
+        """The layers, each told the names of the feature maps that it reads and writes."""
+        reads = "image"
+        for level, step in enumerate([*model.contracting, model.bottleneck]):
+            first, second = (f"contracting.{level}.{part}" for part in (1, 2))
+            self.contracting.append(
+                (
+                    self._convolution(*folded(step[0], step[1]), reads, first),
+                    self._convolution(*folded(step[3], step[4]), first, second),
+                )
+            )
+            reads = second
         for up, step in zip(model.up_convolutions, model.expansive, strict=True):
-            weight, bias = folded(step[0], step[1])
-            skip, lower = weight.tensor_split(2, dim=1)
-            first = (convolution(lower, None, relu=False), convolution(skip, bias))
-            second = convolution(*folded(step[3], step[4]))
-            self.expansive.append((UpConvolution(up, dtype), *first, second))
-        self.head = model.head.weight.detach()[:, :, 0, 0].float().contiguous()
-        self.head_bias = model.head.bias.detach().float()[:, None]
+            level -= 1
+            large, first, second = (f"expansive.{level}.{part}" for part in range(3))
+            skip = f"contracting.{level}.2"
+            self.expansive.append(
+                (
+                    self._up_convolution(up, reads, large),
+                    self._joining(*folded(step[0], step[1]), skip, large, first),
+                    self._convolution(*folded(step[3], step[4]), first, second),
+                )
+            )
+            reads = second
+
+    def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
+        return Convolution(weight, bias, dtype=self.dtype, padding=self.padding)
+
+    def _up_convolution(self, module: nn.Module, reads: str, writes: str) -> UpConvolution:
+        return UpConvolution(module, self.dtype)
+
+    def _joining(
+        self, weight: Tensor, bias: Tensor, skip: str, reads: str, writes: str
+    ) -> "Joining":
+        return Joining(weight, bias, dtype=self.dtype, padding=self.padding)
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, pause: Callable[[], None] | None = None) -> Tensor:
         """Logits, (B, classes, h', w') float32, of normalised images (B, channels, h, w) float32.
 
         "same": h and w are multiples of the pooling grid. "valid": as `UNet.forward`.
+
+        pause: Called between layers; what it raises ends the run.
         """
         with MEMORY.lock:
+            self._pause = pause or _nothing
             return checked_logits(self._run(image), self.precision)
 
     def _run(self, image: Tensor) -> Tensor:
@@ -291,22 +343,33 @@ class Engine:
         x = self._convolve(bottom[0], x, "work", len(levels))
         x = self._convolve(bottom[1], x, "skip", len(levels))
 
-        for level, (up, lower, beside, second) in zip(
+        for level, (up, joining, second) in zip(
             reversed(range(len(levels))), self.expansive, strict=True
         ):
-            batch, height, width, channels = x.shape
-            shape = (batch, 2 * height, 2 * width, channels // 2)
-            x = up.write(self._take("up", level, shape), x, self._take("work", level, shape))
-            skip = self._cropped(skips.pop(), x.shape, level)
-            x = beside.add(self._convolve(lower, x, "work", level), skip)
+            x = self._joined(up, joining, skips.pop(), x, level)
             x = self._convolve(second, x, "up", level)
         return self._leaving(x)
 
+    def _joined(
+        self, up: UpConvolution, joining: Joining, skip: Tensor, x: Tensor, level: int
+    ) -> Tensor:
+        batch, height, width, channels = x.shape
+        shape = (batch, 2 * height, 2 * width, channels // 2)
+        x = up.write(self._take("up", level, shape), x, self._take("work", level, shape))
+        skip = self._cropped(skip, x.shape, level)
+        return joining.write(self._out(joining, x, "work", level), skip, x)
+
     def _convolve(self, convolution: Convolution, x: Tensor, name: str, level: int) -> Tensor:
+        return convolution.write(self._out(convolution, x, name, level), x)
+
+    def _out(self, layer: Convolution | Joining, x: Tensor, name: str, level: int) -> Tensor:
+        """Where the layer writes what it makes of x. (It is asked once before each: the moment to
+        pause.)"""
+        self._pause()
         batch, height, width, _ = x.shape
         lost = 2 - 2 * self.padding
-        shape = (batch, height - lost, width - lost, convolution.out_channels)
-        return convolution.write(self._take(name, level, shape), x)
+        shape = (batch, height - lost, width - lost, layer.out_channels)
+        return self._take(name, level, shape, layer.dtype)
 
     def _cropped(self, skip: Tensor, shape: torch.Size, level: int) -> Tensor:
         """The middle of what the contracting path has seen, where it has seen more."""
@@ -322,21 +385,33 @@ class Engine:
         return x.copy_(image.permute(0, 2, 3, 1))
 
     def _leaving(self, x: Tensor) -> Tensor:
-        """The 1x1 convolution to classes: in float32, so that logits are not rounded."""
+        """The 1x1 convolution to classes: in float32, so that logits are not rounded.
+
+        Always of as many pixels, some of them idle: of fewer, oneDNN would round otherwise.
+        """
         batch, height, width, channels = x.shape
-        logits = torch.empty(batch, len(self.head), height, width)
-        band = self._take("band", 0, (BAND, channels), torch.float32)
+        classes = len(self.head)
+        logits = torch.empty(batch, classes, height, width)
+        band = self._take("band", 0, (1, 1, BAND, channels), torch.float32)
         for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)
             for some, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
-                exact = band[: len(some)].copy_(some)
-                out.copy_(torch.addmm(self.head_bias, self.head, exact.t()))
+                band[0, 0, : len(some)] = some
+                seen = nn.functional.conv2d(band.permute(0, 3, 1, 2), self.head, self.head_bias)
+                out.copy_(seen[0, :, 0, : len(some)])
         return logits
 
     def _take(
         self, name: str, level: int, shape: tuple[int, ...], dtype: torch.dtype | None = None
     ) -> Tensor:
-        return MEMORY.take((name, level), shape, dtype or self.dtype)
+        """What is in "skip" is needed until the expansive path comes by. In "work" and "up" it is
+        when two levels on: even levels share a piece, and odd ones."""
+        piece = level if name == "skip" else level % 2
+        return MEMORY.take((name, piece), shape, dtype or self.dtype)
+
+
+def _nothing() -> None:
+    """No pause."""
 
 
 def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
@@ -352,33 +427,6 @@ def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-# -------------------------------------------------------------------------------------- kept
-
-_engines: "WeakKeyDictionary[UNet, dict[str, tuple[tuple, Engine]]]" = WeakKeyDictionary()
-
-
-def network_of(model: "UNet", precision: str) -> Callable[[Tensor], Tensor]:
-    """What computes the logits, (B, classes, h', w') float32, of (B, channels, h, w) float32; both
-    on the CPU. An engine is prepared once, and again when the weights have changed."""
-    if model.device.type != "cpu" or not has_onednn():
-        return lambda image: _plainly(model, precision, image)
-    kept = _engines.setdefault(model, {})
-    state = _fingerprint(model)
-    if precision not in kept or kept[precision][0] != state:
-        kept[precision] = (state, Engine(model, precision))
-    return kept[precision][1]
-
-
-def _plainly(model: "UNet", precision: str, image: Tensor) -> Tensor:
-    """PyTorch's own way: on a GPU."""
-    device = model.device
-    image = image.to(device, memory_format=torch.channels_last)
-    half = precision != "float32"
-    with torch.autocast(device.type, DTYPES[precision], enabled=half):
-        logits = model(image)
-    return checked_logits(logits.float().cpu(), precision)
-
-
 def checked_logits(logits: Tensor, precision: str) -> Tensor:
     """Raises `PrecisionError` if a value was too large for float16."""
     if precision == "float16" and not torch.isfinite(logits).all():
@@ -387,9 +435,3 @@ def checked_logits(logits: Tensor, precision: str) -> Tensor:
             "precision='bfloat16' or 'float32'."
         )
     return logits
-
-
-def _fingerprint(model: "UNet") -> tuple:
-    """Changes with the weights, also where they are changed behind PyTorch's back (`.data`)."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return tuple((tensor.data_ptr(), float(tensor.detach().float().norm())) for tensor in tensors)

@@ -73,6 +73,10 @@ class PrecisionError(UNetError, ArithmeticError):
     """The values inside a network exceed what the chosen precision can hold."""
 
 
+class CalibrationError(UNetError):
+    """int8 was asked of a network whose values are not known beforehand."""
+
+
 class DatasetError(UNetError, ValueError):
     """A data set cannot be trained on as it stands."""
 

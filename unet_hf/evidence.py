@@ -16,6 +16,7 @@ from .layout import (
     CURVE_NAME,
     EVALUATION_NAME,
     EXPECTED_NAME,
+    INT8_NAME,
     SPEED_NAME,
     TRAINING_NAME,
     WEIGHTS_NAME,
@@ -42,6 +43,7 @@ class Evidence:
     training: dict[str, Any] | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, Any] | None = None
+    int8: dict[str, Any] | None = None
     sample: dict[str, Any] | None = None
     foreign: tuple[str, ...] = ()  # records that are there, but speak of other bytes
 
@@ -59,6 +61,7 @@ class Evidence:
             ("evaluation", EVALUATION_NAME),
             ("training", TRAINING_NAME),
             ("speed", SPEED_NAME),
+            ("int8", INT8_NAME),
             ("sample", EXPECTED_NAME),
         ):
             record = read_record(folder / name)

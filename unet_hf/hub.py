@@ -15,6 +15,7 @@ from .errors import CheckpointNotFoundError, CheckpointUnreachableError, ConfigE
 from .hub_errors import Name, is_offline, unreachable
 from .layout import (
     CONFIG_NAME,
+    INT8_NAME,
     SHIPPED,
     WEIGHTS_NAME,
     is_evidence,
@@ -141,6 +142,8 @@ def _from_hub(
     if (n_bytes := commit.sizes[weights]) is not None:
         fits(config_file, n_bytes)
     commit.fetch(weights)
+    if prefix + INT8_NAME in commit.sizes:  # a prediction may depend on it
+        commit.fetch(prefix + INT8_NAME)
     if evidence:
         for path in commit.sizes:
             if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):

@@ -1,12 +1,22 @@
 """`ImageData`: pixels and what is known about them; and the checks every image goes through."""
 
+import contextlib
 import math
+import re
+import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
-from .errors import ImageTooLargeError, UnsupportedLayoutError
+from .errors import (
+    ImageError,
+    ImageTooLargeError,
+    UnreadableImageError,
+    UnsupportedLayoutError,
+)
 from .pixel_size import PixelSize
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
@@ -97,6 +107,15 @@ def check_page(page: int, pages: int, name: str) -> None:
         )
 
 
+def check_level(level: int, levels: int, name: str) -> None:
+    if not isinstance(level, (int, np.integer)) or not 0 <= level < levels:
+        cure = f"Choose one from 0 to {levels - 1}" if levels > 1 else "Leave the level out"
+        raise UnsupportedLayoutError(
+            f"{name} has no level {level!r}: it has {levels} resolution"
+            f"{'s' if levels > 1 else ''}, counted from 0, the finest. {cure}."
+        )
+
+
 def check_channel(channel: int, channels: int, name: str) -> None:
     if not isinstance(channel, (int, np.integer)) or not 0 <= channel < channels:
         cure = f"Choose one from 0 to {channels - 1}" if channels > 1 else "Leave the channel out"
@@ -117,6 +136,33 @@ def check_size(name: str, height: int, width: int, max_pixels: int, layers: int 
     if height * width * max(layers, 4) > 4 * max_pixels:
         seen = f"{width} x {height} pixels" + (f" in {layers} layers" if layers > 4 else "")
         raise too_large(name, seen, max_pixels)
+
+
+@contextlib.contextmanager
+def named_errors(name: str, max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder raises becomes an `ImageError`."""
+    try:
+        with warnings.catch_warnings():
+            # Of a possible bomb long before max_pixels, of metadata that is not used here.
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        seen = f"{int(count.group()) / 1e6:.0f} million pixels" if count else "beyond bounds"
+        limit = min(max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise too_large(name, seen, limit) from error
+    except MemoryError as error:
+        raise ImageTooLargeError(
+            f"{name} does not fit into this machine's memory. Cut it into parts."
+        ) from error
+    except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise UnreadableImageError(
+            f"{name} cannot be decoded ({reason}): it is damaged, cut off, or of a rare kind. "
+            "Copy it again, or export it as PNG or TIFF."
+        ) from error
 
 
 def checked(image: ImageData, max_pixels: int) -> ImageData:
@@ -140,6 +186,15 @@ def say_pages(image: ImageData) -> ImageData:
         return image
     note = f"page {image.page} of {image.pages} (counted from 0); the others were not looked at"
     return replace(image, notes=(*image.notes, note))
+
+
+def say_level(level: int, levels: int) -> list[str]:
+    """A note, if there is something to say."""
+    if levels == 1:
+        return []
+    if level == 0:
+        return [f"the finest of {levels} resolutions was taken"]
+    return [f"resolution {level} of {levels} (counted from 0, the finest) was taken"]
 
 
 def pick_channel(image: ImageData, channel: int | None) -> ImageData:

@@ -5,11 +5,7 @@ what was found and what was inferred. TIFF goes through tifffile, 16-bit colour 
 imagecodecs (Pillow would cut it to 8 bits), everything else through Pillow.
 """
 
-import contextlib
 import os
-import re
-import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +17,6 @@ from . import tiff
 from .errors import (
     ImageError,
     ImageNotFoundError,
-    ImageTooLargeError,
     UnreadableImageError,
     UnsupportedLayoutError,
 )
@@ -30,17 +25,18 @@ from .image_data import (
     ImageData,
     check_axes,
     check_channel,
+    check_level,
     check_page,
     check_size,
     checked,
     count_pages,
+    named_errors,
     oriented,
     pick_channel,
     say_channel,
     say_pages,
     select_channel,
     select_page,
-    too_large,
 )
 
 ImageSource = str | os.PathLike | np.ndarray | PIL.Image.Image | ImageData
@@ -56,6 +52,7 @@ def read_image(
     page: int = 0,
     axes: str | None = None,
     channel: int | None = None,
+    level: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageData:
     """Reads one image.
@@ -68,6 +65,7 @@ def read_image(
             of C and S for channels, anything else counts as pages.
         channel: Which channel alone, counted from 0 among those that are there without it; None:
             all of them.
+        level: Which resolution of a TIFF that is a pyramid, counted from 0, the finest.
         max_pixels: Images with more are refused before they are decoded; more than 4 channels
             count as more pixels. Pillow has a limit of its own for the formats it reads.
 
@@ -81,13 +79,15 @@ def read_image(
             f"axes={axes!r} is not a word of one letter an axis. Pass e.g. axes='CYX'."
         )
     if isinstance(source, PIL.Image.Image):
-        with _named_errors("PIL image", max_pixels):
+        check_level(level, 1, "PIL image")
+        with named_errors("PIL image", max_pixels):
             image = _from_pil(source, "PIL image", page, max_pixels)
     elif isinstance(source, (str, os.PathLike)):
-        image = _from_file(source, page, axes, channel, max_pixels)
+        image = _from_file(source, page, axes, channel, level, max_pixels)
     elif hasattr(source, "__array__"):
+        check_level(level, 1, "array")
         array = np.asarray(source)
-        image = _from_array(array, "array", "array", page, axes, channel, max_pixels)
+        image = from_array(array, "array", "array", page, axes, channel, max_pixels)
     else:
         raise UnsupportedLayoutError(
             f"{type(source).__name__} is not a kind of image. Pass a file's path, a NumPy array "
@@ -108,6 +108,7 @@ def _from_file(
     page: int,
     axes: str | None,
     channel: int | None,
+    level: int,
     max_pixels: int,
 ) -> ImageData:
     text = os.fsdecode(source)
@@ -132,12 +133,13 @@ def _from_file(
             f"{path.name} cannot be opened: {error.strerror}. Check the path and its permissions."
         ) from error
 
-    with _named_errors(path.name, max_pixels):
+    with named_errors(path.name, max_pixels):
         if head.startswith(tiff.SIGNATURES):
-            return tiff.read_tiff(path, page, axes, max_pixels, channel)
+            return tiff.read_tiff(path, page, axes, max_pixels, channel, level)
+        check_level(level, 1, path.name)
         if head.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")
-            return _from_array(array, path.name, "NPY", page, axes, channel, max_pixels)
+            return from_array(array, path.name, "NPY", page, axes, channel, max_pixels)
         PIL.Image.init()
         formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
         try:
@@ -151,33 +153,6 @@ def _from_file(
             if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
                 return _from_deep_png(image, path, page, max_pixels)
             return _from_pil(image, path.name, page, max_pixels)
-
-
-@contextlib.contextmanager
-def _named_errors(name: str, max_pixels: int) -> Iterator[None]:
-    """Whatever a decoder raises becomes an `ImageError`."""
-    try:
-        with warnings.catch_warnings():
-            # Of a possible bomb long before max_pixels, of metadata that is not used here.
-            warnings.simplefilter("ignore")
-            yield
-    except ImageError:
-        raise
-    except PIL.Image.DecompressionBombError as error:
-        count = re.search(r"\d+", str(error))
-        seen = f"{int(count.group()) / 1e6:.0f} million pixels" if count else "beyond bounds"
-        limit = min(max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or max_pixels))
-        raise too_large(name, seen, limit) from error
-    except MemoryError as error:
-        raise ImageTooLargeError(
-            f"{name} does not fit into this machine's memory. Cut it into parts."
-        ) from error
-    except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise UnreadableImageError(
-            f"{name} cannot be decoded ({reason}): it is damaged, cut off, or of a rare kind. "
-            "Copy it again, or export it as PNG or TIFF."
-        ) from error
 
 
 def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
@@ -248,7 +223,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     return checked(say_pages(data), max_pixels)
 
 
-def _from_array(
+def from_array(
     array: np.ndarray,
     name: str,
     format: str,
@@ -257,6 +232,7 @@ def _from_array(
     channel: int | None,
     max_pixels: int,
 ) -> ImageData:
+    """An array as an image; arguments as of `read_image`. name, format: What is said of it."""
     notes: tuple[str, ...] = ()
     if axes is not None:
         found = axes.upper()

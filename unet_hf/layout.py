@@ -6,6 +6,7 @@
     evaluation.json                 scores on a split
     training.json, metrics.jsonl    every option of the training, and its course
     speed.json                      time and memory on a named machine
+    int8.json                       what integers stand for in int8, and what that costs
     onnx/, openvino/, torch/        exports of these weights
 
 Pictures of the training data are not among it.
@@ -22,10 +23,11 @@ EVALUATION_NAME = "evaluation.json"
 TRAINING_NAME = "training.json"
 CURVE_NAME = "metrics.jsonl"
 SPEED_NAME = "speed.json"
+INT8_NAME = "int8.json"
 SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # What was measured and recorded; each names the bytes it speaks of, see `evidence`.
-RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME)
+RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
 EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")  # the same network for other programs
 MAX_CONFIG_BYTES = 2**20
 SHIPPED = Path(__file__).parent / "checkpoints"

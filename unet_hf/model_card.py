@@ -83,6 +83,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         made_with=made_with,
         curve=_curve(evidence),
         speed=evidence.speed,
+        int8=evidence.int8,
         number=_number,
         words=_words,
     )

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import safetensors.torch
 import torch
 
+from .calibration import fingerprint, record_of, write_record
 from .errors import CheckpointError, UNetError
-from .evidence import Evidence
+from .evidence import Evidence, read_record
 from .hub import find_checkpoint
-from .layout import CARD_NAME, CONFIG_NAME, EXPECTED_NAME, RECORDS, WEIGHTS_NAME
+from .layout import CARD_NAME, CONFIG_NAME, EXPECTED_NAME, INT8_NAME, RECORDS, WEIGHTS_NAME
 from .loading import logger, save_weights
 from .model_card import CardOptions, render_card
 from .origin import Origin
@@ -45,6 +46,7 @@ def save_checkpoint(
             unchanged = origin is not None and _is_unchanged(new, origin.folder)
             if unchanged:
                 _copy_evidence(origin, new)
+            _write_calibration(model, new)
             if sample_image is not None or Evidence.of(new).sample is None:
                 write_sample(model, new, sample_image)
             base = origin.hub_id if origin else None
@@ -88,6 +90,16 @@ def write_card(folder: Path, options: CardOptions, existing: str | None = None) 
     """README.md for the files in `folder`; what people wrote into `existing` stays."""
     card = render_card(folder, options, existing)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
+
+
+def _write_calibration(model: "UNet", new: Path) -> None:
+    """What `model.calibrate` has found, unless the record that was copied says just that."""
+    found = model.calibration
+    if found is None or found.weights != fingerprint(model.state_dict()):
+        return
+    record, copied = record_of(found, new), read_record(new / INT8_NAME)
+    if copied is None or copied.get("values") != record["values"]:
+        write_record(new, record)
 
 
 def _existing_card(folder: Path, origin: Origin | None) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .__main__ import NEEDS_TRAIN, is_optional
+from .configuration import PRECISIONS
 from .errors import UNetError
 from .instances import METHODS
 from .outputs import OF_OBJECTS, OUTPUTS, USUAL
@@ -15,8 +16,8 @@ data set into one that has masks beside its images. What is finished is not comp
 that was stopped goes on when the same command is given again."""
 # Options that belong to one of the two kinds of input, with what they are if not given.
 FILE_OPTIONS = {
-    "page": None, "axes": None, "channel": None, "only": USUAL, "jobs": 1, "device": "auto",
-    "precision": "auto", "tta": False, "large": False,
+    "page": None, "axes": None, "channel": None, "level": 0, "only": USUAL, "jobs": 1,
+    "device": "auto", "precision": "auto", "tta": False, "large": False,
     "alpha": 0.5, "hidden": (), "outline": False, "window": None,
     "classes": None, "method": None, "min_size": None, "exclude_border": None, "pixel_size": None,
 }  # fmt: skip
@@ -122,7 +123,7 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
         group,
         "tile_size",
         "side of what the network sees at once, in pixels; less needs less memory (default: the "
-        "checkpoint's)",
+        "checkpoint's; of images by windows, what 400 MB allow)",
         type=int,
         metavar="N",
     )
@@ -148,7 +149,9 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "page", text, type=_page, metavar="all|N", **left_out)
     _add(group, "axes", "what the axes of TIFF and NPY files are, e.g. CYX", **left_out)
     text = "one channel of those with several, counted from 0, as a gray image (default: all)"
-    _add(group, "channel", text, type=_channel, metavar="K", **left_out)
+    _add(group, "channel", text, type=_number, metavar="K", **left_out)
+    text = "one resolution of pyramids (TIFF, OME-Zarr), counted from 0, the finest (default: 0)"
+    _add(group, "level", text, type=_number, metavar="L", **left_out)
     text = f"what is written, with commas between (default: {','.join(USUAL)})"
     _add(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS), **left_out)
     text = "strength of the overlay's colours, 0 to 1 (default: 0.5)"
@@ -175,8 +178,7 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     text = "default: a GPU if there is one"
     _add(group, "device", text, choices=("auto", "cpu", "cuda"), **left_out)
     text = "of the network's arithmetic (default: what the device is fast in)"
-    choices = ("auto", "float32", "bfloat16", "float16")
-    _add(group, "precision", text, choices=choices, **left_out)
+    _add(group, "precision", text, choices=PRECISIONS, **left_out)
     text = "the mean over all eight turns and flips of each image: eight times as slow"
     _add(group, "tta", text, action="store_true", **left_out)
 
@@ -224,7 +226,7 @@ def _page(text: str) -> int | None:
     return int(text)
 
 
-def _channel(text: str) -> int:
+def _number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
     return int(text)

@@ -4,23 +4,27 @@ import os
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
 import torch
 
+from .areas import Counted
 from .configuration import checked_threshold, checked_tile_size
-from .engine import checked_precision, network_of
+from .engine import checked_precision
 from .errors import PrecisionError
 from .image_data import ImageData
 from .images import ImageSource, read_image
 from .outputs import USUAL, write_outputs
 from .overlay import Look, color_table, draw_overlay, to_display
 from .preprocessing import PreparedImage
+from .reporting import Reporter
+from .runtime import network_of
 from .tiling import Tile, mirrored
-from .views import Show, in_eight_views, in_one_view
+from .views import Show, views_of
 
 if TYPE_CHECKING:
     from .objects import Objects
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Counted):
     """A prediction, of the image's own height, width and orientation.
 
     mask: (H, W) uint8, the class id of every pixel.
@@ -60,13 +64,11 @@ class Segmentation:
         threshold = checked_threshold(threshold, len(self.id2label))
         return replace(self, mask=decide(self.probabilities, threshold), threshold=threshold)
 
-    def areas(self) -> dict[str, dict[str, float]]:
-        """Pixels and share (0 to 1) of each class, by name; absent classes count 0."""
+    @property
+    def pixels(self) -> dict[int, int]:
+        """Number of pixels of each class id."""
         counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
-        return {
-            name: {"pixels": int(counts[index]), "share": float(counts[index] / self.mask.size)}
-            for index, name in self.id2label.items()
-        }
+        return dict(enumerate(counts.tolist()))
 
     def objects(
         self,
@@ -139,21 +141,6 @@ class Segmentation:
         image.putpalette(color_table(self.colors).ravel().tolist())
         return image
 
-    def summary(self) -> dict[str, Any]:
-        """Everything but the pixels, as JSON."""
-        return {
-            "size": [self.mask.shape[1], self.mask.shape[0]],
-            "classes": {str(key): name for key, name in self.id2label.items()},
-            "areas": self.areas(),
-            "threshold": self.threshold,
-            "seconds": round(self.seconds, 4),
-            "device": self.device,
-            "precision": self.precision,
-            "tiles": self.tiles,
-            "notes": list(self.notes),
-            "image": self.image.summary(),
-        }
-
     def save(
         self,
         folder: str | os.PathLike,
@@ -224,6 +211,7 @@ def segment(
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
     chosen = checked_precision(precision, model.device)
+    network_of(model, chosen)  # is ready, or tells what is missing before anything is read
     image = read_image(source, page=page, axes=axes, channel=channel)
     started = time.perf_counter()
 
@@ -232,7 +220,7 @@ def segment(
     notes = (*image.notes, *prepared.notes)
     was_training = model.training
     model.eval()
-    show = in_eight_views if tta else in_one_view
+    show = views_of(tta, model.device, tile_size)
     try:
         predicted = _predict(model, prepared, tiles, threshold, chosen, show, progress)
     except PrecisionError:
@@ -275,8 +263,9 @@ def _predict(
     probabilities = np.empty((model.config["num_classes"], height, width), np.float32)
     mask = np.empty((height, width), np.uint8)
     uncertainty = None
-    network = network_of(model, precision)
-    for done, tile in enumerate(tiles, start=1):
+    report = Reporter(progress, len(tiles))
+    network = partial(network_of(model, precision), pause=report.pause)
+    for tile in tiles:
         top, bottom, left, right = tile.window
         window = prepared.window(mirrored(top, bottom, height), mirrored(left, right, width))
         predicted, spread = show(network, window)
@@ -290,6 +279,5 @@ def _predict(
             if uncertainty is None:
                 uncertainty = np.empty((height, width), np.float32)
             uncertainty[tile.rows, tile.columns] = spread[rows, columns]
-        if progress is not None:
-            progress(done, len(tiles))
+        report.step()
     return probabilities, mask, uncertainty

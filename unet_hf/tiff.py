@@ -1,13 +1,12 @@
 """TIFF of any kind, through tifffile: one page of it, upright, as gray or RGB or channels.
 
-tifffile and its codecs trust what a file says of itself. What a damaged or hostile file could
-do with that (a crash, an endless loop, all of the memory) is looked for first.
+The codecs of tifffile trust what a file says of itself. What a damaged or hostile file could do
+with that (a crash, all of the memory) is looked for first.
 """
 
 import contextlib
 import io
 import math
-import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import PIL.Image
 
-from .errors import UnreadableImageError, UnsupportedLayoutError
+from .errors import UnsupportedLayoutError
 from .image_data import (
     ORIENTATION,
     ImageData,
-    check_axes,
-    check_channel,
-    check_page,
     check_size,
     checked,
     count_pages,
@@ -31,7 +27,7 @@ from .image_data import (
     select_channel,
     select_page,
 )
-from .pixel_size import read_pixel_size
+from .tiff_pages import TiffPlace, find_page, is_gray
 
 if TYPE_CHECKING:
     import tifffile
@@ -45,125 +41,53 @@ SELF_SIZED_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 
 
 def read_tiff(
-    path: Path, page: int, axes: str | None, max_pixels: int, channel: int | None = None
+    path: Path,
+    page: int,
+    axes: str | None,
+    max_pixels: int,
+    channel: int | None = None,
+    level: int = 0,
 ) -> ImageData:
     """See `read_image`. A channel that lies apart from the others is read alone; of one that is
     interleaved with them, or part of a colour, nothing is picked here."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        notes = [] if _ends_well(tiff) else ["the list of pages breaks off: the file may be cut"]
-        places = _places(tiff, axes)
-        if not places:
-            raise UnreadableImageError(f"{path.name} is a TIFF without a picture. Export it again.")
-        check_page(page, len(places), path.name)
-        series, number = places[page]
-
-        found = axes.upper() if axes else series.axes
-        if series.kind == "generic" and (tiff.is_shaped or tiff.is_imagej or tiff.is_ome):
-            notes.append("the description of the axes does not fit the file: it was not used")
-        if found.startswith("Q") and axes is None:
-            notes.append(f"axes {found!r} are not named in the file: Q read as pages")
-        check_axes(found, series.shape, path.name)
-        shape = dict(zip(found, series.shape, strict=True))
-        channels = max(shape.get("C", 1), shape.get("S", 1))
-        alone = channel is not None and channels > 1 and _lies_apart(series, found)
+        place = find_page(tiff, path.name, page, axes, channel, level)
+        shape = place.shape
         # What lies in one directory of the file is decoded together.
-        layers = math.prod(series.keyframe.shape) // (shape["Y"] * shape["X"])
-        layers = layers if alone else max(layers, channels)
+        layers = math.prod(place.series.keyframe.shape) // (shape["Y"] * shape["X"])
+        layers = layers if place.channel is not None else max(layers, place.channels)
         check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
-        if alone:
-            check_channel(channel, channels, path.name)
 
-        picked = channel if alone else None
-        array, page_axes, directory = _read_page(series, found, number, picked, max_pixels)
+        array, page_axes, directory = _read_page(place, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
-        pixels, converted = _plain_colors(pixels, directory, path.name)
-        notes += converted
-        pixel_size, doubts = read_pixel_size(tiff, directory, tiff.series.index(series))
-        notes += doubts
+        pixels, converted = plain_colors(pixels, directory, path.name)
+        pixel_size, doubts = place.pixel_size(tiff, directory)
+        notes = [*place.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
             pixels = oriented(pixels, orientation)
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
-        is_rgb = pixels.shape[2] == 3 and "C" not in found and not _is_gray(directory)
-    image = ImageData(
-        pixels, path.name, "TIFF", found, page, len(places), tuple(notes), pixel_size, is_rgb=is_rgb
-    )
-    image = say_pages(image)
-    return checked(say_channel(image, channel, channels) if alone else image, max_pixels)
+        is_rgb = pixels.shape[2] == 3 and "C" not in place.axes and not is_gray(directory)
+    image = say_pages(
+        ImageData(
+            pixels, path.name, "TIFF", place.axes, page, place.pages, tuple(notes), pixel_size,
+            is_rgb=is_rgb,
+        )
+    )  # fmt: skip
+    if place.channel is not None:
+        image = say_channel(image, place.channel, place.channels)
+    return checked(image, max_pixels)
 
 
-def count_tiff_pages(path: Path, axes: str | None) -> int:
-    """How many pages `read_tiff` finds; 1 where the list of pages breaks off."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        return len(_places(tiff, axes)) if _ends_well(tiff) else 1
-
-
-def _ends_well(tiff: "tifffile.TiffFile") -> bool:
-    """Whether the chain of pages ends inside the file; tifffile follows a circle for ever."""
-    layout, file, seen = tiff.tiff, tiff.filehandle, set()
-    offset = tiff.pages.first.offset if tiff.pages else 0
-    while offset:
-        if offset in seen:
-            raise ValueError("its list of pages runs in a circle")
-        seen.add(offset)
-        file.seek(offset)
-        tags = file.read(layout.tagnosize)
-        if len(tags) < layout.tagnosize:
-            return False
-        file.seek(struct.unpack(layout.tagnoformat, tags)[0] * layout.tagsize, os.SEEK_CUR)
-        following = file.read(layout.offsetsize)
-        if len(following) < layout.offsetsize:
-            return False
-        offset = struct.unpack(layout.offsetformat, following)[0]
-    return True
-
-
-def _places(
-    tiff: "tifffile.TiffFile", axes: str | None
-) -> list[tuple["tifffile.TiffPageSeries", int]]:
-    """Of each page, in order: its series, and its number in there."""
-    places = []
-    for series in tiff.series:
-        count = count_pages(axes or series.axes, series.shape)
-        if count > tiff.filehandle.size:
-            raise ValueError(f"{count} pages in a file of {tiff.filehandle.size} bytes")
-        places += [(series, number) for number in range(count)]
-
-    def directory(place: tuple["tifffile.TiffPageSeries", int]) -> list[int]:
-        series, number = place
-        planes = max(1, count_pages(axes or series.axes, series.shape) // len(series))
-        return np.ravel(series[number // planes].index).tolist()
-
-    if len(tiff.series) > 1 and all(series.kind == "generic" for series in tiff.series):
-        places.sort(key=directory)  # tifffile put those of one size and type together
-    return places
-
-
-def _is_gray(page: "tifffile.TiffPage") -> bool:
-    return getattr(page.photometric, "name", "") in ("MINISBLACK", "MINISWHITE")
-
-
-def _lies_apart(series: "tifffile.TiffPageSeries", axes: str) -> bool:
-    """Whether no pixel of a directory has more than one channel, and none is a colour."""
-    return "C" in axes and series.keyframe.samplesperpixel == 1 and _is_gray(series.keyframe)
-
-
-def _read_page(
-    series: "tifffile.TiffPageSeries",
-    axes: str,
-    page: int,
-    channel: int | None,
-    max_pixels: int,
-) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
+def _read_page(place: TiffPlace, max_pixels: int) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
     """One page, or one channel of it, its axes, and the directory that describes it; no other
     page or channel is decoded."""
+    series, axes, page, channel = place.series, place.axes, place.number, place.channel
     if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
         array, page_axes = select_page(series.asarray(out="memmap"), axes, page)
         if channel is not None:
@@ -197,10 +121,10 @@ def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int
             raise ValueError(f"its pixels end at byte {offset + count} of {file.size}")
         if count and compression in (*SELF_SIZED, LZW):
             file.seek(offset)
-            _check_part(page, index, file.read(count), max_pixels)
+            check_part(page, index, file.read(count), max_pixels)
 
 
-def _check_part(
+def check_part(
     page: "tifffile.TiffPage | tifffile.TiffFrame", index: int, data: bytes, max_pixels: int
 ) -> None:
     """`data`: of the strip or tile of this index."""
@@ -229,7 +153,7 @@ def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
     imagecodecs.tiff_decode(header + codes)
 
 
-def _plain_colors(
+def plain_colors(
     pixels: np.ndarray, page: "tifffile.TiffPage", name: str
 ) -> tuple[np.ndarray, list[str]]:
     """Palette, inverted, CMYK and alpha TIFFs -> plain gray or RGB, and what was done."""

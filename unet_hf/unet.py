@@ -2,7 +2,7 @@
 same-size variant: one class, one code path, two configurations."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +15,7 @@ from .preprocessing import Preprocessing
 from .tiling import TileGeometry, mirrored
 
 if TYPE_CHECKING:
+    from .calibration import Calibration
     from .images import ImageSource
     from .segmentation import Segmentation
 
@@ -82,6 +83,8 @@ class UNet(
         >>> UNet(in_channels=3, num_classes=5)(torch.zeros(1, 3, 100, 130)).shape
         torch.Size([1, 5, 100, 130])
     """
+
+    calibration: "Calibration | None" = None  # for int8
 
     def __init__(
         self,
@@ -289,11 +292,12 @@ class UNet(
                 1e-5 otherwise in windows under 15 pixels of their own resolution, 240 at depth 4.)
             precision: Of the network's arithmetic: "float32", "bfloat16" or "float16". "auto" is
                 the one that the device is fast in, which moves few pixels, see the README; the
-                result says which it was.
+                result says which it was. "int8" is faster still on most CPUs, moves more, and is
+                only chosen by name; the network must be calibrated, see `calibrate`.
             tta: Test-time augmentation: the mean over all eight turns and flips of the image, eight
                 times as slow; the result then has an `uncertainty`.
-            progress: Called as `progress(done, total)` after each tile. What it raises ends
-                the prediction.
+            progress: Called as `progress(done, total)` after each tile, and within one that takes
+                long some times a second. What it raises ends the prediction.
 
         Returns:
             A `Segmentation` of the image's own size and orientation.
@@ -302,6 +306,7 @@ class UNet(
             ImageError: The image cannot be read or does not fit; the message says why.
             ConfigError: `threshold`, `tile_size` or `precision` is not usable.
             PrecisionError: The network's values exceed what float16 can hold.
+            CalibrationError: int8 was asked of a network that is not calibrated for it.
         """
         from .segmentation import segment
 
@@ -317,6 +322,23 @@ class UNet(
             tta=tta,
             progress=progress,
         )
+
+    def calibrate(self, images: "Iterable[ImageSource]") -> None:
+        """Learns from some ten typical images, without labels, what `precision="int8"` needs to
+        know: the range of values in each feature map.
+
+        It is lost when the weights change; `save_pretrained` keeps it.
+
+        Args:
+            images: As `segment` takes them.
+
+        Raises:
+            ImageError: One cannot be read or does not fit; the message says why.
+            CalibrationError: There are none.
+        """
+        from .calibration import calibrate
+
+        self.calibration = calibrate(self, images)
 
 
 def center_crop(features: Tensor, size: tuple[int, int]) -> Tensor:

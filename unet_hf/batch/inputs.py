@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from .. import tiff
 from ..errors import ConfigError, ImageNotFoundError
 from ..image_data import count_pages
 from ..large.windows import is_zarr, open_image
+from ..tiff import SIGNATURES
+from ..tiff_pages import count_tiff_pages
 from .records import RECORDS
 
 # What is taken from a folder; a file that is named is taken whatever its ending.
@@ -92,8 +93,8 @@ def pages_of(path: Path, axes: str | None) -> int:
                 return image.pages
         with path.open("rb") as file:
             head = file.read(8)
-        if head.startswith(tiff.SIGNATURES):
-            return tiff.count_tiff_pages(path, axes)
+        if head.startswith(SIGNATURES):
+            return count_tiff_pages(path, axes)
         if head.startswith(b"\x93NUMPY"):
             shape = np.load(path, allow_pickle=False, mmap_mode="r").shape
             return count_pages(axes, shape) if axes and len(axes) == len(shape) else 1

@@ -1,8 +1,6 @@
 """One image of many: what is to be done with it, and what became of it."""
 
 import errno
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -14,7 +12,9 @@ import torch
 
 from ..configuration import checked_threshold, checked_tile_size
 from ..engine import best_precision, checked_precision
-from ..errors import ConfigError, ImageNotFoundError, UNetError
+from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
+from ..image_data import ImageData
+from ..images import read_image
 from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
 from ..large.windows import is_large, is_zarr
@@ -53,10 +53,11 @@ class BatchOptions:
     model: str
     revision: str | None = None
     threshold: float | None = None
-    tile_size: int | None = None
+    tile_size: int | None = None  # the checkpoint's; by windows, what memory allows
     page: int | None = None  # of every file; None: all pages
     axes: str | None = None
     channel: int | None = None  # of every image; None: all channels
+    level: int = 0  # of files that are pyramids, 0 is the finest resolution
     outputs: tuple[str, ...] = USUAL
     objects: dict[str, Any] = field(default_factory=dict)  # only what differs from the default
     look: Look = field(default_factory=Look)  # of the overlay
@@ -82,16 +83,28 @@ class BatchOptions:
         model = UNet.from_pretrained(self.model, revision=self.revision)
         return model.to("cuda" if on_gpu else "cpu")
 
+    def place(self, page: int) -> dict[str, Any]:
+        """Where in a file to look, as `read_image` and `segment_large` take it."""
+        return {
+            "page": page,
+            "axes": self.axes,
+            "channel": self.channel,
+            "level": self.level,
+        }
+
+    def read(self, path: Path, page: int) -> ImageData:
+        """One image, as a whole. Raises `ImageError`."""
+        return read_image(path, **self.place(page))
+
     def settled(self, model: "UNet") -> "BatchOptions":
         """The same with the model's own values where none were given. Raises `ConfigError`."""
-        threshold, tile_size = self.threshold, self.tile_size
+        threshold = self.threshold
         if threshold is None:
             threshold = model.threshold
         else:
             checked_threshold(threshold, model.config["num_classes"])
-        if tile_size is None:
-            tile_size = model.config["tile_size"]
-        checked_tile_size(tile_size, model.geometry)
+        if self.tile_size is not None:
+            checked_tile_size(self.tile_size, model.geometry)
         checked_outputs(self.outputs)
         check_options(model.id2label, **self.objects)
         self.look.hidden_ids(model.id2label)
@@ -100,14 +113,14 @@ class BatchOptions:
         if self.large:
             checked_large_outputs(self.without_overlay(), self.tta)
         precision = checked_precision(self.precision, model.device)
-        return replace(self, threshold=threshold, tile_size=tile_size, precision=precision)
+        return replace(self, threshold=threshold, precision=precision)
 
     def by_windows(self, path: Path) -> bool:
         """Whether an image is so large that it is segmented by windows; not if outputs are asked
         for that need it as a whole."""
         asked = self.without_overlay()
         able = bool(asked) and asked <= set(LARGE_OUTPUTS)
-        return self.large or is_zarr(path) or (able and is_large(path))
+        return self.large or is_zarr(path) or (able and is_large(path, self.level))
 
     def without_overlay(self) -> set[str]:
         return set(self.outputs) - {"overlay"}
@@ -170,6 +183,7 @@ class Job:
             "precision": options.precision,
             **({"tta": True} if options.tta else {}),
             **({"channel": options.channel} if options.channel is not None else {}),
+            **({"level": options.level} if options.level else {}),
             **options.look.extras(),
             **({"objects": options.objects} if options.objects else {}),
         }
@@ -181,15 +195,6 @@ class Failure:
 
     item: Item
     reason: str  # a sentence that names the file
-
-
-def identify(model: "UNet") -> str:
-    """sha256 of configuration and weights: what decides a prediction, whatever its name."""
-    digest = hashlib.sha256(json.dumps(model.config, sort_keys=True).encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def attempt(
@@ -237,10 +242,8 @@ def _segmented(
             "still there."
         ) from error
     common = {
-        "page": item.page,
-        "axes": options.axes,
-        "channel": options.channel,
         "threshold": options.threshold,
+        "tile_size": options.tile_size,
         # Where it is the device's own choice, another is taken for values that it cannot hold.
         "precision": "auto"
         if options.precision == best_precision(model.device)
@@ -251,29 +254,32 @@ def _segmented(
     base, prefix = job.output / item.name, f"{Path(item.name).name}_"
     objects, left_out = None, []
     if item.large:
-        # The checkpoint's own tile size was chosen for results that are held in memory.
-        tile_size = options.tile_size if options.tile_size != model.config["tile_size"] else None
         result = segment_large(
             model,
             item.file.path,
             base.parent,
             outputs=options.without_overlay(),
             prefix=prefix,
-            tile_size=tile_size,
             resume=not options.overwrite,
+            **options.place(item.page),
             **common,
         )
         written = result.files
         if "overlay" in options.outputs:
             left_out = ["no overlay: the image was segmented by windows"]
     else:
-        result = model.segment(item.file.path, tile_size=options.tile_size, **common)
-        if set(options.outputs) & set(OF_OBJECTS):
-            objects = result.objects(**options.objects)
+        result = model.segment(options.read(item.file.path, item.page), **common)
+        outputs = options.outputs
+        if set(outputs) & set(OF_OBJECTS):
+            try:
+                objects = result.objects(**options.objects)
+            except TooManyObjectsError as error:  # the other outputs are as good as any
+                outputs = [output for output in outputs if output not in OF_OBJECTS]
+                left_out = [f"no objects: {error}"]
         written = result.save(
             base.parent,
             **vars(options.look),
-            only=options.outputs,
+            only=outputs,
             prefix=prefix,
             objects=objects,
         )
@@ -281,6 +287,13 @@ def _segmented(
     # Other pages are looked at in their turn.
     notes = [note for note in result.notes if not note.startswith(f"page {item.page} of ")]
     notes += left_out
+    # A summary's length depends on the seconds it tells, which differ from run to run.
+    files = {
+        path.relative_to(job.output).as_posix(): path.stat().st_size
+        if output != "summary"
+        else None
+        for output, path in written.items()
+    }
     return {
         "name": item.name,
         "file": item.file_name,
@@ -292,13 +305,8 @@ def _segmented(
         "pixels": {label: area["pixels"] for label, area in areas.items()},
         **({} if objects is None else {"objects": objects.counts()}),
         "notes": notes,
-        # A summary's length depends on the seconds it tells, which differ from run to run.
-        "files": {
-            path.relative_to(job.output).as_posix(): path.stat().st_size
-            if output != "summary"
-            else None
-            for output, path in written.items()
-        },
+        "files": files,
+        "left_out": [file for file in item.outputs(options) if file not in files],
     }
 
 

@@ -2,14 +2,11 @@
 
 import contextlib
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
 from ..files import write_text
 
 RECORDS = "segmented.jsonl"
@@ -45,11 +42,16 @@ class Records:
         }
 
     def is_complete(self, name: str, wanted: Record, files: Iterable[str]) -> bool:
-        """Whether these files were finished for just what is wanted, and still are as written."""
+        """Whether these files were finished for just what is wanted, and still are as written.
+
+        Some may have been left out for good, which the image's notes explain.
+        """
         record = self.by_name.get(name, {})
-        sizes = record.get("files", {})
+        sizes, left_out = record.get("files", {}), record.get("left_out", ())
         return all(record.get(key) == value for key, value in wanted.items()) and all(
-            file in sizes and _size(self.folder / file, sizes[file]) for file in files
+            file in sizes and _size(self.folder / file, sizes[file])
+            for file in files
+            if file not in left_out
         )
 
     def plan(self, planned: dict[str, list[str]]) -> None:
@@ -83,31 +85,3 @@ def clear_unfinished(folder: Path) -> None:
     for path in folder.rglob(".*"):
         if UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Refuses a second run that writes to the same folder; the system forgets it with the process.
-
-    Raises:
-        ConfigError: Another process is at it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise ConfigError(
-            f"Another run is writing to {folder}. Wait for its end, or name another output folder."
-        ) from error
-    except OSError:
-        pass  # a file system without locks
-    try:
-        yield
-    finally:
-        os.close(handle)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, UNetError
-from ..files import write_whole
+from ..files import only_writer, write_whole
+from ..identity import identify
 from .inputs import InputFile, find_inputs, pages_of
 from .item import (
     BatchOptions,
@@ -20,11 +21,10 @@ from .item import (
     Job,
     attempt,
     cannot_write,
-    identify,
 )
 from .mask_stack import write_mask_stack
 from .progress import Progress
-from .records import Record, Records, clear_unfinished, only_writer
+from .records import Record, Records, clear_unfinished
 from .workers import in_processes
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ def _run(batch: Batch, model: "UNet", watch: Callable[[Batch], Progress]) -> Non
                     for file in item.outputs(batch.job.options):  # of what was there before
                         _remove(batch.job.output / file)
                 else:
+                    for file in outcome["left_out"]:  # of what was there before
+                        _remove(batch.job.output / file)
                     batch.records.add(outcome)
                     batch.finished += 1
                 progress.step()

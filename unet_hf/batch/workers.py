@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
 from ..errors import UNetError
-from .item import BatchStoppedError, Failure, Item, Job, attempt, identify
+from ..identity import identify
+from .item import BatchStoppedError, Failure, Item, Job, attempt
 from .records import Record
 
 GRACE = 2  # seconds for a process that was told to end

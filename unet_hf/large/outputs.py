@@ -31,7 +31,7 @@ LARGE_OUTPUTS = {
 }
 TILE = 512  # px, of a file's tiles and chunks
 CLASSIC = 2**32 - 2**26  # bytes; what may become larger is written as BigTIFF
-ENCODED = 2**23  # bytes that are compressed at once
+AT_ONCE = 2**23  # bytes that are read, and compressed, at once
 
 
 def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[str]:
@@ -116,7 +116,7 @@ def _write_tiff(
             tile=(TILE, TILE),
             metadata=metadata,
             maxworkers=2,
-            buffersize=ENCODED,
+            buffersize=AT_ONCE,
             **scale,
             **options,
         )
@@ -125,9 +125,10 @@ def _write_tiff(
 def _tiles(plane: Plane) -> Iterator[np.ndarray]:
     """Those at the right and at the bottom are smaller; the writer fills them up."""
     for layer in range(plane.shape[0]):
-        for band in plane.bands(layer, TILE):
-            for left in range(0, band.shape[1], TILE):
-                yield band[:, left : left + TILE]
+        for rows, columns in plane.blocks(TILE, AT_ONCE):
+            block = plane.read(layer, rows, columns)
+            for left in range(0, block.shape[1], TILE):
+                yield block[:, left : left + TILE]
 
 
 def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | None) -> None:
@@ -147,6 +148,6 @@ def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | N
     if size:
         array.attrs["pixel_size"] = [size.x, size.y, size.unit]
     for layer in range(plane.shape[0]):
-        for number, band in enumerate(plane.bands(layer, TILE)):
-            rows = slice(number * TILE, number * TILE + len(band))
-            array[(rows,) if flat else (layer, rows)] = band
+        for rows, columns in plane.blocks(TILE, AT_ONCE):
+            place = (rows, columns) if flat else (layer, rows, columns)
+            array[place] = plane.read(layer, rows, columns)

@@ -1,18 +1,20 @@
 """The tiles of a large image, one after the other: read, predicted, written, and noted down."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine import network_of
 from ..errors import ImageError, PrecisionError
 from ..preprocessing import BAND_PIXELS, PreparedImage
+from ..reporting import Reporter
+from ..runtime import network_of
 from ..segmentation import decide
 from ..tiling import mirrored
-from ..views import in_eight_views, in_one_view
+from ..views import Network, views_of
 from .unfinished import Plane, Unfinished
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Prediction:
         }
         self.notes: list[str] = []
         self._network = network_of(model, job["precision"])
-        self._show = in_eight_views if job["tta"] else in_one_view
+        self._show = views_of(job["tta"], model.device, job["tile_size"])
         self._blank: tuple[Any, Seen] | None = None
 
     def count(self, num_classes: int) -> dict[int, int]:
@@ -82,15 +84,16 @@ class Prediction:
         self._take_up(resume)
         finished = self.unfinished.finished
         todo = [number for number in range(len(self.tiles)) if number not in finished]
+        report = Reporter(progress, len(self.tiles), len(self.tiles) - len(todo))
+        network = partial(self._network, pause=report.pause)
         was_training = self.model.training
         self.model.eval()
         try:
             # One after the other. Reading ahead and writing behind in threads of their own was
             # tried: on two cores, which the network keeps busy, it gained nothing.
-            for done, number in enumerate(todo, start=len(self.tiles) - len(todo) + 1):
-                self._write(number, self._seen(self._window(number)))
-                if progress is not None:
-                    progress(done, len(self.tiles))
+            for number in todo:
+                self._write(number, self._seen(self._window(number), network))
+                report.step()
         finally:
             self.model.train(was_training)
 
@@ -100,15 +103,15 @@ class Prediction:
         rows, columns = mirrored(top, bottom, image.height), mirrored(left, right, image.width)
         return self.prepared.window(rows, columns)
 
-    def _seen(self, window: Tensor) -> Seen:
+    def _seen(self, window: Tensor, network: Network) -> Seen:
         """A window that is all one colour, as the ground of slides is, looks like the last one of
         that size and colour: the same input has the same output."""
         color = window[:, 0, 0]
         if not torch.equal(window, color[:, None, None].expand_as(window)):
-            return self._show(self._network, window)
+            return self._show(network, window)
         key = (window.shape, tuple(color.tolist()))
         if self._blank is None or self._blank[0] != key:
-            self._blank = (key, self._show(self._network, window))
+            self._blank = (key, self._show(network, window))
         return self._blank[1]
 
     def _write(self, number: int, seen: Seen) -> None:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..batch.records import only_writer
+from ..areas import Counted
 from ..configuration import checked_threshold, checked_tile_size
-from ..engine import checked_precision
+from ..engine import MEMORY, checked_precision
+from ..files import only_writer
+from ..identity import identify
 from ..image_data import ImageData
 from ..images import ImageSource
 from ..preprocessing import BAND_PIXELS
 from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
 from .prediction import predicted
-from .tile_size import tile_size_for
+from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
 from .unfinished import Unfinished
 from .windows import open_image
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LargeSegmentation:
+class LargeSegmentation(Counted):
     """A prediction that lies in files."""
 
     files: dict[str, Path]  # by the names in `outputs`
@@ -42,29 +44,6 @@ class LargeSegmentation:
     device: str = "cpu"
     precision: str = "float32"
 
-    def areas(self) -> dict[str, dict[str, float]]:
-        """As `Segmentation.areas`."""
-        total = self.image.height * self.image.width
-        return {
-            name: {"pixels": self.pixels[index], "share": self.pixels[index] / total}
-            for index, name in self.id2label.items()
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """As `Segmentation.summary`."""
-        return {
-            "size": [self.image.width, self.image.height],
-            "classes": {str(key): name for key, name in self.id2label.items()},
-            "areas": self.areas(),
-            "threshold": self.threshold,
-            "seconds": round(self.seconds, 4),
-            "device": self.device,
-            "precision": self.precision,
-            "tiles": self.tiles,
-            "notes": list(self.notes),
-            "image": self.image.summary(),
-        }
-
 
 def segment_large(
     model: "UNet",
@@ -76,6 +55,7 @@ def segment_large(
     page: int = 0,
     axes: str | None = None,
     channel: int | None = None,
+    level: int = 0,
     threshold: float | None = None,
     tile_size: int | None = None,
     precision: str = "auto",
@@ -99,7 +79,9 @@ def segment_large(
             known.
         prefix: What the files' names begin with.
         page, axes, channel, threshold, precision, tta: As for `UNet.segment`.
-        tile_size: By default what 300 MB allow, see `tile_size_for`; never the checkpoint's.
+        level: Which resolution of a pyramid (TIFF, OME-Zarr), counted from 0, the finest.
+        tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. Of
+            wide networks larger tiles are faster, and need more; a note says how much.
         progress: Called as `progress(done, total)` after each tile. What it raises ends the
             prediction.
         resume: Goes on where a run that was killed or ended left off, of the same image, model,
@@ -111,8 +93,6 @@ def segment_large(
         ConfigError: Another run is writing the same outputs.
         OSError: The outputs cannot be written.
     """
-    from ..batch.item import identify  # which itself imports this, for files among others
-
     names = checked_large_outputs(outputs, tta)
     num_classes = model.config["num_classes"]
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
@@ -122,18 +102,18 @@ def segment_large(
     ways = [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
     started = time.perf_counter()
 
-    with open_image(source, page=page, axes=axes, channel=channel) as image:
+    with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
         prepared = model.preprocessing.prepare(image)
         of = {
             "input": fingerprint(source, image),
             "model": identify(model),
-            "options": [page, axes, channel, threshold],
+            "options": [page, axes, channel, level, threshold],
             "planes": planes_of(names),
             "tta": tta,
             "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
         }
         jobs = [
-            of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way)}
+            of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way, tta=tta)}
             for way in ways
         ]
         place = Path(folder) / f"{prefix}unfinished"
@@ -147,6 +127,8 @@ def segment_large(
             notes = [*image.notes, *prepared.notes, *prediction.notes]
             if job["precision"] != chosen:
                 notes.append(f"{chosen} cannot hold this network's values: float32 was taken")
+            if tile_size is None and len(prediction.tiles) > 1:
+                notes += _on_tiles(model, job["precision"], job["tile_size"], tta)
             result = LargeSegmentation(
                 files={name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names},
                 pixels=prediction.count(num_classes),
@@ -160,9 +142,22 @@ def segment_large(
                 device=str(model.device),
                 precision=job["precision"],
             )
+            MEMORY.release()  # the tiles are done: what is written has room
             write_large_outputs(result, prediction, model.config["colors"])
             unfinished.remove()
     return result
+
+
+def _on_tiles(model: "UNet", precision: str, side: int, tta: bool) -> list[str]:
+    """Where tiles had to be small, what larger ones would bring."""
+    times, larger = waste(model.geometry, side), 2 * side
+    if times <= WASTEFUL:
+        return []
+    needed = megabytes_for(model, precision, larger, tta=tta)
+    return [
+        f"tiles of {side} px compute {times:.1f} times the pixels that they keep; with tile_size="
+        f"{larger} it is {waste(model.geometry, larger):.1f} times, in {needed:.0f} MB"
+    ]
 
 
 def fingerprint(source: ImageSource | Any, image: ImageData) -> str:

@@ -4,102 +4,83 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import tiff
-from ..errors import UnreadableImageError
 from ..image_data import (
     ORIENTATION,
     ImageData,
-    check_axes,
     check_channel,
-    check_page,
     checked,
     count_pages,
+    named_errors,
     say_channel,
     say_pages,
     select_channel,
     select_page,
 )
-from ..images import _named_errors
-from ..pixel_size import read_pixel_size
+from ..tiff import check_part, plain_colors
+from ..tiff_pages import TiffPlace, find_page, is_gray
 
 if TYPE_CHECKING:
     import tifffile
 
 NO_LIMIT = 2**62  # pixels
-DECODED = 2**25  # bytes of tiles or strips that are kept: the next window shares some
+DECODED = 2**24  # bytes of tiles or strips that are kept: the next window shares some
 
 
 @contextmanager
 def open_tiff(
-    path: Path, page: int, axes: str | None, channel: int | None
+    path: Path, page: int, axes: str | None, channel: int | None, level: int = 0
 ) -> Iterator[ImageData | None]:
     """An image as `read_tiff` gives it, but its `pixels` are a `TiffPixels`; None of a kind that
     has to be read as a whole."""
     import tifffile
 
-    with _named_errors(path.name, NO_LIMIT):
+    with named_errors(path.name, NO_LIMIT):
         file = tifffile.TiffFile(path)
     with file:
-        with _named_errors(path.name, NO_LIMIT):
-            image = _described(file, path.name, page, axes, channel)
-        yield image
+        with named_errors(path.name, NO_LIMIT):
+            place = find_page(file, path.name, page, axes, channel, level)
+            image = _described(file, path.name, page, place, channel)
+        yield None if image is None else replace(image, axes_given=axes is not None)
 
 
-def most_pixels(path: Path) -> int:
-    """Of a page of the file."""
+def most_pixels(path: Path, level: int = 0) -> int:
+    """Of a page of the file, at this level of pyramids; 0 where none has it."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        pages = [series.keyframe for series in file.series]
+        found = [series.levels[level] for series in file.series if level < len(series.levels)]
+        pages = [series.keyframe for series in found]
         return max((page.imagelength * page.imagewidth for page in pages), default=0)
 
 
 def _described(
-    file: "tifffile.TiffFile", name: str, page: int, axes: str | None, channel: int | None
+    file: "tifffile.TiffFile", name: str, page: int, place: TiffPlace, channel: int | None
 ) -> ImageData | None:
-    notes = [] if tiff._ends_well(file) else ["the list of pages breaks off: the file may be cut"]
-    places = tiff._places(file, axes)
-    if not places:
-        raise UnreadableImageError(f"{name} is a TIFF without a picture. Export it again.")
-    check_page(page, len(places), name)
-    series, number = places[page]
-
-    found = axes.upper() if axes else series.axes
-    if series.kind == "generic" and (file.is_shaped or file.is_imagej or file.is_ome):
-        notes.append("the description of the axes does not fit the file: it was not used")
-    if found.startswith("Q") and axes is None:
-        notes.append(f"axes {found!r} are not named in the file: Q read as pages")
-    check_axes(found, series.shape, name)
-    shape = dict(zip(found, series.shape, strict=True))
-    channels = max(shape.get("C", 1), shape.get("S", 1))
-    alone = channel is not None and channels > 1 and tiff._lies_apart(series, found)
-    if alone:
-        check_channel(channel, channels, name)
-
-    planes = _planes(series, found, number, channel if alone else None)
+    planes = _planes(place)
     directory = planes.directory if planes else None
     if directory is None or directory.tags.valueof(ORIENTATION) in range(2, 9):
         return None
     pixels = TiffPixels(planes, directory, name)
-    notes += pixels.notes
-    is_rgb = pixels.shape[2] == 3 and "C" not in found and not tiff._is_gray(directory)
+    is_rgb = pixels.shape[2] == 3 and "C" not in place.axes and not is_gray(directory)
+    alone, channels = place.channel is not None, place.channels
     if channel is not None and not alone:
         check_channel(channel, pixels.shape[2], name)
         if pixels.shape[2] > 1:
             alone, channels = True, pixels.shape[2]
             pixels.pick(channel)
-    pixel_size, doubts = read_pixel_size(file, directory, file.series.index(series))
+    pixel_size, doubts = place.pixel_size(file, directory)
+    notes = (*place.notes, *pixels.notes, *doubts)
     image = say_pages(
         ImageData(
-            pixels, name, "TIFF", found, page, len(places), (*notes, *doubts), pixel_size,
-            is_rgb=is_rgb, axes_given=axes is not None,
+            pixels, name, "TIFF", place.axes, page, place.pages, notes, pixel_size, is_rgb=is_rgb
         )
-    )  # fmt: skip
+    )
     return checked(say_channel(image, channel, channels) if alone else image, NO_LIMIT)
 
 
@@ -133,41 +114,38 @@ class TiffPixels:
         order = [axes.index(axis) for axis in "YXSC" if axis in axes]
         size = rows.stop - rows.start, columns.stop - columns.start
         pixels = np.transpose(array, order).reshape(*size, -1)
-        return tiff._plain_colors(pixels, self._directory, self._name)
+        return plain_colors(pixels, self._directory, self._name)
 
 
-def _planes(
-    series: "tifffile.TiffPageSeries", axes: str, page: int, channel: int | None
-) -> "MappedPlanes | DecodedPlanes | None":
+def _planes(place: TiffPlace) -> "MappedPlanes | DecodedPlanes | None":
     """What a page consists of; None where it is stored in a way that has no windows."""
+    series = place.series
     if series.transform is not None:
         return None
     if series.dataoffset is not None:
-        mappable = series.keyframe.is_memmappable
-        return MappedPlanes(series, axes, page, channel) if mappable else None
-    inner = axes[series.ndim - series.keyframe.ndim :]
+        return MappedPlanes(place) if series.keyframe.is_memmappable else None
+    inner = place.axes[series.ndim - series.keyframe.ndim :]
     own = series.keyframe.axes
     in_place = all(axis in inner and inner.index(axis) == own.index(axis) for axis in "YX")
     flat = series.keyframe.imagedepth == 1
-    return DecodedPlanes(series, axes, page, channel) if in_place and flat else None
+    return DecodedPlanes(place) if in_place and flat else None
 
 
 class MappedPlanes:
     """Pages in one uncompressed piece."""
 
-    def __init__(
-        self, series: "tifffile.TiffPageSeries", axes: str, page: int, channel: int | None
-    ) -> None:
-        self._series, self._axes, self._page, self._channel = series, axes, page, channel
-        self.directory = series.keyframe
-        self.size = tuple(series.shape[axes.index(axis)] for axis in "YX")
+    def __init__(self, place: TiffPlace) -> None:
+        self._place = place
+        self.directory = place.series.keyframe
+        self.size = (place.shape["Y"], place.shape["X"])
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, str]:
         """A window and its axes."""
+        place = self._place
         # Mapped anew each time: what was read stays in memory as long as its mapping.
-        array, axes = select_page(self._series.asarray(out="memmap"), self._axes, self._page)
-        if self._channel is not None:
-            array, axes = select_channel(array, axes, self._channel)
+        array, axes = select_page(place.series.asarray(out="memmap"), place.axes, place.number)
+        if place.channel is not None:
+            array, axes = select_channel(array, axes, place.channel)
         window = array[tuple({"Y": rows, "X": columns}.get(axis, slice(None)) for axis in axes)]
         return np.array(window, window.dtype.newbyteorder("=")), axes
 
@@ -175,9 +153,8 @@ class MappedPlanes:
 class DecodedPlanes:
     """Pages in tiles or strips, compressed or not, one directory or several to a page."""
 
-    def __init__(
-        self, series: "tifffile.TiffPageSeries", axes: str, page: int, channel: int | None
-    ) -> None:
+    def __init__(self, place: TiffPlace) -> None:
+        series, axes, page, channel = place.series, place.axes, place.number, place.channel
         split = series.ndim - series.keyframe.ndim
         stored, self._inner = axes[:split], axes[split:]
         inner_pages = count_pages(self._inner, series.shape[split:])
@@ -259,7 +236,7 @@ class DecodedPlanes:
                 raise ValueError(f"its pixels end at byte {offset + count} of {file.size}")
             file.seek(offset)
             data = file.read(count)
-            tiff._check_part(frame, index, data, NO_LIMIT)
+            check_part(frame, index, data, NO_LIMIT)
             options = {}
             if keyframe.compression in (6, 7, 34892, 33007):  # JPEG, see `TiffPage.segments`
                 options = {"jpegtables": frame.jpegtables, "jpegheader": keyframe.jpegheader}

@@ -53,6 +53,24 @@ class Plane:
             count, offset = min(height, bottom - top) * width, self._offset(layer, top, 0)
             yield np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
 
+    def blocks(self, side: int, nbytes: int) -> Iterator[tuple[slice, slice]]:
+        """Rows and columns of pieces of a layer, band by band from top to bottom, each `side`
+        high and a multiple of `side` wide; of at most so many bytes, if `side` squared allows."""
+        _, height, width = self.shape
+        across = max(1, nbytes // (side * side * self.dtype.itemsize)) * side
+        for top in range(0, height, side):
+            for left in range(0, width, across):
+                yield slice(top, min(top + side, height)), slice(left, min(left + across, width))
+
+    def read(self, layer: int, rows: slice, columns: slice) -> np.ndarray:
+        """(h, w) of one layer."""
+        block = np.empty((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        with self.path.open("rb", buffering=0) as file:
+            for row, line in enumerate(block, start=rows.start):
+                file.seek(self._offset(layer, row, columns.start))
+                file.readinto(line)
+        return block
+
     def _offset(self, layer: int, row: int, column: int) -> int:
         _, height, width = self.shape
         return ((layer * height + row) * width + column) * self.dtype.itemsize

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..image_data import ImageData
-from ..images import ImageSource, _from_array, _named_errors, read_image
+from ..image_data import ImageData, check_level, named_errors
+from ..images import ImageSource, from_array, read_image
 from ..tiff import SIGNATURES
 from .tiff_windows import most_pixels, open_tiff
 from .zarr_windows import is_zarr, open_zarr
@@ -53,7 +53,7 @@ class LazyPixels:
         return self._window(*box)[np.ix_(rows - box[0].start, columns - box[1].start)]
 
     def _window(self, rows: slice, columns: slice) -> np.ndarray:
-        with _named_errors(self._name, NO_LIMIT):
+        with named_errors(self._name, NO_LIMIT):
             return self._read(rows, columns)
 
 
@@ -64,15 +64,15 @@ def open_image(
     page: int = 0,
     axes: str | None = None,
     channel: int | None = None,
+    level: int = 0,
 ) -> Iterator[ImageData]:
     """An image whose pixels are read by windows, until the `with` block ends.
 
     By windows are read: TIFF of any kind (mapped where it is uncompressed, else the tiles or
-    strips that a window touches; the full resolution of a pyramid), NPY, zarr arrays and OME-Zarr,
-    and arrays: NumPy's, mapped or not, and zarr's. Anything else is read as a whole, and a note
-    says so.
+    strips that a window touches), NPY, zarr arrays and OME-Zarr, and arrays: NumPy's, mapped or
+    not, and zarr's. Anything else is read as a whole, and a note says so.
 
-    Args: as `read_image`, without its limit.
+    Args: as `read_image`, without its limit; `level` also of OME-Zarr.
 
     Raises:
         ImageError, as `read_image`; a part that cannot be decoded shows when it is its turn.
@@ -81,27 +81,29 @@ def open_image(
     if isinstance(source, (str, os.PathLike)):
         path = Path(os.fsdecode(source))
         if is_zarr(path):
-            with _named_errors(path.name, NO_LIMIT):
-                found = open_zarr(path, axes)
+            with named_errors(path.name, NO_LIMIT):
+                found = open_zarr(path, axes, level)
             image = of_array(lambda: found.array, path.name, "zarr", page, found.axes, channel)
             image = replace(image, pixel_size=found.pixel_size, axes_given=axes is not None)
             yield replace(image, notes=(*found.notes, *image.notes))
             return
         head = head_of(path)
         if head.startswith(SIGNATURES):
-            with open_tiff(path, page, axes, channel) as image:
+            with open_tiff(path, page, axes, channel, level) as image:
                 if image is not None:
                     read = image.pixels
                     shape, dtype = read.shape, read.dtype
                     yield replace(image, pixels=LazyPixels(shape, dtype, read, path.name))
                     return
         elif head.startswith(b"\x93NUMPY"):
+            check_level(level, 1, path.name)
             yield of_array(mapped(path), path.name, "NPY", page, axes, channel)
             return
     elif all(hasattr(source, name) for name in ("shape", "dtype", "ndim", "__getitem__")):
+        check_level(level, 1, "array")
         yield of_array(lambda: source, "array", "array", page, axes, channel)
         return
-    image = read_image(source, page=page, axes=axes, channel=channel)
+    image = read_image(source, page=page, axes=axes, channel=channel, level=level)
     note = f"{image.format} images have no windows: it was read as a whole"
     yield replace(image, notes=(*image.notes, note))
 
@@ -116,12 +118,12 @@ def of_array(
 ) -> ImageData:
     """Windows of an array. opened: gives the array; called for each window anew, for what was
     read of a mapped file stays in memory as long as its mapping."""
-    with _named_errors(name, NO_LIMIT):
+    with named_errors(name, NO_LIMIT):
         array = opened()
         native = np.dtype(array.dtype).newbyteorder("=")
         # What `read_image` would say of an array like this one, which has no pixels.
         stand_in = np.broadcast_to(np.zeros((), native), array.shape)
-        image = _from_array(stand_in, name, format, page, axes, channel, NO_LIMIT)
+        image = from_array(stand_in, name, format, page, axes, channel, NO_LIMIT)
     letters = image.axes
     others = [size for axis, size in zip(letters, array.shape, strict=True) if axis not in "YXSC"]
     numbers = list(map(int, np.unravel_index(page, others)))
@@ -141,14 +143,14 @@ def of_array(
     return replace(image, pixels=pixels, axes_given=axes is not None)
 
 
-def is_large(path: Path) -> bool:
+def is_large(path: Path, level: int = 0) -> bool:
     """Whether a TIFF or NPY file has images of more than `LARGE` pixels, from its head; False if
-    that cannot be told."""
+    that cannot be told. level: Of a pyramid."""
     with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise anything
         warnings.simplefilter("ignore")
         head = head_of(path)
         if head.startswith(SIGNATURES):
-            return most_pixels(path) > LARGE
+            return most_pixels(path, level) > LARGE
         if head.startswith(b"\x93NUMPY"):
             return mapped(path)().size > LARGE
     return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, UnsupportedLayoutError
+from ..image_data import check_level, say_level
 from ..pixel_size import MICROMETERS, UNITS, PixelSize
 
 MARKS = ("zarr.json", ".zarray", ".zgroup")  # one of these makes a folder zarr's
@@ -36,16 +37,19 @@ def check_zarr() -> None:
         ) from error
 
 
-def open_zarr(path: Path, axes: str | None) -> ZarrImage:
-    """The array itself, or the first and finest of an OME-Zarr image (NGFF 0.4 and 0.5).
+def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
+    """The array itself, or one of an OME-Zarr image (NGFF 0.4 and 0.5): of its resolutions the
+    one of this number, 0 is the finest.
 
     Raises:
-        UnsupportedLayoutError: A group that does not say which of its arrays is the image.
+        UnsupportedLayoutError: A group that does not say which of its arrays is the image, or an
+            image without this level.
     """
     import zarr
 
     found = zarr.open(str(path), mode="r")
     if not isinstance(found, zarr.Group):
+        check_level(level, 1, path.name)
         return ZarrImage(found, axes)
     attributes = dict(found.attrs)
     images = attributes.get("ome", attributes).get("multiscales") or []
@@ -59,14 +63,14 @@ def open_zarr(path: Path, axes: str | None) -> ZarrImage:
     notes = []
     if len(images) > 1:
         notes.append(f"the first of {len(images)} images of the group was taken")
-    finest = image["datasets"][0]
+    levels = image["datasets"]
+    check_level(level, len(levels), path.name)
     named = image.get("axes") or []
     names = [axis["name"] if isinstance(axis, dict) else axis for axis in named]
     letters = axes or "".join(name[0] for name in names).upper() or "TCZYX"
-    if len(image["datasets"]) > 1:
-        notes.append(f"the finest of {len(image['datasets'])} resolutions was taken")
-    size = _pixel_size(names, named, [image, finest])
-    return ZarrImage(found[finest["path"]], letters, size, tuple(notes))
+    notes += say_level(level, len(levels))
+    size = _pixel_size(names, named, [image, levels[level]])
+    return ZarrImage(found[levels[level]["path"]], letters, size, tuple(notes))
 
 
 def _pixel_size(names: list[str], axes: list[Any], scaled: list[dict]) -> PixelSize | None:

@@ -1,0 +1,236 @@
+"""int8 computes what float32 does, but for a rounding that is bounded, recorded and stated."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from train import calibrate_command
+from train.loop import train
+from unet_hf import UNet
+from unet_hf.calibration import Observer
+from unet_hf.engine import Engine, checked_precision
+from unet_hf.errors import CalibrationError, ConfigError
+from unet_hf.hub import SHIPPED, shipped_checkpoints
+from unet_hf.int8 import (
+    PARTS,
+    Code,
+    Int8Convolution,
+    Int8Engine,
+    Values,
+    rounded,
+    split_in_parts,
+)
+from unet_hf.verification import verify
+
+from .test_engine import NETWORKS, gray, images, network
+from .test_train import tiny, write_dataset
+
+
+def calibrated(model: UNet, image: torch.Tensor) -> Int8Engine:
+    observer = Observer(model)
+    observer(image)
+    return Int8Engine(model, observer.values())
+
+
+def values(low: list[float], high: list[float], mean: list[float]) -> Values:
+    return Values(*(torch.tensor(numbers) for numbers in (low, high, mean)))
+
+
+# ------------------------------------------------------------------------------- arithmetic
+
+
+def test_parts_add_up_and_differ_by_one_at_most():
+    numbers = torch.arange(-300, 255 * PARTS + 1)
+    parts = split_in_parts(numbers[:, None])
+    assert torch.equal(parts.sum(1).long(), numbers)
+    assert (parts.amax(1) - parts.amin(1)).max() <= 1
+
+
+def test_no_weight_moves_by_a_step_and_a_kernel_by_half_a_step():
+    torch.manual_seed(0)
+    kernels = 40 * torch.randn(20, 30, 3, 3)
+    integers = rounded(kernels)
+    assert torch.equal(integers, integers.round())
+    assert (integers - kernels).abs().max() < 1
+    assert (integers - kernels).sum((2, 3)).abs().max() <= 0.5 + 1e-3
+    usual = (kernels.round() - kernels).sum((2, 3)).abs()
+    assert usual.max() > 1.5  # what is gained
+
+
+def test_a_code_holds_its_range_and_zero():
+    code = Code.of(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
+    assert torch.allclose(code.step, torch.tensor([4.0, 0.3 * 8, 8.0]) / 255)
+    assert code.zero.tolist() == [64, 0, 0]  # 1 / (4 / 255) = 63.75
+    assert code.mean[2] == pytest.approx(5 / (8 / 255))
+
+
+def test_a_convolution_by_hand():
+    # q = 0.5 * x; the weights 2, -1 are 127 and -63.5 steps; 0.0 is 10 in what is written.
+    reads = Code(torch.tensor([0.5, 0.5]), torch.tensor([0, 0]), torch.zeros(2))
+    writes = Code(torch.tensor([4.0]), torch.tensor([10]), torch.zeros(1))
+    weight = torch.tensor([2.0, -1.0]).view(1, 2, 1, 1)
+    layer = Int8Convolution(
+        weight, torch.tensor([8.0]), padding=0, reads=reads, writes=writes, relu=False
+    )
+    image = torch.tensor([[100, 20], [0, 200], [255, 0]], dtype=torch.uint8).view(1, 1, 3, 2)
+    out = torch.full((1, 1, 3, 1), 77, dtype=torch.uint8)
+    layer.write(out, image)
+    # (2 * 50 - 10 + 8) / 4 + 10 = 34.5; (-100 + 8) / 4 + 10 = -13; (255 + 8) / 4 + 10 = 75.75
+    assert out.flatten().tolist()[1:] == [0, 76]
+    assert int(out[0, 0, 0, 0]) in (34, 35)  # -63.5 steps are 63 or 64
+
+
+# ---------------------------------------------------------------------------------- engine
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_is_nearly_what_the_network_says(name: str):
+    model = network(**NETWORKS[name])
+    image = images(model)
+    expected = Engine(model, "float32")(image)
+    seen = calibrated(model, image)(image)
+    assert seen.shape == expected.shape
+    error = (seen - expected).square().mean().sqrt() / expected.std()
+    assert error < (0.08 if name in ("deep", "narrow") else 0.05)
+    assert (seen - expected).mean().abs() < 0.02 * expected.std()
+
+
+@pytest.mark.parametrize("name", ["usual", "bilinear", "paper", "colour"])
+def test_tiles_give_the_whole_image_to_the_bit(name: str):
+    model = network(**NETWORKS[name])
+    shape = (333, 420, model.config["in_channels"])
+    image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    model.calibrate([image[:100, :100]])
+    options = {"axes": "YXC", "precision": "int8"}
+    whole = model.segment(image, tile_size=2048, **options)
+    tiled = model.segment(image, tile_size=320, **options)
+    assert (whole.tiles, tiled.tiles > 1) == (1, True)
+    assert np.array_equal(whole.probabilities, tiled.probabilities)
+
+
+def test_values_that_were_not_seen_are_clipped_not_wrapped():
+    model = network()
+    image = images(model, 1)
+    engine = calibrated(model, 0.1 * image)
+    seen, expected = engine(image), Engine(model, "float32")(image)
+    assert torch.isfinite(seen).all()
+    assert (seen - expected).abs().max() < 3 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", shipped_checkpoints())
+def test_shipped_checkpoints_are_ready_for_it(name: str):
+    model = UNet.from_pretrained(name)
+    sample = SHIPPED / name / "sample" / "input.png"
+    exact, seen = (model.segment(sample, precision=one) for one in ("float32", "int8"))
+    assert seen.precision == "int8"
+    assert (exact.mask != seen.mask).mean() < 2e-3
+    record = json.loads((SHIPPED / name / "int8.json").read_text())
+    scores = record["scores"]
+    for score, value in scores["float32"].items():
+        assert scores["int8"][score] > value - calibrate_command.MOST_LOST
+
+
+# -------------------------------------------------------------------------- never in silence
+
+
+def test_it_is_only_chosen_by_name():
+    assert checked_precision("auto", torch.device("cpu")) != "int8"
+    with pytest.raises(ConfigError, match="int8 is for CPUs"):
+        checked_precision("int8", torch.device("cuda"))
+
+
+def test_without_a_calibration_it_is_refused():
+    with pytest.raises(CalibrationError, match=r"model\.calibrate"):
+        network().segment(gray(), precision="int8")
+    with pytest.raises(CalibrationError, match="no image"):
+        network().calibrate([])
+
+
+def test_a_calibration_of_other_weights_is_refused():
+    model = network()
+    model.calibrate([gray()])
+    before = model.segment(gray(), precision="int8").mask
+    model.bottleneck[1].running_mean.data.add_(0.5)
+    with pytest.raises(CalibrationError, match="weights have changed"):
+        model.segment(gray(), precision="int8")
+    model.calibrate([gray()])
+    assert model.segment(gray(), precision="int8").mask.shape == before.shape
+
+
+def test_it_is_saved_and_loaded_with_the_weights(tmp_path: Path):
+    model = network()
+    model.calibrate([gray()])
+    expected = model.segment(gray(), precision="int8").probabilities
+    model.save_pretrained(tmp_path / "net")
+    loaded = UNet.from_pretrained(tmp_path / "net")
+    seen = loaded.segment(gray(), precision="int8").probabilities
+    assert np.array_equal(seen, expected)
+    loaded.save_pretrained(tmp_path / "again")
+    records = [(tmp_path / name / "int8.json").read_bytes() for name in ("net", "again")]
+    assert records[0] == records[1]
+    card = (tmp_path / "net" / "README.md").read_text()
+    assert 'precision="int8"' in card
+    assert "was not measured" in card
+
+
+def test_a_record_of_other_weights_or_damaged_is_not_believed(tmp_path: Path):
+    for name in ("a", "b"):
+        model = network()
+        model.calibrate([gray()])
+        model.save_pretrained(tmp_path / name)
+    record = json.loads((tmp_path / "a" / "int8.json").read_text())
+    (tmp_path / "a" / "int8.json").write_text(json.dumps(record | {"values": {"image": 3}}))
+    with pytest.raises(CalibrationError, match="does not hold"):
+        UNet.from_pretrained(tmp_path / "a").segment(gray(), precision="int8")
+    other = UNet(base_channels=8)
+    other.save_pretrained(tmp_path / "c")
+    shutil.copy(tmp_path / "b" / "int8.json", tmp_path / "c")
+    with pytest.raises(CalibrationError, match=r"no int8\.json"):
+        UNet.from_pretrained(tmp_path / "c").segment(gray(), precision="int8")
+
+
+# --------------------------------------------------------------------------------- command
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("int8")
+    data = write_dataset(folder / "cells", {"train": 4, "validation": 2})
+    train(tiny(data, folder / "unet-cells", max_train_steps=2))
+    return folder / "unet-cells", data
+
+
+def test_what_it_costs_is_measured_and_goes_on_the_card(trained, tmp_path, capsys, monkeypatch):
+    checkpoint, _ = trained
+    folder = shutil.copytree(checkpoint, tmp_path / "unet-cells")
+    monkeypatch.setattr(calibrate_command, "MOST_LOST", 1.0)  # two steps are no training
+    assert calibrate_command.run(["--model", str(folder), "--calibration_images", "3"]) == 0
+    record = json.loads((folder / "int8.json").read_text())
+    assert record["images"] == 3
+    assert [*record["scores"]] == ["float32", "int8"]
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert record["scores"]["float32"]["mean IoU"] == pytest.approx(evaluation["mean_iou"])
+    card = (folder / "README.md").read_text()
+    assert "was calibrated on 3 images" in card
+    assert f"{100 * record['rounding']['changed']:.3f} % of" in card
+    assert "int8" in capsys.readouterr().out
+    assert [finding.text for finding in verify(folder) if not finding.ok] == []
+
+
+def test_what_costs_too_much_is_refused(trained, tmp_path, monkeypatch):
+    checkpoint, data = trained
+    folder = shutil.copytree(checkpoint, tmp_path / "unet-cells")
+    monkeypatch.setattr(calibrate_command, "MOST_LOST", -1.0)
+    with pytest.raises(CalibrationError, match=r"loses more than .* of mean IoU"):
+        calibrate_command.run(["--model", str(folder), "--dataset_name", str(data)])
+    assert not (folder / "int8.json").exists()
+    assert (folder / "README.md").read_bytes() == (checkpoint / "README.md").read_bytes()
+
+
+def test_shipped_checkpoints_are_not_rewritten():
+    with pytest.raises(ConfigError, match="not yours to change"):
+        calibrate_command.run(["--model", "unet-isbi"])
