@@ -55,6 +55,7 @@ def main() -> None:
 
     from demo.actions import MAX_FILE_MEGABYTES
     from demo.interface import build
+    from demo.isolation import isolation
     from demo.memory import bound_arenas
     from demo.models import LOCAL
     from demo.page import CSS
@@ -78,6 +79,7 @@ def main() -> None:
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
         mcp_server=mcp_is_installed(),
+        app_kwargs=isolation(os.environ),
     )
 
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from shutil import rmtree
 
+import PIL.Image
+
 from unet_hf import Segmentation, UNet, UNetError, read_image
 from unet_hf.errors import CheckpointError, ConfigError
+from unet_hf.files import write_whole
 from unet_hf.image_data import ImageData
 from unet_hf.objects import Objects
-from unet_hf.outputs import USUAL, write_outputs
+from unet_hf.outputs import OUTPUTS, USUAL, write_outputs
 from unet_hf.overlay import Look
 
 from .device import best_device, on_gpu
@@ -111,6 +114,13 @@ def write_result(
     prefix = f"{file_stem(result)}_"
     paths = write_outputs(result, folder, look=look, only=only, prefix=prefix, objects=objects)
     return {kind: str(path) for kind, path in paths.items()}
+
+
+def write_overlay(result: Segmentation, folder: Path, drawn: PIL.Image.Image) -> str:
+    """The same file as `write_result` writes, of an overlay that is drawn already."""
+    path = folder / f"{file_stem(result)}_{OUTPUTS['overlay']}"
+    write_whole(path, lambda temporary: drawn.save(temporary, format="PNG"))
+    return str(path)
 
 
 def file_stem(result: Segmentation) -> str:

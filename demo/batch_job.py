@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from unet_hf.batch.records import RECORDS
 from unet_hf.batch.run import FAILED, RESULTS, Batch, segment_files
 from unet_hf.errors import ConfigError
 from unet_hf.files import write_whole
+from unet_hf.image_data import ImageData
 
 from . import actions, archives
 
@@ -169,6 +171,9 @@ class _Options(BatchOptions):
     def load(self) -> Any:
         return self.network
 
+    def read(self, path: Path, page: int) -> ImageData:
+        return self.network.read(path, page)
+
 
 class _Turn:
     """The network as a batch of the page uses it: with the page's limits, until its time is up."""
@@ -176,6 +181,7 @@ class _Turn:
     def __init__(self, job: BatchJob, network: UNet, deadline: float) -> None:
         self.job, self.network, self.deadline = job, network, deadline
         self.segmented = 0
+        self.at_hand = ("", 0)  # path and page
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
@@ -183,20 +189,29 @@ class _Turn:
     def watch(self, batch: Batch) -> Progress:
         return _Watch(self.job, batch)
 
-    def segment(
-        self, path: Path, *, page: int, threshold: float | None, progress: Any, **_: Any
-    ) -> Segmentation:
-        key = (str(path), page)
-        if key in self.job.known:  # told in an earlier turn: not tried in each
-            raise self.job.known[key]
+    def read(self, path: Path, page: int) -> ImageData:
+        self.at_hand = (str(path), page)
+        if self.at_hand in self.job.known:  # told in an earlier turn: not tried in each
+            raise self.job.known[self.at_hand]
         if self.job.stopping.is_set() or (self.segmented and time.monotonic() > self.deadline):
             raise KeyboardInterrupt
         self.segmented += 1
-        try:
-            image = read_image(path, page=page, max_pixels=actions.MAX_PIXELS)
+        with self.failing():
+            return read_image(path, page=page, max_pixels=actions.MAX_PIXELS)
+
+    def segment(
+        self, image: ImageData, *, threshold: float | None, progress: Any, **_: Any
+    ) -> Segmentation:
+        with self.failing():
             return actions.predict(self.network, image, threshold, progress=progress)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What is wrong with the image at hand is known from now on."""
+        try:
+            yield
         except Exception as error:
-            self.job.known[key] = error
+            self.job.known[self.at_hand] = error
             raise
 
 

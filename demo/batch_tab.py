@@ -18,15 +18,17 @@ from .models import load_model
 from .page import SIDE
 from .tab_style import STYLE, alert, lines, note, table
 from .threshold_box import read_threshold, threshold_box
+from .way_in import way_in
 
 HIDDEN = {"api_visibility": "private"}
 ROWS = 200  # of the table that are shown; the file has all
 LIMITS = (
     f"Up to {archives.MAX_FILES} images or {MAX_PAGES} pages and "
     f"{archives.MAX_BYTES // 2**20} MB, unpacked; {actions.MAX_FILE_MEGABYTES} MB a file; "
-    f"{SIDE} × {SIDE} pixels and {actions.MAX_OBJECTS:,} objects an image. Folders of a zip are "
-    "kept. The zip to take home has the mask of each image, a table of all, and a line for each "
-    "that failed. A batch takes turns with other visitors."
+    f"{SIDE} × {SIDE} pixels an image; objects of images that have more than "
+    f"{actions.MAX_OBJECTS:,} are left out. Folders of a zip are kept. The zip to take home has "
+    "the mask of each image, a table of all, and a line for each that failed. A batch takes turns "
+    "with other visitors."
 )
 GONE = "The images are gone after an hour. Send them again."
 # Beside the masks, as `python -m unet_hf segment --only` names them.
@@ -46,6 +48,7 @@ def batch_tab(model: gr.components.Component, folders: actions.ResultFolders) ->
         height=140,
         elem_id="batch_upload",
     )
+    way_in("batch_upload")
     gr.HTML(note(f"With the checkpoint chosen under Segment. {LIMITS}"), css_template=STYLE)
     with gr.Row():
         threshold_text = threshold_box("Threshold", "batch_threshold")

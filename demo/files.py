@@ -1,8 +1,7 @@
 """The files a visitor has dropped, as a list: one is in view, others wait, each can go.
 
-The component also watches over how files come in, wherever on the page they are dropped or
-pasted, and says before the upload which are too large (`files.js`). A click on a file triggers
-Gradio's `select`, on its cross `delete`; `gr.EventData` has the file's `index`.
+How they come in is `way_in`'s business. A click on a file triggers Gradio's `select`, on its cross
+`delete`; `gr.EventData` has the file's `index`.
 """
 
 import itertools
@@ -12,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-
-from .actions import MAX_FILE_MEGABYTES
 
 HERE = Path(__file__).parent
 LONGEST = 34  # letters of a name that are shown
@@ -50,8 +47,8 @@ class Files:
         return Files(paths, min(current, len(paths) - 1), bad)
 
 
-def file_list(upload: str) -> gr.HTML:
-    """An empty list. `upload`: the `elem_id` of the `gr.File` that takes the files."""
+def file_list() -> gr.HTML:
+    """An empty list."""
     return gr.HTML(
         value=None,
         html_template=_read("files.html"),
@@ -59,8 +56,6 @@ def file_list(upload: str) -> gr.HTML:
         js_on_load=_read("files.js"),
         apply_default_css=False,
         elem_id="files",
-        upload_id=upload,
-        megabytes=MAX_FILE_MEGABYTES,
     )
 
 

@@ -14,6 +14,7 @@ from .files import Files, file_list, show_files
 from .page import LIMITS
 from .place import ask_axes, offers_choice, place_chooser, show_place, where
 from .viewer import Camera, seen
+from .way_in import way_in
 
 HIDDEN = {"api_visibility": "private"}
 Updates = dict[Any, Any]
@@ -39,7 +40,8 @@ class ImagesIn:
             height=128,
         )
         gr.HTML(LIMITS)
-        self.listed = file_list(UPLOAD)
+        way_in(UPLOAD, anywhere=True)
+        self.listed = file_list()
 
     def add_place(self) -> None:
         """Page, channel and axes."""

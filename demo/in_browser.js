@@ -129,13 +129,14 @@ const hears = {
     else bar.removeAttribute("value");  // something moves, though nobody knows how far it is
     say(`Tile ${done + 1} of ${of}`);
   },
-  segmented({ picture, planes, facts, milliseconds }) {
+  segmented({ picture, planes, facts, milliseconds, threads }) {
     busy = false;
     const { names, colors, threshold, steps, fine, alpha } = facts;
     show(picture, planes, { names, colors, threshold, steps, fine, alpha,
       alt: `${picture.name} with its classes painted over: ${names.join(", ")}` });
     say(`${picture.width} × ${picture.height} px · ${(milliseconds / 1000).toFixed(2)} s in this`
-      + ` browser, float32, ${facts.name}${mixed(picture, facts)}`);
+      + ` browser on ${threads} thread${threads > 1 ? "s" : ""}, float32, ${facts.name}`
+      + mixed(picture, facts));
     canSave(true);
     update();
   },
@@ -179,13 +180,13 @@ function viewer() {
 
 // ------------------------------------------------------------------------------ what people do
 
-function take(chosen) {
-  if (!chosen) return;
-  file = chosen;
+function take(files) {
+  if (!files.length) return;
+  [file] = files;
   open = false;
   part("output").textContent = file.name;
   canSave(false);
-  warn("");
+  warn(files.length > 1 ? `One image at a time here: of ${files.length}, this is the first.` : "");
   if (ready) say("");
   if (busy || !worker) restart();
   else worker.postMessage({ act: "open", file });
@@ -193,7 +194,7 @@ function take(chosen) {
 }
 
 input.addEventListener("change", () => {
-  take(input.files[0]);
+  take([...input.files]);
   input.value = "";  // or the same file could not be chosen again
 });
 choice.addEventListener("change", ask);
@@ -213,14 +214,7 @@ saves.forEach((button) => button.addEventListener("click", () => {
   const { threshold } = JSON.parse(viewer().dataset.seen);
   worker.postMessage({ act: button.dataset.save, threshold });
 }));
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  element.addEventListener(kind, (event) => {
-    event.preventDefault();  // or the browser would leave the page for the file
-    event.stopPropagation();
-    zone.classList.toggle("over", kind === "dragover");
-    if (kind === "drop") take(event.dataTransfer.files[0]);
-  });
-}
+takesAnywhere(element, () => zone, take);
 
 for (const name of props.names) choice.add(new Option(name));
 watch("value", fetchAll);

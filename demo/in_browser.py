@@ -45,7 +45,7 @@ def in_browser_tab() -> None:
                 value=None,
                 html_template=_read("in_browser.html"),
                 css_template=_read("in_browser.css"),
-                js_on_load=_read("in_browser.js"),
+                js_on_load=_read("incoming.js") + _read("in_browser.js"),
                 apply_default_css=False,
                 elem_id=PANEL,
                 names=shipped_checkpoints(),

@@ -2,6 +2,7 @@
 // thing after another, and tells what came of it; it asks no server for anything. Who stops it
 // ends it, and starts another one.
 
+const MOST_THREADS = 4;
 const CORE = 1024;  // px of a tile's side, at most, without what it is shown around it
 
 let runtime = null, checkpoint = null, session = null, picture = null, result = null;
@@ -27,9 +28,9 @@ const acts = {
     session = checkpoint = null;
     if (!runtime) {
       runtime = await import(URL.createObjectURL(module));
-      // More than one needs a page that is isolated from others, which few servers ask for.
+      // More than one needs a page that is isolated from others, see isolation.py.
       runtime.env.wasm.numThreads = self.crossOriginIsolated
-        ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+        ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
       const whole = wasm.stream().pipeThrough(new DecompressionStream("gzip"));
       runtime.env.wasm.wasmBinary = await new Response(whole).arrayBuffer();
     }
@@ -54,7 +55,8 @@ const acts = {
       : { codes: probabilityCodes(probabilities.subarray(count), facts.steps, facts.fine) };
     const milliseconds = performance.now() - started;
     const moved = Object.values(planes).map((plane) => plane.buffer);
-    postMessage({ told: "segmented", picture, planes, facts, milliseconds }, moved);
+    const threads = runtime.env.wasm.numThreads;  // 1 where it could not have more
+    postMessage({ told: "segmented", picture, planes, facts, milliseconds, threads }, moved);
   },
 
   async mask({ threshold }) {

@@ -10,9 +10,10 @@ import gradio as gr
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.image_data import ImageData
+from unet_hf.overlay import Look
 
 from . import actions, sign_in
-from .as_seen import cut_as_seen, look_as_seen
+from .as_seen import cut_as_seen, draw_as_seen
 from .batch_tab import batch_tab
 from .compare_tab import compare_tab
 from .device import CAPACITY
@@ -205,12 +206,14 @@ def build(default_model: str | None = None) -> gr.Blocks:
                 yield change | refusal  # the sentence outlives the picture that comes instead
 
         def write(kind: str, handle: Handle | None, view: dict) -> str:
-            """One file, as seen: threshold, opacity, classes, outlines and contrast in view."""
+            """One file, as seen."""
             result = kept().get(handle)
             if result is None:
                 raise ConfigError(GONE)
-            cut, look = cut_as_seen(result, view), look_as_seen(result, view)
-            return actions.write_result(cut, folders.new(), look, only=[kind])[kind]
+            cut, folder = cut_as_seen(result, view), folders.new()
+            if kind == "overlay":
+                return actions.write_overlay(cut, folder, draw_as_seen(cut, view))
+            return actions.write_result(cut, folder, Look(), only=[kind])[kind]
 
         def on_model(
             name: str,

@@ -40,7 +40,8 @@ CSS = """
 }
 #facts { font-variant-numeric: tabular-nums; padding: 0 2px; }
 .limits { margin: -16px 0 -10px; }
-#files:not(:has(.files > :not([hidden]))) { display: none; }  /* no gap for nothing */
+/* No gap for nothing. */
+#files:not(:has(.files > :not([hidden]))), .way_in:has([hidden]) { display: none; }
 /* Gradio's own sign of how far an upload is, a ring of 14 pixels, as a bar. */
 .wrap.progress { min-height: 128px; }
 .wrap.progress .file { flex-direction: column; margin-top: 8px; }

@@ -17,6 +17,7 @@ from .regions import SHOWN, region_list, regions_html
 from .tab_style import STYLE, alert, note, table
 from .truth_mask import read_truth
 from .viewer import show_map, viewer
+from .way_in import way_in
 
 HIDDEN = {"api_visibility": "private"}
 VIEWER = "truth_viewer"
@@ -44,6 +45,7 @@ def truth_tab(
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
             upload = gr.File(label="Mask that is known to be right", height=128, elem_id="truth")
+            way_in("truth")
             gr.HTML(
                 note(
                     "Class ids, palette PNG, black and white for two classes, or the classes' own "

@@ -1,20 +1,7 @@
 // Tables from a value to a colour. A colour is one 32-bit number, as a canvas keeps it:
 // 0xAABBGGRR. In a table of paint, 0 stands for "nothing is painted here".
 
-// Evenly spaced stops. Viridis and cividis are ordered in lightness and safe for colour-blind
-// eyes; probability and uncertainty are told apart by their hues.
-const MAPS = {
-  Gray: ["#000000", "#ffffff"],
-  Inverted: ["#ffffff", "#000000"],
-  Viridis: ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962",
-    "#addc30", "#fde725"],
-  Cividis: ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74",
-    "#c3b369", "#e1cc55", "#fee838"],
-  Inferno: ["#000004", "#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925",
-    "#fb9b06", "#f7d13d", "#fcffa4"],
-  Green: ["#000000", "#00ff00"],
-};
-const HEAT = { probability: "Viridis", uncertainty: "Inferno" };
+const { maps: MAPS, heat: HEAT } = props;  // see color_maps.py
 
 function packed(hex) {
   const rgb = parseInt(hex.slice(1), 16);

@@ -91,8 +91,9 @@ function histogram(plane, size) {
 
 // Everything about one picture that does not change while one looks at it. `overview` is what was
 // sent at once, a source of pixels: every `step`-th of the image's from (left, top), as `levels` of
-// the picture and as planes. Tiles are such sources, too; `changed` is called as they arrive.
-function newScene(value, planes, changed) {
+// the picture and as planes. Tiles are such sources, too: `unpack` makes them of what the server
+// has, and `changed` is called as they arrive.
+function newScene(value, planes, unpack, changed) {
   const { step, channels, dtype } = value;
   const scale = scaleOf(planes.image, value.tiles?.range);
   const values = indexed(planes.image, scale);
@@ -106,7 +107,7 @@ function newScene(value, planes, changed) {
   const counts = planes.counts
     || (coded ? histogram(coded, planes.codes ? 65536 : 256) : null);
   return { value, planes, overview, counts, picture: { ...scale, lowest, highest, channels },
-    tiles: value.tiles ? newTiles(value, scale, changed) : null };
+    tiles: value.tiles ? newTiles(value, scale, unpack, changed) : null };
 }
 
 function extremes(values) {

@@ -14,6 +14,7 @@ const VIEWS = ["classes", "probability", "uncertainty"];
 
 const stage = { width: 0, height: 0, ratio: 1 };  // CSS pixels; device pixels to one of them
 const camera = newCamera();
+const unpack = newUnpacker(props.unpacking);
 const look = {
   alpha: 0.45, level: 50, view: "classes", outline: false, split: null, hidden: new Set(),
   window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: null, paint: null,
@@ -39,8 +40,17 @@ function tellSeen() {
   root.dataset.seen = JSON.stringify({
     opacity: look.alpha, threshold: scene?.planes.codes ? look.level / scene.value.steps : null,
     outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
-    window: look.window, colormap: look.colormap, camera: { x, y, zoom }, fitted,
+    window: look.window, colormap: look.colormap, split: splitColumn(), camera: { x, y, zoom },
+    fitted,
   });
+}
+
+// The image's first column right of the line.
+function splitColumn() {
+  if (look.split === null || !look.paint || !stage.width) return null;
+  const { left, scale, width } = projection(camera, stage);
+  const column = columnAt(Math.round(look.split * width), left, scale);
+  return Math.min(Math.max(column, 0), scene.value.width);
 }
 
 function draw() {
@@ -236,7 +246,7 @@ function take(value, planes) {
   const same = scene?.value.picture === value.picture;
   const renamed = JSON.stringify(scene?.value.names) !== JSON.stringify(value.names);
   scene?.tiles?.close();
-  scene = newScene(value, planes, () => change({ panel: false }));
+  scene = newScene(value, planes, unpack, () => change({ panel: false }));
   if (!same) {
     look.window = [...value.window];
     look.pixelSize = null;

@@ -14,6 +14,7 @@ function for an event's `js=`. The viewer triggers Gradio's `select` where it is
 
 import uuid
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ from unet_hf.image_data import ImageData
 from unet_hf.overlay import display_window, drawn_channels
 from unet_hf.pixel_size import PixelSize
 
+from .color_maps import HEAT, MAPS
 from .tiles import Planes
 from .transfer import FINE, STEPS, entropy, fixed_point, probability_codes, write_transfer
 
 HERE = Path(__file__).parent
 # One function in the browser: each part uses what stands before it.
 SCRIPTS = (
-    ".data", ".tiles", ".colors", ".camera", ".pieces", ".paint", ".panel", ".input", ".controls",
-    "",
+    ".data", ".unpack", ".tiles", ".colors", ".camera", ".pieces", ".paint", ".panel", ".input",
+    ".controls", "",
 )  # fmt: skip
+UNPACKING = (".data", ".unpack", ".worker")  # beside the page
 DEFAULT_ALPHA = 0.45  # opacity of the classes
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
@@ -50,10 +53,13 @@ def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
         value=None,
         html_template=_read("viewer.html"),
         css_template=_read("viewer.css"),
-        js_on_load="\n".join(_read(f"viewer{part}.js") for part in SCRIPTS),
+        js_on_load=_program(SCRIPTS),
         apply_default_css=False,
         elem_id=elem_id,
         group=group,
+        unpacking=_program(UNPACKING),
+        maps=MAPS,
+        heat=HEAT,
     )
 
 
@@ -164,8 +170,8 @@ def seen(elem_id: str = "viewer") -> str:
 
     {"opacity": 0 to 1, "threshold": 0 to 1, or null unless there are two classes,
     "outline": bool, "hidden": [class ids], "view": "classes", "probability" or "uncertainty",
-    "window": [black, white], "colormap": "Gray" ..., "camera": see `Camera`,
-    "fitted": bool, the whole picture is seen}
+    "window": [black, white], "colormap": "Gray" ..., "split": the image's first column right of the
+    line, null without one, "camera": see `Camera`, "fitted": bool, the whole picture is seen}
     """
     return f"JSON.parse(document.querySelector('#{elem_id} .viewer').dataset.seen)"
 
@@ -189,6 +195,10 @@ def _checked(camera: Camera) -> Camera:
             'Expected: {"x": ..., "y": ..., "zoom": ...}, finite numbers, the zoom above 0.'
         )
     return place
+
+
+def _program(parts: Sequence[str]) -> str:
+    return "\n".join(_read(f"viewer{part}.js") for part in parts)
 
 
 def _read(name: str) -> str:

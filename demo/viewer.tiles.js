@@ -6,8 +6,8 @@ const AT_ONCE = 4;  // requests; a browser sends six to one server, the page nee
 const TRIES = 3, PAUSE = 700;  // milliseconds, from one try to the next
 const MOST_BYTES = 256 * 2 ** 20;  // of tiles that were seen and may be seen again
 
-// Calls `changed` when a tile has arrived, or will not.
-function newTiles(value, scale, changed) {
+// unpack: See `newUnpacker`. Calls `changed` when a tile has arrived, or will not.
+function newTiles(value, scale, unpack, changed) {
   const { side } = value.tiles;
   const kept = new Map();  // key -> source; the one that was looked at longest ago comes first
   const asked = new Map();  // key -> AbortController
@@ -45,7 +45,7 @@ function newTiles(value, scale, changed) {
     const control = new AbortController();
     asked.set(key, control);
     try {
-      keep(key, await fetchTile(value, key, scale, control.signal));
+      keep(key, await fetchTile(value, key, scale, unpack, control.signal));
       failed.delete(key);
       changed();
     } catch (error) {
@@ -68,6 +68,7 @@ function newTiles(value, scale, changed) {
 
   // What is in view stays, even if it is more than there is room for.
   function keep(key, tile) {
+    if (kept.has(key)) return;  // given up when all but there, and asked for once more
     kept.set(key, tile);
     bytes += tile.bytes;
     serial++;
@@ -88,27 +89,17 @@ function newTiles(value, scale, changed) {
 }
 
 // One tile as a source of pixels, see `newScene`.
-async function fetchTile(value, key, scale, signal) {
-  const { width, height, step, channels, tiles: { side }, planes: described } = value;
+async function fetchTile(value, key, scale, unpack, signal) {
+  const { width, height, step, channels, tiles: { side }, planes } = value;
   const [left, top] = key.split("_").map((place) => place * side);
   const size = { width: Math.min(side, width - left), height: Math.min(side, height - top) };
   const response = await fetch(tileAddress(value, key), { signal });
   if (!response.ok) throw new Error(`status ${response.status}`);
-  const content = await inflated(response.body);
-  const planes = {};
-  let start = 0;
-  for (const { name, dtype } of described.filter((plane) => plane.name !== "counts")) {
-    const count = size.width * size.height * (name === "image" ? channels : 1);
-    const end = start + count * ARRAYS[dtype].BYTES_PER_ELEMENT;
-    planes[name] = new ARRAYS[dtype](content.slice(start, end));
-    start = end;
-  }
-  if (start !== content.byteLength) throw new Error(`${content.byteLength} bytes, not ${start}`);
-  const shades = indexed(planes.image, scale);
+  const described = planes.filter((plane) => plane.name !== "counts");
   // Between the picture as a whole and the tiles: no coarser than the former.
-  const levels = pyramid(shades, size.width, size.height, channels, Math.ceil(Math.log2(step)));
-  const bytes = start + (shades === planes.image ? 0 : shades.byteLength);
-  return { ...size, left, top, step: 1, levels, planes, bytes };
+  const depth = Math.ceil(Math.log2(step));
+  const how = { ...size, channels, described, scale, depth };
+  return { ...size, left, top, step: 1, ...await unpack(await response.arrayBuffer(), how) };
 }
 
 // Its files lie beside that of the whole picture.

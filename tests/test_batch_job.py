@@ -98,7 +98,19 @@ def test_objects_are_counted_in_the_table_and_bounded(job: BatchJob, network: UN
 
     monkeypatch.setattr(actions, "MAX_OBJECTS", 1)
     job.start()
-    assert f"There are {counted} objects, and at most 1 are measured here" in last().failures[0]
+    end = last()
+    assert (end.done, len(end.failures)) == (IMAGES - 1, 1)  # the one that is no image
+    head, first, *_ = job.table()
+    assert f"no objects: There are {counted} objects, and at most 1 are measured" in first[-1]
+    assert "no objects" in results_html(job.table())
+    assert (job.output / "0_mask.png").is_file()
+    assert not list(job.output.glob("*_objects.csv"))  # nor those of the run before
+
+    again = []
+    monkeypatch.setattr(actions, "predict", lambda *given, **_: again.append(given))
+    job.start()
+    assert last().done == IMAGES - 1
+    assert not again  # what was left out is not tried once more
 
 
 def test_turns_end_as_one_run_would(job: BatchJob, network: UNet, monkeypatch):

@@ -36,6 +36,12 @@ PASTE = """(element, files) => element.dispatchEvent(
 DROP = """(element, files) => element.dispatchEvent(
   new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }))"""
 
+CHOOSE = """(input, chosen) => {
+  input.files = chosen.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
+LARGE = 201 * 2**20  # bytes
+
 FORBID = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
 
 
@@ -294,18 +300,25 @@ def test_pictures_are_pasted_and_dropped_anywhere_but_into_a_field(page: Page):
 def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
-    told = page.locator("#files [role=alert]")
-    hand_over(page, PASTE, "body", "huge.png", size=201 * 2**20)
-    expect(told).to_contain_text("huge.png (201 MB) is above the limit of 200 MB")
-    page.locator("#upload input[type=file]").evaluate(
-        """(input, chosen) => {
-          input.files = chosen.files;
-          input.dispatchEvent(new Event("change", { bubbles: true }));
-        }""",
-        page.evaluate_handle(MAKE_FILES, ["chosen.png", 201 * 2**20]),
+    told = page.locator("#upload_told [role=alert]")
+    hand_over(page, PASTE, "body", "huge.png", size=LARGE)
+    expect(told).to_have_text(
+        "huge.png (201 MB) is above the limit of 200 MB a file, and was not sent. Cut it into "
+        "parts, or compress it."
     )
+    hand_over(page, CHOOSE, "#upload input[type=file]", "chosen.png", size=LARGE)
     expect(told).to_contain_text("chosen.png (201 MB) is above the limit")
+    page.get_by_role("tab", name="Against the truth").click()
+    hand_over(page, CHOOSE, "#truth input[type=file]", "truth.png", size=LARGE)
+    expect(page.locator("#truth_told")).to_contain_text("truth.png (201 MB) is above the limit")
+    page.get_by_role("tab", name="Many images").click()
+    hand_over(page, DROP, "#batch_upload .upload-container", "many.zip", size=LARGE)
+    expect(page.locator("#batch_upload_told")).to_contain_text("many.zip (201 MB) is above")
     assert not [url for url in sent if "upload" in url]
+    hand_over(page, DROP, "#batch_upload .upload-container", "small.png")
+    expect(page.locator("#batch_progress")).to_contain_text("1 image files, ready.")
+    expect(page.locator("#batch_upload_told")).to_be_hidden()
+    page.get_by_role("tab", name="Segment").click()
     hand_over(page, PASTE, "body", "small.png")
     expect(page.locator("#files li")).to_have_count(1)
     expect(told).to_be_hidden()

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from demo import in_browser
 from demo.in_browser import RUNTIME, exported, in_browser_tab, worker_program
+from demo.isolation import isolation
 from demo.space_files import ROOT, source_files
 from demo.transfer import FINE, STEPS, entropy, fixed_point, probability_codes
 from demo.viewer import DEFAULT_ALPHA
@@ -69,13 +70,13 @@ def choose(page: Page, path: Path) -> None:
 def segment(page: Page, path: Path) -> None:
     choose(page, path)
     page.get_by_role("button", name="Segment").click()
-    expect(told(page)).to_contain_text("s in this browser, float32")
+    expect(told(page)).to_contain_text("s in this browser on")
 
 
 def saved(page: Page, name: str, folder: Path) -> Path:
-    """What a click on a button brings."""
+    """What a click on a button of the tab brings."""
     with page.expect_download() as download:
-        page.get_by_role("button", name=name).click()
+        page.locator("#private").get_by_role("button", name=name).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
@@ -215,24 +216,49 @@ def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: P
         segment(page, tmp_path / "small.png")
 
 
-def test_a_phone_sees_all_of_it_and_it_drops_and_is_labelled(visitor: Page):
+def test_a_phone_sees_all_of_it_and_takes_what_is_dropped_or_pasted(visitor: Page):
     page = visitor
     page.set_viewport_size({"width": 390, "height": 844})
     content = base64.b64encode((SHIPPED / "unet-isbi" / SAMPLE).read_bytes()).decode()
-    page.locator("#private .drop").evaluate(
-        """async (zone, content) => {
-        const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([bytes], "a_long_name_".repeat(9) + ".png"));
-        const how = { dataTransfer, bubbles: true, cancelable: true };
-        zone.dispatchEvent(new DragEvent("drop", how)); }""",
-        content,
-    )
+    for kind, name in (("drop", "a_long_name_" * 9 + ".png"), ("paste", "pasted.png")):
+        page.evaluate(HAND_OVER, [kind, name, content])  # anywhere on the page
+        expect(page.locator("#private output")).to_have_text(name)
+        expect(page.get_by_role("button", name="Segment")).to_be_enabled()
+        expect(alert(page)).to_have_text("One image at a time here: of 2, this is the first.")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator("#private_viewer canvas.drawn")).to_be_visible()
-    expect(page.get_by_role("button", name="Segment")).to_be_enabled()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for name in ("Drop an image, or choose one", "Checkpoint"):
+    for name in ("Drop, paste or choose an image", "Checkpoint"):
         expect(page.locator("#private").get_by_label(name)).to_have_count(1)
+
+
+# Two files, of which the second is empty.
+HAND_OVER = """([kind, name, content]) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const files = new DataTransfer(), how = { bubbles: true, cancelable: true };
+  for (const file of [new File([bytes], name), new File([], "other.png")]) files.items.add(file);
+  document.body.dispatchEvent(kind === "drop"
+    ? new DragEvent("drop", { ...how, dataTransfer: files })
+    : new ClipboardEvent("paste", { ...how, clipboardData: files }));
+}"""
+
+
+def test_on_an_isolated_page_several_threads_segment_as_one_does(page: Page, tmp_path: Path):
+    """The demo as people start it. Every other test here sees a page that is not isolated."""
+    assert page.evaluate("crossOriginIsolated")
+    page.get_by_role("tab", name="In your browser").click()
+    expect(told(page)).to_contain_text("unet-isbi is here")
+    path = SHIPPED / "unet-isbi" / SAMPLE
+    with cut_off(page):
+        choose(page, path)
+        page.locator("#private .run").click()
+        threads = min(4, page.evaluate("navigator.hardwareConcurrency"))
+        expect(told(page)).to_contain_text(f"s in this browser on {threads} thread")
+        check(page, UNet.from_pretrained("unet-isbi").segment(path, precision="float32"), tmp_path)
+
+
+def test_a_space_is_not_isolated():
+    """It stands in a frame of another site, which would have to be isolated, too."""
+    assert isolation({"SPACE_ID": "org/space"}) == {}
 
 
 def turned() -> PIL.Image.Exif:

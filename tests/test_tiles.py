@@ -259,8 +259,10 @@ def test_from_afar_no_tile_is_asked_for_and_from_near_by_those_in_view(
     assert two.get_attribute("data-missing") == "0"
     slide(two, ".opacity", 0.8)
     assert asked == []
+    assert not page.workers
     fly(two, 300, 200, 60, 40)
     complete(two)
+    assert len(page.workers) == 1  # it unpacks them, so that the page does not halt
     expected = in_view(two)
     assert 2 < len(expected) < 48
     assert sorted(asked) == sorted(expected)
@@ -308,6 +310,29 @@ def test_two_classes_are_drawn_and_read_pixel_by_pixel(page: Page):
     display = to_display(TWO.image)
     for pixel in read(two, 40):
         assert np.abs(np.subtract(pixel.color, display[pixel.y, pixel.x], dtype=int)).max() <= 1
+
+
+# The first worker breaks down at once, and there is no other.
+NO_WORKERS = """const Real = Worker; let started = 0;
+window.Worker = function () {
+  if (started++) throw new Error("no workers here");
+  return new Real(URL.createObjectURL(new Blob(["throw new Error('broken')"])));
+};"""
+
+
+def test_where_workers_are_not_to_be_had_the_page_unpacks(page: Page):
+    bare = page.context.new_page()
+    bare.add_init_script(NO_WORKERS)
+    bare.goto(page.url)
+    expect(bare.locator("canvas.drawn")).to_have_count(5)
+    for name, result in (("two", TWO), ("three", THREE)):
+        root = viewer_of(bare, name)
+        fly(root, 300, 200, 150, 100)
+        complete(root)
+        for pixel in read(root, 20):
+            assert pixel.label == NAMES[result.mask[pixel.y, pixel.x]]
+            assert np.float32(pixel.value) == np.float32(result.image.pixels[pixel.y, pixel.x, 0])
+    bare.close()
 
 
 def test_several_classes_maps_and_colors_are_drawn_and_read_pixel_by_pixel(page: Page):
@@ -381,19 +406,20 @@ def test_a_tile_that_fails_is_tried_again_and_then_told(page: Page, asked: list[
     complete(two)
 
 
+PARTS = ("data", "unpack", "tiles")
 # Tiles of 16 bytes and room for six of them; `fetch` here is what the viewer's files then call.
 FORGETS = """async () => {
   SCRIPTS;
   const asked = [];
   async function fetch(address) {
     asked.push(Number(address.pathname.match(/tile_(\\d+)_0/)[1]));
-    return { ok: true, body: new Blob([new Uint8Array(16)]).stream()
-      .pipeThrough(new CompressionStream("deflate")) };
+    return new Response(new Blob([new Uint8Array(16)]).stream()
+      .pipeThrough(new CompressionStream("deflate")));
   }
   const value = { width: 400, height: 4, step: 2, channels: 1, tiles: { side: 4 },
     planes: [{ name: "image", dtype: "uint8" }], data: { url: "http://here/pixels.bin" } };
   let arrived;
-  const tiles = newTiles(value, {}, () => { if (!tiles.missing) arrived(); });
+  const tiles = newTiles(value, {}, unpacked, () => { if (!tiles.missing) arrived(); });
   const look = (...columns) => new Promise((done) => {
     arrived = done;
     tiles.want(columns.map((column) => [column, 0]));
@@ -410,7 +436,7 @@ FORGETS = """async () => {
 
 
 def test_tiles_that_were_not_looked_at_for_long_are_forgotten(page: Page):
-    scripts = "".join((HERE / f"viewer.{part}.js").read_text() for part in ("data", "tiles"))
+    scripts = "".join((HERE / f"viewer.{part}.js").read_text() for part in PARTS)
     limit = "MOST_BYTES = 256 * 2 ** 20"
     assert limit in scripts
     found = page.evaluate(FORGETS.replace("SCRIPTS", scripts.replace(limit, "MOST_BYTES = 100")))

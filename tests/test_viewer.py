@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from demo.as_seen import cut_as_seen, draw_as_seen
 from demo.transfer import FINE, STEPS, entropy, probability_codes
 from demo.viewer import (
     focus,
@@ -297,7 +298,7 @@ def test_python_is_told_how_the_picture_is_looked_at(page: Page):
     assert seen(two) == {
         "opacity": 0.5, "threshold": 0.4, "outline": False, "hidden": [], "view": "classes",
         "window": [*display_window(TWO.image)],
-        "colormap": "Gray", "fitted": True,
+        "colormap": "Gray", "split": None, "fitted": True,
         "camera": {"x": WIDTH / 2, "y": HEIGHT / 2, "zoom": camera(two)["zoom"]},
     }  # fmt: skip
     assert seen(three)["threshold"] is None
@@ -351,6 +352,41 @@ def test_the_split_bares_what_is_left_of_it(page: Page):
     split, line = canvas_of(two), round(0.48 * full.shape[1])
     assert np.array_equal(split[:, :line], bare[:, :line])
     assert np.array_equal(split[:, line:], full[:, line:])
+
+
+@pytest.mark.parametrize("name, result", [("two", TWO), ("three", THREE)])
+def test_the_overlay_file_has_what_the_canvas_shows(page: Page, name: str, result: Segmentation):
+    root = viewer_of(page, name)
+    root.locator("summary").click()
+
+    def same() -> None:
+        now = seen(root)
+        file = np.asarray(draw_as_seen(cut_as_seen(result, now), now)).astype(int)
+        assert file.shape == (HEIGHT, WIDTH, 3)
+        for pixel in read(root, 25):
+            assert np.abs(file[pixel.y, pixel.x] - pixel.color).max() <= 1
+
+    root.locator(".colormap").select_option("Inferno")
+    slide(root, ".opacity", 0.3)
+    if result is TWO:
+        slide(root, ".threshold", 0.55)
+        slide(root, ".high", 9000)
+    with drawing(root):
+        root.locator("[data-toggle=split]").click()
+    assert WIDTH / 2 - 1 <= seen(root)["split"] <= WIDTH / 2 + 1
+    same()
+    for view in ("probability", "uncertainty"):
+        with drawing(root):
+            root.locator(f"[data-view={view}]").click()
+        same()
+    with drawing(root):
+        root.locator("[data-do=zoomIn]").click()
+    same()
+
+
+def test_a_colour_map_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="no colour map 'Moon'; there are Gray"):
+        draw_as_seen(TWO, {"opacity": 0.5, "colormap": "Moon"})
 
 
 def test_shares_of_the_legend_follow_the_threshold(page: Page):

@@ -25,7 +25,9 @@ READ = """async (root, places) => {
   }
   return found;
 }"""
-LINE = re.compile(r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?")
+LINE = re.compile(
+    r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?(?: · entropy .+)?"
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,12 @@
+// The worker of `newUnpacker`: arrays are handed over, not copied.
+
+onmessage = async ({ data: { number, content, how } }) => {
+  try {
+    const found = await unpacked(content, how);
+    const arrays = [...Object.values(found.planes), ...found.levels.map(({ values }) => values)];
+    postMessage({ number, found }, [...new Set(arrays.map((array) => array.buffer))]);
+  } catch (error) {
+    postMessage({ number, error: error.message });
+  }
+};
+postMessage({ ready: true });
