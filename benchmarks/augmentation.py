@@ -20,7 +20,7 @@ from train.augmentation import COARSE, sample, sampling_grid
 from train.border_weights import border_weights
 from unet_hf.synthetic import electron_micrograph
 
-from .inference import clock
+from .measuring import clock
 
 STD = 10.0  # px, of the paper's displacement vectors
 W0, SIGMA = 10.0, 5.0  # the paper's weight map

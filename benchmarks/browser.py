@@ -6,14 +6,8 @@ overlay of the 512 x 512 micrograph on the canvas, and from "Stop" until a batch
 """
 
 import argparse
-import re
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +16,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from unet_hf.synthetic import electron_micrograph
 
-ROOT = Path(__file__).parent.parent
+from .measuring import served, spread
+
 PAGES = 400  # of the stack: a batch that is not through before it is stopped
 # Milliseconds since the navigation began, once there is such an element.
 APPEARS = """(selector) => new Promise((done) => {
@@ -49,7 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     expect.set_options(timeout=60_000)
-    with served() as url, sync_playwright() as playwright:
+    with served() as (url, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
@@ -62,21 +57,6 @@ def main() -> None:
         tell("click to overlay, unet-isbi, 512 x 512", segment(page, options.rounds))
         tell("“Stop” to a batch that has stopped, 512 x 512", stop(page, options.rounds))
         browser.close()
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    command = [sys.executable, "-u", "app.py", "--no-browser"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        yield next(
-            match.group()
-            for line in server.stdout
-            if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
-        )
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def visit(browser: Browser, url: str) -> tuple[float, float]:
@@ -121,10 +101,9 @@ def stop(page: Page, rounds: int) -> list[float]:
 
 
 def tell(what: str, times: list[float]) -> None:
+    low, middle, high = spread(times)
     print(
-        f"{what}, {len(times)} times: median {statistics.median(times):.0f} ms "
-        f"[{min(times):.0f} .. {max(times):.0f}]",
-        flush=True,
+        f"{what}, {len(times)} times: median {middle:.0f} ms [{low:.0f} .. {high:.0f}]", flush=True
     )
 
 

@@ -1,9 +1,9 @@
 """How fast the network itself runs: `python -m benchmarks.engine`.
 
 Side by side in one process, round after round: the network as PyTorch runs it and as the engine
-does, in float32 and in the precision that this CPU is good at. "ceiling" is the share of what the
-machine can do at all: the time of the network's convolutions, each alone and at its best, over
-the time of the whole. Weights are random: they do not matter to the time.
+does, in float32, in the precision that this CPU is good at, and in int8. "ceiling" is the share of
+what the machine can do at all: the time of the network's convolutions, each alone and at its best,
+over the time of the whole. Weights are random: they do not matter to the time.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from typing import Any
 import torch
 
 from unet_hf import UNet
+from unet_hf.calibration import Observer
 from unet_hf.engine import Convolution, Engine, UpConvolution, best_precision
+from unet_hf.int8 import Int8Convolution, Int8Engine
 from unet_hf.machine import processor
 
 README = Path(__file__).parent.parent / "README.md"
@@ -91,6 +93,9 @@ def measure(width: int, size: int, rounds: int, half: str) -> dict[str, dict[str
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     image = torch.randn(1, 1, size, size)
     engines = {f"engine, {one}": Engine(model, one) for one in dict.fromkeys(("float32", half))}
+    observer = Observer(model)
+    observer(image)
+    engines["engine, int8"] = Int8Engine(model, observer.values())
     ways: dict[str, Callable[[], object]] = {
         "as usually run": lambda: usual(image),
         "channels last": lambda: model(image),
@@ -125,7 +130,8 @@ def measure(width: int, size: int, rounds: int, half: str) -> dict[str, dict[str
 def ceiling(engine: Engine, image: torch.Tensor) -> float:
     """Seconds of all convolutions of one run, each at its best."""
     total = 0.0
-    originals = {kind: vars(kind)[name] for kind, name in TIMED.items()}
+    convolutions = INT8 if isinstance(engine, Int8Engine) else USUAL
+    originals = {kind: vars(kind)[name] for kind, name in convolutions.items()}
 
     def timed(original: Callable) -> Callable:
         def run(*arguments: Any) -> Any:
@@ -140,17 +146,19 @@ def ceiling(engine: Engine, image: torch.Tensor) -> float:
 
         return run
 
-    for kind, name in TIMED.items():
+    for kind, name in convolutions.items():
         setattr(kind, name, timed(originals[kind]))
     try:
         engine(image)
     finally:
-        for kind, name in TIMED.items():
+        for kind, name in convolutions.items():
             setattr(kind, name, originals[kind])
     return total
 
 
-TIMED = {Convolution: "add", UpConvolution: "multiply"}
+# The methods that only convolve.
+USUAL = {Convolution: "add", UpConvolution: "multiply"}
+INT8 = {Int8Convolution: "add"}
 
 
 def page_faults() -> int:

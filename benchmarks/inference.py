@@ -7,19 +7,15 @@ pass of the same weights in the memory layout that PyTorch networks are usually 
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from unet_hf import UNet
 
+from .measuring import in_turns, ratios, spread
 
-def clock(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+BARE, OURS = "bare forward, contiguous", "model.segment"
 
 
 def main() -> None:
@@ -29,12 +25,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
 
-    model = UNet.from_pretrained(options.model)
-    usual = UNet.from_pretrained(options.model).to(memory_format=torch.contiguous_format)
+    times = measure(options.model, options.size, options.rounds)
+    print(
+        f"{options.model}, {options.size} x {options.size}, {torch.get_num_threads()} threads, "
+        f"{options.rounds} rounds: milliseconds, median [min .. max]"
+    )
+    for name, seconds in times.items():
+        low, middle, high = (1000 * value for value in spread(seconds))
+        print(f"  {name:26s} {middle:7.1f} [{low:.1f} .. {high:.1f}]")
+    times_as_fast = statistics.median(ratios(times[BARE], times[OURS]))
+    print(f"  ratio, round by round      {times_as_fast:7.2f}")
+
+
+def measure(name: str, size: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of both ways, round by round."""
+    model = UNet.from_pretrained(name)
+    usual = UNet.from_pretrained(name).to(memory_format=torch.contiguous_format)
     channels = model.config["in_channels"]
-    shape = (options.size, options.size, channels)
-    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    tensor = torch.randn(1, channels, options.size, options.size)
+    image = np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
+    tensor = torch.randn(1, channels, size, size)
 
     def forward() -> None:
         with torch.inference_mode():
@@ -43,22 +52,7 @@ def main() -> None:
     def segment() -> None:
         model.segment(image, axes="YXC")
 
-    times: dict[str, list[float]] = {"bare forward, contiguous": [], "model.segment": []}
-    for work in (forward, segment):
-        work()  # the first call also allocates
-    for _ in range(options.rounds):
-        times["bare forward, contiguous"].append(clock(forward))
-        times["model.segment"].append(clock(segment))
-
-    print(
-        f"{options.model}, {options.size} x {options.size}, {torch.get_num_threads()} threads, "
-        f"{options.rounds} rounds: milliseconds, median [min .. max]"
-    )
-    for name, values in times.items():
-        low, middle, high = (1000 * f(values) for f in (min, statistics.median, max))
-        print(f"  {name:26s} {middle:7.1f} [{low:.1f} .. {high:.1f}]")
-    ratios = [a / b for a, b in zip(*times.values(), strict=True)]
-    print(f"  ratio, round by round      {statistics.median(ratios):7.2f}")
+    return in_turns({BARE: forward, OURS: segment}, rounds)
 
 
 if __name__ == "__main__":

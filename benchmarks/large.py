@@ -8,10 +8,7 @@ CPU are those of all threads: on a machine that does other things, too, they tel
 
 import argparse
 import json
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +20,8 @@ import numpy as np
 from unet_hf.large.outputs import TILE
 from unet_hf.machine import processor
 
+from .measuring import forget_peak, in_own_process, megabytes
+
 BASE = 2048  # px, what the others are compared with
 FIGURES = ("seconds", "cpu_seconds", "megabytes")
 
@@ -31,22 +30,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096, 16384])
     parser.add_argument("--model", default="unet-isbi", help="shipped name, folder or Hub id")
+    text = "random weights of this many base_channels instead, 64 is the paper's"
+    parser.add_argument("--width", type=int, help=text)
     parser.add_argument("--outputs", nargs="+", default=["mask"])
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--tile_size", type=int, help="instead of the one that 300 MB allow")
+    parser.add_argument("--tile_size", type=int, help="instead of the one that 400 MB allow")
     parser.add_argument("--rounds", type=int, default=1, help="of all sizes in turn")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args()
 
+    settings = {
+        name: getattr(options, name) for name in ("model", "outputs", "precision", "tile_size")
+    }
     rows: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
     with tempfile.TemporaryDirectory() as folder:
+        if options.width:
+            settings["model"] = random_network(Path(folder) / "model", options.width)
         images = {size: write_image(Path(folder) / f"{size}.tif", size) for size in rows}
         for _ in range(options.rounds):
             for size, image in images.items():
-                rows[size].append(measured(image, Path(folder) / "out", options))
+                rows[size].append(measured(image, Path(folder) / "out", **settings))
     first = next(iter(rows.values()))[0]
+    name = f"width {options.width}" if options.width else options.model
     print(
-        f"{options.model}, {first['precision']}, tiles of {first['tile_size']} px, "
+        f"{name}, {first['precision']}, tiles of {first['tile_size']} px, "
         f"{first['threads']} threads of {processor()}"
     )
     middle = {
@@ -66,6 +73,16 @@ def main() -> None:
         print("| " + " | ".join([*cells, f"{row['megabytes']:.0f}"]) + " |")
     if options.json:
         options.json.write_text(json.dumps({"processor": processor(), "sizes": rows}))
+
+
+def random_network(folder: Path, width: int) -> str:
+    import torch
+
+    from unet_hf import UNet
+
+    torch.manual_seed(0)
+    UNet(base_channels=width).save_pretrained(folder)
+    return str(folder)
 
 
 def write_image(path: Path, size: int) -> Path:
@@ -93,35 +110,30 @@ def write_image(path: Path, size: int) -> Path:
     return path
 
 
-def measured(image: Path, output: Path, options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.large", "--run", str(image), str(output)]
-    settings = {
-        name: getattr(options, name) for name in ("model", "outputs", "precision", "tile_size")
-    }
-    done = subprocess.run([*command, json.dumps(settings)], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+def measured(image: Path, output: Path, **settings: Any) -> dict[str, Any]:
+    """`run` in a process of its own. settings: a model and options of `segment_large`."""
+    request = {"image": str(image), "output": str(output), **settings}
+    return in_own_process("benchmarks.large", **request)
 
 
-def run(image: str, output: str, settings: dict[str, Any]) -> dict[str, Any]:
+def run(image: str, output: str, model: str, **settings: Any) -> dict[str, Any]:
     """In this process. Also seconds from the file on the disk to the files on the disk."""
     import torch
 
     from unet_hf import UNet
     from unet_hf.large import segment_large
 
-    model = UNet.from_pretrained(settings.pop("model"))
-    before = _megabytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    network = UNet.from_pretrained(model)
+    before = megabytes("VmRSS")
+    forget_peak()
     started, worked = time.perf_counter(), time.process_time()
-    result = segment_large(model, image, output, **settings)
+    result = segment_large(network, image, output, **settings)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
     megapixels = result.image.width * result.image.height / 1e6
     return {
         "seconds": seconds / megapixels,
         "cpu_seconds": cpu_seconds / megapixels,
-        "megabytes": _megabytes("VmHWM") - before,
+        "megabytes": megabytes("VmHWM") - before,
         "tiles": result.tiles,
         "tile_size": result.tile_size,
         "precision": result.precision,
@@ -129,14 +141,5 @@ def run(image: str, output: str, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _megabytes(name: str) -> float:
-    """Of 2**20 bytes; Linux tells."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 2**10
-
-
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] == "--run":
-        print(json.dumps(run(sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))))
-    else:
-        main()
+    main()

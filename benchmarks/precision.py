@@ -1,18 +1,18 @@
-"""What half precision costs in accuracy: `python -m benchmarks.precision`.
+"""What a coarser precision costs in accuracy: `python -m benchmarks.precision`.
 
 Each image of a labelled split is segmented twice with the same weights, in float32 and in
 another precision: how many pixels change class, how far probabilities move, and what the scores
-against the truth are both times.
+against the truth are both times. (For int8, the checkpoint must be calibrated.)
 """
 
 import argparse
 
-import numpy as np
 import torch
 
 from train.config import TrainingConfig
 from train.data import open_split
-from train.evaluation import Evaluation, evaluate
+from train.evaluation import evaluate
+from train.rounding import main_scores, rounding
 from unet_hf import UNet
 from unet_hf.engine import DTYPES, best_precision
 
@@ -43,29 +43,14 @@ def main() -> None:
 def compare(name: str, dataset: str, precision: str) -> None:
     model = UNet.from_pretrained(name)
     pairs, _ = open_split(TrainingConfig(dataset_name=dataset, output_dir="unused"), "validation")
-    changed = pixels = 0
-    largest, total = 0.0, 0.0
-    for pair in pairs:
-        exact = model.segment(pair.image, precision="float32")
-        half = model.segment(pair.image, precision=precision)
-        differences = np.abs(exact.probabilities - half.probabilities)
-        changed += int((exact.mask != half.mask).sum())
-        pixels += exact.mask.size
-        largest = max(largest, float(differences.max()))
-        total += float(differences[0].sum(dtype=np.float64))
+    seen = rounding(model, pairs, precision)
     print(
-        f"{name}: {100 * changed / pixels:.4f} % of {pixels:,} pixels change class; probabilities "
-        f"differ by {total / pixels:.1e} in the mean, {largest:.1e} at most"
+        f"{name}: {100 * seen.changed:.4f} % of {seen.pixels:,} pixels change class; probabilities "
+        f"differ by {seen.mean_difference:.1e} in the mean, {seen.largest_difference:.1e} at most"
     )
-    threshold = model.threshold
     for one in ("float32", precision):
-        print(f"  {one:9s} {scores(evaluate(model, pairs, threshold, one))}")
-
-
-def scores(evaluation: Evaluation) -> str:
-    if membrane := evaluation.membrane:
-        return f"V_rand {membrane['v_rand']:.5f}, V_info {membrane['v_info']:.5f}"
-    return f"mean IoU {evaluation.mean_iou:.5f}"
+        scores = main_scores(evaluate(model, pairs, model.threshold, one))
+        print(f"  {one:9s} " + ", ".join(f"{key} {value:.5f}" for key, value in scores.items()))
 
 
 if __name__ == "__main__":

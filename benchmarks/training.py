@@ -32,7 +32,7 @@ from train.model import choose_precision
 from train.optimization import build_optimizer, moving_average
 from unet_hf import UNet
 
-from .inference import clock
+from .measuring import clock
 
 
 @dataclass(frozen=True)
