@@ -75,7 +75,7 @@ def split_in_parts(number: Tensor) -> Tensor:
 
     floor(n / P) + floor((n + 1) / P) + ... + floor((n + P - 1) / P) = n (Hermite).
     """
-    return ((number + torch.arange(PARTS)) / PARTS).floor_()
+    return (number / PARTS + torch.arange(PARTS) / PARTS).floor_()  # exact: P is a power of two
 
 
 def rounded(kernels: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def rounded(kernels: Tensor) -> Tensor:
 
 
 class Int8Convolution(Convolution):
-    """As `Convolution`, 3x3 or 1x1, from uint8 to uint8 or float32."""
+    """As `Convolution`, 3x3 or 1x1, from uint8 to uint8."""
 
     def __init__(
         self,
@@ -104,17 +104,16 @@ class Int8Convolution(Convolution):
         *,
         padding: int,
         reads: Code,
-        writes: Code | None,
+        writes: Code,
         relu: bool = True,
     ) -> None:
-        """reads, writes: What the integers stand for; None: float32 is written."""
+        """reads, writes: What the integers stand for."""
         self.out_channels, self.padding, self.relu = len(weight), padding, relu
-        self.dtype = torch.uint8 if writes else torch.float32
-        self.narrow = False  # one way of packing is as good as another
-        weight = weight * reads.step[:, None, None]
-        if writes:
-            weight, bias = weight / writes.step[:, None, None, None], bias / writes.step
-            bias = bias + writes.zero
+        self.dtype = torch.uint8
+        # For 3x3 one way of packing is as good as another; for 1x1 only the right one is.
+        self.narrow = weight.shape[2] == 1
+        weight = weight * reads.step[:, None, None] / writes.step[:, None, None, None]
+        bias = bias / writes.step + writes.zero
         steps = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
         integers = self._integers(weight / steps)
         # What rounding the weights adds on average, taken off again. And what 0.0 adds, unless it
@@ -124,7 +123,9 @@ class Int8Convolution(Convolution):
         shift = (steps * integers).sum((2, 3)) @ (reads.zero - self.zero).float()
         self.bias = bias - error - shift
         self.steps, self.zeros = steps.flatten(), torch.zeros(len(weight), dtype=torch.int64)
-        self.weight = self._pack(integers.to(torch.int8), None)
+        weight = integers.to(torch.int8)
+        self.weight = weight if self.narrow else self._pack(weight, None)
+        self.packed: dict[torch.Size, Tensor] = {}
 
     def _integers(self, weight: Tensor) -> Tensor:
         return rounded(weight).clamp_(-127, 127)
@@ -195,11 +196,13 @@ class Int8Engine(Engine):
         self.codes = {name: Code.of(seen) for name, seen in values.items()}
         self.codes["image"] = Code.of_image(values["image"])
         super().__init__(model, "int8")
+        # Logits are float32: what the last integers stand for is in the weights, as everywhere.
+        self.head = self.head * self.codes[self.LAST].step[:, None, None]
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
         kind = FirstInt8Convolution if reads == "image" else Int8Convolution
-        code = None if writes == self.LAST else self.codes[writes]  # logits are not rounded
-        return kind(weight, bias, padding=self.padding, reads=self.codes[reads], writes=code)
+        codes = {"reads": self.codes[reads], "writes": self.codes[writes]}
+        return kind(weight, bias, padding=self.padding, **codes)
 
     def _up_convolution(self, module: nn.Module, reads: str, writes: str) -> UpConvolution:
         return Int8UpConvolution(module, self.codes[reads], self.codes[writes])
