@@ -158,7 +158,7 @@ def ceiling(engine: Engine, image: torch.Tensor) -> float:
 
 # The methods that only convolve.
 USUAL = {Convolution: "add", UpConvolution: "multiply"}
-INT8 = {Int8Convolution: "add"}
+INT8 = {Int8Convolution: "__call__"}
 
 
 def page_faults() -> int:

@@ -16,7 +16,7 @@ from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.files import write_whole
 from unet_hf.image_data import ImageData
 from unet_hf.objects import Objects
-from unet_hf.outputs import OUTPUTS, USUAL, write_outputs
+from unet_hf.outputs import OUTPUTS, PHOTOGRAPH, USUAL, write_outputs
 from unet_hf.overlay import Look
 
 from .device import best_device, on_gpu
@@ -119,7 +119,7 @@ def write_result(
 def write_overlay(result: Segmentation, folder: Path, drawn: PIL.Image.Image) -> str:
     """The same file as `write_result` writes, of an overlay that is drawn already."""
     path = folder / f"{file_stem(result)}_{OUTPUTS['overlay']}"
-    write_whole(path, lambda temporary: drawn.save(temporary, format="PNG"))
+    write_whole(path, lambda temporary: drawn.save(temporary, **PHOTOGRAPH))
     return str(path)
 
 

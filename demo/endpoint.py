@@ -61,7 +61,7 @@ def _add_segment(folders: actions.ResultFolders) -> None:
             result = actions.segment_file(
                 image, model, threshold, page, visitor=visitor, channel=channel
             )
-            paths = actions.write_result(result, folders.new(), Look(alpha))
+            paths = actions.write_result(result, folders.new(), Look(alpha), ("overlay", "mask"))
         except Exception as error:
             raise gr.Error(actions.plain_sentence(error), print_exception=False) from error
         return paths["overlay"], paths["mask"], result.summary()

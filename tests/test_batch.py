@@ -23,7 +23,7 @@ from unet_hf.batch import workers
 from unet_hf.batch.inputs import find_inputs
 from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job
 from unet_hf.batch.run import Batch, segment_files
-from unet_hf.errors import ConfigError, ImageNotFoundError
+from unet_hf.errors import CalibrationError, ConfigError, ImageNotFoundError
 from unet_hf.files import only_writer
 from unet_hf.identity import identify
 
@@ -301,6 +301,12 @@ def test_a_file_of_somebody_else_is_not_written_over(images, model, tmp_path):
     other = draw(tmp_path / "other" / "a.png", seed=5)
     with pytest.raises(ConfigError, match="would be written over it"):
         segment(other, out, model)
+
+
+def test_int8_without_a_calibration_is_refused_once(images, model, tmp_path):
+    with pytest.raises(CalibrationError, match="unet_hf calibrate"):
+        segment(images, tmp_path / "out", model, precision="int8")
+    assert not (tmp_path / "out").exists() or not files(tmp_path / "out")
 
 
 def test_a_second_run_into_the_same_folder_is_refused(images, model, tmp_path):

@@ -191,17 +191,18 @@ class UpConvolution:
             bias = module.bias.detach().repeat(4)
         self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
 
-    def multiply(self, out: Tensor, image: Tensor) -> None:
-        """(B, h, w, 2 C) -> `out`, (B, h, w, 4 C or C)."""
-        torch.addmm(self.bias, image.flatten(0, 2), self.matrix, out=out.flatten(0, 2))
+    def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
+        """(B, h, w, 2 C) -> (B, h, w, 4 C or C), in the memory of `scratch`."""
+        batch, height, width, _ = image.shape
+        channels = self.matrix.shape[1]
+        product = scratch.flatten()[: batch * height * width * channels].view(-1, channels)
+        torch.addmm(self.bias, image.flatten(0, 2), self.matrix, out=product)
+        return product.view(batch, height, width, channels)
 
     def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
         """(B, h, w, 2 C) -> `out`, (B, 2 h, 2 w, C). scratch: as large as `out`."""
         batch, height, width, _ = image.shape
-        channels = out.shape[3] if self.bilinear else 4 * out.shape[3]
-        product = scratch.flatten()[: batch * height * width * channels]
-        product = product.view(batch, height, width, channels)
-        self.multiply(product, image)
+        product = self.multiply(image, scratch)
         if self.bilinear:
             small = product.permute(0, 3, 1, 2)
             large = nn.functional.interpolate(small, scale_factor=2, mode="bilinear")

@@ -95,7 +95,10 @@ def rounded(kernels: Tensor) -> Tensor:
 
 
 class Int8Convolution(Convolution):
-    """As `Convolution`, 3x3 or 1x1, from uint8 to uint8."""
+    """As `Convolution`, 3x3 or 1x1, from uint8 to uint8, each time into memory of its own.
+
+    (oneDNN's way into given memory is slower here: PyTorch copies what it wrote.)
+    """
 
     def __init__(
         self,
@@ -108,8 +111,7 @@ class Int8Convolution(Convolution):
         relu: bool = True,
     ) -> None:
         """reads, writes: What the integers stand for."""
-        self.out_channels, self.padding, self.relu = len(weight), padding, relu
-        self.dtype = torch.uint8
+        self.padding, self.relu = padding, relu
         # For 3x3 one way of packing is as good as another; for 1x1 only the right one is.
         self.narrow = weight.shape[2] == 1
         weight = weight * reads.step[:, None, None] / writes.step[:, None, None, None]
@@ -130,15 +132,15 @@ class Int8Convolution(Convolution):
     def _integers(self, weight: Tensor) -> Tensor:
         return rounded(weight).clamp_(-127, 127)
 
-    def add(self, out: Tensor, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
+        """(B, h, w, in) -> (B, h', w', out)."""
         image = image.permute(0, 3, 1, 2)
-        torch.ops.onednn.qconv2d_pointwise.binary(
+        out = torch.ops.onednn.qconv2d_pointwise(
             image, 1.0, self.zero, self._packed_for(image.shape), self.steps, self.zeros,
-            out.permute(0, 3, 1, 2), self.bias,
-            [1, 1], [self.padding] * 2, [1, 1], 1, 1.0, 0, self.dtype, 1.0, 0,
-            "sum", 1.0, "relu" if self.relu else "none", [], "",
+            self.bias, [1, 1], [self.padding] * 2, [1, 1], 1,
+            1.0, 0, torch.uint8, "relu" if self.relu else "none", [], "",
         )  # fmt: skip
-        return out
+        return out.permute(0, 2, 3, 1)
 
     def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
         return torch.ops.onednn.qconv_prepack(
@@ -168,8 +170,8 @@ class Int8UpConvolution(UpConvolution):
             weight, self.bias, padding=0, reads=reads, writes=writes * pixels, relu=False
         )
 
-    def multiply(self, out: Tensor, image: Tensor) -> None:
-        self.convolution.write(out, image)
+    def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
+        return self.convolution(image)
 
 
 class Int8Joining(Joining):
@@ -181,11 +183,7 @@ class Int8Joining(Joining):
     def __init__(self, weight: Tensor, bias: Tensor, *, skip: Code, up: Code, writes: Code) -> None:
         both = skip + up
         self.convolution = Int8Convolution(weight, bias, padding=0, reads=both, writes=writes)
-        self.out_channels, self.dtype = len(weight), self.convolution.dtype
         self.frame = both.zero.to(torch.uint8)
-
-    def write(self, out: Tensor, both: Tensor) -> Tensor:
-        return self.convolution.write(out, both)
 
 
 class Int8Engine(Engine):
@@ -211,23 +209,25 @@ class Int8Engine(Engine):
         codes = {"skip": self.codes[skip], "up": self.codes[reads], "writes": self.codes[writes]}
         return Int8Joining(weight, bias, **codes)
 
+    def _convolve(self, convolution: Int8Convolution, x: Tensor, name: str, level: int) -> Tensor:
+        self._pause()
+        return convolution(x)
+
     def _joined(
         self, up: UpConvolution, joining: Int8Joining, skip: Tensor, x: Tensor, level: int
     ) -> Tensor:
         batch, height, width, channels = x.shape
         height, width, channels, edge = 2 * height, 2 * width, channels // 2, self.padding
-        shape = (batch, height, width, channels)
         framed = (batch, height + 2 * edge, width + 2 * edge, 2 * channels)
         both = self._take("up", level, framed)
         if edge:
             for side in (both[:, 0], both[:, -1], both[:, :, 0], both[:, :, -1]):
                 side.copy_(joining.frame)
         inside = both[:, edge : edge + height, edge : edge + width]
-        up.write(inside[..., channels:], x, self._take("work", level, shape))
-        inside[..., :channels].copy_(self._cropped(skip, shape, level))
+        up.write(inside[..., channels:], x, x)
+        inside[..., :channels] = self._cropped(skip, (batch, height, width, channels), level)
         self._pause()
-        out = (batch, framed[1] - 2, framed[2] - 2, channels)
-        return joining.write(self._take("work", level, out), both)
+        return joining.convolution(both)
 
     def _entering(self, image: Tensor) -> Tensor:
         """Each pixel as the sum of `PARTS` integers: 8 bits would be too coarse for it."""

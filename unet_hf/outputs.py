@@ -36,6 +36,8 @@ OUTPUTS = {
 # Those of the pixels are written where nothing is said; the others are asked for.
 NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
 USUAL = ("mask", "overlay", "probabilities", "summary")
+# How an overlay becomes a file: noisy pictures take a quarter of the time, and no more bytes.
+PHOTOGRAPH = {"format": "PNG", "compress_level": 1}
 OF_OBJECTS = ("instances", "objects", "outlines", "rois", "histogram")
 
 
@@ -97,7 +99,7 @@ def _writers(
 
     return {
         "mask": lambda path: result.mask_image().save(path, format="PNG"),
-        "overlay": lambda path: result.overlay(**vars(look)).save(path, format="PNG"),
+        "overlay": lambda path: result.overlay(**vars(look)).save(path, **PHOTOGRAPH),
         "probabilities": lambda path: _write_tiff(
             path, result.probabilities, {"axes": "CYX", "Labels": labels}
         ),

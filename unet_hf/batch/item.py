@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..calibration import calibration_of
 from ..configuration import checked_threshold, checked_tile_size
 from ..engine import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
@@ -66,9 +67,7 @@ class BatchOptions:
     device: str = "auto"
     precision: str = "auto"
     tta: bool = False
-    large: bool = (
-        False  # all images by windows, not only those that are too large for any other way
-    )
+    large: bool = False  # all images by windows, not only those too large for any other way
 
     def load(self) -> "UNet":
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
@@ -97,7 +96,8 @@ class BatchOptions:
         return read_image(path, **self.place(page))
 
     def settled(self, model: "UNet") -> "BatchOptions":
-        """The same with the model's own values where none were given. Raises `ConfigError`."""
+        """The same with the model's own values where none were given. Raises `ConfigError`, and
+        `CalibrationError` for int8."""
         threshold = self.threshold
         if threshold is None:
             threshold = model.threshold
@@ -113,6 +113,8 @@ class BatchOptions:
         if self.large:
             checked_large_outputs(self.without_overlay(), self.tta)
         precision = checked_precision(self.precision, model.device)
+        if precision == "int8":
+            calibration_of(model)  # or tells that there is none
         return replace(self, threshold=threshold, precision=precision)
 
     def by_windows(self, path: Path) -> bool:
