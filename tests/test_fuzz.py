@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from unet_hf.outputs import OUTPUTS, USUAL
+from unet_hf.outputs import OUTPUTS
 
 from .bad_inputs import png_header, tiff_header
 from .test_bad_inputs import GOOD, damaged
@@ -75,17 +75,17 @@ def test_three_hundred_broken_uploads_get_clear_answers_and_leave_nothing(
     assert one_answer(Client(server.url, verbose=False), server.model, good) == "result"
 
     # What remains for an hour, so that a visitor can fetch it: of each result a folder with its
-    # four files, of what failed nothing; among Gradio's own files each upload, a copy of the two
-    # pictures that each answer names, and an empty file of a random name for each upload, which
-    # Gradio leaves where it received it.
+    # two pictures, of what failed nothing; among Gradio's own files each upload, a copy of these
+    # pictures, and an empty file of a random name for each upload, which Gradio leaves where it
+    # received it.
     whole.append("good")
     written = Counter(path.name for path in files_in(server.results))
-    assert written == Counter(f"{stem}_{OUTPUTS[kind]}" for stem in whole for kind in USUAL)
+    pictures = Counter(f"{stem}_{OUTPUTS[kind]}" for stem in whole for kind in ("mask", "overlay"))
+    assert written == pictures
     assert len(list(server.results.iterdir())) == len(whole)
     left = [path for path in files_in(server.uploads) if path.parent == server.uploads]
     assert [path.stat().st_size for path in left] == [0] * (CASES + 1)
     kept = Counter(path.name for path in files_in(server.uploads) if path not in left)
-    pictures = Counter(f"{stem}_{OUTPUTS[kind]}" for stem in whole for kind in ("mask", "overlay"))
     assert kept == Counter(path.name for path in (*paths, good)) + pictures
     assert all(path.name.startswith("unet_hf_") for path in server.temporary.iterdir())
 
