@@ -7,6 +7,7 @@ One server process imports everything once; each training is forked from it and 
         run = trainings.run(["--dataset_name", ...], partial(signal_itself, 5, signal.SIGTERM))
 """
 
+import contextlib
 import fnmatch
 import itertools
 import json
@@ -103,7 +104,8 @@ class Training:
     def killed_after(self, mark: int, delay: float) -> Run:
         """Kills it so many seconds after the mark, if it is still there."""
         if self.wait(mark) and not wait([self.process.sentinel], timeout=delay):
-            self.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has ended in this very moment
+                self.kill()
         return self.result()
 
     def result(self) -> Run:
