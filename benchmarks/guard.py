@@ -1,4 +1,4 @@
-"""Did anything get slower? `python -m benchmarks.guard`, in a minute or two.
+"""Did anything get slower? `python -m benchmarks.guard`, in a few minutes.
 
 Measures what guarded.py lists and holds it against what ratios.json keeps of machines of this
 kind: how many times as fast as the usual way, which share of the ceiling, how many times less

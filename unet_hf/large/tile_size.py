@@ -34,7 +34,9 @@ WASTEFUL = 2.0  # where it is worth saying that more memory would be faster
 # Feature maps that the engine keeps: base_channels numbers a pixel, times this. With valid padding
 # there are cropped copies besides.
 VALUES_A_PIXEL = {"same": 5, "valid": 6.5}
-MORE_IN_INT8 = 1.6  # bytes: what a joining convolution reads lies side by side, besides
+# In int8 what a joining convolution reads lies side by side, and each feature map in memory of its
+# own, of which the allocator holds some back.
+MORE_IN_INT8 = 3.0  # bytes
 
 
 def tile_size_for(
