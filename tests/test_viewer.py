@@ -441,8 +441,9 @@ def test_it_flies_to_a_region_that_blinks(page: Page):
 def test_a_click_tells_python_the_pixel(page: Page):
     two = viewer_of(page, "two")
     two.locator("canvas").click(position={"x": 500, "y": 200})
-    line = two.locator(".readout").inner_text()
-    x, y, label = re.match(r"x (\d+)  y (\d+) · \S+ uint16 · (\w+)", line).groups()
+    told = re.compile(r"x (\d+)\s+y (\d+) · \S+ uint16 · (\w+)")
+    expect(two.locator(".readout")).to_have_text(told)  # with the next frame
+    x, y, label = told.search(two.locator(".readout").inner_text()).groups()
     expect(page.locator("#said textarea, #said input")).to_have_value(f"{x} {y} {label}")
 
 
