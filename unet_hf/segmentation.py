@@ -211,7 +211,6 @@ def segment(
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
     chosen = checked_precision(precision, model.device)
-    network_of(model, chosen)  # is ready, or tells what is missing before anything is read
     image = read_image(source, page=page, axes=axes, channel=channel)
     started = time.perf_counter()
 
