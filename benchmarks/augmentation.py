@@ -16,9 +16,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from train.augmentation import COARSE, sample, sampling_grid
-from train.border_weights import border_weights
-from unet_hf.synthetic import electron_micrograph
+from demo.synthetic import electron_micrograph
+from train.crops.augmentation import COARSE, sample, sampling_grid
+from train.crops.border_weights import border_weights
 
 from .measuring import clock
 
@@ -47,7 +47,7 @@ def scipy_elastic(
 def our_elastic(
     image: Tensor, label: Tensor, rng: np.random.Generator, mode: str = "bilinear"
 ) -> tuple[Tensor, Tensor]:
-    """The same with what `train.augmentation` is made of.
+    """The same with what `train.crops.augmentation` is made of.
 
     image: (H, H) float32; label: (H, H) uint8. A training crop is sampled "bicubic".
     """

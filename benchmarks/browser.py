@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from unet_hf.synthetic import electron_micrograph
+from demo.synthetic import electron_micrograph
 
 from .measuring import served, spread
 

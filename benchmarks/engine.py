@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from unet_hf import UNet
-from unet_hf.calibration import Observer
-from unet_hf.engine import Convolution, Engine, UpConvolution, best_precision
-from unet_hf.int8 import Int8Convolution, Int8Engine
-from unet_hf.machine import processor
+from unet_hf.engine.calibration import Observer
+from unet_hf.engine.engine import Convolution, Engine, UpConvolution, best_precision
+from unet_hf.engine.int8 import Int8Convolution, Int8Engine
+from unet_hf.evaluation.machine import processor
 
 README = Path(__file__).parent.parent / "README.md"
 MARKS = ("<!-- python -m benchmarks.engine --readme -->", "<!-- until here -->")

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from unet_hf.evaluation.machine import processor
 from unet_hf.large.outputs import TILE
-from unet_hf.machine import processor
 
 from .measuring import forget_peak, in_own_process, megabytes
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import PIL.Image
 from gradio_client import Client, handle_file
 
+from demo.synthetic import electron_micrograph
 from unet_hf import UNet
-from unet_hf.synthetic import electron_micrograph
 
 from . import measuring
 from .measuring import clock, forget_peak, megabytes, ratios, served, table, written

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from unet_hf.machine import processor
+from unet_hf.evaluation.machine import processor
 
 ROOT = Path(__file__).parent.parent
 

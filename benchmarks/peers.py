@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unet_hf import UNet
-from unet_hf.engine import best_precision, checked_precision
+from unet_hf.engine.backend import network_of
+from unet_hf.engine.engine import best_precision, checked_precision
 from unet_hf.errors import ExportError
 from unet_hf.export import export
 from unet_hf.export.formats import format_named
-from unet_hf.runtime import network_of
 
 from .apart import Prepare, in_turns_apart
 from .measuring import on_this_machine, ratios, spread, table, write_json, written

@@ -10,11 +10,11 @@ import argparse
 import torch
 
 from train.config import TrainingConfig
-from train.data import open_split
-from train.evaluation import evaluate
-from train.rounding import main_scores, rounding
 from unet_hf import UNet
-from unet_hf.engine import DTYPES, best_precision
+from unet_hf.data.pairs import open_split
+from unet_hf.engine.engine import DTYPES, best_precision
+from unet_hf.evaluation.evaluate import evaluate
+from unet_hf.evaluation.precision_loss import main_scores, rounding
 
 CASES = {
     "unet-isbi": "data/isbi2012",

@@ -24,10 +24,10 @@ import torch
 from monai.inferers import sliding_window_inference
 
 from unet_hf import UNet, read_image
-from unet_hf.engine import Engine, checked_precision
-from unet_hf.preprocessing import PreparedImage
-from unet_hf.tiling import TileGeometry, mirrored, round_up
-from unet_hf.views import in_one_view
+from unet_hf.engine.engine import Engine, checked_precision
+from unet_hf.images.preprocessing import PreparedImage
+from unet_hf.network.tiling import TileGeometry, mirrored, round_up
+from unet_hf.predict.tta import in_one_view
 
 from .measuring import clock, on_this_machine, ratios, table, write_json, written
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from unet_hf import UNet
-from unet_hf.engine import Engine, best_precision
-from unet_hf.machine import processor
+from unet_hf.engine.engine import Engine, best_precision
+from unet_hf.evaluation.machine import processor
 
 from .apart import in_turns_apart
 from .measuring import ratios, table, write_json, written

@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from train.config import TrainingConfig
 from train.losses import build_loss
-from train.memory import keep_memory
+from train.malloc import keep_memory
 from train.model import choose_precision
 from train.optimization import build_optimizer, moving_average
 from unet_hf import UNet

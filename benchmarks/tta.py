@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from train.config import TrainingConfig
-from train.data import Pair, open_split
-from train.encodings import IGNORE
-from train.evaluation import Evaluation, evaluate
 from unet_hf import UNet
-from unet_hf.engine import DTYPES
-from unet_hf.reliability import mean_interval
+from unet_hf.data.detect_encoding import IGNORE
+from unet_hf.data.pairs import Pair, open_split
+from unet_hf.engine.engine import DTYPES
+from unet_hf.evaluation.evaluate import Evaluation, evaluate
+from unet_hf.evaluation.uncertainty import mean_interval
 
 from .measuring import in_turns, on_this_machine, ratios, table, write_json, written
 

@@ -20,8 +20,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from demo.viewer import show_result, thinning, viewer
 from unet_hf import Segmentation
-from unet_hf.image_data import ImageData
-from unet_hf.segmentation import decide
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.decision import decide
 
 FRAME = 1000 / 60  # ms
 # Each changes something, given the number of the change.

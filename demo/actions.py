@@ -14,10 +14,10 @@ import PIL.Image
 from unet_hf import Segmentation, UNet, UNetError, read_image
 from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.files import write_whole
-from unet_hf.image_data import ImageData
-from unet_hf.objects import Objects
-from unet_hf.outputs import OUTPUTS, PHOTOGRAPH, USUAL, write_outputs
-from unet_hf.overlay import Look
+from unet_hf.images.image_data import ImageData
+from unet_hf.objects.objects import Objects
+from unet_hf.predict.outputs import OUTPUTS, PHOTOGRAPH, USUAL
+from unet_hf.predict.overlay import Look
 
 from .device import best_device, on_gpu
 from .models import Visitor, copy_sample, load_model
@@ -112,7 +112,7 @@ def write_result(
     Returns {"mask": path, ...}.
     """
     prefix = f"{file_stem(result)}_"
-    paths = write_outputs(result, folder, look=look, only=only, prefix=prefix, objects=objects)
+    paths = result.save(folder, **vars(look), only=only, prefix=prefix, objects=objects)
     return {kind: str(path) for kind, path in paths.items()}
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import PIL.Image
 
 from unet_hf import Segmentation
-from unet_hf.overlay import Look, bands, display_window, draw_heat, draw_overlay, to_display
+from unet_hf.predict.overlay import (
+    Look,
+    bands,
+    display_window,
+    draw_heat,
+    draw_overlay,
+    to_display,
+)
 
 from .color_maps import HEAT, PLAIN, shades_of
 from .transfer import FINE, STEPS, entropy, fixed_point, probability_codes

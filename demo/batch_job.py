@@ -22,7 +22,7 @@ from unet_hf.batch.records import RECORDS
 from unet_hf.batch.run import FAILED, RESULTS, Batch, segment_files
 from unet_hf.errors import ConfigError
 from unet_hf.files import write_whole
-from unet_hf.image_data import ImageData
+from unet_hf.images.image_data import ImageData
 
 from . import actions, archives
 
@@ -83,7 +83,7 @@ class BatchJob:
     ) -> Iterator[Status]:
         """Segments for a while, at least one image; the last status says whether more is to do.
 
-        outputs: What is written of each image, by the names of `unet_hf.outputs.OUTPUTS`.
+        outputs: What is written of each image, by the names of `unet_hf.predict.outputs.OUTPUTS`.
         Who closes the iterator stops the run, which then ends by itself.
         """
         if self.stopping.is_set():

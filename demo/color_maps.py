@@ -3,7 +3,7 @@
 import numpy as np
 
 from unet_hf.errors import ConfigError
-from unet_hf.overlay import color_table
+from unet_hf.predict.overlay import color_table
 
 # Evenly spaced stops. Viridis and cividis are ordered in lightness and safe for colour-blind
 # eyes; probability and uncertainty are told apart by their hues.

@@ -7,8 +7,8 @@ import gradio as gr
 import numpy as np
 
 from unet_hf import Segmentation
-from unet_hf.comparison import Disagreement, Region, disagreement
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.comparison import Disagreement, Region, disagreement
 
 from . import actions, sign_in
 from .device import CAPACITY

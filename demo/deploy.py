@@ -16,7 +16,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from unet_hf.errors import PushError, UNetError
-from unet_hf.publishing import WAITS, patiently
+from unet_hf.hub.push import WAITS, patiently
 
 from .space_files import MANIFEST, Contents, new_files, space_contents
 

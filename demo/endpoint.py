@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from unet_hf import shipped_checkpoints
-from unet_hf.instances import METHODS
-from unet_hf.overlay import Look
+from unet_hf.objects.instances import METHODS
+from unet_hf.predict.overlay import Look
 
 from . import actions, sign_in
 from .device import CAPACITY

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 
-from unet_hf.hub import SHIPPED
+from unet_hf.hub.find import SHIPPED
 
 SAMPLE = Path("sample") / "input.png"
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from unet_hf.errors import UnsupportedLayoutError
-from unet_hf.image_data import ImageData
+from unet_hf.images.image_data import ImageData
 
 from . import actions
 from .files import Files, file_list, show_files

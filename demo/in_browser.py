@@ -18,7 +18,7 @@ import gradio as gr
 
 from unet_hf.errors import ExportError
 from unet_hf.files import write_whole
-from unet_hf.hub import SHIPPED, shipped_checkpoints
+from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
 from .actions import plain_sentence
 from .models import load_model

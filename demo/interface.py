@@ -9,8 +9,8 @@ import gradio as gr
 
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.image_data import ImageData
-from unet_hf.overlay import Look
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.overlay import Look
 
 from . import actions, sign_in
 from .as_seen import cut_as_seen, draw_as_seen

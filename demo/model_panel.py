@@ -5,8 +5,8 @@ from typing import Any
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
-from unet_hf.facts import describe
-from unet_hf.hub import find_checkpoint
+from unet_hf.hub.describe import describe_checkpoint
+from unet_hf.hub.find import find_checkpoint
 
 STYLE = """
 .model { font-size: 13px; line-height: 1.45; padding: 2px; }
@@ -38,7 +38,7 @@ def panel(name: str, model: UNet) -> str:
 
 
 def facts_of_model(model: UNet) -> dict[str, Any]:
-    """See `unet_hf.facts.describe`; evidence that cannot be had is left out."""
+    """See `unet_hf.hub.describe.describe`; evidence that cannot be had is left out."""
     origin = model.origin
     folder = origin.folder
     if origin.hub_id:
@@ -53,7 +53,7 @@ def facts_of_model(model: UNet) -> dict[str, Any]:
         except CheckpointError:
             return _without_evidence(model)
     try:
-        return describe(model, folder)
+        return describe_checkpoint(model, folder, model.origin.commit if model.origin else None)
     except (CheckpointError, OSError):
         return _without_evidence(model)
 

@@ -131,7 +131,7 @@ def copy_sample(name: str, folder: Path, visitor: Visitor | None = None) -> Path
     Raises:
         CheckpointError: It brings none, or as for `load_model`.
     """
-    from unet_hf.sample import sample_input
+    from unet_hf.hub.sample import sample_input
 
     name = checked_name(name)
 

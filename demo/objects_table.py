@@ -14,9 +14,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from unet_hf.histogram import Histogram
-from unet_hf.object_table import Column
-from unet_hf.objects import Objects
+from unet_hf.objects.histogram import Histogram
+from unet_hf.objects.measures import Column
+from unet_hf.objects.objects import Objects
 
 HERE = Path(__file__).parent
 # What the eye looks for first; the CSV file has every column.

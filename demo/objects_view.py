@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf.bundle import Recipe, write_bundle
 from unet_hf.errors import ConfigError
-from unet_hf.instances import METHODS
+from unet_hf.objects.instances import METHODS
+from unet_hf.predict.bundle import Recipe, write_bundle
 
 from . import actions
 from .as_seen import cut_as_seen, look_as_seen

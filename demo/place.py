@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf.image_data import ImageData
+from unet_hf.images.image_data import ImageData
 
 HERE = Path(__file__).parent
 PLAIN = ("YX", "YXS")  # axes that nobody has to be told of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from unet_hf.comparison import Region
+from unet_hf.evaluation.comparison import Region
 
 from .tab_style import STYLE, count, note
 

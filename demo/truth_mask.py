@@ -10,7 +10,7 @@ from unet_hf import Segmentation
 from unet_hf.errors import DatasetError
 
 if TYPE_CHECKING:
-    from train.raw_masks import RawMask
+    from unet_hf.data.stored_masks import RawMask
 
 
 def read_truth(path: str | Path, result: Segmentation) -> tuple[np.ndarray, str]:
@@ -23,8 +23,8 @@ def read_truth(path: str | Path, result: Segmentation) -> tuple[np.ndarray, str]
     Raises:
         DatasetError: It is no label image, not of the image's size, or without a clear meaning.
     """
-    from train.encodings import detect_encoding
-    from train.raw_masks import plane_of
+    from unet_hf.data.detect_encoding import detect_encoding
+    from unet_hf.data.stored_masks import plane_of
 
     name = Path(path).name
     mask = _read(Path(path))
@@ -54,7 +54,7 @@ def read_truth(path: str | Path, result: Segmentation) -> tuple[np.ndarray, str]
 
 
 def _read(path: Path) -> "RawMask":
-    from train.raw_masks import read_mask
+    from unet_hf.data.stored_masks import read_mask
 
     content = path.read_bytes()
     try:
@@ -69,7 +69,7 @@ def _read(path: Path) -> "RawMask":
 
 
 def _seen(mask: "RawMask") -> str:
-    from train.raw_masks import hex_color, packed_colors, plane_of, some
+    from unet_hf.data.stored_masks import hex_color, packed_colors, plane_of, some
 
     plane = plane_of(mask)
     if plane is not None:

@@ -7,8 +7,8 @@ import gradio as gr
 import numpy as np
 
 from unet_hf import Segmentation
-from unet_hf.comparison import OUTCOMES, Region, Score, score
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score
 
 from . import actions
 from .device import CAPACITY

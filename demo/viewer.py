@@ -23,9 +23,9 @@ import numpy as np
 
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.image_data import ImageData
-from unet_hf.overlay import display_window, drawn_channels
-from unet_hf.pixel_size import PixelSize
+from unet_hf.images.image_data import ImageData
+from unet_hf.images.pixel_size import PixelSize
+from unet_hf.predict.overlay import display_window, drawn_channels
 
 from .color_maps import HEAT, MAPS
 from .tiles import Planes

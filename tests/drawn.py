@@ -3,8 +3,8 @@
 import numpy as np
 
 from unet_hf import Segmentation
-from unet_hf.image_data import ImageData
-from unet_hf.pixel_size import PixelSize
+from unet_hf.images.image_data import ImageData
+from unet_hf.images.pixel_size import PixelSize
 
 COLORS = ["#d55e00", "#56b4e9", "#009e73", "#f0e442"]
 

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from demo import actions, batch_job
 from demo.models import LOCAL
+from demo.synthetic import fluorescence_nuclei
 from unet_hf import UNet
-from unet_hf.synthetic import fluorescence_nuclei
 
 SIZE, IMAGES, CORRUPT = 96, 20, 7
 

@@ -36,7 +36,7 @@ from .conftest import ROOT
 
 # What a training imports on its way, too, so that no fork has to.
 PRELOADED = [
-    "tests.survival", "pytest", "train.loop", "train.memory", "torch._dynamo", "torch._inductor",
+    "tests.survival", "pytest", "train.loop", "train.malloc", "torch._dynamo", "torch._inductor",
     "torch.distributed.fsdp", "datasets", "jinja2", "scipy.io", "skimage.measure",
 ]  # fmt: skip
 PATIENCE = 120  # seconds after which a training hangs; no test is about time
@@ -180,7 +180,7 @@ def _train(
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
-    from train.__main__ import main
+    from train.cli.main import main
 
     multiprocessing.set_start_method(None, force=True)  # of workers: the system's, not ours
     at_each_step(marks.send)
@@ -363,7 +363,7 @@ def file_size_limit(step: int, size: int) -> None:
 
 def write_nuclei(folder: Path, train: int = 7, validation: int = 2) -> Path:
     """Middles of drawn pictures, (48, 48), in folders of images and masks."""
-    from unet_hf.synthetic import fluorescence_nuclei
+    from demo.synthetic import fluorescence_nuclei
 
     for split, count in {"train": train, "validation": validation}.items():
         for number in range(count):

@@ -25,7 +25,7 @@ from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, J
 from unet_hf.batch.run import Batch, segment_files
 from unet_hf.errors import CalibrationError, ConfigError, ImageNotFoundError
 from unet_hf.files import only_writer
-from unet_hf.identity import identify
+from unet_hf.hashes import model_sha256
 
 from .conftest import ROOT
 
@@ -375,7 +375,9 @@ def test_a_process_that_cannot_begin_ends_the_run_with_a_sentence(images, model,
     network = UNet.from_pretrained(model)
     options = BatchOptions(str(model)).settled(network)
     items = [Item(file) for file in find_inputs([str(images)], tmp_path / "out")]
-    gone = Job(replace(options, model=str(tmp_path / "gone")), tmp_path / "out", identify(network))
+    gone = Job(
+        replace(options, model=str(tmp_path / "gone")), tmp_path / "out", model_sha256(network)
+    )
     with pytest.raises(BatchStoppedError, match="gone"):
         list(workers.in_processes(items[:1], gone, 1))
     other = Job(options, tmp_path / "out", "of another model")
@@ -387,7 +389,7 @@ def test_more_memory_than_there_is_is_said_of_the_image(images, model, tmp_path,
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr("unet_hf.segmentation.network_of", fail)
+    monkeypatch.setattr("unet_hf.predict.tiles.network_of", fail)
     batch = segment(images, tmp_path / "out", model)
     assert len(batch.failures) == 3
     assert all(isinstance(failure, Failure) for failure in batch.failures)
@@ -400,7 +402,7 @@ STRUCK = """
 import os, signal, sys
 moment, count, number = sys.argv[1], int(sys.argv[2]), getattr(signal, sys.argv[3])
 from unet_hf.batch import records
-from unet_hf.__main__ import main
+from unet_hf.cli.main import main
 
 def struck(function):
     left = count

@@ -9,10 +9,10 @@ import tifffile
 from playwright.sync_api import Browser, Page, expect
 
 from demo.examples import haematoxylin
+from demo.synthetic import electron_micrograph
 from unet_hf import UNet
 from unet_hf.errors import ChannelMismatchError, NonFiniteImageError
-from unet_hf.overlay import color_table
-from unet_hf.synthetic import electron_micrograph
+from unet_hf.predict.overlay import color_table
 
 from .bad_inputs import BAD_INPUTS
 from .viewing import read, silence, slide, viewer_of

@@ -13,14 +13,14 @@ import PIL.Image
 import pytest
 import tifffile
 
-from train.check_command import run
-from train.checks import Problem, find_problems, refuse_errors
+from demo.synthetic import Drawing, fluorescence_nuclei
+from train.checks.inspection import Facts, inspect, note_places
+from train.checks.problems import Problem, find_problems, refuse_errors
+from train.cli.check import run
 from train.config import TrainingConfig
-from train.data import open_data
-from train.faults import PairError, cell_fault
-from train.inspection import Facts, inspect, note_places
+from unet_hf.data.pair_error import PairError, cell_fault
+from unet_hf.data.pairs import open_data
 from unet_hf.errors import DatasetError
-from unet_hf.synthetic import Drawing, fluorescence_nuclei
 
 from .conftest import ROOT
 

@@ -3,7 +3,7 @@
 import pytest
 from datasets import ClassLabel, Features, Image, LargeList, List, Value
 
-from train.columns import find_columns
+from unet_hf.data.columns import find_columns
 from unet_hf.errors import DatasetError
 
 PICTURE = Image(decode=False)

@@ -13,7 +13,7 @@ import torch
 
 import unet_hf
 from unet_hf import UNet
-from unet_hf.__main__ import COMMANDS, main
+from unet_hf.cli.main import COMMANDS, main
 
 from .conftest import ROOT
 
@@ -148,14 +148,14 @@ def test_ctrl_c_ends_with_status_130_and_a_sentence(monkeypatch, capsys):
     def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unet_hf.segment_command.run", interrupted)
+    monkeypatch.setattr("unet_hf.cli.segment.run", interrupted)
     assert status_of("segment") == 130
     assert "The same command begins again" in capsys.readouterr().err
 
 
 def test_commands_that_need_the_training_part_say_so_without_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "train", None)
-    for name in ("train.evaluate_command", "train.segment_dataset"):
+    for name in ("unet_hf.cli.evaluate", "unet_hf.batch.dataset.segment"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     for arguments in (
         ["evaluate", "--model", "m"],
@@ -167,7 +167,7 @@ def test_commands_that_need_the_training_part_say_so_without_it(monkeypatch, cap
 
 def test_segmenting_files_imports_nothing_of_the_training_or_the_demo(image, model, tmp_path):
     script = (
-        "import sys; from unet_hf.__main__ import main; "
+        "import sys; from unet_hf.cli.main import main; "
         "status = main(sys.argv[1:]); "
         "print(status, [m for m in ('train', 'demo', 'gradio', 'datasets', 'accelerate') "
         "if m in sys.modules])"

@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from demo.truth_mask import read_truth
 from unet_hf import Segmentation, read_image
-from unet_hf.comparison import OUTCOMES, Region, disagreement, score
 from unet_hf.errors import ConfigError, DatasetError, ShapeError
+from unet_hf.evaluation.comparison import OUTCOMES, Region, disagreement, score
 
 CELLS = {0: "ground", 1: "cell"}
 TISSUE = {0: "ground", 1: "cell", 2: "vessel"}

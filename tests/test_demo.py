@@ -16,7 +16,7 @@ from demo.transfer import threshold_levels
 from demo.viewer import show_result
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
-from unet_hf.overlay import Look
+from unet_hf.predict.overlay import Look
 
 from .bad_inputs import BAD_INPUTS
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from train.encodings import (
+from unet_hf.data.detect_encoding import (
     IGNORE,
     MaskEncoding,
     RawMask,

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from unet_hf import UNet, engine, runtime, segmentation
-from unet_hf.engine import (
+from unet_hf import UNet
+from unet_hf.engine import backend as runtime
+from unet_hf.engine import engine
+from unet_hf.engine.backend import network_of
+from unet_hf.engine.engine import (
     MEMORY,
     Engine,
     best_precision,
@@ -19,8 +22,8 @@ from unet_hf.engine import (
     cpu_precisions,
 )
 from unet_hf.errors import ConfigError, PrecisionError
-from unet_hf.hub import SHIPPED
-from unet_hf.runtime import network_of
+from unet_hf.hub.find import SHIPPED
+from unet_hf.predict import tiles
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "usual": {},
@@ -219,7 +222,7 @@ def test_the_precision_is_what_the_cpu_has_instructions_for(
 
 def test_an_old_cpu_computes_in_float32_and_gives_the_same():
     code = (
-        "import numpy as np; from unet_hf import UNet; from unet_hf.hub import SHIPPED;"
+        "import numpy as np; from unet_hf import UNet; from unet_hf.hub.find import SHIPPED;"
         "r = UNet.from_pretrained('unet-isbi').segment(SHIPPED / 'unet-isbi/sample/input.png');"
         "print(r.precision, int(r.mask.sum()))"
     )
@@ -246,7 +249,7 @@ def overflowing(model: UNet, precision: str) -> Any:
 def test_values_beyond_float16_are_told_or_computed_otherwise(monkeypatch):
     model, image = network(), gray()
     expected = model.segment(image, precision="float32")
-    monkeypatch.setattr(segmentation, "network_of", overflowing)
+    monkeypatch.setattr(tiles, "network_of", overflowing)
     monkeypatch.setattr(engine, "cpu_precisions", lambda: ["float32", "float16"])
     with pytest.raises(PrecisionError, match="65,504"):
         model.segment(image, precision="float16")

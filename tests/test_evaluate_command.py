@@ -8,11 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from train.evaluate_command import run
 from train.loop import train
 from unet_hf import UNet
+from unet_hf.cli.evaluate import run
 from unet_hf.errors import ConfigError, DatasetError
-from unet_hf.verification import verify
+from unet_hf.evaluation.verification import verify
 
 from .test_train import tiny, write_dataset
 

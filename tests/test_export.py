@@ -14,13 +14,13 @@ import onnxruntime
 import pytest
 
 from unet_hf import UNet
+from unet_hf.cli.export import run
 from unet_hf.errors import ConfigError, ExportError
 from unet_hf.export import Exported, export, formats, onnx_graph
 from unet_hf.export.description import WHAT
 from unet_hf.export.onnx_graph import OPSET
 from unet_hf.export.parity import TOLERANCE, inputs_for
-from unet_hf.export_command import run
-from unet_hf.images import read_image
+from unet_hf.images.reading import read_image
 
 from .hub import client_environment, running_hub
 from .test_engine import network
@@ -265,7 +265,7 @@ def test_the_command_names_what_it_wrote(tmp_path, capsys, monkeypatch):
 CLIENT = """
 import sys, torch
 from unet_hf import UNet
-from unet_hf.__main__ import main
+from unet_hf.cli.main import main
 
 UNet(base_channels=2, depth=1).push_to_hub("alice/net")
 torch.manual_seed(7)

@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from unet_hf.outputs import OUTPUTS
+from unet_hf.predict.outputs import OUTPUTS
 
 from .bad_inputs import png_header, tiff_header
 from .test_bad_inputs import GOOD, damaged

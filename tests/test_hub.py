@@ -17,7 +17,7 @@ from huggingface_hub import ModelCard
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointAccessError, ConfigError
-from unet_hf.hub import find_checkpoint
+from unet_hf.hub.find import find_checkpoint
 
 from .hub import Files, Hub, running_hub
 from .hub_client import LOAD_IN_TURN, Answers, Client, prediction
@@ -48,7 +48,7 @@ print(json.dumps({"commits": commits, "proposed": proposed, "models": models}))
 """
 
 EVIDENCE = """
-from unet_hf.hub import find_checkpoint
+from unet_hf.hub.find import find_checkpoint
 
 folder = find_checkpoint("alice/folds", subfolder="folds/1", evidence=True)
 files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

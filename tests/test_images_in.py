@@ -16,8 +16,8 @@ from demo.share import read_link
 from unet_hf import UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.run import segment_files
-from unet_hf.bundle import Recipe
-from unet_hf.hub import SHIPPED
+from unet_hf.hub.find import SHIPPED
+from unet_hf.predict.bundle import Recipe
 
 from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
 

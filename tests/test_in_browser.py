@@ -23,8 +23,8 @@ from demo.transfer import FINE, STEPS, entropy, fixed_point, probability_codes
 from demo.viewer import DEFAULT_ALPHA
 from unet_hf import Segmentation, UNet, read_image
 from unet_hf.errors import ExportError
-from unet_hf.hub import SHIPPED
-from unet_hf.image_data import ORIENTATION
+from unet_hf.hub.find import SHIPPED
+from unet_hf.images.image_data import ORIENTATION
 
 from .viewing import read, seen, silence, slide, viewer_of
 

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from train import calibrate_command
 from train.loop import train
 from unet_hf import UNet
-from unet_hf.calibration import Observer
-from unet_hf.engine import Engine, checked_precision
-from unet_hf.errors import CalibrationError, ConfigError
-from unet_hf.hub import SHIPPED, shipped_checkpoints
-from unet_hf.int8 import (
+from unet_hf.cli import calibrate as calibrate_command
+from unet_hf.engine.calibration import Observer
+from unet_hf.engine.engine import Engine, checked_precision
+from unet_hf.engine.int8 import (
     PARTS,
     Code,
     Int8Convolution,
@@ -24,7 +22,9 @@ from unet_hf.int8 import (
     rounded,
     split_in_parts,
 )
-from unet_hf.verification import verify
+from unet_hf.errors import CalibrationError, ConfigError
+from unet_hf.evaluation.verification import verify
+from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
 from .test_engine import NETWORKS, gray, images, network
 from .test_train import tiny, write_dataset

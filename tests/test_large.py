@@ -16,17 +16,14 @@ import tifffile
 import torch
 
 from unet_hf import UNet, read_image
-from unet_hf.__main__ import main
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.run import segment_files
-from unet_hf.engine import MEMORY, Engine
-from unet_hf.errors import (
-    ConfigError,
-    PrecisionError,
-    UnreadableImageError,
-)
-from unet_hf.large import outputs, prediction, segment, segment_large, tile_size_for, windows
+from unet_hf.cli.main import main
+from unet_hf.engine.engine import MEMORY, Engine
+from unet_hf.errors import ConfigError, PrecisionError, UnreadableImageError
+from unet_hf.images import windows
+from unet_hf.large import outputs, segment, segment_large, tile_size_for
 from unet_hf.large.tile_size import (
     BEARABLE,
     MEGABYTES,
@@ -36,6 +33,7 @@ from unet_hf.large.tile_size import (
     megabytes_for,
     waste,
 )
+from unet_hf.predict import tiles
 
 from .conftest import ROOT
 
@@ -171,13 +169,13 @@ def test_a_window_of_one_colour_is_computed_once(model, tmp_path, monkeypatch):
     image[10:20, 10:20] = drawn(10, 10)
     image[:, 150:] = 0
     computed = []
-    original = prediction.network_of
+    original = tiles.network_of
 
     def counting(*arguments: object) -> object:
         network = original(*arguments)
         return lambda window, pause: computed.append(1) or network(window, pause)
 
-    monkeypatch.setattr(prediction, "network_of", counting)
+    monkeypatch.setattr(tiles, "network_of", counting)
     large = segment_large(model, image, tmp_path, outputs=["probabilities"], tile_size=64)
     assert len(computed) < large.tiles / 2
     probabilities = tifffile.imread(large.files["probabilities"])
@@ -231,11 +229,9 @@ def test_ended_by_its_progress_nothing_is_there_and_the_next_run_goes_on(model, 
 )
 def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_path, monkeypatch):
     # Somewhere "auto" is float32, too.
-    monkeypatch.setattr(segment, "checked_precision", lambda precision, _: "bfloat16")
+    monkeypatch.setattr(tiles, "checked_precision", lambda precision, _: "bfloat16")
     if "precision" in change:
-        monkeypatch.setattr(
-            prediction, "network_of", lambda model, _: lambda image, pause: model(image)
-        )
+        monkeypatch.setattr(tiles, "network_of", lambda model, _: lambda image, pause: model(image))
     first = {"model": model, "image": drawn(150, 160), "tile_size": 64}
 
     def run(progress: object = None, *, model: UNet, image: np.ndarray, **options: object):
@@ -244,7 +240,7 @@ def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_pa
     with pytest.raises(StopError):
         run(stop_after(3), **first)
     if "precision" in change:
-        monkeypatch.setattr(segment, "checked_precision", lambda precision, _: precision)
+        monkeypatch.setattr(tiles, "checked_precision", lambda precision, _: precision)
     with pytest.raises(StopError):
         run(stop_after(1), **(first | change))  # not "3 of", so it began at the first
     again = run(**(first | change | {"resume": False}))
@@ -315,8 +311,8 @@ def test_a_record_that_was_cut_off_counts_up_to_there(model, tmp_path):
 
 
 def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(segment, "checked_precision", lambda *_: "float16")
-    original, tried = prediction.network_of, []
+    monkeypatch.setattr(tiles, "checked_precision", lambda *_: "float16")
+    original, tried = tiles.network_of, []
 
     def narrow(model: UNet, precision: str) -> object:
         tried.append(precision)
@@ -328,7 +324,7 @@ def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, m
 
         return fails
 
-    monkeypatch.setattr(prediction, "network_of", narrow)
+    monkeypatch.setattr(tiles, "network_of", narrow)
     image = drawn(150, 160)
     with pytest.raises(StopError):
         segment_large(model, image, tmp_path, tile_size=64, progress=stop_after(2))
@@ -536,7 +532,7 @@ import numpy as np
 import tifffile
 from unet_hf import UNet
 from unet_hf.large import segment_large
-from unet_hf.speed import _peak_megabytes
+from unet_hf.evaluation.speed import _peak_megabytes
 side = int(sys.argv[1])
 tile = np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8)
 tiles = (tile for _ in range((side // 256) ** 2))

@@ -10,7 +10,7 @@ import torch
 
 from unet_hf import UNet, read_image
 from unet_hf.errors import ImageError, ImageTooLargeError
-from unet_hf.large.windows import LazyPixels, open_image
+from unet_hf.images.windows import LazyPixels, open_image
 
 
 def drawn(*shape: int, dtype: type = np.uint8) -> np.ndarray:

@@ -214,8 +214,8 @@ def test_a_new_task_keeps_everything_but_the_head(folder, caplog):
 def test_a_shipped_checkpoint_is_what_its_record_says(name):
     """Years later, on another machine: the same input still gives the stored output, and card,
     scores, configuration and weights are of one checkpoint."""
-    from unet_hf.hub import SHIPPED
-    from unet_hf.verification import verify
+    from unet_hf.evaluation.verification import verify
+    from unet_hf.hub.find import SHIPPED
 
     assert name in shipped_checkpoints()
     assert (SHIPPED / name / "model.safetensors").stat().st_size < 10_000_000
@@ -224,9 +224,9 @@ def test_a_shipped_checkpoint_is_what_its_record_says(name):
 
 @pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-superalloy"])
 def test_a_shipped_checkpoint_agrees_with_its_evidence_and_can_be_trained_again(name):
-    from train.arguments import parse_arguments
-    from unet_hf.evidence import Evidence
-    from unet_hf.hub import SHIPPED
+    from train.cli.arguments import parse_arguments
+    from unet_hf.hub.find import SHIPPED
+    from unet_hf.hub.records import Evidence
 
     evidence = Evidence.of(SHIPPED / name)
     assert UNet.from_pretrained(name).config["threshold"] == evidence.evaluation["threshold"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import adapted_rand_error, variation_of_information
 
-from unet_hf.metrics import (
+from unet_hf.evaluation.metrics import (
     Contingency,
     confusion_matrix,
     membrane_slice,

@@ -9,9 +9,7 @@ from huggingface_hub import ModelCard
 
 from unet_hf import UNet, sample_input
 from unet_hf.errors import CheckpointError
-from unet_hf.evidence import STAMP, Evidence, stamp
-from unet_hf.layout import EVALUATION_NAME
-from unet_hf.model_card import (
+from unet_hf.hub.card import (
     BEGIN,
     END,
     CardOptions,
@@ -21,6 +19,8 @@ from unet_hf.model_card import (
     render_card,
     split_card,
 )
+from unet_hf.hub.layout import EVALUATION_NAME
+from unet_hf.hub.records import STAMP, Evidence, stamp
 
 
 @pytest.fixture(scope="module")

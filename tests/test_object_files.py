@@ -16,11 +16,11 @@ import tifffile
 import torch
 
 from unet_hf import UNet
-from unet_hf.__main__ import main
-from unet_hf.bundle import RECIPE, Recipe, write_bundle
+from unet_hf.cli.main import main
 from unet_hf.errors import ConfigError
-from unet_hf.outputs import OF_OBJECTS, OUTPUTS, USUAL, all_outputs
-from unet_hf.overlay import Look
+from unet_hf.predict.bundle import RECIPE, Recipe, write_bundle
+from unet_hf.predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
+from unet_hf.predict.overlay import Look
 
 from .drawn import drawn
 from .test_command_line import status_of
@@ -58,8 +58,8 @@ def test_nothing_of_objects_is_written_unless_it_is_asked_for(cells, tmp_path):
 def test_every_output_is_of_the_images_size_and_of_the_same_objects(cells, tmp_path):
     result = drawn(cells)
     objects = result.objects(pixel_size=(0.5, "µm"))
-    paths = result.save(tmp_path, only=all_outputs(result), prefix="a_", objects=objects)
-    files = {f"a_{OUTPUTS[name]}" for name in all_outputs(result)}
+    paths = result.save(tmp_path, only=result.all_outputs(), prefix="a_", objects=objects)
+    files = {f"a_{OUTPUTS[name]}" for name in result.all_outputs()}
     assert {path.name for path in paths.values()} == files
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths.values()}
     assert np.array_equal(tifffile.imread(paths["classes"]), result.mask)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unet_hf import instances
 from unet_hf.errors import ConfigError, TooManyObjectsError
-from unet_hf.histogram import Histogram, round_step
-from unet_hf.instances import METHODS
-from unet_hf.pixel_size import PixelSize
+from unet_hf.images.pixel_size import PixelSize
+from unet_hf.objects import instances
+from unet_hf.objects.histogram import Histogram, round_step
+from unet_hf.objects.instances import METHODS
 
 from .drawn import disc, drawn
 
@@ -249,7 +249,9 @@ def test_every_measure_is_that_of_scikit_image(dtype):
 def test_more_objects_than_are_wanted_are_counted_and_told_before_they_are_measured(monkeypatch):
     result = drawn(np.eye(30))
     assert len(result.objects(max_objects=30)) == 30
-    monkeypatch.setattr("unet_hf.objects.measure", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(
+        "unet_hf.objects.objects.measure", lambda *_: pytest.fail("it was measured")
+    )
     with pytest.raises(TooManyObjectsError, match="There are 30 objects, and at most 29"):
         result.objects(max_objects=29)
 

@@ -8,8 +8,8 @@ import tifffile
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from demo.synthetic import fluorescence_nuclei
 from unet_hf import UNet
-from unet_hf.synthetic import fluorescence_nuclei
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import tifffile
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect, sync_playwright
 
+from demo.synthetic import electron_micrograph
 from unet_hf import UNet
-from unet_hf.synthetic import electron_micrograph
 
 from .browsing import FLAGS
 from .conftest import ROOT

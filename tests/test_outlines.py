@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unet_hf.instances import METHODS
-from unet_hf.outline_files import to_geojson, to_roi_zip
-from unet_hf.outlines import trace
+from unet_hf.objects.instances import METHODS
+from unet_hf.objects.outline_files import to_geojson, to_roi_zip
+from unet_hf.objects.outlines import trace
 
 from .drawn import disc, drawn
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unet_hf import overlay
 from unet_hf.errors import ConfigError
-from unet_hf.image_data import ImageData
-from unet_hf.overlay import Look, borders, display_window, draw_overlay, to_display
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict import overlay
+from unet_hf.predict.overlay import Look, borders, display_window, draw_overlay, to_display
 
 from .drawn import COLORS, drawn
 

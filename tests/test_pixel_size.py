@@ -7,7 +7,7 @@ import tifffile
 
 from unet_hf import read_image
 from unet_hf.errors import ConfigError
-from unet_hf.pixel_size import PixelSize
+from unet_hf.images.pixel_size import PixelSize
 
 PIXELS = np.zeros((6, 8), np.uint16)
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from unet_hf import read_image
 from unet_hf.errors import ChannelMismatchError, ConfigError, NonFiniteImageError
-from unet_hf.preprocessing import BAND_PIXELS, Preprocessing
+from unet_hf.images.preprocessing import BAND_PIXELS, Preprocessing
 
 GRAY, RGB = ("gray",), ("red", "green", "blue")
 IMAGE = Preprocessing(GRAY)

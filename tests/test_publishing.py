@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from unet_hf import shipped_checkpoints
-from unet_hf.hub import SHIPPED
-from unet_hf.model_card import split_card
+from unet_hf.hub.card import split_card
+from unet_hf.hub.find import SHIPPED
 
 from .hub import Hub, client_environment, running_hub
 from .hub_faults import HangsUp, Refuses, Slow
@@ -31,7 +31,7 @@ import json, sys, time, traceback
 import numpy as np
 import torch
 from unet_hf import UNet
-from unet_hf.verification import verify
+from unet_hf.evaluation.verification import verify
 
 def network(seed):
     torch.manual_seed(seed)

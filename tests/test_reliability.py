@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unet_hf.metrics import confusion_matrix, overlap_scores
-from unet_hf.reliability import (
+from unet_hf.evaluation.metrics import confusion_matrix, overlap_scores
+from unet_hf.evaluation.uncertainty import (
     BINS,
     RESAMPLES,
     calibration_bins,

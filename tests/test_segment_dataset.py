@@ -17,13 +17,14 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Image, Value, load_dataset
 
-from train import mask_shards
-from train.columns import find_columns
-from train.segment_dataset import DatasetOptions, find_image_column, segment_dataset
-from train.sources import open_source
 from unet_hf import UNet
+from unet_hf.batch.dataset import shards as mask_shards
+from unet_hf.batch.dataset.options import DatasetOptions
+from unet_hf.batch.dataset.segment import find_image_column, segment_dataset
+from unet_hf.data.columns import find_columns
+from unet_hf.data.sources import open_source
 from unet_hf.errors import ConfigError, DatasetError, UNetError, UnreadableImageError
-from unet_hf.image_data import ImageData
+from unet_hf.images.image_data import ImageData
 
 from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub

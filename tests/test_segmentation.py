@@ -10,7 +10,7 @@ import torch
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.overlay import draw_overlay
+from unet_hf.predict.overlay import draw_overlay
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import PIL.Image
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDataset, List, Value
 
-from train.columns import find_columns
-from train.encodings import detect_encoding, read_mask
-from train.sources import open_source, row_bytes
+from unet_hf.data.columns import find_columns
+from unet_hf.data.detect_encoding import detect_encoding, read_mask
+from unet_hf.data.sources import open_source, row_bytes
 from unet_hf.errors import DatasetError
 
 LABELS = {"0": "ground", "1": "cell"}

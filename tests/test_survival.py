@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 
 from train.checkpoints import find_checkpoints, read_progress
 from train.config import TrainingConfig
-from train.crops import CropNumbers
+from train.crops.crops import CropNumbers
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 
@@ -508,7 +508,7 @@ def test_an_unreadable_image_that_is_met_on_the_way_is_named(
 CLIENT = """
 import json, os, sys, time
 import datasets, train.loop, torch._dynamo
-from train.__main__ import main
+from train.cli.main import main
 
 # The client's patience is of many minutes.
 time.sleep = lambda seconds: None
@@ -602,7 +602,7 @@ def run_together(arguments: list, before: str = "") -> list[tuple[int, str]]:
 
     before: Python that the first one runs before its training.
     """
-    run = "from train.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    run = "from train.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     shared = {
         **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),

@@ -21,7 +21,7 @@ from demo.models import load_model
 from demo.truth_tab import truth_tab
 from demo.viewer import show_result, viewer
 from unet_hf import UNet
-from unet_hf.comparison import disagreement, score
+from unet_hf.evaluation.comparison import disagreement, score
 
 from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
 

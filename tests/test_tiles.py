@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 from demo.transfer import probability_codes
 from demo.viewer import HERE, show_image, show_map, show_result, viewer
 from unet_hf import Segmentation
-from unet_hf.image_data import ImageData
-from unet_hf.overlay import color_table, to_display
-from unet_hf.segmentation import decide
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.decision import decide
+from unet_hf.predict.overlay import color_table, to_display
 
 from .viewing import (
     camera,

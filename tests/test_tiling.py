@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet_hf import UNet, reporting
+from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.tiling import TileGeometry, mirrored, receptive_reach
+from unet_hf.network.tiling import TileGeometry, mirrored, receptive_reach
+from unet_hf.predict import progress as reporting
 
 
 def test_mirrored_folds_without_repeating_the_border():

@@ -11,13 +11,13 @@ import PIL.Image
 import pytest
 import torch
 
-from train.arguments import parse_arguments
+from demo.synthetic import electron_micrograph, fluorescence_nuclei
+from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
-from train.data import open_data, open_split
 from unet_hf import UNet
+from unet_hf.data.pairs import open_data, open_split
 from unet_hf.errors import ConfigError, DatasetError
-from unet_hf.metrics import confusion_matrix, overlap_scores
-from unet_hf.synthetic import electron_micrograph, fluorescence_nuclei
+from unet_hf.evaluation.metrics import confusion_matrix, overlap_scores
 
 from .conftest import ROOT
 
@@ -104,7 +104,7 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
 
 
 def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):
-    from train.evaluation import evaluate
+    from unet_hf.evaluation.evaluate import evaluate
 
     config = TrainingConfig(
         dataset_name=str(membranes), output_dir=str(tmp_path / "out"), max_train_steps=4,
@@ -129,7 +129,7 @@ def test_an_extended_training_says_so_on_its_card(membranes, tmp_path):
 
 
 def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
-    from train.evaluation import evaluate
+    from unet_hf.evaluation.evaluate import evaluate
 
     write_dataset(tmp_path, {"validation": 2}, draw=fluorescence_nuclei)
     pairs, _ = open_split(config_for(tmp_path), "validation")
@@ -142,7 +142,7 @@ def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
 
 
 def test_the_threshold_keeps_away_from_a_cliff():
-    from train.evaluation import CANDIDATES, steady_best
+    from unet_hf.evaluation.evaluate import CANDIDATES, steady_best
 
     scores = dict.fromkeys(CANDIDATES, 0.5)
     scores |= {0.2: 0.99, 0.25: 0.98, 0.3: 0.97, 0.35: 0.9}

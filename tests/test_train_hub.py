@@ -165,7 +165,7 @@ PUSH_DATASET = """
 import sys
 import PIL.Image
 from datasets import Dataset, DatasetDict, Features, Image
-from unet_hf.synthetic import electron_micrograph
+from demo.synthetic import electron_micrograph
 
 def rows(count, seed):
     drawings = [electron_micrograph(96, 14, seed=seed + index) for index in range(count)]

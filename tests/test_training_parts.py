@@ -11,12 +11,12 @@ from scipy import ndimage
 
 from benchmarks.augmentation import naive_border_weights, our_elastic, scipy_elastic
 from benchmarks.training import ReferenceUNet
-from train.augmentation import Augmentation, sampling_grid
-from train.border_weights import BALANCES, border_weights, class_weights
-from train.memory import keep_memory
+from demo.synthetic import electron_micrograph, fluorescence_nuclei
+from train.crops.augmentation import Augmentation, sampling_grid
+from train.crops.border_weights import BALANCES, border_weights, class_weights
+from train.malloc import keep_memory
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.synthetic import electron_micrograph, fluorescence_nuclei
 
 
 @pytest.mark.parametrize("sigma", [2.0, 5.0])
@@ -219,7 +219,7 @@ def test_kept_memory_is_not_asked_for_again():
     program = """
 import resource
 import numpy as np
-from train.memory import keep_memory
+from train.malloc import keep_memory
 kept = keep_memory()
 np.ones(2**23).sum()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from unet_hf import UNet
+from unet_hf.cli.verify import run
 from unet_hf.errors import CheckpointError
-from unet_hf.layout import EVALUATION_NAME, EXPECTED_NAME
-from unet_hf.model_card import CardOptions
-from unet_hf.saving import write_card
-from unet_hf.verification import verify
-from unet_hf.verify_command import run
+from unet_hf.evaluation.verification import verify
+from unet_hf.hub.card import CardOptions
+from unet_hf.hub.layout import EVALUATION_NAME, EXPECTED_NAME
+from unet_hf.hub.save import write_card
 
 from .test_model_card import scores_for
 

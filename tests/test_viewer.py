@@ -13,21 +13,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from demo.as_seen import cut_as_seen, draw_as_seen
 from demo.transfer import FINE, STEPS, entropy, probability_codes
-from demo.viewer import (
-    focus,
-    show_image,
-    show_map,
-    show_result,
-    tell,
-    thinning,
-    viewer,
-)
+from demo.viewer import focus, show_image, show_map, show_result, tell, thinning, viewer
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.image_data import ImageData
-from unet_hf.overlay import color_table, display_window, to_display
-from unet_hf.pixel_size import PixelSize
-from unet_hf.segmentation import decide
+from unet_hf.images.image_data import ImageData
+from unet_hf.images.pixel_size import PixelSize
+from unet_hf.predict.decision import decide
+from unet_hf.predict.overlay import color_table, display_window, to_display
 
 from .viewing import camera, canvas_of, drawing, read, seen, silence, slide, viewer_of
 

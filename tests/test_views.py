@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from unet_hf import UNet
-from unet_hf.runtime import network_of
-from unet_hf.views import in_eight_views, views_of
+from unet_hf.engine.backend import network_of
+from unet_hf.predict.tta import in_eight_views, views_of
 
 from .test_engine import NETWORKS, network
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from demo.examples import SAMPLE
 from unet_hf import UNet
-from unet_hf.hub import SHIPPED
+from unet_hf.hub.find import SHIPPED
 
 NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
 

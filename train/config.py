@@ -4,17 +4,12 @@ loop all read this dataclass."""
 import dataclasses
 import json
 import shlex
-import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unet_hf.data.options import MASK_ENCODINGS, DataOptions, option, public_name
 from unet_hf.errors import ConfigError
-
-
-def option(default: Any, help: str, **metadata: Any) -> Any:
-    return field(default=default, metadata={"help": help, **metadata})
-
 
 # What `--preset` decides wherever the option itself was not given.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -58,7 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 CHOICES = {
     "preset": tuple(PRESETS),
-    "mask_encoding": ("ids", "binary", "colors", "ade20k"),
+    "mask_encoding": MASK_ENCODINGS,
     "padding": ("same", "valid"),
     "norm": ("batch", "none"),
     "loss": ("cross_entropy", "dice", "cross_entropy_dice", "focal"),
@@ -71,61 +66,18 @@ CHOICES = {
 DEFAULT_STEPS = 5000
 
 
-def public_name(name: str) -> str:
-    """A Hub id or relative path as it is; of an absolute path the part below the working folder,
-    or the last part."""
-    path = Path(name)
-    if not path.is_absolute():
-        return name
-    working = Path.cwd()
-    return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
-
-
 @dataclass
-class TrainingConfig:
+class TrainingConfig(DataOptions):
     """Options of `python -m train`; each is a flag of the same name.
 
     A field that the preset decides is None until `__post_init__` fills it in.
     """
 
-    # ------------------------------------------------------------ data
-    dataset_name: str = option(
-        "", "a Hub data set (org/name), a folder (imagefolder, images/ + masks/) or parquet"
-    )
-    dataset_config_name: str | None = option(None, "configuration of the data set")
-    dataset_revision: str | None = option(None, "branch, tag or commit of a Hub data set")
-    train_split: str = option("train", "split to train on")
-    validation_split: str | None = option(
-        None, "split to evaluate on, never trained on; by its usual names if left out"
-    )
-    train_val_split: float = option(
-        0.15, "without a validation split: this share of the training images is held back"
-    )
-    image_column: str | None = option(None, "column of the images; found by name if left out")
-    label_column: str | None = option(None, "column of the masks; found by name if left out")
-    instance_column: str | None = option(
-        None,
-        "column of instance ids for the border weights; 'none': connected components of the mask",
-    )
-    mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
-    label_colors: str | None = option(
-        None, 'colour-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
-    )
-    ignore_index: int | None = option(
-        None, "value of the stored masks that neither trains nor counts; found out if left out"
-    )
-    reduce_labels: bool = option(False, "stored 0 is ignored and every other id lowered by one")
-    id2label: str | None = option(
-        None, 'class names, as JSON or a JSON file: {"0": "background"}; else the data set\'s'
-    )
+    # ------------------------------------------------------------ data, beside `DataOptions`
     colors: str | None = option(None, "class colours, '#rrggbb,#rrggbb' in the order of the ids")
-    streaming: bool = option(False, "read a Hub data set while training, without storing it")
     shuffle_buffer_size: int = option(256, "streaming: images among which the next is drawn")
     max_inspected: int = option(
         2000, "images a split that are looked at before training (streaming: a tenth of it)"
-    )
-    max_validation_images: int | None = option(
-        None, "evaluate on the first so many images; streaming: 200 unless given"
     )
 
     # ------------------------------------------------------------ network
@@ -179,7 +131,6 @@ class TrainingConfig:
     use_ema: bool | None = option(None, "evaluate and keep averaged weights")
     ema_decay: float = option(0.998, "of the averaged weights")
     mixed_precision: str = option("auto", "auto, no or bf16; auto: bf16 where the device has it")
-    seed: int = option(0, "of weights, crops and augmentation")
     dataloader_num_workers: int = option(
         1, "processes that prepare crops; 0: in this one", volatile=True
     )
@@ -228,30 +179,16 @@ class TrainingConfig:
     demo_space: str | None = option(
         None, "a Space with the demo (org/name), for the card's link", volatile=True
     )
-    hub_token: str | None = field(
-        default=None,
-        repr=False,
-        metadata={
-            "help": "token to read and push with; better: `hf auth login` or HF_TOKEN",
-            "volatile": True,
-            "secret": True,
-        },
-    )
 
     def __post_init__(self) -> None:
-        if not self.dataset_name:
-            raise ConfigError(
-                "--dataset_name is missing: a folder or a Hub data set 'org/name'. "
-                "`python -m train --help` lists every option."
-            )
-        if not self.output_dir:
-            raise ConfigError("--output_dir is missing: the folder the checkpoint goes to.")
-        self._check_choices("preset")
+        super().__post_init__()
+        self.check_choice("preset", PRESETS)
         for name, value in PRESETS[self.preset].items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
-        self._check_choices(*CHOICES)
-        self._check_numbers()
+        for name, choices in CHOICES.items():
+            self.check_choice(name, choices)
+        self._check_all_numbers()
         if self.new_head and not self.pretrained_model_name_or_path:
             raise ConfigError(
                 "--new_head needs --pretrained_model_name_or_path: a new network's last layer is "
@@ -271,32 +208,18 @@ class TrainingConfig:
                 "tag yet. Leave out --hub_branch and --hub_tag."
             )
 
-    def _check_choices(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value not in CHOICES[name]:
-                raise ConfigError(
-                    f"--{name} {value!r} is not known: {', '.join(CHOICES[name][:-1])} or "
-                    f"{CHOICES[name][-1]}."
-                )
-
-    def _check_numbers(self) -> None:
-        def check(names: str, fits: typing.Callable[[Any], bool], wanted: str) -> None:
-            for name in names.split():
-                value = getattr(self, name)
-                if value is not None and not fits(value):
-                    raise ConfigError(f"--{name} {value} must be {wanted}.")
-
+    def _check_all_numbers(self) -> None:
+        check = self.check_numbers
         check(
             "base_channels depth resolution train_batch_size gradient_accumulation_steps "
             "max_train_steps validation_steps checkpointing_steps checkpoints_total_limit "
-            "shuffle_buffer_size max_inspected max_validation_images early_stopping_patience",
+            "shuffle_buffer_size max_inspected early_stopping_patience",
             lambda value: value >= 1,
             "at least 1",
         )
         check(
             "elastic_std rotation gray_std noise_std border_weight focal_gamma weight_decay "
-            "lr_warmup_steps dataloader_num_workers seed",
+            "lr_warmup_steps dataloader_num_workers",
             lambda value: value >= 0,
             "0 or more",
         )
@@ -311,8 +234,11 @@ class TrainingConfig:
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
-        check("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
-        check("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
+
+    def check_output(self) -> None:
+        """Raises `ConfigError` if nothing says where the checkpoint goes."""
+        if not self.output_dir:
+            raise ConfigError("--output_dir is missing: the folder the checkpoint goes to.")
 
     @property
     def crops_per_process(self) -> int:
@@ -332,15 +258,10 @@ class TrainingConfig:
 
     def command(self, without: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> str:
         """The command that repeats this training: every option that is not its default."""
-        words = ["python", "-m", "train"]
-        for item in dataclasses.fields(self):
-            if only is not None and item.name not in only:
-                continue
-            value = getattr(self, item.name)
-            usual = PRESETS[self.preset].get(item.name, item.default)
-            if value != usual and item.name not in without and not item.metadata.get("secret"):
-                words += [f"--{item.name}"] if value is True else [f"--{item.name}", str(value)]
-        return shlex.join(words)
+        return shlex.join(["python", "-m", "train", *self.flags(only, without)])
+
+    def default_of(self, item: dataclasses.Field) -> Any:
+        return PRESETS[self.preset].get(item.name, item.default)
 
     def published(self) -> "TrainingConfig":
         """The same with the names that a card may show: a path of this machine is nobody's

@@ -16,20 +16,20 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
+from unet_hf.data.pairs import Pairs, open_data, validation_pairs
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text
 
 from . import checkpoints
-from .augmentation import Augmentation
 from .checkpoints import Progress
-from .checks import refuse_errors
+from .checks.inspection import Inspection, inspect, looking_at
+from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
-from .crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_loader
-from .data import Pairs, open_data, validation_pairs
+from .crops.augmentation import Augmentation
+from .crops.crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_loader
 from .distributed import share_batch_norm
-from .evaluation import Evaluation, describe, evaluate
-from .failures import StoppedError, StopRequest, diverged, explained, how_to_resume
-from .inspection import Inspection, inspect
+from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .losses import build_loss, counted_pixels
 from .model import build_model, choose_precision, crop_size, freeze_encoder
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
@@ -39,7 +39,6 @@ from .report import (
     check_sample,
     check_tracker,
     crops_an_epoch,
-    looking_at,
     plan,
     scalars,
     time_left,

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.errors import ConfigError
-from unet_hf.unet import center_crop
-
-from .encodings import IGNORE
+from unet_hf.network.network import center_crop
 
 # (B, classes, h, w) float32 logits and (B, h, w) int64 label -> (B, h, w) or (B,), 0 if ignored
 Term = Callable[[Tensor, Tensor], Tensor]

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from unet_hf import UNet
-from unet_hf.configuration import check_colors, check_labels
 from unet_hf.errors import ConfigError
-from unet_hf.preprocessing import CHANNEL_NAMES, LUMINANCE
+from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
+from unet_hf.network.configuration import check_colors, check_labels
 
 from .config import TrainingConfig
 

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf import UNet
+from unet_hf.data.options import public_name
+from unet_hf.data.pairs import LabelledData
 from unet_hf.errors import UNetError
-from unet_hf.hub import find_checkpoint
-from unet_hf.layout import CARD_NAME
-from unet_hf.machine import git_commit, package_versions, processor
-from unet_hf.model_card import split_card
+from unet_hf.evaluation.machine import git_commit, package_versions, processor
+from unet_hf.hub.card import split_card
+from unet_hf.hub.find import find_checkpoint
+from unet_hf.hub.layout import CARD_NAME
 
 from .checkpoints import Progress
-from .config import TrainingConfig, public_name
-from .data import LabelledData
-from .inspection import Inspection
+from .checks.inspection import Inspection
+from .config import TrainingConfig
 
 # Options that change nothing but the card, or where things go.
 CARD_TEXTS = (
@@ -30,7 +31,7 @@ def made_with(
     progress: Progress,
     model: UNet,
 ) -> dict[str, Any]:
-    """The record that `training.json` carries beside the options; see `unet_hf.evidence`."""
+    """The record that `training.json` carries beside the options; see `unet_hf.hub.records`."""
     return {
         "command": config.published().command(without=CARD_TEXTS),
         "data": describe_data(config, data, inspection),

@@ -1,32 +1,36 @@
 """What a training leaves behind: a folder that `UNet.from_pretrained` loads, and its evidence;
 on request the same as one commit on the Hub."""
 
-import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError
 
 from unet_hf import UNet
+from unet_hf.data.pairs import LabelledData
 from unet_hf.errors import CheckpointError, ConfigError, PushError
-from unet_hf.evidence import MADE_WITH, STAMP, stamp
-from unet_hf.layout import CARD_NAME, CURVE_NAME, EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
-from unet_hf.model_card import CardOptions
-from unet_hf.publishing import push_failure, push_folder, writable_repository
-from unet_hf.sample import write_sample
-from unet_hf.saving import replacing, write_card, write_model
-from unet_hf.speed import measure_speed
+from unet_hf.evaluation.evaluate import Evaluation
+from unet_hf.evaluation.record import evaluation_record, write_json
+from unet_hf.evaluation.speed import measure_speed
+from unet_hf.hub.card import CardOptions
+from unet_hf.hub.layout import (
+    CARD_NAME,
+    CURVE_NAME,
+    EVALUATION_NAME,
+    SPEED_NAME,
+    TRAINING_NAME,
+)
+from unet_hf.hub.push import push_failure, push_folder, writable_repository
+from unet_hf.hub.records import MADE_WITH, STAMP, stamp
+from unet_hf.hub.sample import write_sample
+from unet_hf.hub.save import replacing, write_card, write_model
 
-from .arguments import DATA_OPTIONS
 from .checkpoints import BEST, Progress
-from .config import TrainingConfig, public_name
-from .data import LabelledData
-from .evaluation import Evaluation
-from .inspection import Inspection
+from .checks.inspection import Inspection
+from .config import TrainingConfig
 from .provenance import made_with
 
 WAITS = (1.0, 5.0, 30.0)  # seconds between tries: hours of training are worth some patience
@@ -114,29 +118,3 @@ def write_finished(
         existing = card.read_text(encoding="utf-8") if card.is_file() else None
         options = CardOptions(output.resolve().name)
         write_card(new, options, existing)
-
-
-def evaluation_record(
-    config: TrainingConfig, shown: str, split: str | None, evaluation: Evaluation
-) -> dict[str, Any]:
-    """What `evaluation.json` holds, the stamp apart.
-
-    shown: The split in words. split: its name; None for what the training held back.
-    """
-    options = config.published().command(only=DATA_OPTIONS).removeprefix("python -m train ")
-    return {
-        "dataset": {
-            "name": public_name(config.dataset_name),
-            "config": config.dataset_config_name,
-            "shown": shown,
-            "split": split,
-            "revision": config.dataset_revision,
-        },
-        # After `python -m unet_hf evaluate --model NAME`, which finds what was held back itself.
-        "arguments": f"{options} --split {split}" if split else "",
-        **asdict(evaluation),
-    }
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

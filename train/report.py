@@ -8,24 +8,18 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from tqdm.auto import tqdm
 
 from unet_hf import UNet
+from unet_hf.data.detect_encoding import IGNORE
+from unet_hf.data.pairs import LabelledData, Pair
 from unet_hf.errors import ConfigError
 from unet_hf.files import write_whole
-from unet_hf.images import read_image
-from unet_hf.overlay import draw_overlay, to_display
+from unet_hf.images.reading import read_image
+from unet_hf.predict.overlay import draw_overlay, to_display
 
+from .checks.inspection import Inspection
 from .config import TrainingConfig
-from .data import LabelledData, Pair
-from .encodings import IGNORE
-from .inspection import Inspection
 from .optimization import warmup_steps
-
-
-def looking_at(items: Iterable) -> Iterable:
-    """A progress bar over the images of the inspection, gone when it is done."""
-    return tqdm(items, desc="looking at the data", unit="image", disable=None, leave=False)
 
 
 def plan(

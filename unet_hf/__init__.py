@@ -6,17 +6,25 @@
 """
 
 from .errors import UNetError
-from .hub import shipped_checkpoints
-from .image_data import ImageData
-from .images import read_image
-from .objects import Objects
-from .pixel_size import PixelSize
-from .sample import sample_input
-from .segmentation import Segmentation
+from .hub.find import shipped_checkpoints
+from .hub.sample import sample_input
+from .images.image_data import ImageData
+from .images.pixel_size import PixelSize
+from .images.reading import read_image
+from .objects.objects import Objects
+from .predict.segmentation import Segmentation
 from .unet import UNet
+from .version import __version__
 
-__version__ = "0.1.0"
 __all__ = [
-    "ImageData", "Objects", "PixelSize", "Segmentation", "UNet", "UNetError", "read_image",
-    "sample_input", "shipped_checkpoints",
+    "ImageData",
+    "Objects",
+    "PixelSize",
+    "Segmentation",
+    "UNet",
+    "UNetError",
+    "__version__",
+    "read_image",
+    "sample_input",
+    "shipped_checkpoints",
 ]  # fmt: skip

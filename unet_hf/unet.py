@@ -1,58 +1,18 @@
-"""The U-Net of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), and its modern
-same-size variant: one class, one code path, two configurations."""
+"""`UNet`: the network that segments images, and that is loaded, saved and shared."""
 
-import inspect
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
-from .checkpoint_mixin import CheckpointMixin
-from .configuration import checked_config
-from .errors import ShapeError
-from .preprocessing import Preprocessing
-from .tiling import TileGeometry, mirrored
-
-if TYPE_CHECKING:
-    from .calibration import Calibration
-    from .images import ImageSource
-    from .segmentation import Segmentation
-
-NORMS = {"batch": nn.BatchNorm2d, "none": nn.Identity}
-
-
-class DoubleConvolution(nn.Sequential):
-    """Two 3x3 convolutions, each with an optional norm and a ReLU: one step of the figure."""
-
-    def __init__(self, in_channels: int, out_channels: int, padding: str, norm: str) -> None:
-        def convolution(channels: int) -> nn.Conv2d:
-            # A norm subtracts the mean, and any bias with it.
-            return nn.Conv2d(channels, out_channels, 3, padding=padding, bias=norm == "none")
-
-        super().__init__(
-            convolution(in_channels),
-            NORMS[norm](out_channels),
-            nn.ReLU(inplace=True),
-            convolution(out_channels),
-            NORMS[norm](out_channels),
-            nn.ReLU(inplace=True),
-        )
-
-
-def up_convolution(in_channels: int, out_channels: int, upsampling: str) -> nn.Module:
-    """Doubles height and width and halves the channels: (B, C, H, W) -> (B, C/2, 2H, 2W)."""
-    if upsampling == "transposed":
-        return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
-    # A 1x1 convolution and interpolation commute; convolving the small map is cheaper.
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1),
-        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-    )
+from .engine.calibration import Calibration, calibrate
+from .hub.int8_record import read_calibration
+from .hub.mixin import CheckpointMixin
+from .images.reading import ImageSource
+from .network.network import Network
+from .predict.segment import segment
+from .predict.segmentation import Segmentation
 
 
 class UNet(
-    nn.Module,
+    Network,
     CheckpointMixin,
     library_name="unet_hf",
     pipeline_tag="image-segmentation",
@@ -84,191 +44,20 @@ class UNet(
         torch.Size([1, 5, 100, 130])
     """
 
-    calibration: "Calibration | None" = None  # for int8
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 2,
-        *,
-        base_channels: int = 16,
-        depth: int = 4,
-        padding: str = "same",
-        norm: str = "batch",
-        upsampling: str = "transposed",
-        dropout: float = 0.0,
-        id2label: dict[str, str] | None = None,
-        colors: list[str] | None = None,
-        preprocessing: dict[str, Any] | None = None,
-        threshold: float | None = None,
-        tile_size: int = 1024,
-    ) -> None:
-        super().__init__()
-        self.config = checked_config(
-            {
-                "in_channels": in_channels,
-                "num_classes": num_classes,
-                "base_channels": base_channels,
-                "depth": depth,
-                "padding": padding,
-                "norm": norm,
-                "upsampling": upsampling,
-                "dropout": dropout,
-                "id2label": id2label,
-                "colors": colors,
-                "preprocessing": preprocessing,
-                "threshold": threshold,
-                "tile_size": tile_size,
-            }
-        )
-        # What the mixin writes as config.json: the complete configuration, not just this call.
-        self._hub_mixin_config = self.config
-
-        widths = [base_channels * 2**level for level in range(depth + 1)]  # 64 128 256 512 1024
-        *levels, bottom = widths
-        self.contracting = nn.ModuleList(
-            DoubleConvolution(before, after, padding, norm)
-            for before, after in zip([in_channels, *levels], levels, strict=False)
-        )
-        self.pooling = nn.MaxPool2d(2)
-        self.bottleneck = DoubleConvolution(levels[-1], bottom, padding, norm)
-        self.dropout = nn.Dropout(dropout)
-        self.up_convolutions = nn.ModuleList(
-            up_convolution(2 * width, width, upsampling) for width in reversed(levels)
-        )
-        self.expansive = nn.ModuleList(
-            DoubleConvolution(2 * width, width, padding, norm) for width in reversed(levels)
-        )
-        self.head = nn.Conv2d(base_channels, num_classes, 1)
-        self.reset_parameters()
-        # Channels last is the layout that CPU kernels are fast in. It is also what makes a tile
-        # equal the whole image to the bit: in the other one, oneDNN's choice of kernel depends
-        # on the batch.
-        self.to(memory_format=torch.channels_last)
-
-    @classmethod
-    def paper(cls, in_channels: int = 1, num_classes: int = 2, **options: Any) -> "UNet":
-        """The 2015 network exactly: 572 x 572 in, 388 x 388 out, 31,030,658 parameters."""
-        paper = {
-            "base_channels": 64,
-            "depth": 4,
-            "padding": "valid",
-            "norm": "none",
-            "upsampling": "transposed",
-            "dropout": 0.5,
-            "tile_size": 572,
-        }
-        return cls(in_channels, num_classes, **(paper | options))
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Gaussian weights of std sqrt(2 / N), N the incoming nodes of a neuron (section 3)."""
-        if self.head.weight.is_meta:  # shapes alone, about to be loaded: nothing to draw
-            return
-        for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                # At stride 2, a 2x2 transposed kernel brings each output pixel one tap a channel.
-                taps = module.kernel_size[0] ** 2 if isinstance(module, nn.Conv2d) else 1
-                nn.init.normal_(module.weight, std=(2 / (module.in_channels * taps)) ** 0.5)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Class logits for a batch of normalised images.
-
-        Args:
-            image: (B, in_channels, H, W) float. "same": any H and W. "valid": sizes that give
-                every pooling an even input (572, 588, 604 ... at depth 4).
-
-        Returns:
-            Logits. "same": (B, num_classes, H, W). "valid": smaller by twice `geometry.halo`.
-
-        Raises:
-            ShapeError: The shape does not fit; the message names the nearest sizes that do.
-        """
-        self._check_shape(image)
-        height, width = image.shape[-2:]
-        x = self._mirror_to_grid(image)  # comments below: the paper's 572 px, 64 channels
-
-        skips = []
-        for convolutions in self.contracting:
-            skips.append(convolutions(x))  # (B, 64, 568, 568) ... (B, 512, 64, 64)
-            x = self.pooling(skips[-1])  # (B, 64, 284, 284) ... (B, 512, 32, 32)
-
-        x = self.dropout(self.bottleneck(x))  # (B, 1024, 28, 28)
-
-        for up, convolutions in zip(self.up_convolutions, self.expansive, strict=True):
-            x = up(x)  # (B, 512, 56, 56) ... (B, 64, 392, 392)
-            skip = center_crop(skips.pop(), x.shape[-2:])  # of the same shape
-            x = convolutions(torch.cat([skip, x], dim=1))  # (B, 512, 52, 52) ... (B, 64, 388, 388)
-
-        logits = self.head(x)  # (B, num_classes, 388, 388)
-        return logits[..., :height, :width]  # "same": what was mirrored is cut off again
-
-    def _check_shape(self, image: Tensor) -> None:
-        channels = self.config["in_channels"]
-        if image.ndim != 4 or image.shape[1] != channels:
-            raise ShapeError(
-                f"The network takes (batch, {channels}, height, width), but the tensor has the "
-                f"shape {tuple(image.shape)}. `model.segment(image)` prepares any image."
-            )
-        for side in image.shape[-2:]:
-            if not self.geometry.accepts(side):
-                larger = self.geometry.input_size(max(1, side - 2 * self.geometry.halo))
-                smaller = larger - self.geometry.multiple
-                near = f"{smaller} and {larger}" if self.geometry.accepts(smaller) else f"{larger}"
-                raise ShapeError(
-                    f"A side of {side} px does not pass {self.config['depth']} poolings without "
-                    f"padding. The nearest that do: {near}. `model.segment(image)` takes any size."
-                )
-
-    def _mirror_to_grid(self, image: Tensor) -> Tensor:
-        """Extends a same-padded network's input to whole multiples of the pooling grid."""
-        if self.config["padding"] == "valid":
-            return image
-        for axis in (-2, -1):
-            size = image.shape[axis]
-            padded = self.geometry.input_size(size)
-            if padded != size:
-                indices = torch.from_numpy(mirrored(0, padded, size)).to(image.device)
-                image = image.index_select(axis, indices)
-        return image
-
-    @classmethod
-    def option_names(cls) -> list[str]:
-        """Names of all options: the keys of a complete `config.json`."""
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
     @property
-    def geometry(self) -> TileGeometry:
-        """Sizes, margins and tiles of this network."""
-        config = self.config
-        return TileGeometry(config["depth"], config["padding"], config["upsampling"])
+    def calibration(self) -> Calibration | None:
+        """What int8 needs to know: found by `calibrate`, or stored beside the loaded weights."""
+        if self._calibration is None and self.origin is not None:
+            self._calibration = read_calibration(self.origin.folder)
+        return self._calibration
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing.from_config(self.config["preprocessing"], self.config["in_channels"])
-
-    @property
-    def threshold(self) -> float | None:
-        """Two classes: a pixel is class 1 where its probability exceeds this; 0.5 unless the
-        configuration says otherwise. More classes: None, the most probable one wins."""
-        if self.config["num_classes"] > 2:
-            return None
-        return 0.5 if self.config["threshold"] is None else self.config["threshold"]
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Class id to class name."""
-        return {int(key): name for key, name in self.config["id2label"].items()}
-
-    @property
-    def device(self) -> torch.device:
-        return self.head.weight.device
+    @calibration.setter
+    def calibration(self, calibration: Calibration | None) -> None:
+        self._calibration = calibration
 
     def segment(
         self,
-        image: "ImageSource",
+        image: ImageSource,
         *,
         page: int = 0,
         axes: str | None = None,
@@ -278,7 +67,7 @@ class UNet(
         precision: str = "auto",
         tta: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> "Segmentation":
+    ) -> Segmentation:
         """Predicts the class of every pixel. Training mode, if on, is left as it was.
 
         Args:
@@ -308,8 +97,6 @@ class UNet(
             PrecisionError: The network's values exceed what float16 can hold.
             CalibrationError: int8 was asked of a network that is not calibrated for it.
         """
-        from .segmentation import segment
-
         return segment(
             self,
             image,
@@ -323,7 +110,7 @@ class UNet(
             progress=progress,
         )
 
-    def calibrate(self, images: "Iterable[ImageSource]") -> None:
+    def calibrate(self, images: Iterable[ImageSource]) -> None:
         """Learns from some ten typical images, without labels, what `precision="int8"` needs to
         know: the range of values in each feature map.
 
@@ -336,13 +123,4 @@ class UNet(
             ImageError: One cannot be read or does not fit; the message says why.
             CalibrationError: There are none.
         """
-        from .calibration import calibrate
-
         self.calibration = calibrate(self, images)
-
-
-def center_crop(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle of a feature map: (B, C, H, W) -> (B, C, *size). A no-op where sizes agree."""
-    top = (features.shape[-2] - size[0]) // 2
-    left = (features.shape[-1] - size[1]) // 2
-    return features[..., top : top + size[0], left : left + size[1]]

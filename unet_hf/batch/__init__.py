@@ -1,1 +1,1 @@
-"""Segmenting many files: resumable, in several processes, with one line for each that fails."""
+"""Many files, or a whole data set, through one model."""

@@ -13,10 +13,10 @@ import numpy as np
 import PIL.Image
 
 from ..errors import ConfigError, ImageNotFoundError
-from ..image_data import count_pages
-from ..large.windows import is_zarr, open_image
-from ..tiff import SIGNATURES
-from ..tiff_pages import count_tiff_pages
+from ..images.image_data import count_pages
+from ..images.tiff import SIGNATURES
+from ..images.tiff_pages import count_tiff_pages
+from ..images.windows import is_zarr, open_image
 from .records import RECORDS
 
 # What is taken from a folder; a file that is named is taken whatever its ending.

@@ -6,27 +6,25 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from ..calibration import calibration_of
-from ..configuration import checked_threshold, checked_tile_size
-from ..engine import best_precision, checked_precision
+from ..engine.calibration import checked_calibration
+from ..engine.engine import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
-from ..image_data import ImageData
-from ..images import read_image
+from ..images.image_data import ImageData
+from ..images.reading import read_image
+from ..images.windows import is_large, is_zarr
 from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
-from ..large.windows import is_large, is_zarr
-from ..objects import check_options
-from ..outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
-from ..overlay import Look
+from ..network.configuration import checked_threshold, checked_tile_size
+from ..objects.objects import check_options
+from ..predict.outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
+from ..predict.overlay import Look
+from ..unet import UNet
 from .inputs import InputFile
 from .records import Record
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 # What the system says of files it does not write, and the cure.
 DISK = {
@@ -114,7 +112,7 @@ class BatchOptions:
             checked_large_outputs(self.without_overlay(), self.tta)
         precision = checked_precision(self.precision, model.device)
         if precision == "int8":
-            calibration_of(model)  # or tells that there is none
+            checked_calibration(model)  # or tells that there is none
         return replace(self, threshold=threshold, precision=precision)
 
     def by_windows(self, path: Path) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 
 from ..files import write_whole
-from ..overlay import color_table
+from ..predict.overlay import color_table
 
 
 def write_mask_stack(path: Path, masks: Sequence[Path], colors: list[str], axis: str) -> None:

@@ -8,27 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, UNetError
 from ..files import only_writer, write_whole
-from ..identity import identify
+from ..hashes import model_sha256
+from ..unet import UNet
 from .inputs import InputFile, find_inputs, pages_of
-from .item import (
-    BatchOptions,
-    Failure,
-    Item,
-    Job,
-    attempt,
-    cannot_write,
-)
+from .item import BatchOptions, Failure, Item, Job, attempt, cannot_write
 from .mask_stack import write_mask_stack
 from .progress import Progress
 from .records import Record, Records, clear_unfinished
 from .workers import in_processes
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 RESULTS = "results.csv"
 FAILED = "failed.csv"
@@ -91,7 +81,7 @@ def segment_files(
     with _explained(output):
         items = _items(find_inputs(named, output, Records(output).files()), options)
         model = options.load()
-        job = Job(options.settled(model), output, identify(model))
+        job = Job(options.settled(model), output, model_sha256(model))
         output.mkdir(parents=True, exist_ok=True)
         with only_writer(output):
             clear_unfinished(output)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
 from ..errors import UNetError
-from ..identity import identify
+from ..hashes import model_sha256
 from .item import BatchStoppedError, Failure, Item, Job, attempt
 from .records import Record
 
@@ -106,7 +106,7 @@ def _work(connection: Connection, job: Job, threads: int) -> None:
     torch.set_num_threads(threads)
     try:
         model = job.options.load()
-        if identify(model) != job.identity:
+        if model_sha256(model) != job.identity:
             connection.send(
                 f"The model {job.options.model} changed while it was in use. Start again; "
                 "--revision names a commit that cannot change."

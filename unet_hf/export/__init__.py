@@ -12,17 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ExportError, UNetError
 from ..files import write_whole
-from ..saving import save_checkpoint
+from ..hub.save import save_checkpoint
+from ..unet import UNet
 from .description import describe_export, usage
 from .formats import format_named
 from .parity import check_parity
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 __all__ = ["Exported", "export"]
 

@@ -3,14 +3,12 @@
 import html
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..evidence import stamp
-from ..facts import describe
+from ..hub.describe import describe_checkpoint
+from ..hub.records import stamp
+from ..unet import UNet
 from .mirroring import Mirroring
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 SCALE = "uint8 / 255, uint16 / 65535, floats as they are"
 
@@ -26,7 +24,7 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
     mean and std (how pixels become the input); multiple, halo and tile_size (how large images
     are cut into windows, see `mirroring`).
     """
-    from .. import __version__
+    from ..version import __version__
 
     hashes = stamp(checkpoint)
     origin = model.origin
@@ -37,7 +35,7 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
         "unet_hf": __version__,
         "source": (origin.hub_id or Path(origin.source).name) if origin else None,
         "commit": origin.commit if origin else None,
-        "license": describe(model, checkpoint)["licence"],
+        "license": describe_checkpoint(model, checkpoint)["licence"],
         **hashes,
         "classes": dict(model.config["id2label"]),
         "colors": list(model.config["colors"]),

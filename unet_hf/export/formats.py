@@ -6,14 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, ExportError
-
-if TYPE_CHECKING:
-    from ..unet import UNet
+from ..unet import UNet
 
 # Name of an input -> its values, in the order of the inputs.
 Inputs = dict[str, np.ndarray]

@@ -8,7 +8,7 @@ and throw those away again. The result is that of the whole image.
 
 from dataclasses import dataclass
 
-from ..tiling import TileGeometry, round_up
+from ..network.tiling import TileGeometry, round_up
 
 
 @dataclass(frozen=True)

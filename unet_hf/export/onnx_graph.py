@@ -5,18 +5,16 @@ are, batch norms folded into the convolutions before them.
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..engine import folded
+from ..engine.engine import folded
+from ..unet import UNet
 from .mirroring import Mirroring
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 # Later ones give these operators new data types, none of them float32, and shut out runtimes from
 # before 2025; this one is read by ONNX Runtime 1.18 (May 2024) and its version for browsers.

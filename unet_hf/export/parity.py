@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ExportError
-from ..image_data import ImageData
-from ..images import read_image
-from ..sample import MAX_PIXELS, drawn_input, sample_input
+from ..hub.sample import MAX_PIXELS, drawn_input, sample_input
+from ..images.image_data import ImageData
+from ..images.reading import read_image
+from ..unet import UNet
 from .formats import Inputs, Run
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 TOLERANCE = 1e-4  # of a probability: what other kernels may round otherwise in float32
 LARGEST_SIDE = 512  # px of the sample: the exported file takes it in one piece

@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 
 from ..errors import CheckpointNotFoundError, PushError, WeightsError
-from ..evidence import stamp
-from ..hub import find_checkpoint
-from ..layout import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
-from ..publishing import WAITS, patiently, writable_repository
+from ..hub.find import find_checkpoint
+from ..hub.layout import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from ..hub.push import WAITS, patiently, writable_repository
+from ..hub.records import stamp
 from . import Exported
 
 LINE = "Also as [{path}]({path}); [how to use it]({text})."

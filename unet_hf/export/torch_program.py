@@ -1,16 +1,13 @@
 """A U-Net as a program of `torch.export`: the same inputs and output as the ONNX graph's."""
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from ..unet import UNet
 from .mirroring import Mirroring
-
-if TYPE_CHECKING:
-    from ..unet import UNet
 
 
 class Program(nn.Module):

@@ -4,7 +4,8 @@
 >>> segment_large(model, "slide.tif", "out", outputs=("mask", "summary"))  # doctest: +SKIP
 """
 
-from .segment import LargeSegmentation, segment_large
+from .result import LargeSegmentation
+from .segment import segment_large
 from .tile_size import tile_size_for
 
 __all__ = ["LargeSegmentation", "segment_large", "tile_size_for"]

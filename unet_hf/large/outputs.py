@@ -3,20 +3,18 @@
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..outputs import NEEDS_TTA
-from ..overlay import color_table
-from ..pixel_size import PixelSize
+from ..images.pixel_size import PixelSize
+from ..images.zarr_windows import check_zarr
+from ..predict.outputs import NEEDS_TTA
+from ..predict.overlay import color_table
+from .partial_result import Plane, move
 from .prediction import Prediction
-from .unfinished import Plane, move
-from .zarr_windows import check_zarr
-
-if TYPE_CHECKING:
-    from .segment import LargeSegmentation
+from .result import LargeSegmentation
 
 # By the names that `outputs` takes.
 LARGE_OUTPUTS = {

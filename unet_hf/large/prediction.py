@@ -1,27 +1,15 @@
 """The tiles of a large image, one after the other: read, predicted, written, and noted down."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..errors import ImageError, PrecisionError
-from ..preprocessing import BAND_PIXELS, PreparedImage
-from ..reporting import Reporter
-from ..runtime import network_of
-from ..segmentation import decide
-from ..tiling import mirrored
-from ..views import Network, views_of
-from .unfinished import Plane, Unfinished
-
-if TYPE_CHECKING:
-    from ..unet import UNet
-
-# (classes, h, w) probabilities of a window, and (h, w) uncertainty, if any; both float32.
-Seen = tuple[np.ndarray, np.ndarray | None]
+from ..images.preprocessing import BAND_PIXELS, PreparedImage
+from ..network.network import Network
+from ..predict.tiles import TilePrediction, predict_tiles
+from .partial_result import Plane, Unfinished
 
 
 class Prediction:
@@ -29,7 +17,7 @@ class Prediction:
 
     def __init__(
         self,
-        model: "UNet",
+        model: Network,
         prepared: PreparedImage,
         unfinished: Unfinished,
         job: dict[str, Any],
@@ -51,9 +39,6 @@ class Prediction:
             for name in job["planes"]
         }
         self.notes: list[str] = []
-        self._network = network_of(model, job["precision"])
-        self._show = views_of(job["tta"], model.device, job["tile_size"])
-        self._blank: tuple[Any, Seen] | None = None
 
     def count(self, num_classes: int) -> dict[int, int]:
         """Pixels of each class id."""
@@ -77,60 +62,39 @@ class Prediction:
             self.notes.append(f"an unfinished run was {other}: begun anew")
         unfinished.begin(self.job, self.planes.values())
 
-    @torch.inference_mode()
     def run(self, resume: bool, progress: Callable[[int, int], None] | None) -> None:
         """Predicts the tiles that are not finished. Raises `ImageError`, `PrecisionError`,
         `OSError`, and what `progress` raises."""
         self._take_up(resume)
         finished = self.unfinished.finished
         todo = [number for number in range(len(self.tiles)) if number not in finished]
-        report = Reporter(progress, len(self.tiles), len(self.tiles) - len(todo))
-        network = partial(self._network, pause=report.pause)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            # One after the other. Reading ahead and writing behind in threads of their own was
-            # tried: on two cores, which the network keeps busy, it gained nothing.
-            for number in todo:
-                self._write(number, self._seen(self._window(number), network))
-                report.step()
-        finally:
-            self.model.train(was_training)
+        predictions = predict_tiles(
+            self.model,
+            self.prepared,
+            [self.tiles[number] for number in todo],
+            threshold=self.threshold,
+            precision=self.job["precision"],
+            tta=self.job["tta"],
+            tile_size=self.job["tile_size"],
+            progress=progress,
+            done=len(self.tiles) - len(todo),
+        )
+        # One after the other. Reading ahead and writing behind in threads of their own was
+        # tried: on two cores, which the network keeps busy, it gained nothing.
+        for part, number in zip(predictions, todo, strict=True):
+            self._write(number, part)
 
-    def _window(self, number: int) -> Tensor:
-        top, bottom, left, right = self.tiles[number].window
-        image = self.prepared.image
-        rows, columns = mirrored(top, bottom, image.height), mirrored(left, right, image.width)
-        return self.prepared.window(rows, columns)
-
-    def _seen(self, window: Tensor, network: Network) -> Seen:
-        """A window that is all one colour, as the ground of slides is, looks like the last one of
-        that size and colour: the same input has the same output."""
-        color = window[:, 0, 0]
-        if not torch.equal(window, color[:, None, None].expand_as(window)):
-            return self._show(network, window)
-        key = (window.shape, tuple(color.tolist()))
-        if self._blank is None or self._blank[0] != key:
-            self._blank = (key, self._show(network, window))
-        return self._blank[1]
-
-    def _write(self, number: int, seen: Seen) -> None:
-        tile = self.tiles[number]
-        y, x = tile.crop
-        rows = slice(y, y + tile.rows.stop - tile.rows.start)
-        columns = slice(x, x + tile.columns.stop - tile.columns.start)
-        probabilities, spread = seen
-        core = probabilities[:, rows, columns]
-        values = {"mask": decide(core, self.threshold)[None], "probabilities": core}
-        if spread is not None:
-            values["uncertainty"] = spread[None, rows, columns]
+    def _write(self, number: int, part: TilePrediction) -> None:
+        values = {"mask": part.mask[None], "probabilities": part.probabilities}
+        if part.uncertainty is not None:
+            values["uncertainty"] = part.uncertainty[None]
         for name, plane in self.planes.items():
-            plane.write(tile.rows, tile.columns, values[name])
+            plane.write(part.tile.rows, part.tile.columns, values[name])
         self.unfinished.add(number)
 
 
 def predicted(
-    model: "UNet",
+    model: Network,
     prepared: PreparedImage,
     unfinished: Unfinished,
     jobs: list[dict[str, Any]],

@@ -1,52 +1,30 @@
 """`segment_large`: what `UNet.segment` computes, of an image of any size, in flat memory."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from ..areas import Counted
-from ..configuration import checked_threshold, checked_tile_size
-from ..engine import MEMORY, checked_precision
+from ..engine.engine import MEMORY
 from ..files import only_writer
-from ..identity import identify
-from ..image_data import ImageData
-from ..images import ImageSource
-from ..preprocessing import BAND_PIXELS
+from ..hashes import model_sha256, source_fingerprint
+from ..images.reading import ImageSource
+from ..images.windows import open_image
+from ..network.configuration import checked_threshold, checked_tile_size
+from ..network.network import Network
+from ..predict.tiles import precisions_to_try
 from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
+from .partial_result import Unfinished
 from .prediction import predicted
+from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
-from .unfinished import Unfinished
-from .windows import open_image
-
-if TYPE_CHECKING:
-    from ..unet import UNet
-
-
-@dataclass(frozen=True)
-class LargeSegmentation(Counted):
-    """A prediction that lies in files."""
-
-    files: dict[str, Path]  # by the names in `outputs`
-    pixels: dict[int, int]  # of each class id
-    id2label: dict[int, str]
-    threshold: float | None
-    image: ImageData = field(repr=False)  # its pixels can no longer be read
-    notes: tuple[str, ...] = ()
-    tiles: int = 1
-    tile_size: int = 0  # px
-    seconds: float = 0.0
-    device: str = "cpu"
-    precision: str = "float32"
 
 
 def segment_large(
-    model: "UNet",
+    model: Network,
     source: ImageSource | Any,
     folder: str | os.PathLike,
     *,
@@ -98,15 +76,14 @@ def segment_large(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
-    chosen = checked_precision(precision, model.device)
-    ways = [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
+    ways = precisions_to_try(precision, model.device)
     started = time.perf_counter()
 
     with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
         prepared = model.preprocessing.prepare(image)
         of = {
-            "input": fingerprint(source, image),
-            "model": identify(model),
+            "input": source_fingerprint(source, image),
+            "model": model_sha256(model),
             "options": [page, axes, channel, level, threshold],
             "planes": planes_of(names),
             "tta": tta,
@@ -125,8 +102,8 @@ def segment_large(
             )
             job = prediction.job
             notes = [*image.notes, *prepared.notes, *prediction.notes]
-            if job["precision"] != chosen:
-                notes.append(f"{chosen} cannot hold this network's values: float32 was taken")
+            if job["precision"] != ways[0]:
+                notes.append(f"{ways[0]} cannot hold this network's values: float32 was taken")
             if tile_size is None and len(prediction.tiles) > 1:
                 notes += _on_tiles(model, job["precision"], job["tile_size"], tta)
             result = LargeSegmentation(
@@ -148,7 +125,7 @@ def segment_large(
     return result
 
 
-def _on_tiles(model: "UNet", precision: str, side: int, tta: bool) -> list[str]:
+def _on_tiles(model: Network, precision: str, side: int, tta: bool) -> list[str]:
     """Where tiles had to be small, what larger ones would bring."""
     times, larger = waste(model.geometry, side), 2 * side
     if times <= WASTEFUL:
@@ -158,19 +135,3 @@ def _on_tiles(model: "UNet", precision: str, side: int, tta: bool) -> list[str]:
         f"tiles of {side} px compute {times:.1f} times the pixels that they keep; with tile_size="
         f"{larger} it is {waste(model.geometry, larger):.1f} times, in {needed:.0f} MB"
     ]
-
-
-def fingerprint(source: ImageSource | Any, image: ImageData) -> str:
-    """Of a file its name, size and time; of a folder those of all its files; else of the pixels."""
-    digest = hashlib.sha256()
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(os.fsdecode(source)).resolve()
-        for part in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
-            status = part.stat()
-            digest.update(f"{part} {status.st_size} {status.st_mtime_ns}\n".encode())
-    else:
-        rows = max(1, BAND_PIXELS // image.width)
-        digest.update(f"{image.pixels.shape} {image.dtype}".encode())
-        for top in range(0, image.height, rows):
-            digest.update(image.pixels[top : top + rows].tobytes())
-    return digest.hexdigest()

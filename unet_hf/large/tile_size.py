@@ -18,13 +18,9 @@ waste least. The waste falls fast at first and slowly later, so tiles are made n
 memory than the budget.
 """
 
-from typing import TYPE_CHECKING
-
-from ..engine import BAND, DTYPES
-from ..tiling import TileGeometry
-
-if TYPE_CHECKING:
-    from ..unet import UNet
+from ..engine.engine import BAND, DTYPES
+from ..network.network import Network
+from ..network.tiling import TileGeometry
 
 MEGABYTES = 400  # of 2**20 bytes, above the loaded model
 RESERVE = 64  # of these for what does not depend on the network
@@ -40,7 +36,7 @@ MORE_IN_INT8 = 3.0  # bytes
 
 
 def tile_size_for(
-    model: "UNet", precision: str, *, tta: bool = False, megabytes: float = MEGABYTES
+    model: Network, precision: str, *, tta: bool = False, megabytes: float = MEGABYTES
 ) -> int:
     """Side of the largest window, in pixels, that this network can be shown within so much memory
     above its own; on the pooling grid, and between what `BEARABLE` and `USEFUL` ask for.
@@ -57,19 +53,19 @@ def tile_size_for(
     return min(max(within, side_for(geometry, BEARABLE)), side_for(geometry, USEFUL))
 
 
-def megabytes_for(model: "UNet", precision: str, tile_size: int, *, tta: bool = False) -> float:
+def megabytes_for(model: Network, precision: str, tile_size: int, *, tta: bool = False) -> float:
     """Of 2**20 bytes, above the loaded model: what windows of this side need."""
     used = fixed_bytes(model, precision) + tile_size**2 * bytes_per_pixel(model, precision, tta)
     return used / 2**20 + RESERVE
 
 
-def fixed_bytes(model: "UNet", precision: str) -> int:
+def fixed_bytes(model: Network, precision: str) -> int:
     """The engine's, however small the window is."""
     weights = sum(weight.numel() for weight in model.parameters())
     return weights * DTYPES[precision].itemsize + BAND * model.config["base_channels"] * 4
 
 
-def bytes_per_pixel(model: "UNet", precision: str, tta: bool = False) -> float:
+def bytes_per_pixel(model: Network, precision: str, tta: bool = False) -> float:
     """Of a window, while it is computed."""
     config = model.config
     bytes_a_channel = VALUES_A_PIXEL[config["padding"]] * DTYPES[precision].itemsize

@@ -1,0 +1,209 @@
+"""One look at every pair before a training: sizes, classes, and what is wrong with it.
+
+Plan and checks are made of what is noted here, so that a data set is read once.
+"""
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from unet_hf.data.detect_encoding import IGNORE, MaskEncoding, RawMask
+from unet_hf.data.pair_error import PairError
+from unet_hf.data.pairs import LabelledData, Pair, Pairs, StreamedPairs
+from unet_hf.errors import DatasetError
+
+GRID = 32  # an image is noted as GRID x GRID cells: which classes lie where
+
+
+@dataclass
+class Facts:
+    """What is noted about one pair; only `error` and the name if it could not be read."""
+
+    name: str
+    row: int
+    error: str | None = None
+    code: str = ""  # kind of the error, e.g. "mask-missing"
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    dtype: str = ""
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))  # by class id
+    constant: bool = False  # all pixels of the image are equal
+    finite: bool = True
+    digest: bytes = b""  # of the pixels
+    label_digest: bytes = b""  # of the class ids
+    places: dict[int, bytes] = field(default_factory=dict)  # class id -> packed GRID x GRID bits
+    mask_is_image: bool = False  # read as a mask, the image gives the mask
+    instances: int | None = None  # distinct ids, if the data set has them
+    stray: float = 0.0  # share of the labelled pixels with an instance id, but of class 0 ...
+    unnumbered: float = 0.0  # ... and of those of another class, but without an instance id
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+    @property
+    def labelled(self) -> int:
+        """Pixels that are not ignored."""
+        return int(self.counts[:IGNORE].sum())
+
+    def share_of_crops_with(self, number: int, size: int, steps: int = 16) -> float:
+        """Share of the upright crops of size x size px inside the image that meet a cell with
+        this class, of steps x steps crops spread evenly: an estimate, a little too high."""
+        if number not in self.places:
+            return 0.0
+        bits = np.unpackbits(np.frombuffer(self.places[number], np.uint8)).reshape(GRID, GRID)
+        sums = np.pad(bits.astype(np.int64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        spans = []
+        for side in (self.height, self.width):
+            first = np.linspace(0, max(side - size, 0), steps if side > size else 1)
+            last = np.minimum(first + size, side)
+            start = np.floor(first * GRID / side).astype(int)
+            spans.append((start, np.ceil(last * GRID / side).astype(int)))
+        (top, bottom), (left, right) = spans
+        met = sums[bottom][:, right] - sums[top][:, right] - sums[bottom][:, left]
+        return float((met + sums[top][:, left] > 0).mean())
+
+
+@dataclass
+class Inspection:
+    """Both splits as they were found; `total` is None where a stream's end is unknown."""
+
+    train: list[Facts]
+    validation: list[Facts]
+    train_total: int | None
+    validation_total: int | None
+
+    def counts(self, num_classes: int) -> np.ndarray:
+        """(classes,) int64: pixels of each class in the training split."""
+        return sum((facts.counts[:num_classes] for facts in self.train), np.zeros(num_classes, int))
+
+    def areas(self, pairs: Pairs) -> np.ndarray:
+        """(len(pairs),) pixels of each training image; the mean where none was looked at."""
+        known = {facts.row: float(facts.area) for facts in self.train if facts.error is None}
+        mean = float(np.mean(list(known.values())))
+        return np.array([known.get(int(index), mean) for index in pairs.indices])
+
+    @property
+    def channels(self) -> int:
+        """Channels of most training images; that all have as many is left to the checks.
+
+        Raises `DatasetError` if no training image can be read.
+        """
+        seen = Counter(facts.channels for facts in self.train if facts.error is None)
+        if not seen:
+            raise DatasetError(
+                f"None of the {len(self.train)} training images looked at can be used; the first: "
+                f"{self.train[0].error if self.train else 'there is none.'} `python -m train check "
+                "--dataset_name ...` lists all."
+            )
+        return seen.most_common(1)[0][0]
+
+
+def inspect_pair(name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding) -> Facts:
+    try:
+        pair = read()
+    except PairError as error:
+        return Facts(error.name or name, row, error=str(error), code=error.code)
+    pixels, label = pair.image.pixels, pair.label
+    facts = Facts(
+        name=pair.name,
+        row=row,
+        height=pair.image.height,
+        width=pair.image.width,
+        channels=pair.image.channels,
+        dtype=str(pixels.dtype),
+        constant=bool((pixels == pixels[:1, :1]).all()),
+        finite=pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all()),
+        digest=_digest(pixels),
+        label_digest=_digest(label),
+    )
+    facts.counts, facts.places = note_places(label)
+    facts.mask_is_image = not facts.constant and _is_mask(pixels, label, encoding)
+    if pair.instances is not None:
+        facts.instances = len(np.unique(pair.instances))
+        objects, numbered = (label != 0) & (label != IGNORE), pair.instances != 0
+        known = max(facts.labelled, 1)
+        facts.stray = float(((label == 0) & numbered).sum() / known)
+        if encoding.num_classes == 2:  # with more, some are regions that nobody counts
+            facts.unnumbered = float((objects & ~numbered).sum() / known)
+    return facts
+
+
+def _digest(array: np.ndarray) -> bytes:
+    kind = f"{array.shape} {array.dtype}".encode()
+    return hashlib.blake2b(kind + np.ascontiguousarray(array).tobytes(), digest_size=16).digest()
+
+
+def note_places(label: np.ndarray) -> tuple[np.ndarray, dict[int, bytes]]:
+    """Pixels of each class, and in which cells of a coarse grid it lies."""
+    height, width = label.shape
+    edges = -(-np.arange(GRID + 1) * height // GRID)  # rounded up, as the columns below are
+    column = (np.arange(width) * GRID // width) * 256
+    rows = [
+        np.bincount((label[top:bottom] + column).ravel(), minlength=GRID * 256)
+        for top, bottom in itertools.pairwise(edges)
+    ]
+    cells = np.stack(rows).reshape(GRID, GRID, 256)
+    counts = cells.sum((0, 1))
+    found = np.flatnonzero(counts[:IGNORE]).tolist()
+    return counts, {number: np.packbits(cells[..., number] > 0).tobytes() for number in found}
+
+
+def _is_mask(pixels: np.ndarray, label: np.ndarray, encoding: MaskEncoding) -> bool:
+    """Whether the image, read as masks are read, gives this very mask: one file serves as both."""
+    coarse = tuple(slice(None, None, max(1, side // 16)) for side in label.shape)
+    for part in (coarse, (slice(None), slice(None))):  # the first look settles nearly all
+        values = pixels[part][..., 0] if pixels.shape[2] == 1 else pixels[part]
+        if values.ndim == 3 and values.shape[2] not in (3, 4):
+            return False
+        try:
+            if not np.array_equal(encoding.decode(RawMask(values)), label[part]):
+                return False
+        except DatasetError:
+            return False
+    return True
+
+
+def inspect(
+    data: LabelledData,
+    limit: int,
+    progress: Callable[[Iterable], Iterable] = lambda items: items,
+) -> Inspection:
+    """Looks at up to `limit` pairs a split, spread evenly over it (a stream: its first tenth of
+    the limit)."""
+
+    def look(pairs: Pairs | StreamedPairs) -> list[Facts]:
+        if isinstance(pairs, StreamedPairs):
+            reads = pairs.first(max(1, limit // 10))
+            return [
+                inspect_pair(f"{pairs.split}-{row}", row, read, data.encoding)
+                for row, read in enumerate(progress(reads))
+            ]
+        positions = np.unique(np.linspace(0, len(pairs) - 1, min(limit, len(pairs))).astype(int))
+        return [
+            inspect_pair(
+                pairs.name(position),
+                int(pairs.indices[position]),
+                lambda position=position: pairs[position],
+                data.encoding,
+            )
+            for position in progress(positions.tolist())
+        ]
+
+    def total(pairs: Pairs | StreamedPairs) -> int | None:
+        return len(pairs) if isinstance(pairs, Pairs) else None
+
+    return Inspection(
+        look(data.train), look(data.validation), total(data.train), total(data.validation)
+    )
+
+
+def looking_at(items: Iterable) -> Iterable:
+    """A progress bar over the images of the inspection, gone when it is done."""
+    return tqdm(items, desc="looking at the data", unit="image", disable=None, leave=False)

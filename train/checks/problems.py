@@ -1,0 +1,279 @@
+"""What is wrong with a data set, in plain words, before anything is computed.
+
+An "error" makes a training impossible or its result wrong; it is refused. A "warning" is said,
+and the training goes on. All of it follows from what `inspection` has noted.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from unet_hf.data.pairs import LabelledData, Pairs
+from unet_hf.errors import DatasetError
+
+from .inspection import Facts, Inspection
+from .row_faults import ROW_FAULTS, row_faults
+
+# Validation images that training has seen move the mean score by no more than their share. Above
+# this one the score would not mean what it says; below, it is a warning.
+LEAK_ALLOWED = 0.01
+RARE = 0.02  # share of the crops that meet a class; with fewer, most batches show none of it
+FEWEST_CROPS = 4  # area of all training images, in crops: fewer do not fill one batch
+SHOWN = 5  # places that a problem names
+
+Row = tuple[str, Facts]  # its place, "split/name", and what was noted about it
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of thing that is wrong, wherever it occurs."""
+
+    code: str  # stable, for programs, e.g. "sizes-differ"
+    severity: str  # "error" or "warning"
+    what: str  # one sentence with numbers, without a full stop
+    where: tuple[str, ...]  # the first five places, "split/name"
+    count: int  # of all places
+    cure: str
+    fixable: bool  # whether `python -m train check --fix` can leave it out safely
+
+    def __str__(self) -> str:
+        more = ", ..." if self.count > len(self.where) else ""
+        places = f" ({', '.join(self.where)}{more})" if self.where else ""
+        return f"{self.severity}: {self.what}{places}. {self.cure}"
+
+
+def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
+    """All problems, errors first. size: side of the training crops, px."""
+    train, validation = rows_of(data, inspection)
+    problems = [
+        *_rows(train + validation, size),
+        *_kinds(train + validation),
+        *_leaks(train, validation),
+        *_duplicates(train),
+        *_duplicates(validation),
+        *_empty_masks(train + validation, data),
+        *_split(train, data, "error"),
+        *_split(validation, data, "warning"),
+        *_few_images(inspection, size),
+        *_classes(data, inspection, size),
+    ]
+    return sorted(problems, key=lambda problem: problem.severity != "error")
+
+
+def refuse_errors(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
+    """The warnings. Raises `DatasetError`, which lists every error and its cure."""
+    problems = find_problems(data, inspection, size)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        listed = "".join(f"\n- {str(problem).removeprefix('error: ')}" for problem in errors)
+        raise DatasetError(
+            f"The data set cannot be trained on as it stands:{listed}\n"
+            "`python -m train check` with the same options lists everything; with --fix FOLDER it "
+            "writes a copy without the rows that cannot be used."
+        )
+    return problems
+
+
+def rows_of(data: LabelledData, inspection: Inspection) -> tuple[list[Row], list[Row]]:
+    """What was looked at of training and validation."""
+    return (
+        [(f"{data.train.split}/{facts.name}", facts) for facts in inspection.train],
+        [(f"{data.validation.split}/{facts.name}", facts) for facts in inspection.validation],
+    )
+
+
+def by_pixels(rows: list[Row]) -> dict[bytes, list[Row]]:
+    """Rows of the same image together. Constant ones, e.g. empty tiles, are not told apart."""
+    groups: dict[bytes, list[Row]] = defaultdict(list)
+    for place, facts in rows:
+        if facts.error is None and not facts.constant:
+            groups[facts.digest].append((place, facts))
+    return groups
+
+
+def _problem(
+    code: str, severity: str, what: str, rows: list[Row], cure: str, fixable: bool = False
+) -> Problem:
+    where = tuple(place for place, _ in rows[:SHOWN])
+    return Problem(code, severity, what, where, len(rows), cure, fixable)
+
+
+def _rows(rows: list[Row], size: int) -> Iterator[Problem]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for place, facts in rows:
+        for fault in row_faults(facts, size):
+            found[fault.code].append((place, facts))
+    for fault in ROW_FAULTS:
+        if faulty := found[fault.code]:
+            what = f"{fault.what}: {len(faulty)} of {_number(len(rows), 'row')}"
+            if first := faulty[0][1].error:
+                what += f"; the first is {first.split('. ')[0].rstrip('.')}"
+            yield _problem(fault.code, fault.severity, what, faulty, fault.cure, fault.fixable)
+
+
+def _kinds(rows: list[Row]) -> Iterator[Problem]:
+    """Channels and data types are to be the same throughout."""
+    yield from _differing(
+        rows,
+        lambda facts: facts.channels,
+        "channels-differ",
+        "error",
+        "numbers of channels",
+        "Convert all images to gray, or all to RGB.",
+    )
+    yield from _differing(rows, lambda facts: facts.dtype, "dtypes-differ", "warning",
+                          "data types", "Convert all to one: the type sets the scale of the gray "
+                          "values.")  # fmt: skip
+
+
+def _differing(
+    rows: list[Row], kind_of: Callable[[Facts], object], code: str, severity: str, of: str,
+    cure: str,
+) -> Iterator[Problem]:  # fmt: skip
+    readable = [row for row in rows if row[1].error is None]
+    kinds = Counter(kind_of(facts) for _, facts in readable).most_common()
+    if len(kinds) > 1:
+        seen = ", ".join(f"{kind} in {count}" for kind, count in kinds)
+        others = [row for row in readable if kind_of(row[1]) != kinds[0][0]]
+        what = f"The images have different {of}: {seen} of {_number(len(readable), 'image')}"
+        yield _problem(code, severity, what, others, cure)
+
+
+def _leaks(train: list[Row], validation: list[Row]) -> Iterator[Problem]:
+    held = by_pixels(validation)
+    copies = [row for digest, rows in by_pixels(train).items() if digest in held for row in rows]
+    if copies:
+        seen = {facts.digest for _, facts in copies}
+        leaked = sum(len(held[digest]) for digest in seen)
+        severity = "error" if leaked > LEAK_ALLOWED * len(validation) else "warning"
+        what = f"{leaked} of {_number(len(validation), 'validation image')} "
+        what += "is " if leaked == 1 else "are "
+        what += "trained on as well, which makes the score too high"
+        yield _problem("image-in-both-splits", severity, what, copies,
+                       "Remove the copies from one of the splits.", True)  # fmt: skip
+
+
+def _duplicates(rows: list[Row]) -> Iterator[Problem]:
+    groups = [group for group in by_pixels(rows).values() if len(group) > 1]
+    agree, contradict = [], []
+    for group in groups:
+        if len({facts.label_digest for _, facts in group}) > 1:
+            contradict += group
+        else:
+            agree += group[1:]
+    if contradict:
+        what = f"{len(contradict)} of {_number(len(rows), 'row')} show an image that comes again "
+        what += "with another mask"
+        yield _problem("image-twice-masks-differ", "error", what, contradict,
+                       "Keep the right mask; if each holds one object, or one person's labels, "
+                       "merge them into one.")  # fmt: skip
+    if agree:
+        what = f"{_number(len(agree), 'row')} of {len(rows)} repeat an earlier one, image and mask"
+        yield _problem("image-twice", "warning", what, agree,
+                       "Remove the copies: they count double.", True)  # fmt: skip
+
+
+def _empty_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
+    known = [row for row in rows if row[1].labelled and not row[1].constant]
+    empty = [(place, facts) for place, facts in known if facts.counts[0] == facts.labelled]
+    if 0 < len(empty) < len(known):
+        what = f"The mask holds class 0 ({data.id2label['0']}) alone: {len(empty)} of "
+        what += _number(len(rows), "row")
+        yield _problem("mask-empty", "warning", what, empty,
+                       "Keep them if nothing else is on these images; remove them if nobody has "
+                       "labelled it.")  # fmt: skip
+
+
+def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Problem]:
+    """A split teaches, or tests, something only if it shows two classes."""
+    counts = sum((facts.counts[: data.num_classes] for _, facts in rows), np.zeros(1, np.int64))
+    if rows and all(facts.error for _, facts in rows):
+        return  # said row by row
+    what = "train on" if severity == "error" else "evaluate on"
+    if not rows or counts.sum() == 0:
+        seen = f"There is no labelled pixel to {what} in {_number(len(rows), 'image')}"
+        yield Problem("nothing-labelled", "error", seen, (), len(rows),
+                      "Add labelled images, or name another split.", False)  # fmt: skip
+    elif np.count_nonzero(counts) == 1:
+        number = str(int(np.argmax(counts)))
+        yield Problem(
+            "one-class", severity,
+            f"All labelled pixels to {what} are of class {number} ({data.id2label[number]})",
+            tuple(place for place, _ in rows[:SHOWN]), len(rows),
+            "See whether --label_column and --mask_encoding name what you mean, or add images "
+            "that show other classes.", False,
+        )  # fmt: skip
+
+
+def _few_images(inspection: Inspection, size: int) -> Iterator[Problem]:
+    readable = [facts for facts in inspection.train if facts.error is None]
+    if not readable or inspection.train_total != len(inspection.train):
+        return  # there are more than were looked at
+    crops = sum(facts.area for facts in readable) / size**2
+    if len(readable) < 2 or crops < FEWEST_CROPS:
+        what = f"There is little to train on: {_number(len(readable), 'image')} with "
+        what += f"{crops:.1f} times the area of a crop of {size} x {size} px"
+        yield Problem("few-images", "warning", what, (), len(readable),
+                      "Label more images, or larger ones.", False)  # fmt: skip
+
+
+def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[Problem]:
+    counts = inspection.counts(data.num_classes)
+    if np.count_nonzero(counts) < 2:
+        return  # said for the whole split
+    held = sum(
+        (facts.counts[: data.num_classes] for facts in inspection.validation), np.zeros_like(counts)
+    )
+    looked_at = f"the {_number(len(inspection.train), 'training image')} looked at"
+    unseen = [number for number in range(data.num_classes) if not counts[number]]
+    for code, numbers, what, cure in (
+        ("class-only-in-validation", [n for n in unseen if held[n]],
+         f"The validation images show classes that {looked_at} do not",
+         "They cannot be learned: move images of them to the training split."),
+        ("class-without-pixels", [n for n in unseen if not held[n]],
+         f"Classes are named, but {looked_at} have no pixel of them",
+         "Leave them out of id2label, or see whether --mask_encoding and --reduce_labels fit."),
+    ):  # fmt: skip
+        if numbers:
+            names = _some([f"{n} ({data.id2label[str(n)]})" for n in numbers])
+            yield Problem(code, "warning", f"{what}: {names}", (), len(numbers), cure, False)
+
+    shares = {
+        n: _share_of_crops(n, data, inspection, size) for n in np.flatnonzero(counts).tolist()
+    }
+    rare = {number: share for number, share in shares.items() if share < RARE}
+    if rare:
+        names = _some(
+            [f"{n} ({data.id2label[str(n)]}) in {share:.1%}" for n, share in rare.items()]
+        )
+        rows = [row for row in rows_of(data, inspection)[0] if row[1].counts[list(rare)].any()]
+        what = f"Random crops of {size} px hardly ever meet some classes: {names} of the crops, "
+        what += f"estimated from where they lie in {looked_at}"
+        yield _problem("class-rare", "warning", what, rows,
+                       "Label more images that show them, or raise --resolution.")  # fmt: skip
+
+
+def _share_of_crops(number: int, data: LabelledData, inspection: Inspection, size: int) -> float:
+    """Estimated share of the training crops that show a class. Images are met as `RandomCrops`
+    draws them, streamed ones equally often; rotation and zoom are left out of account."""
+    readable = [facts for facts in inspection.train if facts.error is None]
+    often = np.array([max(facts.area / size**2, 1.0) for facts in readable]) ** 0.5
+    if not isinstance(data.train, Pairs):
+        often = np.ones(len(readable))
+    met = 0.0
+    for facts, share in zip(readable, often / often.sum(), strict=True):
+        met += share * facts.share_of_crops_with(number, size)
+        if met >= RARE:
+            break  # enough to know
+    return met
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" + "s" * (count != 1)
+
+
+def _some(items: list[str]) -> str:
+    more = len(items) - SHOWN
+    return ", ".join(items[:SHOWN]) + (f" and {more} more" if more > 0 else "")

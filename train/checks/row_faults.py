@@ -1,0 +1,72 @@
+"""Everything that can be wrong with one row of a data set, as a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .inspection import Facts
+
+CONTRADICTION = 0.01  # share of an image's pixels; outlines of ids and masks differ by less
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """A fault of single rows."""
+
+    code: str
+    severity: str  # "error" or "warning"
+    what: str
+    cure: str
+    fixable: bool  # the row can be left out without losing what was labelled well
+    found: "Callable[[Facts, int], bool] | None" = None  # by facts and crop side; None: unread
+
+
+def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
+    return (
+        RowFault(f"{what}-missing", "error", f"The {name} is missing",
+                 "Add the file, or remove the row.", True),
+        RowFault(f"{what}-unreadable", "error", f"The {name} cannot be read",
+                 f"Export it again, remove the row, or name another --{column}_column.", True),
+        # Not to be left out: the next try may succeed.
+        RowFault(f"{what}-unreachable", "error", f"The file of the {name} cannot be reached",
+                 "Check the network and try again, or download the data set.", False),
+    )  # fmt: skip
+
+
+ROW_FAULTS = (
+    *_unread("image", "image", "image"),
+    *_unread("mask", "label", "mask"),
+    *_unread("instances", "instance", "map of instances"),
+    RowFault("sizes-differ", "error", "The image and its mask or instances differ in size",
+             "Pair them anew, or remove the row.", True),
+    RowFault("mask-values", "error", "The mask holds values outside the classes",
+             "Name all classes with --id2label, mark a value with --ignore_index, or repair the "
+             "mask.", False),
+    RowFault("image-not-finite", "error", "The image holds NaN or infinite values",
+             "Replace them, e.g. with np.nan_to_num, or remove the row.", True,
+             lambda facts, size: not facts.finite),
+    RowFault("mask-is-image", "error", "The mask equals its image",
+             "Name the column of the masks with --label_column, or export the mask again.", False,
+             lambda facts, size: facts.mask_is_image),
+    RowFault("image-constant", "warning", "All pixels of the image are equal",
+             "Remove the row, unless such images are to be segmented, too.", True,
+             lambda facts, size: facts.constant),
+    RowFault("mask-ignored", "warning", "The whole mask is ignored and teaches nothing",
+             "Remove the row, or check --ignore_index and --reduce_labels.", True,
+             lambda facts, size: facts.labelled == 0),
+    RowFault("instances-contradict", "warning",
+             f"In more than {CONTRADICTION:.0%} of the pixels, there is an instance on class 0, or "
+             "an object without an instance",
+             "Make mask and instances from the same labels, or give --instance_column none.", False,
+             lambda facts, size: max(facts.stray, facts.unnumbered) > CONTRADICTION),
+    RowFault("image-small", "warning",
+             "The image is smaller than half a training crop, which will show it mirrored",
+             "Lower --resolution, or remove the row.", False,
+             lambda facts, size: min(facts.height, facts.width) < size / 2),
+)  # fmt: skip
+
+
+def row_faults(facts: "Facts", size: int) -> list[RowFault]:
+    """All faults of a row; size: side of the training crops, px."""
+    if facts.error is not None:
+        return [fault for fault in ROW_FAULTS if fault.code == facts.code]
+    return [fault for fault in ROW_FAULTS if fault.found and fault.found(facts, size)]

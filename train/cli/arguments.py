@@ -1,0 +1,80 @@
+"""The command line and the JSON file -> `TrainingConfig`."""
+
+import argparse
+import dataclasses
+import json
+import typing
+from pathlib import Path
+from typing import Any
+
+from unet_hf.cli.options import add_options
+from unet_hf.errors import ConfigError
+from unet_hf.hub.records import MADE_WITH
+
+from ..config import CHOICES, PRESETS, TrainingConfig
+
+
+def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
+    """The command line -> `TrainingConfig`. Dashes and underscores are both accepted.
+
+    Defaults come from the dataclass, then from `--config`, or, when a training is resumed, from
+    the `training.json` it left; flags win.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description="Trains a U-Net on pairs of images and masks and writes a checkpoint that "
+        "UNet.from_pretrained loads. `python -m train check` looks at the data alone, "
+        "`python -m unet_hf evaluate` scores a finished checkpoint.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", help="JSON file with any of the options below; flags win")
+    add_options(
+        parser,
+        TrainingConfig,
+        [item.name for item in dataclasses.fields(TrainingConfig)],
+        choices=CHOICES,
+        presets=PRESETS,
+    )
+    given = parser.parse_args(arguments)
+    base = Path(given.config) if given.config else None
+    if base is None and given.resume_from_checkpoint and given.output_dir:
+        left = Path(given.output_dir) / "training.json"
+        base = left if left.is_file() else None
+    if base is not None:
+        defaults = read_json(base)
+        # Where a run is resumed from belongs to the command line alone.
+        defaults.pop("resume_from_checkpoint", None)
+        parser.set_defaults(**defaults)
+        given = parser.parse_args(arguments)
+    options = vars(given)
+    options.pop("config")
+    config = TrainingConfig(**options)
+    config.check_output()
+    return config
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        options = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--config {path} cannot be read: {error}.") from error
+    if not isinstance(options, dict):
+        raise ConfigError(f"--config {path} holds a {type(options).__name__}, not a mapping.")
+    annotations = {item.name: item.type for item in dataclasses.fields(TrainingConfig)}
+    options.pop(MADE_WITH, None)  # a record, not an option
+    if extra := sorted(set(options) - set(annotations)):
+        raise ConfigError(f"--config {path} has options that do not exist: {', '.join(extra)}.")
+    for name, value in options.items():
+        if not _is_of(annotations[name], value):
+            raise ConfigError(
+                f"--config {path}: {name} is {value!r}, a {type(value).__name__}; the flag's help "
+                "says what is expected."
+            )
+    return options
+
+
+def _is_of(annotation: Any, value: Any) -> bool:
+    kinds = typing.get_args(annotation) or (annotation,)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))

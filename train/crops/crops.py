@@ -1,0 +1,196 @@
+"""Numbered random crops: crop number k is the same whoever draws it.
+
+A training works through the crops 0, 1, 2 ... Which image crop k is cut from, where, and how it
+is deformed follow from the seed and k alone; hence several processes share the numbers among
+them and together see what one process would, and a resumed training goes on at its number.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from unet_hf.data.cache import BoundedCache
+from unet_hf.data.detect_encoding import IGNORE
+from unet_hf.data.pairs import Pair, Pairs, StreamedPairs, instance_ids
+from unet_hf.errors import DatasetError
+from unet_hf.images.preprocessing import Preprocessing
+
+from ..config import TrainingConfig
+from .augmentation import Augmentation
+from .border_weights import border_weights, class_weights
+
+Crop = tuple[Tensor, Tensor, Tensor]  # image (C, s, s) float32, label (s, s) int64, weights (s, s)
+
+PREPARED_BYTES = 1.5 * 2**30  # of normalised images and weight maps, kept a worker
+
+
+class CropNumbers:
+    """The crop numbers of one process, step after step.
+
+    Step s has the numbers s * n ... s * n + n - 1. They are dealt out batch by batch: first a
+    batch to each process, then the next micro-batch of each.
+    """
+
+    def __init__(self, config: TrainingConfig, first_step: int, process: int, processes: int):
+        self.batch = config.train_batch_size
+        self.steps = range(first_step, config.max_train_steps)
+        self.micro_batches = config.gradient_accumulation_steps
+        self.process, self.processes = process, processes
+
+    def __iter__(self) -> Iterator[int]:
+        for micro_batch in range(
+            self.steps.start * self.micro_batches, self.steps.stop * self.micro_batches
+        ):
+            start = (micro_batch * self.processes + self.process) * self.batch
+            yield from range(start, start + self.batch)
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.micro_batches * self.batch
+
+
+class CropMaker:
+    """A pair and a number -> a crop."""
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        augmentation: Augmentation,
+        counts: np.ndarray,
+        config: TrainingConfig,
+    ) -> None:
+        self.preprocessing = preprocessing
+        self.augmentation = augmentation
+        self.counts = counts  # (classes,) pixels of each class in the training split
+        self.config = config
+
+    def generator(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, number])
+
+    def prepare(self, pair: Pair) -> Crop:
+        """What crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W)."""
+        config = self.config
+        image = self.preprocessing.prepare(pair.image).whole()
+        weights = class_weights(pair.label, self.counts, config.class_balance)
+        if config.border_weight > 0:
+            ridge = border_weights(instance_ids(pair), config.border_weight, config.border_sigma)
+            weights = np.where(pair.label == IGNORE, 0, weights + ridge).astype(np.float32)
+        return image, torch.from_numpy(pair.label), torch.from_numpy(weights)
+
+    def cut(self, prepared: Crop, rng: np.random.Generator) -> Crop:
+        return self.augmentation.crop(*prepared, rng)
+
+
+class RandomCrops(Dataset[Crop]):
+    """Crops of pairs in any order: item k is crop number k."""
+
+    def __init__(self, pairs: Pairs, areas: np.ndarray, maker: CropMaker) -> None:
+        """areas: (len(pairs),) pixels of each image."""
+        self.pairs = pairs
+        self.maker = maker
+        self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
+        # Large images are met more often, though not in full proportion to their area: a few
+        # slides would crowd out a hundred small pictures.
+        share = np.sqrt(np.maximum(areas / maker.augmentation.size**2, 1.0))
+        self.share = share / share.sum()
+
+    def __getitem__(self, number: int) -> Crop:
+        rng = self.maker.generator(number)
+        position = int(rng.choice(len(self.pairs), p=self.share))
+        prepared = self.cache.get(
+            position,
+            lambda: self.maker.prepare(self.pairs[position]),
+            lambda tensors: sum(tensor.nbytes for tensor in tensors),
+        )
+        return self.maker.cut(prepared, rng)
+
+
+class StreamedCrops(IterableDataset):
+    """Crops of a stream, one an image: crop k is cut from the k-th image that comes by.
+
+    Each item also says where in the stream it was: (epoch, row), int64, so that a resumed
+    training finds its place. Every process reads the whole stream and decodes its own part.
+    """
+
+    def __init__(
+        self, pairs: StreamedPairs, numbers: CropNumbers, maker: CropMaker, place: tuple[int, int]
+    ) -> None:
+        """place: epoch and row of the first crop among `numbers` of all processes."""
+        self.pairs = pairs
+        self.numbers = numbers
+        self.maker = maker
+        self.place = place
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        numbers, config = self.numbers, self.maker.config
+        step_size = numbers.batch * numbers.micro_batches * numbers.processes
+        number = numbers.steps.start * step_size
+        wanted = iter(numbers)
+        mine = next(wanted, None)
+        epoch, skip = self.place
+        while mine is not None:
+            rows = self.pairs.epoch(epoch, config.seed, config.shuffle_buffer_size, skip)
+            before = number
+            for row, read in enumerate(rows, start=skip):
+                if number == mine:
+                    crop = self.maker.cut(self.maker.prepare(read()), self.maker.generator(number))
+                    yield *crop, torch.tensor([epoch, row])
+                    mine = next(wanted, None)
+                    if mine is None:
+                        return
+                number += 1
+            if number == before and skip == 0:
+                raise DatasetError("The stream of training images is empty.")
+            epoch, skip = epoch + 1, 0
+
+
+def crop_loader(
+    dataset: RandomCrops | StreamedCrops, numbers: CropNumbers, config: TrainingConfig
+) -> DataLoader:
+    """Batches, prepared in worker processes while the network computes."""
+    workers = config.dataloader_num_workers
+    if isinstance(dataset, StreamedCrops):
+        workers = min(workers, 1)  # more would each read the whole stream
+    return DataLoader(
+        dataset,
+        batch_size=config.train_batch_size,
+        sampler=numbers if isinstance(dataset, RandomCrops) else None,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=start_worker,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def start_worker(worker: int) -> None:
+    """For a process that prepares crops: it leaves the cores to the network, and it ends when the
+    training does or says so.
+
+    Ctrl-C and SIGTERM reach every process of a terminal or a batch job. They are for the
+    training to obey, which needs its crops until the step is done.
+    """
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigtimedwait"):  # Linux; elsewhere SIGTERM ends the worker
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_training, daemon=True).start()
+
+
+def _end_with_training() -> None:
+    """PyTorch's own watch compares the parent's number. Where a server process forks the workers
+    (Python 3.14 on Linux) that never changes, and they would outlive a killed training."""
+    training = multiprocessing.parent_process()
+    if hasattr(signal, "sigtimedwait"):
+        while training.is_alive():
+            told = signal.sigtimedwait({signal.SIGTERM}, 1)
+            if told is not None and told.si_pid == training.pid:
+                os._exit(0)
+    training.join()
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""`python -m unet_hf`: one module a command."""

@@ -1,0 +1,122 @@
+"""`python -m unet_hf calibrate`: makes a checkpoint ready for int8, if it loses little by it."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ..data.options import DATA_OPTIONS, DataOptions, public_name
+from ..data.pairs import LabelledData
+from ..errors import CalibrationError, ConfigError
+from ..evaluation.update_card import amend, check_whose, data_config
+from ..hub.find import find_checkpoint
+from ..hub.int8_record import record_of, write_record
+from ..images.image_data import ImageData
+from ..unet import UNet
+from .options import add_data_options
+
+OPTIONS = ("train_split", "validation_split", *DATA_OPTIONS)
+MOST_LOST = 0.001  # of a score; int8 that loses more is refused
+
+
+def run(arguments: list[str]) -> int:
+    given = parse(arguments)
+    from ..data.pairs import open_data
+    from ..unet import UNet
+
+    check_whose(given.model)
+    token = given.hub_token
+    model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
+    revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
+    folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
+    config = data_config(given, folder, OPTIONS)
+    data = open_data(config)
+    model.calibrate(typical_images(data, given.calibration_images))
+    record = record_of(model.calibration, folder) | measured(model, data, config)
+    print(table(record))
+    if worse := [name for name, lost in losses(record).items() if lost > MOST_LOST]:
+        raise CalibrationError(
+            f"int8 loses more than {MOST_LOST} of {' and '.join(worse)}, so nothing was written. "
+            "Other or more images to calibrate on (--calibration_images) may help; "
+            "precision='auto' loses less."
+        )
+    amend(given, folder, lambda place: write_record(place, record), "Calibrated for int8")
+    return 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m unet_hf calibrate",
+        description="Learns on images of the training split what int8 needs to know, measures on "
+        "the validation split what it costs, and writes both beside the weights and on the card, "
+        f"if no score loses more than {MOST_LOST}. Without --dataset_name: on the images of the "
+        "checkpoint's own training. The data set's options are those of `python -m train`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--model", required=True, help="folder or Hub id")
+    parser.add_argument("--revision", help="branch of a model on the Hub")
+    text = "how many images of the training split (default: 16)"
+    parser.add_argument(
+        "--calibration_images", "--calibration-images", type=int, default=16, help=text
+    )
+    text = "on the Hub: as a pull request"
+    parser.add_argument("--create_pr", "--create-pr", action="store_true", help=text)
+    add_data_options(parser, OPTIONS)
+    return parser.parse_args(arguments)
+
+
+def typical_images(data: "LabelledData", count: int) -> list[ImageData]:
+    """Some of the training split, from all over it (of a stream: its first)."""
+    from ..data.pairs import Pairs
+
+    if count < 1:
+        raise ConfigError(f"--calibration_images {count}: at least 1 is needed.")
+    if not isinstance(data.train, Pairs):
+        return [read().image for read in data.train.first(count)]
+    positions = np.linspace(0, len(data.train) - 1, min(count, len(data.train)))
+    return [data.train[int(position)].image for position in positions]
+
+
+def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[str, Any]:
+    """What int8 changes on the validation split, and the scores both ways."""
+    from ..data.pairs import validation_pairs
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.precision_loss import main_scores, rounding
+
+    def pairs() -> Any:
+        return validation_pairs(data, config)
+
+    scores = {
+        precision: main_scores(evaluate(model, pairs(), model.threshold, precision))
+        for precision in ("float32", "int8")
+    }
+    return {
+        "dataset": {
+            "name": public_name(config.dataset_name),
+            "train": data.train_name,
+            "validation": data.validation_name,
+            "revision": config.dataset_revision,
+        },
+        "rounding": asdict(rounding(model, pairs(), "int8")),
+        "scores": scores,
+    }
+
+
+def losses(record: dict[str, Any]) -> dict[str, float]:
+    """By how much each score is lower in int8."""
+    scores = record["scores"]
+    return {name: value - scores["int8"][name] for name, value in scores["float32"].items()}
+
+
+def table(record: dict[str, Any]) -> str:
+    """For a terminal."""
+    dataset, changes = record["dataset"], record["rounding"]
+    lines = [
+        f"calibrated on {record['images']} images of {dataset['name']} ({dataset['train']}); "
+        f"on {dataset['validation']} {100 * changes['changed']:.3f} % of {changes['pixels']:,} "
+        "pixels change class"
+    ]
+    for name, value in record["scores"]["float32"].items():
+        lines.append(f"{name}: float32 {value:.5f}, int8 {record['scores']['int8'][name]:.5f}")
+    return "\n".join(lines)

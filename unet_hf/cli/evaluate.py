@@ -1,0 +1,158 @@
+"""`python -m unet_hf evaluate`: a checkpoint's scores on labelled images, as a table, as JSON, and
+on its card."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..data.options import DATA_OPTIONS, DataOptions
+from ..errors import ConfigError
+from ..evaluation.update_card import amend, check_whose, data_config
+from ..files import write_text
+from ..hub.find import find_checkpoint
+from ..hub.layout import EVALUATION_NAME, SPEED_NAME
+from ..hub.records import MADE_WITH, STAMP, Evidence, stamp
+from ..network.configuration import PRECISIONS
+from .options import add_data_options
+
+
+def run(arguments: list[str]) -> int:
+    given = parse(arguments)
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.record import evaluation_record
+    from ..unet import UNet
+
+    if given.update_card:
+        check_whose(given.model)
+    if given.update_card and manner(given):
+        raise ConfigError(
+            "A card's scores are those of float32 without test-time augmentation, which every "
+            "machine can repeat. Leave out --precision and --tta, or --update_card (--output "
+            "writes these scores to a file of their own)."
+        )
+    token = given.hub_token
+    model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
+    revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
+    folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
+    config, shown, split, pairs = labelled_images(given, folder)
+    evaluation = evaluate(model, pairs, model.threshold, given.precision, given.tta)
+    record = evaluation_record(config, shown, split, evaluation) | {STAMP: stamp(folder)}
+    record |= relation_to_training(record, Evidence.of(folder))
+    record["arguments"] = " ".join([record["arguments"], *manner(given)]).strip()
+    print(table(record))
+    if given.output:
+        write_text(Path(given.output), json.dumps(record, indent=2) + "\n")
+    if given.update_card:
+        amend(given, folder, lambda place: write_scores(place, record), "Scores, measured anew")
+    return 0
+
+
+def write_scores(folder: Path, record: dict[str, Any]) -> None:
+    """And the speed on this machine."""
+    from ..evaluation.speed import measure_speed
+
+    speed = measure_speed(folder) | {STAMP: stamp(folder)}
+    write_text(folder / EVALUATION_NAME, json.dumps(record, indent=2) + "\n")
+    write_text(folder / SPEED_NAME, json.dumps(speed, indent=2) + "\n")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m unet_hf evaluate",
+        description="Segments every image of a split and prints the scores, each with its 95 %% "
+        "bootstrap interval over the images. Without --dataset_name: on the images that the "
+        "checkpoint's own training was evaluated on. The data set's options are those of "
+        "`python -m train`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--model", required=True, help="shipped name, folder or Hub id")
+    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    parser.add_argument("--split", default="validation")
+    parser.add_argument("--output", help="write the scores to this JSON file, too")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the network's arithmetic; auto: what the device is fast in (default: float32, "
+        "as the scores on cards)",
+    )
+    text = "the mean over all eight turns and flips of each image: eight times as slow"
+    parser.add_argument("--tta", action="store_true", help=text)
+    for flag, text in (
+        ("update_card", "put scores and speed on the model's card: in its folder, or as a commit"),
+        ("create_pr", "with --update_card, on the Hub: as a pull request"),
+    ):
+        flags = dict.fromkeys((f"--{flag}", f"--{flag.replace('_', '-')}"))
+        parser.add_argument(*flags, action="store_true", dest=flag, help=text)
+    add_data_options(parser, DATA_OPTIONS)
+    return parser.parse_args(arguments)
+
+
+def labelled_images(
+    given: argparse.Namespace, folder: Path
+) -> tuple[DataOptions, str, str | None, Any]:
+    """Options, the split in words, its name (None: what was held back), and its pairs."""
+    from ..data.pairs import open_data, open_split, validation_pairs
+
+    config = data_config(given, folder)
+    if given.dataset_name:
+        pairs, _ = open_split(config, given.split)
+        return config, given.split, given.split, pairs
+    data = open_data(config)
+    held_back = data.validation.split == data.train.split
+    split = None if held_back else data.validation.split
+    return config, data.validation_name, split, validation_pairs(data, config)
+
+
+def manner(given: argparse.Namespace) -> list[str]:
+    """What is not as on cards, as flags."""
+    precision = [] if given.precision == "float32" else [f"--precision {given.precision}"]
+    return [*precision, "--tta"] if given.tta else precision
+
+
+def relation_to_training(record: dict[str, Any], evidence: Evidence) -> dict[str, bool]:
+    """Whether these very images chose the checkpoint, or were trained on."""
+    before = evidence.evaluation or {}
+    trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}
+
+    def is_of(dataset: dict[str, Any]) -> bool:
+        return all(dataset.get(key) == record["dataset"][key] for key in ("name", "split"))
+
+    chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
+    return {"chosen_on_this_split": chosen, "trained_on": is_of(trained)}
+
+
+def table(record: dict[str, Any]) -> str:
+    """The scores for a terminal."""
+
+    def number(value: float | None, spread: list[float] | None = None) -> str:
+        if value is None:
+            return "absent"
+        return f"{value:.4f}" + (f" [{spread[0]:.4f} .. {spread[1]:.4f}]" if spread else "")
+
+    intervals, membrane = record["intervals"], record["membrane"]
+    rows = [("", "IoU", "Dice")]
+    rows += [
+        (name, number(value, intervals["iou"][name]),
+         number(record["dice"][name], intervals["dice"][name]))
+        for name, value in record["iou"].items()
+    ]  # fmt: skip
+    rows.append(("mean", number(record["mean_iou"], intervals["mean_iou"]), ""))
+    width = max(len(name) for name, *_ in rows)
+    lines = [f"{name:{width}}  {iou:26}  {dice}".rstrip() for name, iou, dice in rows]
+    if membrane:
+        lines += [
+            f"V_rand (thinned) {number(membrane['v_rand'], intervals['v_rand'])}",
+            f"V_info (thinned) {number(membrane['v_info'], intervals['v_info'])}",
+        ]
+    cut = f", threshold {record['threshold']}" if record["threshold"] is not None else ""
+    dataset, error = record["dataset"], record["calibration"]["expected_error"]
+    lines += [
+        f"pixel accuracy {number(record['pixel_accuracy'])}, expected calibration error "
+        f"{number(error)}",
+        f"{len(record['images'])} images of {dataset['name']} ({dataset['shown']}){cut}; "
+        f"{record['precision']}, {'mean of eight views' if record['tta'] else 'one view'}; in "
+        "brackets 95 % bootstrap intervals over the images",
+    ]
+    return "\n".join(lines)

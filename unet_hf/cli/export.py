@@ -1,0 +1,70 @@
+"""`python -m unet_hf export`: a checkpoint as one file for other runtimes."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..export import Exported, export
+from ..export.formats import FORMATS, format_named
+from ..export.parity import TOLERANCE
+
+DESCRIPTION = f"""Writes a checkpoint, with its pre- and post-processing, as one file for images of
+any size, and beside it a text that says how to use it. It is checked first: on the checkpoint's
+sample and on two more images its probabilities are within {TOLERANCE:.0e} of the checkpoint's, or
+nothing is written."""
+FORMAT = """onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml and .bin. torch:
+.pt2 of torch.export; loading one may run code that it brings along, so load only what you trust."""
+
+
+def run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m unet_hf export", description=DESCRIPTION, allow_abbrev=False
+    )
+    parser.add_argument("model", help="shipped name, folder or Hub id")
+    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    parser.add_argument("--subfolder", help="where in the repository it lies")
+    parser.add_argument("--format", choices=FORMATS, default="onnx", help=FORMAT)
+    parser.add_argument(
+        "--output", metavar="FILE_OR_FOLDER", help="by default the folder MODEL-FORMAT"
+    )
+    parser.add_argument(
+        "--push",
+        metavar="ORG/NAME",
+        help="also put it beside these weights on the Hub, e.g. as onnx/model.onnx",
+    )
+    given = parser.parse_args(arguments)
+    folder, name = destination(given.output, given.model, given.format)
+    format_named(given.format).check_packages()
+    from ..unet import UNet
+
+    model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
+    exported = export(model, folder, given.format, name=name)
+    print(summary(exported))
+    if given.push:
+        from ..export.pushing import push_export
+
+        print(f"pushed as {push_export(exported, given.push)}")
+    return 0
+
+
+def destination(output: str | None, model: str, format: str) -> tuple[Path, str]:
+    """Folder and name without suffix. Raises `ConfigError`."""
+    if output is None:
+        return Path(f"{Path(model).resolve().name}-{format}"), "model"
+    path, suffix = Path(output), FORMATS[format].suffix
+    if path.suffix == suffix:
+        return path.parent, path.stem
+    if path.suffix in {kind.suffix for kind in FORMATS.values()}:
+        raise ConfigError(
+            f"--output {output} ends in {path.suffix}, but --format {format} writes {suffix}. "
+            "Name a folder, or change one of them."
+        )
+    return path, "model"
+
+
+def summary(exported: Exported) -> str:
+    megabytes = sum(path.stat().st_size for path in exported.files) / 1e6
+    return (
+        f"{exported.path}: {megabytes:.1f} MB; probabilities within {exported.difference:.1e} of "
+        f"the checkpoint's. How to use it: {exported.path.with_suffix('.md')}"
+    )

@@ -1,0 +1,1 @@
+"""Labelled images: columns, mask encodings, pairs of image and mask."""

@@ -1,0 +1,139 @@
+"""`MaskEncoding`: what the stored values of a data set's masks mean, and masks -> class ids."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import DatasetError
+from .stored_masks import (
+    RawMask,
+    ade20k_classes,
+    common_shape,
+    foreground_of,
+    hex_color,
+    only_mask,
+    packed_colors,
+    plane_of,
+    some,
+    whole_numbers,
+)
+
+IGNORE = 255  # class id of pixels that neither train nor count; classes are 0 to 254
+
+
+@dataclass(frozen=True)
+class MaskEncoding:
+    """What the stored values of a data set's masks mean. Made by `detect_encoding`."""
+
+    kind: str  # "ids", "binary", "colors", "instances" or "ade20k"
+    num_classes: int
+    rule: str  # in words
+    offset: int = 0  # "ids", "ade20k": class = stored value - offset
+    ignored: tuple[int, ...] = ()  # stored values that become IGNORE
+    foreground: int | None = None  # "binary": the stored value of class 1 ...
+    threshold: float | None = None  # ... or class 1 is every value above this
+    colors: dict[str, int] = field(default_factory=dict)  # "colors": "#rrggbb" -> class or IGNORE
+
+    def decode(
+        self,
+        mask: RawMask | Sequence[RawMask],
+        categories: Sequence[int] | None = None,
+        *,
+        shape: tuple[int, int] | None = None,
+    ) -> np.ndarray:
+        """A stored mask -> (H, W) uint8 class ids, `IGNORE` where nothing is known.
+
+        categories: of each mask in a list, for "instances".
+        shape: (H, W), needed for an empty list alone.
+        Raises `DatasetError` for values that the encoding does not know.
+        """
+        if self.kind == "instances":
+            return self._paint([mask] if isinstance(mask, RawMask) else mask, categories, shape)
+        mask = only_mask(mask, self.kind)
+        if self.kind == "colors":
+            return self._from_colors(packed_colors(mask))
+        values = ade20k_classes(mask) if self.kind == "ade20k" else plane_of(mask)
+        if values is None:
+            raise DatasetError(f"A mask is coloured; the others were not ({self.rule}).")
+        if self.kind == "binary" and values.dtype == bool:
+            # True of a 1-bit file is white, as the 255 of its neighbours.
+            classes, wrong = values, np.zeros(values.shape, bool)
+        elif self.kind == "binary" and self.threshold is not None:
+            classes, wrong = values > self.threshold, np.isnan(values)
+        elif self.kind == "binary":
+            classes = values == self.foreground
+            wrong = ~classes & (values != 0)
+        else:
+            classes = whole_numbers(values) - self.offset
+            wrong = (classes < 0) | (classes >= self.num_classes)
+        ignored = np.isin(values, self.ignored)
+        wrong &= ~ignored
+        if wrong.any():
+            raise DatasetError(
+                f"A mask holds {some(np.unique(values[wrong]))} in {wrong.mean():.2%} of its "
+                f"pixels, outside of what the masks looked at first held ({self.rule}; "
+                f"{self.num_classes} classes). Name all classes with --id2label, mark a value with "
+                "--ignore_index, or choose a --mask_encoding."
+            )
+        return np.where(ignored, IGNORE, classes).astype(np.uint8)
+
+    def describe(self) -> str:
+        """One sentence: what was read as what."""
+        return self.rule
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "MaskEncoding":
+        return cls(**{**content, "ignored": tuple(content.get("ignored", ()))})
+
+    def _from_colors(self, packed: np.ndarray) -> np.ndarray:
+        # Sorted keys and a search in them: several times faster than np.unique of a large mask.
+        known = np.array(sorted(int(color[1:], 16) for color in self.colors))
+        classes = np.array([self.colors[hex_color(color)] for color in known.tolist()], np.uint8)
+        where = np.searchsorted(known, packed).clip(max=len(known) - 1)
+        wrong = known[where] != packed
+        if wrong.any():
+            unknown = [hex_color(color) for color in np.unique(packed[wrong]).tolist()]
+            raise DatasetError(unknown_colors(unknown, wrong.mean()))
+        return classes[where]
+
+    def _paint(
+        self,
+        masks: Sequence[RawMask],
+        categories: Sequence[int] | None,
+        shape: tuple[int, int] | None,
+    ) -> np.ndarray:
+        if categories is None:
+            categories = [0] * len(masks)
+        classes = np.zeros(common_shape(masks, shape), np.uint8)
+        check_categories([masks], [categories], self.num_classes)
+        for mask, category in zip(masks, categories, strict=True):
+            classes[foreground_of(mask)] = category + 1
+        return classes
+
+
+def check_categories(
+    rows: Sequence[Sequence[RawMask]], categories: Sequence[Sequence[int]], num_classes: int
+) -> None:
+    for masks, found in zip(rows, categories, strict=True):
+        if len(masks) != len(found):
+            raise DatasetError(
+                f"A row has {len(masks)} masks but {len(found)} categories; one a mask is expected."
+            )
+        wrong = [c for c in found if not 0 <= c < min(num_classes - 1, IGNORE - 1)]
+        if wrong:
+            raise DatasetError(
+                f"Masks have the categories {some(wrong)}; with {num_classes} classes, of which 0 "
+                f"is the background, 0 to {num_classes - 2} are expected. Name all with --id2label."
+            )
+
+
+def unknown_colors(colors: list[str], share: float) -> str:
+    return (
+        f"The masks hold colours without a class: {some(colors)}, in {share:.2%} of the pixels. "
+        "Give each its class with --label_colors (255: ignored)."
+    )

@@ -1,0 +1,133 @@
+"""Which labelled images are meant, and how to read them."""
+
+import dataclasses
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+
+
+def option(default: Any, help: str, **metadata: Any) -> Any:
+    """A field of a dataclass whose options are flags on the command line."""
+    return field(default=default, metadata={"help": help, **metadata})
+
+
+def public_name(name: str) -> str:
+    """A Hub id or relative path as it is; of an absolute path the part below the working folder,
+    or the last part."""
+    path = Path(name)
+    if not path.is_absolute():
+        return name
+    working = Path.cwd()
+    return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
+
+
+MASK_ENCODINGS = ("ids", "binary", "colors", "ade20k")
+
+
+@dataclass
+class DataOptions:
+    """Where labelled images are, and how they are read; each is a flag of the same name."""
+
+    dataset_name: str = option(
+        "", "a Hub data set (org/name), a folder (imagefolder, images/ + masks/) or parquet"
+    )
+    dataset_config_name: str | None = option(None, "configuration of the data set")
+    dataset_revision: str | None = option(None, "branch, tag or commit of a Hub data set")
+    train_split: str = option("train", "split to train on")
+    validation_split: str | None = option(
+        None, "split to evaluate on, never trained on; by its usual names if left out"
+    )
+    train_val_split: float = option(
+        0.15, "without a validation split: this share of the training images is held back"
+    )
+    image_column: str | None = option(None, "column of the images; found by name if left out")
+    label_column: str | None = option(None, "column of the masks; found by name if left out")
+    instance_column: str | None = option(
+        None,
+        "column of instance ids for the border weights; 'none': connected components of the mask",
+    )
+    mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
+    label_colors: str | None = option(
+        None, 'colour-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
+    )
+    ignore_index: int | None = option(
+        None, "value of the stored masks that neither trains nor counts; found out if left out"
+    )
+    reduce_labels: bool = option(False, "stored 0 is ignored and every other id lowered by one")
+    id2label: str | None = option(
+        None, 'class names, as JSON or a JSON file: {"0": "background"}; else the data set\'s'
+    )
+    streaming: bool = option(False, "read a Hub data set while training, without storing it")
+    max_validation_images: int | None = option(
+        None, "evaluate on the first so many images; streaming: 200 unless given"
+    )
+    seed: int = option(0, "of weights, crops and augmentation")
+    hub_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "help": "token to read and push with; better: `hf auth login` or HF_TOKEN",
+            "volatile": True,
+            "secret": True,
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if not self.dataset_name:
+            raise ConfigError(
+                "--dataset_name is missing: a folder or a Hub data set 'org/name'. "
+                "`python -m train --help` lists every option."
+            )
+        self.check_choice("mask_encoding", MASK_ENCODINGS)
+        self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")
+        self.check_numbers("seed", lambda value: value >= 0, "0 or more")
+        self.check_numbers("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
+        self.check_numbers("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
+
+    def check_choice(self, name: str, choices: Collection[str]) -> None:
+        """Raises `ConfigError` if an option that is given is none of these."""
+        value, choices = getattr(self, name), tuple(choices)
+        if value is not None and value not in choices:
+            raise ConfigError(
+                f"--{name} {value!r} is not known: {', '.join(choices[:-1])} or {choices[-1]}."
+            )
+
+    def check_numbers(self, names: str, fits: Callable[[Any], bool], wanted: str) -> None:
+        """Raises `ConfigError` if one of these options, separated by spaces, does not fit."""
+        for name in names.split():
+            value = getattr(self, name)
+            if value is not None and not fits(value):
+                raise ConfigError(f"--{name} {value} must be {wanted}.")
+
+    def flags(
+        self, only: Collection[str] | None = None, without: Collection[str] = ()
+    ) -> list[str]:
+        """The options that are not at their defaults, as words of a command line; no secrets."""
+        words = []
+        for item in dataclasses.fields(self):
+            name, value = item.name, getattr(self, item.name)
+            left_out = name in without or (only is not None and name not in only)
+            if left_out or item.metadata.get("secret") or value == self.default_of(item):
+                continue
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        return words
+
+    def default_of(self, item: dataclasses.Field) -> Any:
+        """What an option is where nothing was said."""
+        return item.default
+
+    def published(self) -> "DataOptions":
+        """The same with the names that a card may show: a path of this machine is nobody's
+        business, and says nothing elsewhere."""
+        return dataclasses.replace(self, dataset_name=public_name(self.dataset_name))
+
+
+# What the other commands than the training take of these: it alone makes its own splits.
+DATA_OPTIONS = (
+    "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
+    "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
+    "id2label", "streaming", "max_validation_images", "hub_token",
+)  # fmt: skip

@@ -1,0 +1,285 @@
+"""Masks as they are stored: reading them without a change, and ways to look at their values."""
+
+import io
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from ..errors import DatasetError, ImageError
+from ..images.image_data import check_size
+from ..images.reading import MAX_PIXELS, read_image
+from ..images.tiff import SIGNATURES
+
+
+@dataclass(frozen=True, eq=False)
+class RawMask:
+    """A mask as it is stored.
+
+    values: (H, W) bool, integer or float; or (H, W, 3 or 4) RGB(A).
+    palette: the colours of the values, if the file has a palette.
+    mode: Pillow's mode, "TIFF" or "array".
+    """
+
+    values: np.ndarray
+    palette: list[tuple[int, int, int]] | None = None
+    mode: str = "array"
+
+
+def read_mask(content: bytes | np.ndarray | PIL.Image.Image) -> RawMask:
+    """The stored values of an encoded file, an array (H, W[, 1, 3 or 4]) or a PIL image.
+
+    Palette images give their indices, 1-bit images bool, 2- and 4-bit PNG what was stored.
+    Raises `DatasetError` for anything that cannot be read as one plane of values or RGB(A).
+    """
+    try:
+        if isinstance(content, np.ndarray):
+            return _checked(content)
+        if isinstance(content, PIL.Image.Image):
+            return _from_pil(content)
+        if content[:4] in SIGNATURES:
+            return _from_tiff(content)
+        with PIL.Image.open(io.BytesIO(content)) as image:
+            depth, color = (content[24], content[25]) if image.format == "PNG" else (8, None)
+            if depth == 16 and color in (2, 4, 6):  # Pillow would cut them to 8 bits
+                import imagecodecs
+
+                check_size("PNG", image.height, image.width, MAX_PIXELS)
+                pixels = imagecodecs.png_decode(content)
+                return _checked(pixels[..., 0] if color == 4 else pixels, mode="RGB;16")
+            mask = _from_pil(image)
+        if color == 0 and depth in (2, 4):  # Pillow stretches these to 0 ... 255
+            mask = replace(mask, values=mask.values // (85 if depth == 2 else 17))
+        return mask
+    except DatasetError:
+        raise
+    except ImageError as error:
+        raise DatasetError(f"A mask cannot be read: {error}") from error
+    except PIL.UnidentifiedImageError as error:  # its text is the address of a buffer
+        raise DatasetError(
+            "A mask cannot be read: it is no image in a known format. Export it again as PNG, or "
+            "remove the row."
+        ) from error
+    except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise DatasetError(
+            f"A mask cannot be read ({reason}): the file is damaged or no image. Export it again "
+            "as PNG, or remove the row."
+        ) from error
+
+
+def _checked(array: np.ndarray, **kwargs: Any) -> RawMask:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    plane = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if not plane or array.size == 0 or array.dtype.kind not in "buif":
+        raise DatasetError(
+            f"A mask has the shape {array.shape} and the type {array.dtype}; one plane (H, W) of "
+            "numbers, or RGB(A), is expected. Store one such image a row."
+        )
+    return RawMask(array.astype(array.dtype.newbyteorder("="), copy=False), **kwargs)
+
+
+def _from_pil(image: PIL.Image.Image) -> RawMask:
+    if getattr(image, "n_frames", 1) > 1:
+        raise DatasetError(f"A mask file has {image.n_frames} frames; store one mask a row.")
+    image = PIL.ImageOps.exif_transpose(image)  # as the image beside it is turned, too
+    palette = None
+    if image.mode in ("P", "PA"):
+        colors = image.getpalette("RGB") or []
+        palette = [tuple(colors[i : i + 3]) for i in range(0, len(colors), 3)]
+        indices = image if image.mode == "P" else image.getchannel(0)
+        return _checked(np.array(indices), palette=palette, mode=image.mode)
+    mode = image.mode
+    if mode in ("LA", "La", "RGBa"):
+        image = image.convert("RGBA" if mode == "RGBa" else "LA").convert("RGBA")
+    elif mode in ("CMYK", "YCbCr", "HSV", "LAB", "RGBX"):
+        image = image.convert("RGB")
+    return _checked(np.array(image), mode=mode)
+
+
+def _from_tiff(content: bytes) -> RawMask:
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        page = tiff.pages.first
+        bits = page.bitspersample
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+            check_size("TIFF", page.imagelength, page.imagewidth, MAX_PIXELS)
+            # 16-bit colours, of which the upper 8 are the ones Pillow shows and writes.
+            palette = [tuple(color) for color in (page.colormap.T >> 8).tolist()]
+            return _checked(page.asarray(), palette=palette, mode="P")
+    with tempfile.TemporaryDirectory() as folder:  # read_image is safe against damaged TIFFs
+        path = Path(folder) / "mask.tif"
+        path.write_bytes(content)
+        image = read_image(path)
+        pixels = np.array(image.pixels)
+        if bits in (2, 4):
+            pixels = pixels // (255 // (2**bits - 1))  # read_image scales them, as Pillow does
+        if image.pages > 1:
+            raise DatasetError(f"A mask file has {image.pages} pages; store one mask a row.")
+        return _checked(pixels, mode="TIFF")
+
+
+def instances_of(
+    masks: RawMask | Sequence[RawMask], *, shape: tuple[int, int] | None = None
+) -> np.ndarray:
+    """(H, W) int32 instance ids, 0 background: mask k of a list is k + 1, later ones on top.
+
+    A single map (also as a list of one) keeps its ids; colours become one id each.
+    shape: (H, W), needed for an empty list alone.
+    """
+    if isinstance(masks, RawMask):
+        masks = [masks]
+    if len(masks) == 1:
+        values = plane_of(masks[0])
+        if values is None:
+            values = packed_colors(masks[0])
+        ids = whole_numbers(values)
+        if len(ids) and (ids.min() < 0 or ids.max() >= 2**31):
+            raise DatasetError(f"Instance ids {ids.min()} to {ids.max()} are out of range.")
+        return ids.astype(np.int32)
+    ids = np.zeros(common_shape(masks, shape), np.int32)
+    for number, mask in enumerate(masks, start=1):
+        ids[foreground_of(mask)] = number
+    return ids
+
+
+def only_mask(mask: RawMask | Sequence[RawMask], kind: str) -> RawMask:
+    """A mask, or the one in a list; of ADE20K's list the first: later ones are parts."""
+    if isinstance(mask, RawMask):
+        return mask
+    if len(mask) == 1 or (kind == "ade20k" and mask):
+        return mask[0]
+    raise DatasetError(
+        f"A row holds a list of {len(mask)} masks where one is expected. Choose another "
+        "--label_column."
+    )
+
+
+def plane_of(mask: RawMask) -> np.ndarray | None:
+    """(H, W) of a mask without colours, also of RGB(A) with equal channels; None for others."""
+    if mask.values.ndim == 2:
+        return mask.values
+    red, green, blue = (mask.values[..., channel] for channel in range(3))
+    return red if (red == green).all() and (green == blue).all() else None
+
+
+def packed_colors(mask: RawMask) -> np.ndarray:
+    """(H, W) int64 of colours 0xRRGGBB; gray values and palettes as the colours they show."""
+    values = mask.values
+    if values.ndim == 2:
+        values = values * np.uint8(255) if values.dtype == bool else whole_numbers(values)
+        if values.min() < 0 or values.max() > 255:
+            raise DatasetError(
+                f"A mask holds values up to {values.max()}, which are no colours (0 to 255)."
+            )
+        if mask.palette:
+            table = np.zeros((256, 3), np.int64)
+            table[: len(mask.palette)] = mask.palette[:256]
+            values = table[values]
+        else:
+            values = np.stack([values] * 3, axis=-1)
+    elif values.dtype != np.uint8:
+        raise DatasetError(f"A mask has colours of type {values.dtype}; store 8 bits a channel.")
+    return values[..., :3].astype(np.int64) @ np.array([65536, 256, 1])
+
+
+def ade20k_classes(mask: RawMask) -> np.ndarray:
+    if mask.values.ndim != 3:
+        raise DatasetError("--mask_encoding ade20k needs RGB masks; these are gray. Leave it out.")
+    red, green = mask.values[..., 0].astype(np.int64), mask.values[..., 1]
+    return red // 10 * 256 + green
+
+
+def foreground_of(mask: RawMask) -> np.ndarray:
+    """(H, W) bool of one object's mask: {0, k}, or soft 0 ... 255 cut at 127."""
+    values = plane_of(mask)
+    if values is None:
+        raise DatasetError(
+            "A list of masks holds colours; one black and white mask an object is expected. For "
+            "ADE20K's levels pass --mask_encoding ade20k, which takes the first."
+        )
+    found = np.unique(values)
+    if len(found[found != 0]) <= 1:
+        return values != 0
+    if found[0] >= 0 and found[-1] <= 255 and values.dtype.kind in "ui":
+        share = {value: count / values.size for value, count in value_counts(values).items()}
+        if looks_smooth(share):
+            return values > 127
+    raise DatasetError(
+        f"A mask in a list holds {some(found)}; one black and white mask an object is expected."
+    )
+
+
+def value_counts(values: np.ndarray) -> dict[int, int]:
+    """Whole numbers, and how often each occurs."""
+    values = values.ravel()
+    if values.min() >= 0 and values.max() < 2**16:  # masks, mostly: no need to sort the pixels
+        counts = np.bincount(values)
+        found = np.flatnonzero(counts)
+        return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """(H, W) int64. Raises `DatasetError` for fractions and NaN."""
+    if values.dtype.kind == "f":
+        wrong = ~np.isfinite(values) | (values % 1 != 0)
+        if wrong.any():
+            raise DatasetError(
+                f"The masks hold {some(np.unique(values[wrong]))}; class ids are whole numbers. "
+                "Store ids, or a probability from 0 to 1."
+            )
+    return values.astype(np.int64)
+
+
+def common_shape(masks: Sequence[RawMask], shape: tuple[int, int] | None) -> tuple[int, int]:
+    shapes = {mask.values.shape[:2] for mask in masks} | ({shape} if shape else set())
+    if len(shapes) != 1:
+        seen = f"sizes {some(sorted(shapes))}" if shapes else "no size, as it is empty"
+        raise DatasetError(f"A list of masks has {seen}; one size, that of the image, is expected.")
+    return shapes.pop()
+
+
+def looks_smooth(shares: dict[int, float]) -> bool:
+    """Whether values are those of a black and white mask with soft edges or JPEG noise.
+
+    Either leaves values close to 255, and most of what is not black lies there; ids that
+    happen to be that high share the foreground evenly.
+    """
+    top = max(shares)
+    high = [value for value in shares if 192 <= value <= 254]
+    if not 247 <= top <= 255 or min(shares) < 0:
+        return False
+    white = sum(share for value, share in shares.items() if value >= 247)
+    foreground = sum(share for value, share in shares.items() if value > 8)
+    return (max(high, default=0) >= 247 or len(high) >= 8) and white >= 0.25 * foreground
+
+
+def hex_color(color: int) -> str:
+    return f"#{color:06x}"
+
+
+def some(values: Iterable[Any]) -> str:
+    """The first five, in words."""
+    values = np.asarray(values).tolist() if not isinstance(values, list) else values
+    return ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" * (len(values) > 5))
+
+
+def span(values: list[int]) -> str:
+    """[0, 1, 2, 3, 7] -> "0-3, 7"."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    words = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return ", ".join(words[:20]) + (" ..." * (len(words) > 20))

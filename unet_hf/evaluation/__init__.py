@@ -1,0 +1,1 @@
+"""Scores, intervals, speed, and whether a checkpoint is still what it claims."""

@@ -1,0 +1,272 @@
+"""A mask held against the truth, and two predictions of one image held against each other.
+
+Numbers, a map of what is right and wrong, and the places where it is wrong, the largest first.
+Needs scikit-image and SciPy (extras "demo" and "train").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import ConfigError, ShapeError
+from ..predict.segmentation import Segmentation
+from .metrics import confusion_matrix, membrane_slice, overlap_scores
+
+# Values of `Score.outcome`, in this order.
+OUTCOMES = ("elsewhere", "correct", "missed", "false", "not counted")
+
+
+@dataclass(frozen=True)
+class Region:
+    """Connected pixels (by their edges) at which two masks differ in the same way.
+
+    box: x, y, width, height, in pixels.
+    kind: "missed": a class taken for class 0, usually the background; "false": class 0 taken for
+        another; "confused": one of the others taken for another.
+    """
+
+    pixels: int
+    box: tuple[int, int, int, int]
+    kind: str
+    truth: str  # names of the classes: of the truth, or of the first of two predictions ...
+    predicted: str  # ... and of the prediction, or of the second
+
+
+@dataclass(frozen=True)
+class Score:
+    """A mask against the truth. Scores are None for a class that neither of them holds.
+
+    confusion: (classes, classes) pixel counts: row = true class, column = predicted class.
+    v_rand, v_info: of the ISBI 2012 challenge, after thinning; None where class 0 is no membrane.
+    """
+
+    id2label: dict[int, str]
+    confusion: np.ndarray = field(repr=False)
+    iou: dict[str, float | None]
+    dice: dict[str, float | None]
+    mean_iou: float
+    pixel_accuracy: float
+    v_rand: float | None
+    v_info: float | None
+    mask: np.ndarray = field(repr=False)
+    truth: np.ndarray = field(repr=False)
+    ignore_index: int = 255
+
+    def outcome(self, class_id: int) -> np.ndarray:
+        """(H, W) uint8, places in `OUTCOMES`: where this class is, was missed, or is false."""
+        self._check(class_id)
+        is_true, is_found = self.truth == class_id, self.mask == class_id
+        outcome = (is_true & is_found) * np.uint8(1)
+        outcome[is_true & ~is_found] = 2
+        outcome[~is_true & is_found] = 3
+        outcome[self.truth == self.ignore_index] = 4
+        return outcome
+
+    def errors(self, limit: int | None = None) -> list[Region]:
+        """What is wrong, the largest first; of equal size, from top to bottom."""
+        return differing_regions(self.truth, self.mask, self.id2label, self.ignore_index, limit)
+
+    def _check(self, class_id: int) -> None:
+        if class_id not in self.id2label:
+            raise ConfigError(
+                f"There is no class {class_id!r}; the classes are "
+                f"{', '.join(f'{key} {name}' for key, name in self.id2label.items())}."
+            )
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two predictions of one image, `a` and `b`, by the classes of `a`.
+
+    map: (H, W) uint8, 1 where they differ.
+    confusion: (classes, classes) pixel counts: row = class in a, column = class in b.
+    """
+
+    id2label: dict[int, str]
+    map: np.ndarray = field(repr=False)
+    pixels: int
+    share: float  # of all pixels, 0 to 1
+    confusion: np.ndarray = field(repr=False)
+    seconds: tuple[float, float]
+    first: np.ndarray = field(repr=False)
+    second: np.ndarray = field(repr=False)
+
+    def regions(self, limit: int | None = None) -> list[Region]:
+        """Where they differ, the largest first."""
+        return differing_regions(self.first, self.second, self.id2label, None, limit)
+
+
+def is_membrane_data(id2label: Mapping[int, str]) -> bool:
+    """Two classes of which class 0 is the membrane between the cells of class 1."""
+    return len(id2label) == 2 and "membrane" in id2label[0].lower()
+
+
+def score(
+    predicted: Segmentation | np.ndarray,
+    truth: np.ndarray,
+    id2label: Mapping[int, str] | None = None,
+    ignore_index: int = 255,
+) -> Score:
+    """Holds a prediction against the truth.
+
+    Args:
+        predicted: A `Segmentation`, or (H, W) class ids.
+        truth: (H, W) class ids; `ignore_index` where nothing is known, which does not count.
+        id2label: Names of all classes; not needed for a `Segmentation`.
+
+    Raises:
+        ShapeError: The sizes differ.
+        ConfigError: Ids without a name, no names, or no pixel that counts.
+    """
+    if isinstance(predicted, Segmentation):
+        mask, names = predicted.mask, dict(id2label or predicted.id2label)
+    else:
+        mask, names = np.asarray(predicted), dict(id2label or {})
+    truth = np.asarray(truth)
+    _check_pair(mask, truth, names, ignore_index)
+    confusion = confusion_matrix(truth, mask, len(names), ignore_index)
+    if confusion.sum() == 0:
+        raise ConfigError(
+            f"The truth is {ignore_index} (not counted) in every pixel, so there is nothing to "
+            "score. Give a mask with at least one class in it."
+        )
+    overlap = overlap_scores(confusion)
+    v_rand = v_info = None
+    if is_membrane_data(names):
+        cells = membrane_slice(truth == 1, mask == 1, (0.5,))[0.5]
+        v_rand, v_info = cells.v_rand, cells.v_info
+    return Score(
+        id2label=names,
+        confusion=confusion,
+        iou=_by_name(overlap.iou, names),
+        dice=_by_name(overlap.dice, names),
+        mean_iou=overlap.mean_iou,
+        pixel_accuracy=overlap.pixel_accuracy,
+        v_rand=v_rand,
+        v_info=v_info,
+        mask=mask,
+        truth=truth,
+        ignore_index=ignore_index,
+    )
+
+
+def disagreement(a: Segmentation, b: Segmentation) -> Disagreement:
+    """Where two predictions of the same image differ. Classes are matched by their names.
+
+    Raises:
+        ShapeError: They are not of one size.
+        ConfigError: They do not tell the same classes apart.
+    """
+    if a.mask.shape != b.mask.shape:
+        raise ShapeError(
+            f"The predictions are {_size(a.mask)} and {_size(b.mask)} pixels; two of the same "
+            "image are expected. Segment one image with both."
+        )
+    if sorted(a.id2label.values()) != sorted(b.id2label.values()):
+        raise ConfigError(
+            f"One tells {_list(a.id2label)} apart, the other {_list(b.id2label)}. Compare two "
+            "checkpoints with the same classes, or one at two thresholds."
+        )
+    ids = {name: class_id for class_id, name in a.id2label.items()}
+    as_in_a = np.array([ids[b.id2label[key]] for key in range(len(ids))], np.uint8)
+    first, second = a.mask, as_in_a[b.mask]
+    differs = first != second
+    pairs = first.astype(np.int64) * len(ids) + second
+    return Disagreement(
+        id2label=dict(a.id2label),
+        map=differs.astype(np.uint8),
+        pixels=int(differs.sum()),
+        share=float(differs.mean()),
+        confusion=np.bincount(pairs.ravel(), minlength=len(ids) ** 2).reshape(len(ids), len(ids)),
+        seconds=(a.seconds, b.seconds),
+        first=first,
+        second=second,
+    )
+
+
+def differing_regions(
+    truth: np.ndarray,
+    mask: np.ndarray,
+    id2label: Mapping[int, str],
+    ignore_index: int | None = 255,
+    limit: int | None = None,
+) -> list[Region]:
+    """Connected pixels with one true and another predicted class, the largest first.
+
+    Args:
+        truth, mask: (H, W) class ids.
+        ignore_index: Of truth: pixels that are no error. None: all count.
+        limit: So many of them at most.
+    """
+    from scipy.ndimage import find_objects
+    from skimage.measure import label
+
+    classes = len(id2label)
+    pairs = truth.astype(np.int64) * classes + mask + 1
+    pairs[truth == mask] = 0
+    if ignore_index is not None:
+        pairs[truth == ignore_index] = 0
+    regions = label(pairs, background=0, connectivity=1)
+    sizes = np.bincount(regions.ravel())[1:]
+    boxes = find_objects(regions)
+    largest = np.argsort(-sizes, kind="stable")[:limit]  # regions are numbered from the top
+    found = []
+    for index in largest.tolist():
+        rows, columns = boxes[index]
+        inside = regions[rows, columns] == index + 1
+        true, predicted = divmod(int(pairs[rows, columns][inside][0]) - 1, classes)
+        found.append(
+            Region(
+                pixels=int(sizes[index]),
+                box=(
+                    columns.start,
+                    rows.start,
+                    columns.stop - columns.start,
+                    rows.stop - rows.start,
+                ),
+                kind="missed" if predicted == 0 else "false" if true == 0 else "confused",
+                truth=id2label[true],
+                predicted=id2label[predicted],
+            )
+        )
+    return found
+
+
+def _check_pair(
+    mask: np.ndarray, truth: np.ndarray, names: Mapping[int, str], ignore_index: int
+) -> None:
+    if mask.ndim != 2 or mask.shape != truth.shape:
+        raise ShapeError(
+            f"The truth has the shape {truth.shape}, the prediction {mask.shape}; (height, width) "
+            "is expected of both, and the same. Give the mask that belongs to this image, unscaled."
+        )
+    if sorted(names) != list(range(len(names))) or not names:
+        raise ConfigError(
+            f"id2label={dict(names)!r} does not name the classes 0, 1 ... Pass a name for each id."
+        )
+    for what, ids in (("truth", truth[truth != ignore_index]), ("prediction", mask)):
+        known = ids.dtype.kind in "bui" and 0 <= ids.min(initial=0) <= ids.max(initial=0) < len(
+            names
+        )
+        if ids.size and not known:
+            raise ConfigError(
+                f"The {what} holds {ids.dtype} values from {ids.min()} to {ids.max()}; class ids "
+                f"from 0 to {len(names) - 1} are expected"
+                + (f" ({ignore_index}: not counted)." if what == "truth" else ".")
+                + " Store class ids."
+            )
+
+
+def _by_name(values: np.ndarray, names: Mapping[int, str]) -> dict[str, float | None]:
+    return {
+        names[key]: None if np.isnan(value) else float(value) for key, value in enumerate(values)
+    }
+
+
+def _size(mask: np.ndarray) -> str:
+    return f"{mask.shape[1]} x {mask.shape[0]}"
+
+
+def _list(id2label: Mapping[int, str]) -> str:
+    return ", ".join(id2label[key] for key in sorted(id2label))

@@ -1,0 +1,228 @@
+"""What a checkpoint is worth on held-back images, through the `segment` that users call."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..data.detect_encoding import IGNORE
+from ..data.pairs import Pair
+from ..errors import DatasetError
+from ..predict.decision import decide
+from ..unet import UNet
+from .comparison import is_membrane_data
+from .metrics import (
+    THRESHOLDS,
+    MembraneSlice,
+    confusion_matrix,
+    membrane_slice,
+    overlap_scores,
+    pixel_error,
+    rand_error,
+)
+from .uncertainty import (
+    BINS,
+    calibration_bins,
+    expected_calibration_error,
+    mean_interval,
+    overlap_intervals,
+)
+
+CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision thresholds tried
+
+
+@dataclass
+class Evaluation:
+    """Scores on one split. `score` is what checkpoints are compared by, higher is better."""
+
+    score: float
+    score_name: str
+    threshold: float | None  # two classes: the best for `score`, chosen on this split
+    iou: dict[str, float | None]  # None for a class that neither label nor prediction holds
+    dice: dict[str, float | None]
+    mean_iou: float
+    pixel_accuracy: float
+    calibration: dict[str, Any]  # of the most probable class, whatever the threshold
+    intervals: dict[str, Any]  # 95 %, by the bootstrap over images; None where there is none
+    membrane: dict[str, Any] | None = None
+    images: list[dict[str, Any]] = field(default_factory=list)  # one row an image
+    groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
+    precision: str = "float32"  # what the network computed in
+    tta: bool = False  # the mean of eight views
+
+
+@dataclass
+class _Image:
+    """What is kept of one image: counts at every threshold asked for, no pixels."""
+
+    name: str
+    kind: str | None
+    precision: str
+    confusion: dict[float | None, np.ndarray]
+    calibration: np.ndarray  # see `calibration_bins`
+    membrane: dict[float, MembraneSlice]
+
+
+def evaluate(
+    model: UNet,
+    pairs: Iterable[Pair],
+    threshold: float | None = None,
+    precision: str = "float32",
+    tta: bool = False,
+) -> Evaluation:
+    """Segments every image and scores it; one image is in memory at a time.
+
+    Args:
+        threshold: Two classes: the decision threshold to score at. None: the best on these
+            very images is chosen, as at the end of a training.
+        precision: See `UNet.segment`; scores in float32 are the same on all machines.
+        tta: Test-time augmentation, see `UNet.segment`.
+
+    Raises:
+        DatasetError: There is no image, or its classes are not the model's.
+        ConfigError: This machine or this checkpoint does not compute in `precision`.
+    """
+    labels = model.id2label
+    membrane = is_membrane_data(labels)
+    if len(labels) > 2:
+        candidates: tuple[float | None, ...] = (None,)
+    else:
+        candidates = CANDIDATES if threshold is None else (threshold,)
+    images = [_measure(model, pair, candidates, membrane, precision, tta) for pair in pairs]
+    if not images:
+        raise DatasetError("There is no image to evaluate on.")
+
+    chosen = candidates[0]
+    if len(candidates) > 1:
+        chosen = steady_best({t: _score(images, t, membrane) for t in candidates})
+    confusions = np.stack([image.confusion[chosen] for image in images])
+    overlap = overlap_scores(confusions.sum(0))
+    intervals = overlap_intervals(confusions)
+    groups = defaultdict(list)
+    for image in images:
+        if image.kind is not None:
+            groups[image.kind].append(image.confusion[chosen])
+    rows = [
+        {"name": image.name, "mean_iou": overlap_scores(image.confusion[chosen]).mean_iou}
+        for image in images
+    ]
+    for row, image in zip(rows, images, strict=True):
+        if membrane:
+            row |= {
+                "v_rand": image.membrane[chosen].v_rand,
+                "v_info": image.membrane[chosen].v_info,
+            }
+
+    if membrane:
+        for key in ("v_rand", "v_info"):
+            intervals[key] = mean_interval([row[key] for row in rows])
+
+    def by_name(values: np.ndarray) -> dict[str, float | None]:
+        return {
+            labels[i]: None if np.isnan(value) else float(value) for i, value in enumerate(values)
+        }
+
+    return Evaluation(
+        score=_score(images, chosen, membrane),
+        score_name="mean of V_rand and V_info" if membrane else "mean IoU",
+        threshold=chosen,
+        iou=by_name(overlap.iou),
+        dice=by_name(overlap.dice),
+        mean_iou=overlap.mean_iou,
+        pixel_accuracy=overlap.pixel_accuracy,
+        calibration={
+            "expected_error": expected_calibration_error(sum(one.calibration for one in images)),
+            "bins": BINS,
+        },
+        intervals=intervals
+        | {key: dict(zip(labels.values(), intervals[key], strict=True)) for key in ("iou", "dice")},
+        membrane=_membrane_summary(images, chosen) if membrane else None,
+        images=rows,
+        groups={kind: overlap_scores(sum(kept)).mean_iou for kind, kept in sorted(groups.items())},
+        # More than one where "auto" met values that half precision cannot hold.
+        precision=", ".join(sorted({image.precision for image in images})),
+        tta=tta,
+    )
+
+
+def _measure(
+    model: UNet,
+    pair: Pair,
+    candidates: tuple[float | None, ...],
+    membrane: bool,
+    precision: str,
+    tta: bool,
+) -> _Image:
+    classes = len(model.id2label)
+    highest = int(pair.label[pair.label != IGNORE].max(initial=0))
+    if highest >= classes:
+        raise DatasetError(
+            f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
+            "Evaluate on a data set with its classes."
+        )
+    result = model.segment(pair.image, precision=precision, tta=tta)
+    probabilities = result.probabilities
+    kind = pair.extras.get("kind")
+    return _Image(
+        pair.name,
+        kind if isinstance(kind, str) else None,
+        result.precision,
+        {
+            t: confusion_matrix(pair.label, decide(probabilities, t), classes, IGNORE)
+            for t in candidates
+        },
+        calibration_bins(pair.label, probabilities, IGNORE),
+        membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
+        if membrane
+        else {},
+    )
+
+
+def _score(images: list[_Image], threshold: float | None, membrane: bool) -> float:
+    if membrane:
+        slices = [image.membrane[threshold] for image in images]
+        return float(np.mean([(one.v_rand + one.v_info) / 2 for one in slices]))
+    return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
+
+
+def steady_best(scores: dict[float, float]) -> float:
+    """The candidate whose score is best together with its two neighbours'.
+
+    The very best may stand at the edge of a cliff (membranes fall open below some threshold),
+    and new images move the cliff.
+    """
+    values = [scores[threshold] for threshold in CANDIDATES]
+    around = [values[0], *values, values[-1]]
+    sums = {t: sum(around[index : index + 3]) for index, t in enumerate(CANDIDATES)}
+    return max(sums, key=sums.__getitem__)
+
+
+def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
+    """At the chosen threshold, and, as the challenge does it, at the best of its own."""
+    slices = {t: [image.membrane[t] for image in images] for t in images[0].membrane}
+    v_rand = {t: float(np.mean([one.v_rand for one in rows])) for t, rows in slices.items()}
+    v_info = {t: float(np.mean([one.v_info for one in rows])) for t, rows in slices.items()}
+    best_rand = max(THRESHOLDS, key=v_rand.__getitem__)
+    best_info = max(THRESHOLDS, key=v_info.__getitem__)
+    return {
+        "v_rand": v_rand[chosen],
+        "v_info": v_info[chosen],
+        "best_v_rand": v_rand[best_rand],
+        "best_v_rand_threshold": best_rand,
+        "best_v_info": v_info[best_info],
+        "best_v_info_threshold": best_info,
+        "rand_error": min(rand_error(slices[t]) for t in THRESHOLDS),
+        "pixel_error": min(pixel_error(slices[t]) for t in THRESHOLDS),
+    }
+
+
+def describe(evaluation: Evaluation) -> str:
+    text = f"mean IoU {evaluation.mean_iou:.4f}"
+    if evaluation.membrane:
+        rand, info = evaluation.membrane["v_rand"], evaluation.membrane["v_info"]
+        text = f"V_rand {rand:.4f} V_info {info:.4f} {text}"
+    if evaluation.threshold is not None:
+        text += f" at threshold {evaluation.threshold}"
+    return text

@@ -1,0 +1,42 @@
+"""What a coarser precision than float32 changes in a checkpoint's predictions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.pairs import Pair
+from ..unet import UNet
+from .evaluate import Evaluation
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Beside float32, on the same images."""
+
+    changed: float  # share of the pixels that change class
+    mean_difference: float  # of the probability of class 0
+    largest_difference: float  # of any probability
+    pixels: int
+
+
+def rounding(model: UNet, pairs: Iterable[Pair], precision: str) -> Rounding:
+    """Segments every image twice."""
+    changed = pixels = 0
+    total = largest = 0.0
+    for pair in pairs:
+        exact = model.segment(pair.image, precision="float32")
+        coarse = model.segment(pair.image, precision=precision)
+        differences = np.abs(exact.probabilities - coarse.probabilities)
+        changed += int((exact.mask != coarse.mask).sum())
+        pixels += exact.mask.size
+        largest = max(largest, float(differences.max()))
+        total += float(differences[0].sum(dtype=np.float64))
+    return Rounding(changed / pixels, total / pixels, largest, pixels)
+
+
+def main_scores(evaluation: Evaluation) -> dict[str, float]:
+    """By their names: the two of the membrane challenge, or the mean IoU."""
+    if membrane := evaluation.membrane:
+        return {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]}
+    return {"mean IoU": evaluation.mean_iou}

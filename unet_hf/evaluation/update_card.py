@@ -1,0 +1,84 @@
+"""New evidence for a checkpoint that is there already: from which images, and whereto."""
+
+import argparse
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..data.options import DATA_OPTIONS, DataOptions
+from ..errors import ConfigError
+from ..hub.find import SHIPPED
+from ..hub.layout import CARD_NAME, TRAINING_NAME
+from ..hub.records import read_record
+
+
+def check_whose(model: str) -> None:
+    """Raises `ConfigError` for a checkpoint that ships with the package."""
+    if model in (path.name for path in SHIPPED.iterdir()):
+        raise ConfigError(
+            f"{model} ships with the package; its card is not yours to change. Save it to a "
+            "folder of your own first."
+        )
+
+
+def data_config(
+    given: argparse.Namespace, folder: Path, names: Iterable[str] = DATA_OPTIONS
+) -> DataOptions:
+    """The options of the data set that was named, else of the training that made the checkpoint in
+    `folder`. Raises `ConfigError` where neither is known."""
+    if given.dataset_name:
+        options = {name: getattr(given, name) for name in names}
+        return DataOptions(**options)
+    record = read_record(folder / TRAINING_NAME)
+    if record is None:
+        raise ConfigError(
+            f"{given.model} has no {TRAINING_NAME} that says which images it is from. Name the "
+            "images with --dataset_name."
+        )
+    known = {item.name for item in dataclasses.fields(DataOptions)}
+    options = {name: value for name, value in record.items() if name in known}
+    return DataOptions(**options | {"hub_token": given.hub_token})
+
+
+def amend(
+    given: argparse.Namespace, folder: Path, write: Callable[[Path], None], message: str
+) -> None:
+    """Lets `write` change the records in a checkpoint's folder, and writes its card anew.
+
+    Args:
+        given: With `model`, as it was named, and for the Hub `hub_token`, `revision` and
+            `create_pr`.
+        folder: Its files. Those of the Hub's cache are not ours to write to: they are copied.
+        message: Of the commit.
+    """
+    if Path(given.model).is_dir():
+        write(folder)
+        write_card_anew(folder, folder.resolve().name)
+        return
+    from ..hub.push import push_folder
+
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "checkpoint"
+        shutil.copytree(folder, copy)
+        write(copy)
+        write_card_anew(copy, given.model)
+        commit = push_folder(
+            copy,
+            given.model,
+            token=given.hub_token,
+            branch=given.revision,
+            create_pr=given.create_pr,
+            commit_message=message,
+        )
+    print(f"pushed: {commit.pr_url or commit}")
+
+
+def write_card_anew(folder: Path, name: str) -> None:
+    from ..hub.card import CardOptions
+    from ..hub.save import write_card
+
+    card = folder / CARD_NAME
+    existing = card.read_text(encoding="utf-8") if card.is_file() else None
+    write_card(folder, CardOptions(name), existing)

@@ -1,0 +1,178 @@
+"""Does a checkpoint still do what its record says? Card, configuration, weights and stored sample
+are held against each other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UNetError
+from ..hub.card import claimed_classes, class_rows, split_card
+from ..hub.find import find_checkpoint
+from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME
+from ..hub.records import STAMP, Evidence, read_record, stamp
+from ..hub.sample import MAX_PIXELS, expected_probabilities, sample_input
+from ..images.reading import read_image
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked. text: what was seen, and the cure where it is wrong."""
+
+    ok: bool
+    text: str
+
+
+def verify(source: str | Path, **hub: Any) -> list[Finding]:
+    """Checks a checkpoint against everything that came with it.
+
+    Args:
+        source, hub: As for `UNet.from_pretrained`.
+
+    Returns:
+        One finding a check; the checkpoint is as recorded if all are ok.
+
+    Raises:
+        CheckpointError, ConfigError: It does not even load.
+    """
+    from ..unet import UNet
+
+    model = UNet.from_pretrained(source, **hub)
+    if model.origin.commit:
+        hub["revision"] = model.origin.commit  # whatever is pushed meanwhile
+    folder = find_checkpoint(source, evidence=True, **hub)
+    checks = (check_bytes, check_sample, check_card, check_scores)
+    findings = [Finding(True, "the weights fit the configuration, tensor by tensor")]
+    for check in checks:
+        try:
+            findings += check(model, folder)
+        except UNetError as error:
+            findings.append(Finding(False, str(error)))
+    return findings
+
+
+def check_bytes(model: Any, folder: Path) -> list[Finding]:
+    """Configuration and weights are, to the byte, those that the sample was made with."""
+    expected = read_record(folder / EXPECTED_NAME)
+    if expected is None:
+        return [
+            Finding(
+                False,
+                f"there is no {EXPECTED_NAME}, so nothing tells what the weights should be. "
+                "`model.save_pretrained(folder)` of a checkpoint you trust writes one.",
+            )
+        ]
+    findings = []
+    for name, seen in stamp(folder).items():
+        recorded = (expected.get(STAMP) or {}).get(name)
+        if seen == recorded:
+            findings.append(Finding(True, f"{name} is as recorded (SHA-256 {seen[:12]})"))
+        else:
+            findings.append(
+                Finding(
+                    False,
+                    f"{name} has the SHA-256 {seen[:12]}, recorded is {str(recorded)[:12]}: it was "
+                    "changed or damaged since. Download it again, or, if the change was meant, "
+                    "save the model again with `save_pretrained`.",
+                )
+            )
+    return findings
+
+
+def check_sample(model: Any, folder: Path) -> list[Finding]:
+    """The stored input still gives the stored probabilities."""
+    expected = read_record(folder / EXPECTED_NAME)
+    if expected is None:
+        return []
+    image = read_image(sample_input(folder), max_pixels=MAX_PIXELS)
+    seen = model.segment(image, precision="float32").probabilities
+    wanted = expected_probabilities(folder, seen.shape)
+    tolerance = expected.get("max_difference")
+    if not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= 0.1:
+        return [Finding(False, f"{EXPECTED_NAME} allows a difference of {tolerance!r}: no test.")]
+    difference = float(np.abs(seen - wanted).max())
+    text = f"the sample's probabilities differ by up to {difference:.1e} from the stored ones"
+    return [Finding(difference <= tolerance, f"{text} (allowed {tolerance:.0e})")]
+
+
+def check_card(model: Any, folder: Path) -> list[Finding]:
+    """The card claims the classes that the configuration has."""
+    path = folder / CARD_NAME
+    if not path.is_file():
+        return [Finding(False, f"there is no {CARD_NAME}. `save_pretrained` writes one.")]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    metadata, _ = split_card(text)
+    claimed, true = claimed_classes(text), class_rows(model.config)
+    findings = [
+        Finding(True, f"the card claims the {len(true)} classes of {CONFIG_NAME}")
+        if claimed == true
+        else Finding(
+            False,
+            f"the card claims the classes {_named(claimed) or 'of nobody'}, {CONFIG_NAME} has "
+            f"{_named(true)}. Write the card anew with `save_pretrained`.",
+        )
+    ]
+    if metadata.get("library_name") != "unet_hf":
+        findings.append(
+            Finding(
+                False,
+                f"the card's library_name is {metadata.get('library_name')!r}; unet_hf is expected",
+            )
+        )
+    return findings
+
+
+def check_scores(model: Any, folder: Path) -> list[Finding]:
+    """Recorded scores are of these weights and classes, and the card's metadata repeats them."""
+    evidence = Evidence.of(folder)
+    findings = [
+        Finding(
+            False,
+            f"{name} was recorded for another configuration or other weights. Measure again "
+            "(`python -m unet_hf evaluate --update_card`), or delete it.",
+        )
+        for name in evidence.foreign
+        if name != EXPECTED_NAME  # told by `check_bytes`
+    ]
+    scores = evidence.evaluation
+    if scores is None:
+        return findings
+    if [*scores["iou"]] != [*model.id2label.values()]:
+        findings.append(
+            Finding(False, f"{EVALUATION_NAME} scores the classes {', '.join(scores['iou'])}")
+        )
+    card = folder / CARD_NAME
+    claimed = _metrics(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    true = {"mean_iou": scores["mean_iou"]}
+    true |= {key: scores["membrane"][key] for key in ("v_rand", "v_info") if scores["membrane"]}
+    wrong = [
+        f"{key} {claimed.get(key)} (measured: {value:.4f})"
+        for key, value in true.items()
+        if claimed.get(key) != round(value, 4)
+    ]
+    text = f"the card's scores are those of {EVALUATION_NAME}"
+    findings.append(
+        Finding(False, f"the card claims {', '.join(wrong)}. Write it anew.")
+        if wrong
+        else Finding(True, text)
+    )
+    return findings
+
+
+def _metrics(card: str) -> dict[str, Any]:
+    """Metric id -> value of a card's model-index; empty where it has none."""
+    try:
+        index = split_card(card)[0]["model-index"]
+        return {
+            metric["type"]: metric["value"]
+            for model in index
+            for result in model["results"]
+            for metric in result["metrics"]
+        }
+    except (KeyError, TypeError):
+        return {}
+
+
+def _named(rows: list[tuple[str, int, str]]) -> str:
+    return ", ".join(f"{index} {name}" for name, index, _ in rows)

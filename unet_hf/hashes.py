@@ -1,0 +1,53 @@
+"""Which model it was, whatever its name."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .images.image_data import ImageData
+from .images.preprocessing import BAND_PIXELS
+from .images.reading import ImageSource
+from .network.network import Network
+
+AT_ONCE = 2**20  # numbers of a weight that are copied for it
+
+
+def model_sha256(model: Network) -> str:
+    """sha256 of configuration and weights: what decides a prediction."""
+    digest = hashlib.sha256(json.dumps(model.config, sort_keys=True).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        rows = torch.atleast_1d(tensor)
+        for part in rows.split(max(1, AT_ONCE * len(rows) // rows.numel())):
+            digest.update(part.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """Changes with any of them."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(weights[name].cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def source_fingerprint(source: ImageSource | Any, image: ImageData) -> str:
+    """Of a file its name, size and time; of a folder those of all its files; else of the pixels."""
+    digest = hashlib.sha256()
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(os.fsdecode(source)).resolve()
+        for part in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+            status = part.stat()
+            digest.update(f"{part} {status.st_size} {status.st_mtime_ns}\n".encode())
+    else:
+        rows = max(1, BAND_PIXELS // image.width)
+        digest.update(f"{image.pixels.shape} {image.dtype}".encode())
+        for top in range(0, image.height, rows):
+            digest.update(image.pixels[top : top + rows].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Checkpoints: found, downloaded, loaded, saved, published, with their evidence."""

@@ -1,0 +1,231 @@
+"""The model card: README.md, made of the evidence beside the weights.
+
+Everything between two marks is written from the files of the folder, and only from them; what
+people write outside the marks stays theirs. A number that nobody measured is not on the card.
+"""
+
+import html
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from ..errors import CheckpointError
+from .layout import CONFIG_NAME, THUMBNAIL_NAME
+from .records import MADE_WITH, Evidence, read_record
+
+BEGIN = "<!-- unet_hf: begin. Written from the files beside this card; edits in here are lost. -->"
+END = "<!-- unet_hf: end -->"
+SECTION = re.compile(r"<!-- unet_hf: begin\b.*?-->.*?<!-- unet_hf: end -->", re.DOTALL)
+FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n?---\r?\n", re.DOTALL)
+CLASS_ROW = re.compile(r"^\| (.+) \| (\d+) \| `(#[0-9a-f]{6})` \|$", re.MULTILINE)
+CURVE_ROWS = 12  # evaluations on the card; all are in metrics.jsonl
+WORST = 3
+# Metadata that follows from the evidence; the rest of a card's metadata is its owner's.
+DERIVED = ("library_name", "pipeline_tag", "base_model", "metrics", "model-index")
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What no record says: where the checkpoint lives and what its owner states.
+
+    name: "org/name", a shipped name or a folder, as `from_pretrained` takes it.
+    license: A Hub identifier such as "cc-by-4.0"; None: not stated, and so on the card.
+    base_model: Hub id of the checkpoint these weights were made from.
+    space: Hub id of a Space that runs the demo.
+    """
+
+    name: str
+    license: str | None = None
+    base_model: str | None = None
+    space: str | None = None
+
+
+def render_card(folder: Path, options: CardOptions, existing: str | None = None) -> str:
+    """The whole card of the checkpoint in `folder`, as text; what people wrote into an existing
+    one stays. Raises `CheckpointError`."""
+    if existing and options.base_model is None:
+        known = split_card(existing)[0].get("base_model")
+        options = replace(options, base_model=known if isinstance(known, str) else None)
+    config = read_record(folder / CONFIG_NAME)
+    evidence = Evidence.of(folder)
+    training = evidence.training or {}
+    made_with = training.get(MADE_WITH) or {}
+    base = made_with.get("base_model") or {"name": options.base_model}
+    metadata = _metadata(options, evidence, base)
+    evaluation = evidence.evaluation or {}
+    membrane = bool(evaluation.get("membrane"))
+    score = (lambda row: row["v_rand"] + row["v_info"]) if membrane else (lambda r: r["mean_iou"])
+    card = ModelCard.from_template(
+        metadata,
+        template_path=str(Path(__file__).parent / "card.md"),
+        title=options.name.rstrip("/").rsplit("/", 1)[-1],
+        begin=BEGIN,
+        end=END,
+        name=options.name,
+        space=options.space or training.get("demo_space"),
+        channels="/".join(config["preprocessing"]["channels"]),
+        classes=class_rows(config),
+        threshold=config["threshold"],
+        thumbnail=(folder / THUMBNAIL_NAME).is_file(),
+        sample=evidence.sample,
+        stamp=evidence.stamp,
+        license=metadata.license,
+        license_name=metadata.license_name,
+        base=base,
+        evaluation=evidence.evaluation,
+        worst=sorted(evaluation.get("images", []), key=score)[:WORST],
+        training=evidence.training,
+        data=made_with.get("data") or {},
+        made_with=made_with,
+        curve=_curve(evidence),
+        speed=evidence.speed,
+        int8=evidence.int8,
+        number=_number,
+        words=_words,
+    )
+    return merge_cards(existing, str(card).rstrip() + "\n")
+
+
+def class_rows(config: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """(name, id, colour) of each class, as the card's table shows them."""
+    names = sorted(config["id2label"].items(), key=lambda item: int(item[0]))
+    return [
+        (_words(name), int(key), color)
+        for (key, name), color in zip(names, config["colors"], strict=True)
+    ]
+
+
+def claimed_classes(card: str) -> list[tuple[str, int, str]]:
+    """The classes that a card's own section claims; empty if it has no such section."""
+    section = SECTION.search(card)
+    rows = CLASS_ROW.findall(section.group()) if section else []
+    return [(name, int(key), color) for name, key, color in rows]
+
+
+def merge_cards(existing: str | None, new: str) -> str:
+    """The new card's section and derived metadata in an existing card, all else as it was.
+
+    A card without our section keeps every word; the section goes to its end.
+
+    Raises:
+        CheckpointError: The existing card's metadata is not YAML.
+    """
+    if existing is None or not existing.strip():
+        return new
+    old_data, old_text = split_card(existing)
+    new_data, new_text = split_card(new)
+    kept = {key: value for key, value in old_data.items() if key not in DERIVED or key in new_data}
+    data = kept | {key: new_data[key] for key in new_data if key in DERIVED or key not in kept}
+    for key in ("tags", "datasets"):
+        both = [*_listed(old_data.get(key)), *_listed(new_data.get(key))]
+        if both:
+            data[key] = list(dict.fromkeys(both))
+    if "license" in new_data:  # stated just now
+        for key in ("license", "license_name", "license_link"):
+            data.pop(key, None)
+        data |= {key: new_data[key] for key in new_data if key.startswith("license")}
+    section = SECTION.search(new_text).group()
+    if SECTION.search(old_text):
+        text = SECTION.sub(lambda _: section, old_text, count=1)
+    else:
+        text = old_text.rstrip() + "\n\n" + section + "\n"
+    front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return f"---\n{front}---\n{text}"
+
+
+def split_card(card: str) -> tuple[dict[str, Any], str]:
+    """Metadata and text of a card. Raises `CheckpointError`."""
+    found = FRONT_MATTER.match(card)
+    if found is None:
+        return {}, card
+    try:
+        data = yaml.safe_load(found[1]) or {}
+    except yaml.YAMLError as error:
+        raise CheckpointError(
+            f"The metadata of README.md is not YAML ({str(error).splitlines()[0]}). Repair what "
+            "stands between its two lines of ---."
+        ) from error
+    if not isinstance(data, dict):
+        raise CheckpointError(
+            "The metadata of README.md is no mapping. Repair what stands between its two lines "
+            "of ---."
+        )
+    return data, card[found.end() :]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _metadata(options: CardOptions, evidence: Evidence, base: dict[str, Any]) -> ModelCardData:
+    training = evidence.training or {}
+    data = (training.get(MADE_WITH) or {}).get("data") or {}
+    base_id = base.get("name") or ""
+    results = _results(evidence.evaluation) if evidence.evaluation else []
+    return ModelCardData(
+        license=options.license or training.get("license"),
+        license_name=None if options.license else training.get("license_name"),
+        library_name="unet_hf",
+        pipeline_tag="image-segmentation",
+        tags=["unet"],
+        base_model=base_id if base.get("on_hub", True) and _is_hub_id(base_id) else None,
+        datasets=[data["name"]] if data.get("on_hub") else None,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        model_name=options.name.rstrip("/").rsplit("/", 1)[-1] if results else None,
+        eval_results=results or None,
+    )
+
+
+def _is_hub_id(name: str) -> bool:
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name))
+
+
+def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
+    dataset = evaluation.get("dataset") or {}
+    name = dataset.get("name") or "unnamed"
+    scores = [("mean_iou", "mean IoU", evaluation["mean_iou"])]
+    if membrane := evaluation.get("membrane"):
+        scores.append(("v_rand", "V_rand (thinned)", membrane["v_rand"]))
+        scores.append(("v_info", "V_info (thinned)", membrane["v_info"]))
+    return [
+        EvalResult(
+            task_type="image-segmentation",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_config=dataset.get("config"),
+            dataset_split=dataset.get("split"),
+            dataset_revision=dataset.get("revision"),
+            metric_type=metric,
+            metric_name=title,
+            metric_value=round(value, 4),
+        )
+        for metric, title, value in scores
+    ]
+
+
+def _curve(evidence: Evidence) -> list[dict[str, Any]]:
+    """Up to CURVE_ROWS evaluations, evenly spread, the kept and the last one among them."""
+    rows = evidence.curve
+    kept = ((evidence.training or {}).get(MADE_WITH) or {}).get("step")
+    step = -(-len(rows) // CURVE_ROWS) or 1
+    return [
+        row
+        for index, row in enumerate(rows)
+        if index % step == step - 1 or row["step"] == kept or row is rows[-1]
+    ]
+
+
+def _number(value: float | None, spread: list[float] | None = None) -> str:
+    """0.9123 [0.8950 .. 0.9310]; "absent" for None."""
+    if value is None:
+        return "absent"
+    return f"{value:.4f}" + (f" [{spread[0]:.4f} .. {spread[1]:.4f}]" if spread else "")
+
+
+def _words(text: object) -> str:
+    """A text from somewhere else, on one line, without a meaning in Markdown tables or HTML."""
+    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "&#124;")

@@ -1,0 +1,146 @@
+"""A Hub repository by its name, and what may go wrong with it, in our words and with the cure."""
+
+import re
+from dataclasses import dataclass
+
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from ..errors import (
+    CheckpointAccessError,
+    CheckpointError,
+    CheckpointNotFoundError,
+    CheckpointUnreachableError,
+    DownloadError,
+    HubBusyError,
+)
+from .layout import is_inside, shipped_checkpoints
+
+TRANSIENT = (408, 429, 500, 502, 503, 504)  # statuses that may be others a moment later
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A model repository as asked for. str(): as messages name it."""
+
+    repo_id: str
+    revision: str | None
+
+    def __post_init__(self) -> None:
+        try:
+            validate_repo_id(self.repo_id)
+        except HFValidationError as error:
+            raise CheckpointNotFoundError(
+                f"{self.repo_id!r} is neither a folder here nor a Hub name of the form 'org/name'."
+            ) from error
+        if self.revision is not None and not is_inside(self.revision):
+            raise self.no_such_revision()
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} (revision {self.revision})" if self.revision else self.repo_id
+
+    @property
+    def is_commit(self) -> bool:
+        return self.revision is not None and COMMIT.fullmatch(self.revision) is not None
+
+    def no_such_revision(self) -> CheckpointNotFoundError:
+        return CheckpointNotFoundError(
+            f"{self.repo_id} has no revision {self.revision!r}. Use a branch, a tag or a commit "
+            "of it."
+        )
+
+
+def wait_asked_for(error: HfHubHTTPError) -> int | None:
+    """Seconds after which the Hub wants to be asked again."""
+    headers = error.response.headers
+    limit = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", headers.get("RateLimit", ""))
+    if limit:
+        return int(limit[1])
+    after = headers.get("Retry-After", "")
+    return int(after) if after.isdigit() else None
+
+
+def is_offline(error: Exception) -> bool:
+    """Was the Hub not asked because HF_HUB_OFFLINE forbids it?"""
+    return isinstance(error.__cause__, OfflineModeIsEnabled)
+
+
+def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
+    """cached: A copy is in the cache, whether or not it may be used."""
+    if cached:
+        return CheckpointUnreachableError(
+            f"The Hub was not reached for {name}: {why}. Check the network (and HF_HUB_OFFLINE)."
+        )
+    return CheckpointUnreachableError(
+        f"{name} is not in the local cache and the Hub was not reached: {why}. Check the network "
+        "(and HF_HUB_OFFLINE, local_files_only), or use a checkpoint that ships: "
+        f"{', '.join(shipped_checkpoints())}."
+    )
+
+
+def named(error: Exception, name: Name, cached: bool, path: str | None = None) -> CheckpointError:
+    """What huggingface_hub raised, as one of our errors, with the cure."""
+    cause = error.__cause__
+    if type(error) in (LocalEntryNotFoundError, ValueError) and isinstance(cause, Exception):
+        error = cause  # the client's own wrapping says less
+
+    copy = " A copy is in the cache: local_files_only=True loads it." if cached else ""
+    if isinstance(error, LocalTokenNotFoundError):
+        return CheckpointAccessError(
+            f"token=True asks for a token to load {name}, but none is stored. `hf auth login` "
+            "stores one; public checkpoints need none."
+        )
+    if isinstance(error, GatedRepoError):
+        return CheckpointAccessError(
+            f"{name} is gated. Ask for access on its page, then log in with `hf auth login`.{copy}"
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return CheckpointNotFoundError(
+            f"The Hub shows no model {name.repo_id}, and there is no such folder here: misspelt, "
+            "or private and the token is missing or not allowed to see it. Check the name; "
+            f"`hf auth login` sets the token.{copy}"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return name.no_such_revision()
+    if isinstance(error, HfHubHTTPError):
+        status, reason = error.response.status_code, error.response.reason_phrase
+        if status in TRANSIENT:
+            wait = wait_asked_for(error)
+            when = f"in {wait} seconds" if wait else "later"
+            return HubBusyError(
+                f"The Hub answered {status} ({reason}) for {name}: it cannot serve this now. "
+                f"Try again {when}."
+            )
+        if status == 401:
+            return CheckpointAccessError(
+                f"The Hub does not know the token that asks for {name} (status 401). "
+                f"`hf auth login` stores another; token=False asks without.{copy}"
+            )
+        return CheckpointAccessError(
+            f"The Hub refused to serve {name}: status {status} ({reason}). Try again later, or "
+            f"log in with `hf auth login`.{copy}"
+        )
+    if isinstance(error, OfflineModeIsEnabled):
+        return unreachable(name, "HF_HUB_OFFLINE forbids to ask it", cached=cached)
+    if path and (isinstance(error, HTTPError) or "Consistency check" in str(error)):
+        return DownloadError(
+            f"The download of {path} of {name} broke off ({type(error).__name__}); nothing half is "
+            "kept. Check the network and try again."
+        )
+    if path is None or isinstance(error, (HTTPError, ConnectionError)):
+        return unreachable(name, f"{type(error).__name__}, no answer", cached=cached)
+    return CheckpointError(
+        f"{name} could not be stored in the local cache: {error}. Free some space, or choose "
+        "another folder with cache_dir or HF_HOME."
+    )

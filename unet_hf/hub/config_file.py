@@ -1,0 +1,89 @@
+"""A checkpoint's `config.json`, read strictly, and whether weights can belong to it."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from ..errors import ConfigError, WeightsError
+from ..network.network import Network
+from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, WEIGHTS_NAME
+
+# Of the part of a weights file that names its tensors, about 100 bytes each.
+MAX_HEADER_BYTES = 2**20
+
+
+def check_size(cls: type[Network], source: str | Path, config: Path, n_bytes: int) -> None:
+    """Refuses weights of `n_bytes` that the network of a `config.json` has no use for.
+
+    Raises `WeightsError`, and `ConfigError` as `read_config`.
+    """
+    model = build_without_memory(cls, read_config(config, cls.option_names(), source), source)
+    check_weights_size(f"{WEIGHTS_NAME} of {source}", n_bytes, model)
+
+
+def check_weights_size(where: str, n_bytes: int, model: Network) -> None:
+    tensors = model.state_dict().values()
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if n_bytes > 2 * needed + MAX_HEADER_BYTES:  # twice: float64 is read, too
+        raise WeightsError(
+            f"{where} has {format_bytes(n_bytes)}, but the network of its {CONFIG_NAME} needs "
+            f"{format_bytes(needed)}. It was not read. The two files must come from the same "
+            "`save_pretrained`."
+        )
+
+
+def build_without_memory(cls: type[Network], config: dict[str, Any], source: str | Path) -> Network:
+    """The network with shapes alone: a hostile config allocates nothing."""
+    try:
+        with torch.device("meta"):
+            return cls(**config)
+    except ConfigError as error:
+        raise ConfigError(f"{CONFIG_NAME} of {source}: {str(error)[:500]}") from error
+
+
+def format_bytes(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 1000 or unit == "GB":
+            break
+        n_bytes /= 1000
+    return f"{n_bytes:,.1f} {unit}"
+
+
+def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, Any]:
+    """`config.json` as keyword arguments, all of them `known`. Raises `ConfigError`.
+
+    `source` is what the user asked for; `path` may lie deep in the cache of downloads.
+    """
+    where = f"{path.name} of {source}"
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise ConfigError(
+            f"{where} has {path.stat().st_size / 1e6:.1f} MB; a configuration has a few kilobytes."
+        )
+    try:
+        config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{where} is not JSON: {error}. Restore it from its source; from the Hub, "
+            "force_download=True does."
+        ) from error
+    if not isinstance(config, dict):
+        raise ConfigError(
+            f"{where} holds a {type(config).__name__}, not a mapping of options. Restore it from "
+            "its source."
+        )
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"{where} has options this version does not know: {', '.join(unknown)[:200]}. Ignoring "
+            "them could change the prediction: update unet_hf, or use a unet_hf checkpoint."
+        )
+    missing = sorted({"in_channels", "num_classes", "base_channels", "depth"} - set(config))
+    if missing:
+        raise ConfigError(f"{where} lacks {', '.join(missing)}; it is no unet_hf configuration.")
+    return config
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name.lower()}, which is no number")

@@ -1,0 +1,52 @@
+"""What a checkpoint is, in facts: from its configuration, and from the evidence beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from ..network.network import Network
+from .card import split_card
+from .layout import CARD_NAME
+from .records import MADE_WITH, STAMP, Evidence
+
+
+def describe_checkpoint(model: Network, folder: Path, commit: str | None = None) -> dict[str, Any]:
+    """Facts in the order they are shown; what is not known is left out.
+
+    folder: The files the model was loaded from, evidence included where there is any.
+    commit: Of the Hub, if it came from there.
+    Raises `CheckpointError` if a record is damaged.
+    """
+    config, evidence = model.config, Evidence.of(folder)
+    card = folder / CARD_NAME
+    metadata = split_card(card.read_text(encoding="utf-8"))[0] if card.is_file() else {}
+    made_with = (evidence.training or {}).get(MADE_WITH) or {}
+    facts = {
+        "commit": commit,
+        "classes": dict(config["id2label"]),
+        "channels": config["preprocessing"]["channels"],
+        "normalization": config["preprocessing"]["normalization"],
+        "threshold": model.threshold,
+        "network": {
+            key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
+        },
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "licence": metadata.get("license_name") or metadata.get("license") or "not stated",
+        "data": made_with.get("data"),
+        "base model": made_with.get("base_model"),
+        "scores": _scores(evidence.evaluation) if evidence.evaluation else None,
+        "speed": {key: value for key, value in (evidence.speed or {}).items() if key != STAMP},
+        "records of other weights": list(evidence.foreign),
+    }
+    return {key: value for key, value in facts.items() if value not in (None, {}, [])}
+
+
+def _scores(evaluation: dict[str, Any]) -> dict[str, Any]:
+    membrane = evaluation["membrane"] or {}
+    scores = {"mean IoU": evaluation["mean_iou"]}
+    scores |= {name: membrane[key] for name, key in (("V_rand", "v_rand"), ("V_info", "v_info"))
+               if key in membrane}  # fmt: skip
+    dataset = evaluation["dataset"]
+    return scores | {
+        "images": len(evaluation["images"]),
+        "of": f"{dataset['name']} ({dataset['shown']})",
+    }

@@ -1,0 +1,205 @@
+"""Files of one commit of a Hub repository, in huggingface_hub's cache.
+
+Left to itself the client asks for each file's commit anew, and tries a dead Hub six times over
+24 seconds. Here one short request fixes the commit and tells names and sizes; what the Hub may
+grant a moment later is asked for again twice, and everything that goes wrong has a name.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from huggingface_hub import (
+    HfApi,
+    ModelInfo,
+    get_hf_file_metadata,
+    get_token,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import HfHubHTTPError
+
+from ..errors import (
+    CheckpointAccessError,
+    CheckpointError,
+    ConfigError,
+    DownloadError,
+    UnsafeRepositoryError,
+)
+from ..files import write_text
+from .client_errors import COMMIT, TRANSIENT, Name, named, unreachable, wait_asked_for
+from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, is_inside
+
+CONNECT_SECONDS, ANSWER_SECONDS = 2, 10
+PAUSES = (0.3, 0.7)  # seconds before the second and the third try
+MAX_WAIT = 1  # seconds; when the Hub asks for more, the user decides
+MAX_EVIDENCE_BYTES = 64 * 2**20  # of one file; no card, record or sample comes near
+
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+
+def cached_folder(name: Name, paths: list[str], cache_dir: str | Path | None) -> Path | None:
+    """The cached commit that the revision last stood for, if it has all the files."""
+    where = None if cache_dir is None else Path(cache_dir).expanduser()
+    found = try_to_load_from_cache(name.repo_id, paths[0], where, name.revision)
+    if not isinstance(found, str):
+        return None
+    folder = Path(found).parents[paths[0].count("/")]
+    return folder if all((folder / path).is_file() for path in paths) else None
+
+
+def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
+    """What the Hub tells about the revision: its commit, names and sizes of its files.
+
+    Raises:
+        CheckpointError: One of its subclasses; within three seconds unless the Hub itself is
+            slow to answer.
+    """
+    _check_token(token)
+    # One number would have to serve a slow answer and an address where nobody is.
+    timeout: Any = (CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS)
+    try:
+        info = _again(
+            lambda: HfApi(library_name="unet_hf").model_info(
+                name.repo_id,
+                revision=name.revision,
+                token=token,
+                timeout=timeout,
+                files_metadata=True,
+            )
+        )
+        if not COMMIT.fullmatch(str(info.sha)) or info.siblings is None:
+            raise ValueError("no commit in the answer")
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreachable(
+            name, "what answered is no Hub, perhaps a proxy or a login page", cached=cached
+        ) from error
+    except Exception as error:
+        raise named(error, name, cached) from error
+    for sibling in info.siblings:
+        if not is_inside(sibling.rfilename):
+            raise UnsafeRepositoryError(
+                f"{name} names a file outside itself, {sibling.rfilename[:80]!r}. Nothing of it "
+                "was downloaded; tell the Hub's people, and use another repository."
+            )
+    return info
+
+
+class Commit:
+    """The files of one commit on the Hub. sizes: path -> bytes, None where the Hub does not say."""
+
+    def __init__(
+        self,
+        name: Name,
+        info: ModelInfo,
+        token: str | bool | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+    ) -> None:
+        self.name, self.sha = name, str(info.sha)
+        self.sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+        self._token, self._cache_dir, self._forced = token, cache_dir, force_download
+        self._snapshot: Path | None = None
+
+    def fetch(self, path: str) -> Path:
+        """Downloads a file unless the cache has it whole. Raises `CheckpointError`."""
+        size = self.sizes[path]
+        if path.endswith(CONFIG_NAME) and size is not None and size > MAX_CONFIG_BYTES:
+            raise ConfigError(
+                f"{path} of {self.name} has {size / 1e6:.1f} MB; a configuration has a few "
+                "kilobytes. It was not downloaded."
+            )
+        file = self._download(path, self._forced)
+        if size is not None and file.stat().st_size != size:
+            logger.warning("%s of %s is damaged; downloading it again.", path, self.name)
+            file = self._download(path, force=True)
+            if file.stat().st_size != size:
+                raise DownloadError(
+                    f"{path} of {self.name} came damaged: {file.stat().st_size} of {size} bytes. "
+                    "Try again later, with force_download=True."
+                )
+        self._snapshot = file.parents[path.count("/")]
+        return file
+
+    def fetch_evidence(self, path: str) -> None:
+        """Downloads a file that no prediction depends on; leaves out what is absurdly large."""
+        size = self.sizes[path]
+        if size is not None and size > MAX_EVIDENCE_BYTES:
+            logger.warning("%s of %s is left out: %.0f MB.", path, self.name, size / 1e6)
+        else:
+            self.fetch(path)
+
+    def remembered(self) -> Path:
+        """The top folder of what was fetched; the cache notes it as what the revision stands for.
+
+        Only now: a commit whose files are not all there would hide the one before.
+        """
+        snapshot = self._snapshot
+        if not self.name.is_commit:
+            note = snapshot.parents[1] / "refs" / (self.name.revision or "main")
+            try:
+                note.parent.mkdir(parents=True, exist_ok=True)
+                write_text(note, self.sha)
+            except OSError as error:  # a cache that one may only read
+                logger.info("%s is not noted in the cache: %s", self.name, error)
+        return snapshot
+
+    def _download(self, path: str, force: bool) -> Path:
+        copy = cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+        if copy and not force:
+            return copy / path
+        url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
+        try:
+            # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
+            about = _again(lambda: get_hf_file_metadata(url, token=self._token))
+            # Both become parts of paths in the cache.
+            if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
+                raise DownloadError(
+                    f"{path} of {self.name} came as the file {about.etag!r} of the commit "
+                    f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
+                    "the network."
+                )
+            file = _again(
+                lambda: hf_hub_download(
+                    self.name.repo_id,
+                    path,
+                    revision=self.sha,
+                    token=self._token,
+                    cache_dir=self._cache_dir,
+                    force_download=force,
+                )
+            )
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise named(error, self.name, cached=False, path=path) from error
+        return Path(file)
+
+
+def _again(call: Callable[[], Answer]) -> Answer:
+    """The answer of a call that may be repeated if the Hub refuses for the moment."""
+    for pause in PAUSES:
+        try:
+            return call()
+        except HfHubHTTPError as error:
+            wait = wait_asked_for(error) or 0
+            if error.response.status_code not in TRANSIENT or wait > MAX_WAIT:
+                raise
+        time.sleep(max(pause, wait))
+    return call()
+
+
+def _check_token(token: str | bool | None) -> None:
+    """A token that fits no header would be printed by the error that says so."""
+    text = token if isinstance(token, str) else get_token() if token is not False else None
+    if text and not re.fullmatch(r"[!-~]+", text):
+        raise CheckpointAccessError(
+            "The token holds a space, a line break or a letter that no token has. Copy it again, "
+            "or store it with `hf auth login`."
+        )

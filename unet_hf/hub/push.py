@@ -1,0 +1,267 @@
+"""A checkpoint's folder onto the Hub: one commit with all of it, or an error and no change."""
+
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+
+from ..errors import CheckpointError, PushError
+from .card import CardOptions, merge_cards, render_card
+from .find import find_checkpoint
+from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, is_ours
+from .records import Evidence, stamp
+
+WAITS = (0.5, 1.5)  # seconds before the second and the third try
+PATIENCE = 10.0  # seconds beside the waits, after which no further try begins
+LONGEST_WAIT = 30.0  # seconds that are waited because the Hub asks for it
+TRANSIENT = (408, 412, 429, 500, 502, 503, 504)  # 412: somebody else committed in between
+DIGITS = re.compile(r"\d+")
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def push_folder(
+    folder: Path,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    private: bool | None = None,
+    branch: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    commit_message: str = "Checkpoint with its evidence",
+    space: str | None = None,
+    waits: tuple[float, ...] = WAITS,
+) -> CommitInfo:
+    """Uploads the checkpoint in `folder`; see `UNet.push_to_hub` for the options.
+
+    On the Hub a card that people edited keeps all but our section, files that are none of ours
+    stay; records and exports of an older checkpoint go.
+
+    Args:
+        space: Hub id of a Space with the demo, for the card's link.
+        waits: Seconds between tries, where the Hub stumbles or cannot be reached.
+
+    Raises:
+        PushError: The Hub did not take it. The repository is as it was; trying again is safe.
+    """
+    api = HfApi(token=token)
+    if create_pr and (branch or tag):
+        raise PushError(
+            "A pull request goes to the main branch and has no commit to tag yet. Leave out "
+            "branch and tag, or create_pr."
+        )
+
+    def push() -> CommitInfo:
+        name = repo_id if create_pr else writable_repository(api, repo_id, private)
+        if branch:
+            api.create_branch(name, branch=branch, exist_ok=True)
+        head = api.model_info(name, revision=branch)
+        there = {sibling.rfilename for sibling in head.siblings or ()}
+        card = _card(api, folder, name, head.sha if CARD_NAME in there else None, space)
+        files = published_files(folder)
+        operations: list[Any] = [CommitOperationAdd(CARD_NAME, card.encode())]
+        operations += [CommitOperationAdd(path, str(folder / path)) for path in files]
+        stale = sorted(filter(is_ours, there - {CARD_NAME, *files}))
+        stale += _other_exports(folder, name, head.sha, there, token)
+        operations += [CommitOperationDelete(path) for path in stale]
+        return api.create_commit(
+            name,
+            operations,
+            commit_message=commit_message,
+            revision=branch,
+            create_pr=create_pr,
+            parent_commit=head.sha,
+        )
+
+    def add_tag() -> None:
+        name = commit.repo_url.repo_id
+        api.create_tag(name, tag=tag, revision=commit.oid, exist_ok=True)
+
+    if tag:
+        patiently(lambda: _refuse_taken_tag(api, repo_id, tag), repo_id, waits)
+    commit = patiently(push, repo_id, waits)
+    if tag:
+        patiently(add_tag, repo_id, waits, f"The checkpoint is there as commit {commit.oid}. ")
+    return commit
+
+
+def published_files(folder: Path) -> list[str]:
+    """Paths in `folder` that belong on the Hub, the card apart: records of other weights do not."""
+    foreign = set(Evidence.of(folder).foreign)
+    if TRAINING_NAME in foreign:
+        foreign.add(CURVE_NAME)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return sorted(filter(is_ours, found - foreign - {CARD_NAME}))
+
+
+def writable_repository(
+    api: HfApi, repo_id: str, private: bool | None = None, repo_type: str = "model"
+) -> str:
+    """The full id of a repository that the token may write to; made if missing.
+
+    Creating a repository that exists succeeds for everyone; whose it is tells who may write.
+    Raises what the client raises, and PermissionError.
+    """
+    account = api.whoami()
+    full = repo_id if "/" in repo_id else f"{account['name']}/{repo_id}"
+    owner = full.partition("/")[0]
+    owned = {account["name"], *(org["name"] for org in account.get("orgs", []))}
+    if owner not in owned:
+        raise PermissionError(f"{account['name']} may write to {', '.join(sorted(owned))}")
+    role = account.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise PermissionError("the token in use can read but not write")
+    url = api.create_repo(full, repo_type=repo_type, private=private, exist_ok=True)
+    return url.repo_id
+
+
+def patiently(work: Callable[[], T], repo_id: str, waits: tuple[float, ...], done: str = "") -> T:
+    """`work()`, again after each wait while the Hub stumbles; what it raises, as a `PushError`.
+
+    done: What has been achieved before, for the message.
+    """
+    from huggingface_hub.errors import HTTPError
+
+    # The client tries some requests again itself, for up to half a minute: that is enough.
+    latest = time.monotonic() + sum(waits) + PATIENCE
+    for wait in (*waits, None):
+        try:
+            return work()
+        except PushError:
+            raise
+        except (HTTPError, OSError, ValueError, RuntimeError) as caught:
+            # An upload of large files that failed hides why in a RuntimeError.
+            error = caught.__cause__ if type(caught) is RuntimeError else caught
+            if not isinstance(error, (HTTPError, OSError, ValueError)):
+                raise
+            asked = _asked_wait(error)
+            last = wait is None or time.monotonic() > latest
+            if last or not _is_transient(error) or asked > LONGEST_WAIT:
+                # Not `from error`: its request would show a token in a debugger's traceback.
+                raise PushError(done + push_failure(error, repo_id)) from None
+            logger.warning("%s: trying again", push_failure(error, repo_id))
+            time.sleep(max(wait, asked))
+    raise AssertionError("unreachable")
+
+
+def push_failure(error: Exception, repo_id: str) -> str:
+    """One sentence on what the Hub did not take, and one on what to do."""
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HTTPError,
+        LocalTokenNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    login = (
+        "Log in with `hf auth login`, or set HF_TOKEN to a token with write access to it, or "
+        "name another repository."
+    )
+    if isinstance(error, OfflineModeIsEnabled):
+        return f"{repo_id} cannot be pushed to offline. Unset HF_HUB_OFFLINE."
+    if isinstance(error, LocalTokenNotFoundError):
+        return f"{repo_id} cannot be written to: there is no token. {login}"
+    if isinstance(error, PermissionError):
+        return f"{repo_id} cannot be written to: {error}. {login}"
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        if status == 401:
+            return f"{repo_id} cannot be written to: the Hub does not know the token. {login}"
+        if status == 403:
+            return f"{repo_id} cannot be written to: the token may not (status 403). {login}"
+        if status == 404:
+            return f"The Hub has no {repo_id} that the token may see, or no such branch. {login}"
+        if status == 412:
+            return (
+                f"Others committed to {repo_id} at the same time, again and again. Nothing of it "
+                "is lost; push again in a moment."
+            )
+        if status == 429:
+            wait = _asked_wait(error)
+            when = f"in {wait:.0f} s" if wait else "in a few minutes"
+            return f"{repo_id}: the Hub asks for fewer requests (status 429). Push again {when}."
+        if status >= 500:
+            return (
+                f"{repo_id}: the Hub is in trouble (status {status}). Nothing was changed; push "
+                "again later."
+            )
+        return (
+            f"The Hub refused the push to {repo_id}: {_plain(error)}. Mend that, then push again."
+        )
+    if isinstance(error, (HTTPError, ConnectionError, TimeoutError)):
+        return (
+            f"The Hub could not be reached, or the connection broke, while pushing to {repo_id}. "
+            "Nothing was changed; check the network, then push again."
+        )
+    return f"{repo_id} could not be pushed to: {_plain(error)}. Mend that, then push again."
+
+
+def _is_transient(error: Exception) -> bool:
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in TRANSIENT
+    if isinstance(error, OfflineModeIsEnabled):
+        return False
+    return isinstance(error, (HTTPError, ConnectionError, TimeoutError))
+
+
+def _asked_wait(error: Exception) -> float:
+    """Seconds the Hub asks to wait, 0 if it does not say."""
+    response = getattr(error, "response", None)
+    found = DIGITS.search(response.headers.get("Retry-After", "")) if response is not None else None
+    return float(found[0]) if found else 0.0
+
+
+def _plain(error: Exception) -> str:
+    """The client's message on one line, without the address of its request and any token."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"hf_\w{4,}|https?://\S+", "...", text)[:300].rstrip(". ")
+
+
+def _refuse_taken_tag(api: HfApi, repo_id: str, tag: str) -> None:
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    full = repo_id if "/" in repo_id else f"{api.whoami()['name']}/{repo_id}"
+    try:
+        taken = {reference.name for reference in api.list_repo_refs(full).tags}
+    except RepositoryNotFoundError:
+        return  # it will be made
+    if tag in taken:
+        raise PushError(
+            f"{full} already has a tag {tag!r}, which people may rely on. Choose another; nothing "
+            "was pushed."
+        )
+
+
+def _other_exports(
+    folder: Path, name: str, head: str, there: set[str], token: str | None
+) -> list[str]:
+    """What was exported, by `unet_hf.export`, from other weights than those in `folder`."""
+    exports = sorted(path for path in there if path.startswith(EXPORT_FOLDERS))
+    if not exports:
+        return []
+    try:
+        same = stamp(find_checkpoint(name, revision=head, token=token)) == stamp(folder)
+    except CheckpointError:  # nothing that could be loaded, hence none of these weights
+        same = False
+    return [] if same else exports
+
+
+def _card(api: HfApi, folder: Path, name: str, head: str | None, space: str | None) -> str:
+    """The card for the Hub: the folder's, with the one at commit `head` merged in."""
+    local = folder / CARD_NAME
+    written = local.read_text(encoding="utf-8") if local.is_file() else None
+    card = render_card(folder, CardOptions(name, space=space), written)
+    if head is None:
+        return card
+    with tempfile.TemporaryDirectory() as temporary:
+        path = api.hf_hub_download(name, CARD_NAME, revision=head, local_dir=temporary)
+        return merge_cards(Path(path).read_text(encoding="utf-8"), card)

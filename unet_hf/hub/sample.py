@@ -1,0 +1,151 @@
+"""A checkpoint's stored sample: an input and what the checkpoint makes of it, so that anyone can
+check it years later, on another machine."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from ..errors import CheckpointError
+from ..network.network import Network
+from ..predict.overlay import to_display
+from ..predict.segment import segment
+from ..predict.segmentation import Segmentation
+from .find import find_checkpoint
+from .layout import EXPECTED_NAME, THUMBNAIL_NAME
+from .records import STAMP, read_record, stamp
+
+# How far probabilities may differ elsewhere: another CPU rounds in other places.
+TOLERANCE = 1e-3
+MAX_PIXELS = 4096 * 4096  # of a stored input; nobody should have to wait for longer
+DRAWN_SIDE = 256
+THUMBNAIL_SIDE = 384  # px, of each half
+DRAWN = "drawn by unet_hf"
+
+
+def sample_input(source: str | Path, **hub: Any) -> Path:
+    """The picture that a checkpoint brings along to try it on.
+
+    source, hub: As for `UNet.from_pretrained`. Raises `CheckpointError` if there is none.
+    """
+    folder = find_checkpoint(source, evidence=True, **hub)
+    expected = read_record(folder / EXPECTED_NAME)
+    if expected is None or not _inside(folder / "sample", expected.get("input")):
+        raise CheckpointError(
+            f"{source} brings no sample along. Segment an image of your own: "
+            '`model.segment("image.tif")`.'
+        )
+    return folder / "sample" / expected["input"]
+
+
+def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """(classes, H, W) float32, as stored.
+
+    Raises:
+        CheckpointError: They are not there, damaged, or of another shape than expected; what a
+            file from the Hub would unpack to is known before it is unpacked.
+    """
+    import tifffile
+
+    expected = read_record(folder / EXPECTED_NAME) or {}
+    if not _inside(folder / "sample", expected.get("probabilities")):
+        raise CheckpointError(f"{EXPECTED_NAME} names no file of expected probabilities.")
+    try:
+        with tifffile.TiffFile(folder / "sample" / expected["probabilities"]) as file:
+            stored = file.series[0].shape
+            if stored == shape:
+                return file.asarray()
+    except Exception as error:  # tifffile raises anything on a damaged file
+        raise CheckpointError(
+            f"sample/{expected['probabilities']} cannot be read ({error}). Download it again."
+        ) from error
+    raise CheckpointError(
+        f"the sample gives probabilities of the shape {shape}, stored are {stored}. Download it "
+        "again."
+    )
+
+
+def _inside(folder: Path, name: Any) -> bool:
+    """A file of that very folder, whatever the record says."""
+    return isinstance(name, str) and Path(name).name == name and (folder / name).is_file()
+
+
+def write_sample(model: Network, folder: Path, image: str | Path | None = None) -> None:
+    """Writes `sample/` and `thumbnail.png` into a folder with the model's weights.
+
+    image: A picture whose licence lets it be passed on. None: one is drawn.
+    """
+    import tifffile
+
+    sample = folder / "sample"
+    sample.mkdir(exist_ok=True)
+    if image is None:
+        stored = _write_drawing(sample, model.config["in_channels"])
+    else:
+        stored = sample / f"input{Path(image).suffix.lower()}"
+        shutil.copyfile(image, stored)
+    result = segment(model, stored, precision="float32")  # alike on all machines
+    tifffile.imwrite(
+        sample / "probabilities.tif",
+        result.probabilities,
+        compression="zlib",
+        predictor=True,
+        photometric="minisblack",
+        metadata={"axes": "CYX"},
+    )
+    record = {
+        "input": stored.name,
+        "origin": DRAWN if image is None else None,
+        "probabilities": "probabilities.tif",
+        "max_difference": TOLERANCE,
+        STAMP: stamp(folder),
+    }
+    text = json.dumps(record, indent=2) + "\n"
+    (folder / EXPECTED_NAME).write_text(text, encoding="utf-8")
+    thumbnail(result).save(folder / THUMBNAIL_NAME)
+
+
+def thumbnail(result: Segmentation) -> PIL.Image.Image:
+    """The image, and beside it the same with its classes painted over."""
+    halves = [PIL.Image.fromarray(to_display(result.image)), result.overlay(0.5)]
+    for half in halves:
+        half.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    width, height = halves[0].size
+    both = PIL.Image.new("RGB", (2 * width + 8, height), "white")
+    both.paste(halves[0], (0, 0))
+    both.paste(halves[1], (width + 8, 0))
+    return both
+
+
+def _write_drawing(folder: Path, channels: int) -> Path:
+    """PNG where it can hold the channels, TIFF otherwise."""
+    drawing = drawn_input(channels)
+    if channels in (1, 3):
+        path = folder / "input.png"
+        PIL.Image.fromarray(drawing.squeeze()).save(path)
+    else:
+        import tifffile
+
+        path = folder / "input.tif"
+        pages = np.ascontiguousarray(drawing.transpose(2, 0, 1))
+        tifffile.imwrite(path, pages, photometric="minisblack", metadata={"axes": "CYX"})
+    return path
+
+
+def drawn_input(channels: int) -> np.ndarray:
+    """(256, 256, channels) uint8: bright discs of all sizes on an uneven, grainy ground."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:DRAWN_SIDE, :DRAWN_SIDE] / DRAWN_SIDE
+    discs = np.zeros_like(y)
+    for _ in range(40):
+        (top, left), radius = random.random(2), random.uniform(0.02, 0.07)
+        distance = np.hypot(y - top, x - left)
+        discs = np.maximum(discs, 1 / (1 + np.exp((distance - radius) * 400)))
+    planes = []
+    for _ in range(channels):
+        ground = 60 + 40 * np.sin(3 * x + random.random()) * np.cos(2 * y)
+        planes.append(ground + random.uniform(60, 110) * discs + random.normal(0, 6, y.shape))
+    return np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)

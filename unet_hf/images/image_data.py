@@ -1,0 +1,245 @@
+"""`ImageData`: pixels and what is known about them; and the checks every image goes through."""
+
+import contextlib
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from ..errors import (
+    ImageError,
+    ImageTooLargeError,
+    UnreadableImageError,
+    UnsupportedLayoutError,
+)
+from .pixel_size import PixelSize
+
+ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Pixels, and what is known about them.
+
+    pixels: (H, W, C) in the file's own dtype; gray images have C = 1.
+    """
+
+    pixels: np.ndarray
+    source: str  # file name, or what kind of object it was
+    format: str  # "PNG", "TIFF", "array" ...
+    axes: str  # of the source, e.g. "YX", "ZYX", "YXS": Y, X, S or C channels, the rest pages
+    page: int = 0
+    pages: int = 1
+    notes: tuple[str, ...] = field(default=())  # what was inferred or converted, in words
+    pixel_size: PixelSize | None = None  # as far as the file says
+    channel: int | None = None  # the one that was picked; None: all are there
+    all_channels: int | None = None  # how many it was picked from
+    is_rgb: bool = False  # whether what it was read from is red, green and blue
+    axes_given: bool = False  # whether somebody said what the axes mean
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[2]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.pixels.dtype
+
+    def summary(self) -> dict[str, Any]:
+        """The same without the pixels, as JSON."""
+        return {
+            "source": self.source,
+            "format": self.format,
+            "axes": self.axes,
+            "dtype": str(self.dtype),
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "channel": self.channel,
+            "page": self.page,
+            "pages": self.pages,
+            "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
+            "notes": list(self.notes),
+        }
+
+
+def check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
+    if len(axes) != len(shape):
+        raise UnsupportedLayoutError(
+            f"axes={axes!r} names {len(axes)} axes, but {name} has {len(shape)}, of lengths "
+            f"{shape}. Name each once."
+        )
+    if 0 in shape:
+        raise UnsupportedLayoutError(
+            f"{name} holds no pixels: its shape is {shape}. Export it again."
+        )
+    if axes.count("Y") != 1 or axes.count("X") != 1 or len(set(axes)) != len(axes):
+        raise UnsupportedLayoutError(
+            f"{name} has the axes {axes!r} and the shape {shape}; exactly one Y and one X are "
+            "needed, each letter once. Pass axes, e.g. axes='CYX' or axes='ZYX'."
+        )
+    if "S" in axes and "C" in axes:
+        raise UnsupportedLayoutError(
+            f"{name} has both colour samples (S) and channels (C) in its axes {axes!r}. "
+            "Pass axes with a page letter in place of one of them, e.g. 'ZYXS'."
+        )
+
+
+def check_page(page: int, pages: int, name: str) -> None:
+    if not isinstance(page, (int, np.integer)) or not 0 <= page < pages:
+        cure = f"Choose a page from 0 to {pages - 1}" if pages > 1 else "Leave the page out"
+        raise UnsupportedLayoutError(
+            f"{name} has no page {page!r}: it has {pages} page{'s' if pages > 1 else ''}, "
+            f"counted from 0. {cure}."
+        )
+
+
+def check_level(level: int, levels: int, name: str) -> None:
+    if not isinstance(level, (int, np.integer)) or not 0 <= level < levels:
+        cure = f"Choose one from 0 to {levels - 1}" if levels > 1 else "Leave the level out"
+        raise UnsupportedLayoutError(
+            f"{name} has no level {level!r}: it has {levels} resolution"
+            f"{'s' if levels > 1 else ''}, counted from 0, the finest. {cure}."
+        )
+
+
+def check_channel(channel: int, channels: int, name: str) -> None:
+    if not isinstance(channel, (int, np.integer)) or not 0 <= channel < channels:
+        cure = f"Choose one from 0 to {channels - 1}" if channels > 1 else "Leave the channel out"
+        raise UnsupportedLayoutError(
+            f"{name} has no channel {channel!r}: it has {channels} channel"
+            f"{'s' if channels > 1 else ''}, counted from 0. {cure}."
+        )
+
+
+def too_large(name: str, seen: str, max_pixels: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"{name} is too large: {seen}. The limit is {max_pixels / 1e6:.0f} million pixels; "
+        "cut it into parts or scale it down."
+    )
+
+
+def check_size(name: str, height: int, width: int, max_pixels: int, layers: int = 1) -> None:
+    if height * width * max(layers, 4) > 4 * max_pixels:
+        seen = f"{width} x {height} pixels" + (f" in {layers} layers" if layers > 4 else "")
+        raise too_large(name, seen, max_pixels)
+
+
+@contextlib.contextmanager
+def named_errors(name: str, max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder raises becomes an `ImageError`."""
+    try:
+        with warnings.catch_warnings():
+            # Of a possible bomb long before max_pixels, of metadata that is not used here.
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        seen = f"{int(count.group()) / 1e6:.0f} million pixels" if count else "beyond bounds"
+        limit = min(max_pixels, 2 * (PIL.Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise too_large(name, seen, limit) from error
+    except MemoryError as error:
+        raise ImageTooLargeError(
+            f"{name} does not fit into this machine's memory. Cut it into parts."
+        ) from error
+    except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise UnreadableImageError(
+            f"{name} cannot be decoded ({reason}): it is damaged, cut off, or of a rare kind. "
+            "Copy it again, or export it as PNG or TIFF."
+        ) from error
+
+
+def checked(image: ImageData, max_pixels: int) -> ImageData:
+    """The last look at every image, whatever way it came."""
+    if image.pixels.size == 0:
+        raise UnsupportedLayoutError(
+            f"{image.source} holds no pixels: its shape is {image.pixels.shape}. Export it again."
+        )
+    if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
+        raise UnsupportedLayoutError(
+            f"{image.source} has pixels of type {image.dtype}; whole numbers, floats and "
+            "booleans have a clear meaning. For complex images take np.abs(image) first."
+        )
+    check_size(image.source, image.height, image.width, max_pixels)
+    native = image.dtype.newbyteorder("=")
+    return image if image.dtype == native else replace(image, pixels=image.pixels.astype(native))
+
+
+def say_pages(image: ImageData) -> ImageData:
+    if image.pages == 1:
+        return image
+    note = f"page {image.page} of {image.pages} (counted from 0); the others were not looked at"
+    return replace(image, notes=(*image.notes, note))
+
+
+def say_level(level: int, levels: int) -> list[str]:
+    """A note, if there is something to say."""
+    if levels == 1:
+        return []
+    if level == 0:
+        return [f"the finest of {levels} resolutions was taken"]
+    return [f"resolution {level} of {levels} (counted from 0, the finest) was taken"]
+
+
+def pick_channel(image: ImageData, channel: int | None) -> ImageData:
+    """The image with this channel alone; as it is if `channel` is None or there is but one."""
+    if channel is None:
+        return image
+    check_channel(channel, image.channels, image.source)
+    if image.channels == 1:
+        return image
+    pixels = np.ascontiguousarray(image.pixels[..., channel : channel + 1])
+    return say_channel(replace(image, pixels=pixels), channel, image.channels)
+
+
+def say_channel(image: ImageData, channel: int, channels: int) -> ImageData:
+    note = f"channel {channel} of {channels} (counted from 0); the others were not looked at"
+    notes = (*image.notes, note)
+    return replace(image, notes=notes, channel=int(channel), all_channels=channels)
+
+
+def select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:
+    """One page of an array, as a view, and the axes that remain."""
+    others = [position for position, axis in enumerate(axes) if axis not in "YXSC"]
+    kept = "".join(axis for axis in axes if axis in "YXSC")
+    array = np.moveaxis(array, others, range(len(others)))
+    return array[np.unravel_index(page, array.shape[: len(others)])], kept
+
+
+def select_channel(array: np.ndarray, axes: str, channel: int) -> tuple[np.ndarray, str]:
+    """One channel of an array, as a view, and the axes that remain."""
+    axis = "C" if "C" in axes else "S"
+    return np.moveaxis(array, axes.index(axis), 0)[channel], axes.replace(axis, "")
+
+
+def count_pages(axes: str, shape: tuple[int, ...]) -> int:
+    return math.prod(
+        length for axis, length in zip(axes.upper(), shape, strict=False) if axis not in "YXSC"
+    )
+
+
+def oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Applies a TIFF or EXIF orientation tag, 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels

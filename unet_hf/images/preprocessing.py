@@ -1,0 +1,224 @@
+"""Pixels -> network input, exactly as the checkpoint's config says.
+
+Two steps, both decided before any pixel is looked at:
+
+1. The dtype sets the scale: uint8 / 255, uint16 / 65535, booleans and floats as they are.
+   An image is never "probably 0 to 255".
+2. "fixed" subtracts `mean` and divides by `std` of the config. "image" uses the mean and
+   standard deviation of this very image, all channels together, so that the exposure, and
+   12 bits stored in 16, make no difference.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ChannelMismatchError, ConfigError, NonFiniteImageError
+from .image_data import ImageData
+
+CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "gray" means to Pillow and to JPEG
+MAX_FLOAT = float(np.finfo(np.float32).max)  # means and standard deviations are float32
+BAND_PIXELS = 2**20  # statistics are summed band by band, so that memory stays flat
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a checkpoint wants its images. Stored in `config.json`.
+
+    channels: One name a channel, e.g. ("gray",) or ("red", "green", "blue").
+    normalization: "image" or "fixed", see above.
+    mean, std: For "fixed": one number a channel, in units of the scaled image (0 to 1).
+    """
+
+    channels: tuple[str, ...]
+    normalization: str = "image"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @classmethod
+    def from_config(cls, options: Any, in_channels: int) -> "Preprocessing":
+        """From `config.json`, checked. Raises `ConfigError`."""
+        if options is None:
+            options = {}
+        if not isinstance(options, dict):
+            raise ConfigError(
+                f"preprocessing is a {type(options).__name__}, not a mapping like "
+                '{"normalization": "image"}.'
+            )
+        unknown = set(options) - {"channels", "normalization", "mean", "std"}
+        if unknown:
+            raise ConfigError(
+                f"preprocessing has unknown options: {', '.join(sorted(map(str, unknown)))}. "
+                "Known are channels, normalization, mean, std."
+            )
+        default_names = CHANNEL_NAMES.get(
+            in_channels, tuple(f"channel {index}" for index in range(in_channels))
+        )
+        channels = options.get("channels", default_names)
+        if (
+            not isinstance(channels, (list, tuple))
+            or len(channels) != in_channels
+            or not all(isinstance(name, str) for name in channels)
+        ):
+            raise ConfigError(
+                f"preprocessing.channels is {channels!r}; give one name for each of "
+                f"in_channels={in_channels} channels."
+            )
+        normalization = options.get("normalization", "image")
+        if normalization not in ("image", "fixed"):
+            raise ConfigError(
+                f"preprocessing.normalization={normalization!r} is not known. "
+                "Choose 'image' or 'fixed'."
+            )
+        fixed = normalization == "fixed"
+        mean = _numbers("mean", options.get("mean", [0.5] * in_channels if fixed else []))
+        std = _numbers("std", options.get("std", [0.5] * in_channels if fixed else []))
+        if len(mean) != (in_channels if fixed else 0) or len(std) != len(mean):
+            wanted = f"{in_channels} numbers each" if fixed else "no mean and std"
+            raise ConfigError(
+                f"preprocessing: normalization={normalization!r} with {in_channels} channels "
+                f"wants {wanted}, not mean={list(mean)}, std={list(std)}."
+            )
+        if any(np.float32(value) <= 0 for value in std):
+            raise ConfigError(f"preprocessing.std={list(std)} must be above 0.")
+        return cls(tuple(channels), normalization, mean, std)
+
+    def to_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "channels": list(self.channels),
+            "normalization": self.normalization,
+        }
+        if self.normalization == "fixed":
+            config |= {"mean": list(self.mean), "std": list(self.std)}
+        return config
+
+    def prepare(self, image: ImageData) -> "PreparedImage":
+        """Fits the image's channels and measures what normalisation needs.
+
+        Raises:
+            ChannelMismatchError: e.g. 5 channels for an RGB network.
+            NonFiniteImageError: NaN or infinite pixels.
+        """
+        mixing, note = self._mixing(image)
+        return PreparedImage(self, image, mixing, (note,) if note else ())
+
+    def _mixing(self, image: ImageData) -> tuple[str, str]:
+        """How the image's channels become the network's, and what to say about it."""
+        wanted, seen = len(self.channels), image.channels
+        if seen == wanted:
+            return "as is", ""
+        if seen == 1 and self.channels == CHANNEL_NAMES[3]:
+            return "repeat", "gray image shown to an RGB network as three equal channels"
+        if seen == 3 and self.channels == CHANNEL_NAMES[1]:
+            weights = "0.299 R + 0.587 G + 0.114 B"
+            if image.is_rgb:
+                return "luminance", f"RGB image turned into gray ({weights})"
+            return "luminance", f"three channels mixed as if a colour image ({weights}); pick one"
+        plural = "s" if seen > 1 else ""
+        takes_gray = wanted == 1 or self.channels == CHANNEL_NAMES[3]
+        if seen > wanted > 1:
+            cure = f"Pick the channels first, e.g. pixels[..., :{wanted}], or use"
+        elif seen > 1 and takes_gray:
+            cure = "Pick one, e.g. channel=0, or use"
+        else:
+            cure = "Use"
+        raise ChannelMismatchError(
+            f"{image.source} has {seen} channel{plural}, but this checkpoint was trained on "
+            f"{wanted} ({', '.join(self.channels[:8])}). {cure} "
+            f"a checkpoint for {seen} channel{plural}."
+        )
+
+
+class PreparedImage:
+    """An image with its normalisation worked out; windows of it are made on demand, so that
+    a large image is never held as float32 as a whole."""
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        image: ImageData,
+        mixing: str,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.image = image
+        self.notes = notes
+        self._mixing = mixing
+        mean, std = self._statistics()  # also refuses NaN
+        if preprocessing.normalization == "fixed":
+            self._mean = np.array(preprocessing.mean, np.float32)
+            self._std = np.array(preprocessing.std, np.float32)
+        else:
+            self._mean = np.array([mean], np.float32)
+            # A constant image has nothing to scale: it becomes zeros.
+            self._std = np.array([std if np.float32(std) > 0 else 1.0], np.float32)
+
+    def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        """Normalised pixels at the given row and column indices: (C, h, w) float32."""
+        pixels = self._scaled(self.image.pixels[np.ix_(rows, columns)])
+        pixels = (pixels - self._mean) / self._std
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+    def whole(self) -> Tensor:
+        """The whole image, (C, H, W) float32."""
+        return self.window(np.arange(self.image.height), np.arange(self.image.width))
+
+    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+        """(h, w, seen channels) of any dtype -> (h, w, wanted channels) float32."""
+        scaled = pixels.astype(np.float32)
+        if pixels.dtype.kind in "ui":
+            scaled *= np.float32(1 / np.iinfo(pixels.dtype).max)
+        if self._mixing == "repeat":
+            return np.repeat(scaled, 3, axis=2)
+        if self._mixing == "luminance":
+            red, green, blue = map(np.float32, LUMINANCE)
+            gray = red * scaled[..., 0] + green * scaled[..., 1] + blue * scaled[..., 2]
+            return gray[..., None]
+        return scaled
+
+    def _statistics(self) -> tuple[float, float]:
+        """Mean and standard deviation of all scaled pixels, in two passes of float64 sums."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums = [(s.sum(dtype=np.float64), s.size) for s in map(self._scaled, self._bands())]
+            mean = float(sum(total for total, _ in sums) / sum(size for _, size in sums))
+            squares = 0.0
+            if math.isfinite(mean):
+                squares = sum(
+                    np.square(self._scaled(band) - np.float32(mean), dtype=np.float64).sum()
+                    for band in self._bands()
+                )
+        if not (math.isfinite(mean) and math.isfinite(squares)):
+            raise NonFiniteImageError(self._non_finite_message())
+        return mean, math.sqrt(squares / sum(size for _, size in sums))
+
+    def _bands(self) -> Iterator[np.ndarray]:
+        """The pixels, some rows at a time, each read as late as it can be."""
+        rows = max(1, BAND_PIXELS // self.image.width)
+        for top in range(0, self.image.height, rows):
+            yield self.image.pixels[top : top + rows]
+
+    def _non_finite_message(self) -> str:
+        bad = sum(int((~np.isfinite(band)).sum()) for band in self._bands())
+        if bad:
+            return (
+                f"{self.image.source} holds NaN or infinite values, {bad} in all. Replace them, "
+                "e.g. with np.nan_to_num(image, nan=0.0)."
+            )
+        return (
+            f"{self.image.source} holds values beyond the range of 32-bit floats. Scale it "
+            "down first, e.g. image / image.max()."
+        )
+
+
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    if not isinstance(values, (list, tuple)) or not all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_FLOAT
+        for value in values
+    ):
+        raise ConfigError(f"preprocessing.{name}={values!r} is not a list of finite numbers.")
+    return tuple(float(value) for value in values)

@@ -1,0 +1,269 @@
+"""Any image a person has -> pixels with named axes, losslessly: 16-bit stays 16-bit.
+
+`read_image` takes a path, a NumPy array or a PIL image and returns an `ImageData` that says
+what was found and what was inferred. TIFF goes through tifffile, 16-bit colour PNG through
+imagecodecs (Pillow would cut it to 8 bits), everything else through Pillow.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from ..errors import (
+    ImageError,
+    ImageNotFoundError,
+    UnreadableImageError,
+    UnsupportedLayoutError,
+)
+from . import tiff
+from .image_data import (
+    ORIENTATION,
+    ImageData,
+    check_axes,
+    check_channel,
+    check_level,
+    check_page,
+    check_size,
+    checked,
+    count_pages,
+    named_errors,
+    oriented,
+    pick_channel,
+    say_channel,
+    say_pages,
+    select_channel,
+    select_page,
+)
+
+ImageSource = str | os.PathLike | np.ndarray | PIL.Image.Image | ImageData
+
+MAX_PIXELS = 2**28  # 16384 x 16384
+# Pillow knows these by their first bytes only, or hands them to another program to draw.
+NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+
+
+def read_image(
+    source: ImageSource,
+    *,
+    page: int = 0,
+    axes: str | None = None,
+    channel: int | None = None,
+    level: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> ImageData:
+    """Reads one image.
+
+    Args:
+        source: A path to PNG, JPEG, TIFF, BMP, GIF, WebP, NPY ...; an array of (H, W) or
+            (H, W, C); a PIL image. EXIF orientation is applied.
+        page: Which page of a stack or animation, counted from 0.
+        axes: Meaning of the axes of an array, NPY or TIFF, e.g. "CYX": Y and X, at most one
+            of C and S for channels, anything else counts as pages.
+        channel: Which channel alone, counted from 0 among those that are there without it; None:
+            all of them.
+        level: Which resolution of a TIFF that is a pyramid, counted from 0, the finest.
+        max_pixels: Images with more are refused before they are decoded; more than 4 channels
+            count as more pixels. Pillow has a limit of its own for the formats it reads.
+
+    Raises:
+        ImageNotFoundError, UnreadableImageError, ImageTooLargeError, UnsupportedLayoutError.
+    """
+    if isinstance(source, ImageData):
+        return pick_channel(source, channel)
+    if axes is not None and not (isinstance(axes, str) and axes.isalpha()):
+        raise UnsupportedLayoutError(
+            f"axes={axes!r} is not a word of one letter an axis. Pass e.g. axes='CYX'."
+        )
+    if isinstance(source, PIL.Image.Image):
+        check_level(level, 1, "PIL image")
+        with named_errors("PIL image", max_pixels):
+            image = _from_pil(source, "PIL image", page, max_pixels)
+    elif isinstance(source, (str, os.PathLike)):
+        image = _from_file(source, page, axes, channel, level, max_pixels)
+    elif hasattr(source, "__array__"):
+        check_level(level, 1, "array")
+        array = np.asarray(source)
+        image = from_array(array, "array", "array", page, axes, channel, max_pixels)
+    else:
+        raise UnsupportedLayoutError(
+            f"{type(source).__name__} is not a kind of image. Pass a file's path, a NumPy array "
+            "or a PIL image."
+        )
+    if axes is not None and axes.upper() != image.axes:
+        raise UnsupportedLayoutError(
+            f"axes={axes!r} cannot be chosen for {image.source}: {image.format} images have the "
+            f"axes {image.axes!r}. Leave axes out."
+        )
+    if image.channel is None:  # it was not read alone
+        image = pick_channel(image, channel)
+    return replace(image, axes_given=axes is not None)
+
+
+def _from_file(
+    source: str | os.PathLike,
+    page: int,
+    axes: str | None,
+    channel: int | None,
+    level: int,
+    max_pixels: int,
+) -> ImageData:
+    text = os.fsdecode(source)
+    if text.startswith(("http://", "https://")):
+        raise ImageNotFoundError(
+            f"{text} is an address, not a file. Download the image and pass its path."
+        )
+    path = Path(text)
+    try:
+        if path.is_dir():
+            raise ImageNotFoundError(f"{path} is a folder. Pass one image file of it.")
+        if not path.is_file():
+            raise ImageNotFoundError(f"There is no file {path}. Check the path and its spelling.")
+        if path.stat().st_size == 0:
+            raise UnreadableImageError(f"{path.name} is empty (0 bytes). Copy or export it again.")
+        with path.open("rb") as file:
+            head = file.read(32)
+    except ImageError:
+        raise
+    except OSError as error:
+        raise UnreadableImageError(
+            f"{path.name} cannot be opened: {error.strerror}. Check the path and its permissions."
+        ) from error
+
+    with named_errors(path.name, max_pixels):
+        if head.startswith(tiff.SIGNATURES):
+            return tiff.read_tiff(path, page, axes, max_pixels, channel, level)
+        check_level(level, 1, path.name)
+        if head.startswith(b"\x93NUMPY"):
+            array = np.load(path, allow_pickle=False, mmap_mode="r")
+            return from_array(array, path.name, "NPY", page, axes, channel, max_pixels)
+        PIL.Image.init()
+        formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
+        try:
+            image = PIL.Image.open(path, formats=formats)
+        except PIL.UnidentifiedImageError as error:
+            raise UnreadableImageError(
+                f"{path.name} is not an image in a known format (its first bytes are "
+                f"{head[:8].hex(' ')}). Export it as PNG or TIFF."
+            ) from error
+        with image:
+            if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
+                return _from_deep_png(image, path, page, max_pixels)
+            return _from_pil(image, path.name, page, max_pixels)
+
+
+def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
+    """16-bit colour, which Pillow would cut to 8 bits; it reads the size and the EXIF."""
+    import imagecodecs
+
+    check_size(path.name, picture.height, picture.width, max_pixels)
+    check_page(page, 1, path.name)
+    orientation = picture.getexif().get(ORIENTATION)
+    pixels = imagecodecs.png_decode(path.read_bytes())
+    notes = []
+    if pixels.shape[2] in (2, 4):
+        pixels = pixels[..., :-1]
+        notes.append("alpha channel left out")
+    if orientation in range(2, 9):
+        pixels = oriented(pixels, orientation)
+        notes.append("rotated as the file's EXIF orientation says")
+    axes = "YX" if pixels.shape[2] == 1 else "YXS"
+    image = ImageData(
+        pixels, path.name, "PNG", axes, notes=tuple(notes), is_rgb=pixels.shape[2] == 3
+    )
+    return checked(image, max_pixels)
+
+
+def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> ImageData:
+    check_size(name, image.height, image.width, max_pixels)
+    # The frames of a PSD are its layers; the picture is all of them.
+    pages = 1 if image.format == "PSD" else getattr(image, "n_frames", 1)
+    check_page(page, pages, name)
+    shown = image.tell()
+    if pages > 1:
+        image.seek(page)
+        check_size(name, image.height, image.width, max_pixels)
+    notes = []
+    if image.getexif().get(ORIENTATION) in range(2, 9):
+        notes.append("rotated as the file's EXIF orientation says")
+    if image.format == "PPM" and image.tile and image.tile[0][0] == "ppm":
+        notes.append(f"scaled from a maximum of {image.tile[0][3][-1]}")
+    upright = PIL.ImageOps.exif_transpose(image)  # a copy
+    if pages > 1:
+        image.seek(shown)  # an image that was passed in stays as it was
+
+    mode = upright.mode
+    if mode in ("P", "PA"):
+        upright = upright.convert("RGB")
+        notes.append("palette turned into its RGB colours")
+    elif mode in ("CMYK", "YCbCr", "HSV"):
+        upright = upright.convert("RGB")
+        notes.append(f"{mode} turned into RGB")
+    elif mode in ("RGBA", "RGBX", "RGBa"):
+        upright = upright.convert("RGBA").convert("RGB")
+        notes.append("alpha channel left out")
+    elif mode in ("LA", "La"):
+        upright = upright.convert("LA").getchannel(0)
+        notes.append("alpha channel left out")
+    elif mode not in ("1", "L", "RGB", "I", "F") and not mode.startswith("I;16"):
+        raise UnsupportedLayoutError(
+            f"{name} has Pillow's colour mode {mode!r}. Convert it to RGB or gray first."
+        )
+    pixels = np.asarray(upright)
+    if mode == "I" and image.format in ("PNG", "PPM"):
+        pixels = pixels.astype(np.uint16)  # what the file holds; Pillow widens it
+    axes = "YX" if pixels.ndim == 2 else "YXS"
+    pixels = np.atleast_3d(pixels)
+    data = ImageData(
+        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS"
+    )
+    return checked(say_pages(data), max_pixels)
+
+
+def from_array(
+    array: np.ndarray,
+    name: str,
+    format: str,
+    page: int,
+    axes: str | None,
+    channel: int | None,
+    max_pixels: int,
+) -> ImageData:
+    """An array as an image; arguments as of `read_image`. name, format: What is said of it."""
+    notes: tuple[str, ...] = ()
+    if axes is not None:
+        found = axes.upper()
+    elif array.ndim == 2:
+        found = "YX"
+    elif array.ndim == 3 and array.shape[2] <= 4:
+        found = "YXS"
+        notes = (f"shape {array.shape} read as (height, width, channels)",)
+    else:
+        raise UnsupportedLayoutError(
+            f"{name} has the shape {array.shape}, and no clear axes: (height, width) and (height, "
+            "width, 1 to 4 channels) have. Say what they are, e.g. axes='CYX' for channels "
+            "first or axes='ZYX' with page=3 for a stack."
+        )
+    check_axes(found, array.shape, name)
+    shape = dict(zip(found, array.shape, strict=True))
+    pages = count_pages(found, array.shape)
+    check_page(page, pages, name)
+    channels = max(shape.get("C", 1), shape.get("S", 1))
+    alone = channel is not None and channels > 1
+    check_size(name, shape["Y"], shape["X"], max_pixels, 1 if alone else channels)
+    plane, plane_axes = select_page(array, found, page)
+    if alone:
+        check_channel(channel, channels, name)
+        plane, plane_axes = select_channel(plane, plane_axes, channel)
+    if isinstance(array, np.memmap):
+        plane = np.array(plane)  # the file may change or go away
+    order = [plane_axes.index(axis) for axis in "YXSC" if axis in plane_axes]
+    pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
+    # S is for samples of a colour, C for channels that stand for themselves.
+    is_rgb = shape.get("S") == 3
+    data = ImageData(pixels, name, format, found, page, pages, notes, is_rgb=is_rgb)
+    data = say_pages(data)
+    return checked(say_channel(data, channel, channels) if alone else data, max_pixels)

@@ -1,0 +1,194 @@
+"""TIFF of any kind, through tifffile: one page of it, upright, as gray or RGB or channels.
+
+The codecs of tifffile trust what a file says of itself. What a damaged or hostile file could do
+with that (a crash, all of the memory) is looked for first.
+"""
+
+import contextlib
+import io
+import math
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import PIL.Image
+
+from ..errors import UnsupportedLayoutError
+from .image_data import (
+    ORIENTATION,
+    ImageData,
+    check_size,
+    checked,
+    count_pages,
+    oriented,
+    say_channel,
+    say_pages,
+    select_channel,
+    select_page,
+)
+from .tiff_pages import TiffPlace, find_page, is_gray
+
+if TYPE_CHECKING:
+    import tifffile  # slow to import, so only where it is used
+
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+JPEG = (6, 7, 33007, 34892)  # compressions that tifffile turns into RGB
+LZW = 5
+# Compressions of strips that bring a size of their own, which may be a bomb.
+SELF_SIZED = (*JPEG, 33003, 33004, 33005, 34712, 50001)
+SELF_SIZED_FORMATS = ("JPEG", "JPEG2000", "WEBP")
+
+
+def read_tiff(
+    path: Path,
+    page: int,
+    axes: str | None,
+    max_pixels: int,
+    channel: int | None = None,
+    level: int = 0,
+) -> ImageData:
+    """See `read_image`. A channel that lies apart from the others is read alone; of one that is
+    interleaved with them, or part of a colour, nothing is picked here."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        place = find_page(tiff, path.name, page, axes, channel, level)
+        shape = place.shape
+        # What lies in one directory of the file is decoded together.
+        layers = math.prod(place.series.keyframe.shape) // (shape["Y"] * shape["X"])
+        layers = layers if place.channel is not None else max(layers, place.channels)
+        check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
+
+        array, page_axes, directory = _read_page(place, max_pixels)
+        order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
+        pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
+        pixels, converted = plain_colors(pixels, directory, path.name)
+        pixel_size, doubts = place.pixel_size(tiff, directory)
+        notes = [*place.notes, *converted, *doubts]
+        orientation = directory.tags.valueof(ORIENTATION)
+        if orientation in range(2, 9):
+            pixels = oriented(pixels, orientation)
+            notes.append("rotated as the file's orientation tag says")
+            if pixel_size and orientation >= 5:  # rows have become columns
+                pixel_size = pixel_size.turned()
+        is_rgb = pixels.shape[2] == 3 and "C" not in place.axes and not is_gray(directory)
+    image = say_pages(
+        ImageData(
+            pixels, path.name, "TIFF", place.axes, page, place.pages, tuple(notes), pixel_size,
+            is_rgb=is_rgb,
+        )
+    )  # fmt: skip
+    if place.channel is not None:
+        image = say_channel(image, place.channel, place.channels)
+    return checked(image, max_pixels)
+
+
+def _read_page(place: TiffPlace, max_pixels: int) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
+    """One page, or one channel of it, its axes, and the directory that describes it; no other
+    page or channel is decoded."""
+    series, axes, page, channel = place.series, place.axes, place.number, place.channel
+    if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
+        array, page_axes = select_page(series.asarray(out="memmap"), axes, page)
+        if channel is not None:
+            array, page_axes = select_channel(array, page_axes, channel)
+        return np.array(array, array.dtype.newbyteorder("=")), page_axes, series.keyframe
+    split = series.ndim - series.keyframe.ndim
+    stored, inner = axes[:split], axes[split:]
+    inner_pages = count_pages(inner, series.shape[split:])
+    numbers = np.arange(len(series)).reshape(series.shape[:split])
+    numbers, kept = select_page(numbers, stored, page // inner_pages)
+    if channel is not None and "C" in kept:
+        numbers, kept = select_channel(numbers, kept, channel)
+    frames = [series[number] for number in numbers.ravel().tolist()]
+    for frame in frames:
+        _check_parts(frame, max_pixels)
+    array = series.asarray(key=numbers.ravel().tolist())
+    array = array.reshape(*numbers.shape, *series.keyframe.shape)
+    array, page_axes = select_page(array, kept + inner, page % inner_pages)
+    if channel is not None and "C" in page_axes:
+        array, page_axes = select_channel(array, page_axes, channel)
+    return array, page_axes, frames[0].aspage()
+
+
+def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int) -> None:
+    """Refuses strips and tiles that a decoder would take without a word, or crash on."""
+    file, compression = page.parent.filehandle, page.keyframe.compression
+    for index, (offset, count) in enumerate(
+        zip(page.dataoffsets, page.databytecounts, strict=False)
+    ):
+        if offset + count > file.size:
+            raise ValueError(f"its pixels end at byte {offset + count} of {file.size}")
+        if count and compression in (*SELF_SIZED, LZW):
+            file.seek(offset)
+            check_part(page, index, file.read(count), max_pixels)
+
+
+def check_part(
+    page: "tifffile.TiffPage | tifffile.TiffFrame", index: int, data: bytes, max_pixels: int
+) -> None:
+    """`data`: of the strip or tile of this index."""
+    keyframe = page.keyframe
+    if keyframe.compression in SELF_SIZED:
+        with (
+            contextlib.suppress(PIL.UnidentifiedImageError),
+            PIL.Image.open(io.BytesIO(data), formats=SELF_SIZED_FORMATS) as part,
+        ):
+            check_size(page.parent.filehandle.name, part.height, part.width, max_pixels)
+    elif keyframe.compression == LZW:
+        depth, rows, columns, samples = keyframe.decode(None, index)[2]
+        bits = columns * int(np.broadcast_to(keyframe.bitspersample, samples).sum())
+        _check_lzw(data, depth * rows * math.ceil(bits / 8), keyframe.fillorder)
+
+
+def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
+    """Lets libtiff read the codes, as the only strip of a TIFF of one row of `size` bytes: some
+    that are damaged crash the decoder of imagecodecs, and Python with it."""
+    import imagecodecs
+
+    values = {256: size, 257: 1, 258: 8, 259: LZW, 262: 1, 266: fill_order, 273: 134, 277: 1,
+              278: 1, 279: len(codes)}  # fmt: skip
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+    header = struct.pack("<4sIH", b"II*\0", 8, len(values)) + tags + bytes(4)
+    imagecodecs.tiff_decode(header + codes)
+
+
+def plain_colors(
+    pixels: np.ndarray, page: "tifffile.TiffPage", name: str
+) -> tuple[np.ndarray, list[str]]:
+    """Palette, inverted, CMYK and alpha TIFFs -> plain gray or RGB, and what was done."""
+    photometric = getattr(page.photometric, "name", str(page.photometric))
+    if photometric == "PALETTE" and np.ndim(page.colormap) == 2:
+        # Colour maps of TIFF are 16-bit whatever the indices are; 8 of them carry the colour.
+        lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+        return lut.take(pixels[..., 0], axis=0), ["palette turned into its RGB colours"]
+    if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
+        white = np.uint32(np.iinfo(pixels.dtype).max)
+        light = white - pixels[..., :4]
+        rgb = (light[..., :3] * light[..., 3:] + white // 2) // white
+        return rgb.astype(pixels.dtype), ["CMYK turned into RGB"]
+    if photometric == "YCBCR" and page.compression not in JPEG:
+        rgb = PIL.Image.fromarray(np.ascontiguousarray(pixels), "YCbCr").convert("RGB")
+        return np.asarray(rgb), ["YCbCr turned into RGB"]
+    if photometric not in ("MINISBLACK", "MINISWHITE", "RGB", "YCBCR", "MASK"):
+        raise UnsupportedLayoutError(
+            f"{name} stores its colours as {photometric}. Export it as RGB or gray."
+        )
+
+    notes, bits = [], page.bitspersample
+    if photometric == "MINISWHITE" and pixels.dtype.kind in "bu":
+        pixels = pixels ^ pixels.dtype.type(2**bits - 1)
+        notes.append("inverted: the file stores white as 0")
+    elif photometric == "MINISWHITE":
+        notes.append("not inverted: the file stores white as 0, but not what black is")
+    if bits in (2, 4):  # scaled as in a PNG of so few bits
+        pixels = pixels * np.uint8(255 // (2**bits - 1))
+        notes.append(f"{bits}-bit values scaled to 8 bits")
+    colors = 3 if photometric in ("RGB", "YCBCR") else 1
+    if pixels.shape[2] == page.samplesperpixel == colors + 1:
+        alpha = any(kind in (1, 2) for kind in page.extrasamples)  # associated or not
+        if alpha or colors == 3:
+            pixels = pixels[..., :colors]
+            notes.append("alpha channel left out" if alpha else "unnamed 4th channel left out")
+    return pixels, notes

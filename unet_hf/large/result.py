@@ -1,0 +1,24 @@
+"""`LargeSegmentation`: a prediction that lies in files."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..images.image_data import ImageData
+from ..predict.summary import Counted
+
+
+@dataclass(frozen=True)
+class LargeSegmentation(Counted):
+    """A prediction that lies in files."""
+
+    files: dict[str, Path]  # by the names in `outputs`
+    pixels: dict[int, int]  # of each class id
+    id2label: dict[int, str]
+    threshold: float | None
+    image: ImageData = field(repr=False)  # its pixels can no longer be read
+    notes: tuple[str, ...] = ()
+    tiles: int = 1
+    tile_size: int = 0  # px
+    seconds: float = 0.0
+    device: str = "cpu"
+    precision: str = "float32"

@@ -1,0 +1,1 @@
+"""The network as the paper draws it, its configuration, and its tiles."""

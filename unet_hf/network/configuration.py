@@ -1,0 +1,165 @@
+"""The options of a `UNet`, checked: wrong ones are refused with the cure, before any memory
+is allocated. Everything here is plain JSON, because `config.json` is all a checkpoint has
+besides its weights."""
+
+import math
+from typing import Any
+
+from ..errors import ConfigError
+from ..images.preprocessing import Preprocessing
+from .tiling import TileGeometry
+
+# Bounds that no honest network meets; a hostile config.json meets them before the allocator.
+MAX_CHANNELS = 4096
+MAX_DEPTH = 8
+MAX_CLASSES = 256  # class ids are stored as uint8
+MAX_NAME_LENGTH = 200
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")  # of the network's arithmetic
+
+# Okabe and Ito's palette: told apart with any kind of colour vision. The first class is
+# usually the background, hence the quiet gray.
+PALETTE = (
+    "#9a9a9a",
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#f0e442",
+    "#0072b2",
+    "#d55e00",
+    "#cc79a7",
+)
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name}={value!r} is not a whole number from {low} to {high}.")
+    return value
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...], hint: str = "") -> str:
+    if not isinstance(value, str) or value not in choices:
+        options = ", ".join(map(repr, choices))
+        raise ConfigError(f"{name}={value!r} is not known. Choose one of {options}.{hint}")
+    return value
+
+
+def _fraction(name: str, value: Any, *, below_one: bool = False) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not 0 <= value <= 1 or (below_one and value == 1):
+        end = "below 1" if below_one else "to 1"
+        raise ConfigError(f"{name}={value!r} is not a number from 0 {end}.")
+    return float(value)
+
+
+def default_colors(num_classes: int) -> list[str]:
+    """Distinct colours as "#rrggbb": the safe palette first, then steps around the hue circle."""
+    import colorsys
+
+    colors = list(PALETTE[:num_classes])
+    for index in range(len(colors), num_classes):
+        hue = index * 0.618034 % 1  # the golden ratio never comes back to an old hue
+        rgb = colorsys.hls_to_rgb(hue, 0.35 + 0.1 * (index % 4), 0.75)
+        colors.append("#" + "".join(f"{round(255 * part):02x}" for part in rgb))
+    return colors
+
+
+def check_labels(id2label: Any, num_classes: int) -> dict[str, str]:
+    """`{"0": "membrane", ...}`, one name a class; keys as strings, as JSON will have them."""
+    if id2label is None:
+        return {str(index): f"class {index}" for index in range(num_classes)}
+    if not isinstance(id2label, dict):
+        raise ConfigError(
+            f"id2label is a {type(id2label).__name__}, not a mapping. "
+            'Give one name a class, e.g. {"0": "background", "1": "cell"}.'
+        )
+    if len(id2label) > MAX_CLASSES:
+        raise ConfigError(
+            f"id2label names {len(id2label)} classes; a mask of bytes holds at most {MAX_CLASSES}."
+        )
+    labels = {str(key): name for key, name in id2label.items()}
+    expected = [str(index) for index in range(num_classes)]
+    if sorted(labels) != sorted(expected):
+        seen = ", ".join(sorted(labels)[:10])
+        raise ConfigError(
+            f"id2label has the ids {seen}, but num_classes={num_classes} asks for "
+            f"0 to {num_classes - 1}. Name each class once."
+        )
+    for key, name in labels.items():
+        if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+            raise ConfigError(
+                f"The name of class {key} is {str(name)[:40]!r}. "
+                f"Use a text of 1 to {MAX_NAME_LENGTH} characters."
+            )
+    return {key: labels[key] for key in expected}
+
+
+def check_colors(colors: Any, num_classes: int) -> list[str]:
+    """One "#rrggbb" a class."""
+    if colors is None:
+        return default_colors(num_classes)
+    if not isinstance(colors, (list, tuple)) or len(colors) != num_classes:
+        seen = f"{len(colors)} entries" if isinstance(colors, (list, tuple)) else repr(colors)
+        raise ConfigError(
+            f"colors has {seen}; give one '#rrggbb' for each of {num_classes} classes."
+        )
+    for color in colors:
+        digits = color[1:] if isinstance(color, str) and color.startswith("#") else ""
+        if len(digits) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+            raise ConfigError(f"The colour {color!r} is not of the form '#rrggbb', e.g. '#e69f00'.")
+    return [color.lower() for color in colors]
+
+
+def checked_threshold(threshold: Any, num_classes: int) -> float:
+    """A decision threshold on the probability of class 1. Raises `ConfigError`."""
+    threshold = _fraction("threshold", threshold)
+    if num_classes != 2:
+        raise ConfigError(
+            f"threshold={threshold} needs exactly two classes, but this network has "
+            f"{num_classes}. Leave it out: the most probable class wins."
+        )
+    return threshold
+
+
+def checked_tile_size(tile_size: Any, geometry: TileGeometry) -> int:
+    """A tile size that leaves something of each tile. Raises `ConfigError`."""
+    _integer("tile_size", tile_size, 16, 65536)
+    geometry.core_size(tile_size)
+    return tile_size
+
+
+def checked_config(options: dict[str, Any]) -> dict[str, Any]:
+    """The complete configuration: every option valid, every default filled in, all of it JSON.
+
+    Raises `ConfigError` for the first option that is not usable.
+    """
+    config = dict(options)
+    in_channels = _integer("in_channels", config["in_channels"], 1, MAX_CHANNELS)
+    num_classes = _integer("num_classes", config["num_classes"], 2, MAX_CLASSES)
+    _integer("base_channels", config["base_channels"], 1, MAX_CHANNELS)
+    depth = _integer("depth", config["depth"], 1, MAX_DEPTH)
+    padding = _choice("padding", config["padding"], ("same", "valid"))
+    upsampling = _choice("upsampling", config["upsampling"], ("transposed", "bilinear"))
+    _choice(
+        "norm",
+        config["norm"],
+        ("batch", "none"),
+        " Group, layer and instance norms look at the whole image at once, so that a tiled "
+        "prediction would differ from an untiled one.",
+    )
+    if padding == "valid" and upsampling == "bilinear":
+        raise ConfigError(
+            "padding='valid' with upsampling='bilinear' is not possible: interpolation needs "
+            "pixels beyond the window's edge, which valid convolutions never have. Use "
+            "upsampling='transposed' or padding='same'."
+        )
+    config["dropout"] = _fraction("dropout", config["dropout"], below_one=True)
+    config["id2label"] = check_labels(config["id2label"], num_classes)
+    config["colors"] = check_colors(config["colors"], num_classes)
+    config["preprocessing"] = Preprocessing.from_config(
+        config["preprocessing"], in_channels
+    ).to_config()
+    if config["threshold"] is not None:
+        config["threshold"] = checked_threshold(config["threshold"], num_classes)
+    checked_tile_size(config["tile_size"], TileGeometry(depth, padding, upsampling))
+    return config

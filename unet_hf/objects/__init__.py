@@ -1,0 +1,1 @@
+"""Single objects of a mask: found, measured, outlined."""

@@ -1,0 +1,166 @@
+"""What is measured on each object, with its unit. Of shapes, scikit-image is the judge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..images.image_data import ImageData
+from ..images.pixel_size import PixelSize
+from .instances import keep, touching_border
+
+SHAPE = ("perimeter", "eccentricity", "solidity")  # wherever the object lies
+INTENSITIES = ("mean", "min", "max")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: `name` as in the CSV file, `unit` as it is shown ("" for none)."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+def measure(
+    labels: np.ndarray,
+    mask: np.ndarray,
+    probabilities: np.ndarray,
+    image: ImageData,
+    id2label: dict[int, str],
+    pixel_size: PixelSize | None,
+) -> tuple[tuple[Column, ...], dict[str, np.ndarray]]:
+    """The table of `Objects`, and what its columns mean.
+
+    Args:
+        labels: (H, W) int32, 0 and 1 to n without gaps.
+        pixel_size: None leaves out what needs it. Where pixels are not square, the perimeter
+            has no length but in pixels, as its estimate supposes that they are.
+    """
+    columns: list[Column] = []
+    table: dict[str, np.ndarray] = {}
+
+    def add(name: str, unit: str, meaning: str, values: np.ndarray) -> None:
+        columns.append(Column(name, unit, meaning))
+        table[name] = values
+
+    width = labels.shape[1]
+    pixels = _Pixels.of(labels)
+    boxes = _boxes(labels)
+    found = _shapes(labels, boxes)
+    classes = np.zeros(pixels.count, np.int64)
+    classes[pixels.owner] = mask.ravel()[pixels.place]  # all of an object are of one class
+    ids = np.arange(1, pixels.count + 1)
+    add("id", "", "number of the object, its value in instances.tif", ids)
+    add("class_id", "", "class, as in the mask", classes)
+    names = np.array([id2label[index] for index in classes.tolist()], dtype=object)
+    add("class", "", "name of the class", names)
+
+    area = pixels.area
+    x, y = pixels.mean(pixels.place % width), pixels.mean(pixels.place // width)
+    diameter, perimeter = np.sqrt(4 * area / np.pi), found["perimeter"]
+    add("area_px", "px²", "pixels of the object, holes not among them", area)
+    if size := pixel_size:
+        unit = size.ascii_unit
+        add(f"area_{unit}2", f"{size.unit}²", "the same area", area * (size.x * size.y))
+    add("centroid_x_px", "px", "mean x of its pixels' centres", x + 0.5)
+    add("centroid_y_px", "px", "mean y of its pixels' centres", y + 0.5)
+    if size:
+        add(f"centroid_x_{unit}", size.unit, "the same", (x + 0.5) * size.x)
+        add(f"centroid_y_{unit}", size.unit, "the same", (y + 0.5) * size.y)
+    for number, (name, edge) in enumerate(
+        {"top": "upper", "left": "left", "bottom": "lower", "right": "right"}.items()
+    ):
+        add(f"{name}_px", "px", f"{edge} edge of the bounding box", boxes[:, number])
+    meaning = "length of its edges, those of holes too, through the centres of border pixels"
+    add("perimeter_px", "px", meaning, perimeter)
+    if size and size.is_square:
+        add(f"perimeter_{unit}", size.unit, "the same", perimeter * size.x)
+    add("equivalent_diameter_px", "px", "diameter of a disc of this area", diameter)
+    if size:
+        scale = np.sqrt(size.x * size.y)
+        add(f"equivalent_diameter_{unit}", size.unit, "the same", diameter * scale)
+    meaning = "of the ellipse with the same second moments, in pixels: 0 a circle, 1 a line"
+    add("eccentricity", "", meaning, found["eccentricity"])
+    add("solidity", "", "area over the area of the convex hull, 0 to 1", found["solidity"])
+
+    values = str(image.dtype)
+    for channel, suffix in enumerate(_channel_suffixes(image)):
+        inside = image.pixels[..., channel].ravel()[pixels.place]
+        for statistic in INTENSITIES:
+            column = getattr(pixels, statistic)(inside)
+            meaning = f"{statistic} of the image, in the units of its file"
+            add(f"{statistic}_intensity{suffix}", values, meaning, column)
+    meaning = "mean probability of its class over its pixels, 0 to 1"
+    own = probabilities.reshape(len(probabilities), -1)
+    own = own[classes[pixels.owner], pixels.place]
+    add("mean_probability", "", meaning, pixels.mean(own))
+    meaning = "has it pixels in the first or last row or column, so that it may be cut off?"
+    add("touches_border", "", meaning, touching_border(labels))
+    return tuple(columns), table
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The pixels of all objects, and what can be said of each object by looking at them once."""
+
+    place: np.ndarray  # (m,) int64, in the image read row by row
+    owner: np.ndarray  # (m,) int32, its object's row in the table
+    area: np.ndarray  # (n,) int64
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "_Pixels":
+        place = np.flatnonzero(labels)
+        owner = labels.ravel()[place] - np.int32(1)
+        return cls(place, owner, np.bincount(owner, minlength=labels.max(initial=0)))
+
+    @property
+    def count(self) -> int:
+        return self.area.size
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """(m,) values -> (n,) float64."""
+        return np.bincount(self.owner, values, self.count) / self.area
+
+    def min(self, values: np.ndarray) -> np.ndarray:
+        return self._extreme(np.minimum, values)
+
+    def max(self, values: np.ndarray) -> np.ndarray:
+        return self._extreme(np.maximum, values)
+
+    def _extreme(self, pick: np.ufunc, values: np.ndarray) -> np.ndarray:
+        found = np.zeros(self.count, values.dtype)
+        found[self.owner] = values  # one of its own to begin with
+        pick.at(found, self.owner, values)
+        return found
+
+
+def _boxes(labels: np.ndarray) -> np.ndarray:
+    """(n, 4) upper, left, lower and right edge of each object."""
+    from scipy.ndimage import find_objects
+
+    boxes = [(y.start, x.start, y.stop, x.stop) for y, x in find_objects(labels)]
+    return np.array(boxes, np.int64).reshape(-1, 4)
+
+
+def _shapes(labels: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
+    """(n,) of each of `SHAPE`. Objects of the same shape are measured once: nearly all of the many
+    objects of a noisy mask are one of a few hundred crumbs."""
+    from skimage.measure import regionprops_table
+
+    first: dict[tuple[int, bytes], int] = {}  # shape -> the first object that has it
+    example = np.empty(len(boxes), np.int64)
+    for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
+        inside = labels[top:bottom, left:right] == row + 1
+        example[row] = first.setdefault((right - left, inside.tobytes()), row)
+    examples = np.unique(example)
+    alone = keep(labels, np.isin(np.arange(len(boxes)), examples))
+    table = regionprops_table(alone, properties=SHAPE)
+    return {name: table[name][np.searchsorted(examples, example)] for name in SHAPE}
+
+
+def _channel_suffixes(image: ImageData) -> list[str]:
+    if image.channels == 1:
+        return [""]
+    if image.channels == 3 and "S" in image.axes:
+        return ["_red", "_green", "_blue"]
+    return [f"_{channel}" for channel in range(image.channels)]

@@ -1,0 +1,184 @@
+"""`Objects`: the single things of a prediction, and what can be measured on each."""
+
+import csv
+import io
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..classes import chosen_classes
+from ..errors import ConfigError, TooManyObjectsError
+from ..images.image_data import ImageData
+from ..images.pixel_size import PixelSize
+from .instances import METHODS, find_instances, keep, touching_border
+from .measures import Column, measure
+from .outlines import Outline, trace
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a prediction, numbered 1 to n row by row.
+
+    labels: (H, W) int32, the object of every pixel; 0: of none.
+    table: Column name -> (n,) array; row i is object i + 1. `columns` says what each means and
+        in which unit.
+
+    Lengths and places are in pixels, x to the right and y down, from the upper left corner of
+    the image: the centre of its first pixel is (0.5, 0.5). Where the pixel size is known, the
+    same columns follow in its unit.
+    """
+
+    labels: np.ndarray = field(repr=False)
+    table: dict[str, np.ndarray] = field(repr=False)
+    columns: tuple[Column, ...] = field(repr=False)
+    id2label: dict[int, str]
+    colors: list[str]  # "#rrggbb", by class id
+    pixel_size: PixelSize | None
+    classes: tuple[int, ...]  # those that were looked at, and how:
+    method: str
+    min_size: int
+    exclude_border: bool
+
+    def __len__(self) -> int:
+        return len(self.table["id"])
+
+    @property
+    def area_column(self) -> Column:
+        """The area in the most telling unit that is known."""
+        areas = [column for column in self.columns if column.name.startswith("area_")]
+        return areas[-1]
+
+    @cached_property
+    def outlines(self) -> list[Outline]:
+        """Along the edges of pixels, in the order of ids."""
+        return trace(self.labels)
+
+    def instances(self) -> np.ndarray:
+        """`labels` as small as they fit: (H, W) uint16, uint32 for more than 65,535 objects."""
+        return self.labels.astype(np.uint16 if len(self) < 2**16 else np.uint32)
+
+    def csv(self) -> str:
+        """The table as text; all names are ASCII, the unit is the last part of each."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.table)
+        writer.writerows(zip(*(_written(values) for values in self.table.values()), strict=True))
+        return text.getvalue()
+
+    def counts(self) -> dict[str, int]:
+        """Objects of each class that was looked at, by name."""
+        ids = self.table["class_id"]
+        return {self.id2label[index]: int((ids == index).sum()) for index in self.classes}
+
+    def summary(self) -> dict[str, Any]:
+        """Count and areas of each class that was looked at, and how the objects were found."""
+        areas = self.table[self.area_column.name]
+        of_class = {index: areas[self.table["class_id"] == index] for index in self.classes}
+        return {
+            "count": len(self),
+            "classes": {
+                self.id2label[index]: {"count": len(values)}
+                | (
+                    {
+                        "total_area": float(values.sum()),
+                        "mean_area": float(values.mean()),
+                        "median_area": float(np.median(values)),
+                    }
+                    if len(values)
+                    else {}
+                )
+                for index, values in of_class.items()
+            },
+            "area_unit": self.area_column.unit,
+            "touching_border": int(self.table["touches_border"].sum()),
+            "pixel_size": str(self.pixel_size) if self.pixel_size else None,
+            "method": self.method,
+            "min_size": self.min_size,
+            "exclude_border": self.exclude_border,
+        }
+
+
+def find_objects(
+    mask: np.ndarray,
+    probabilities: np.ndarray,
+    image: ImageData,
+    id2label: dict[int, str],
+    colors: list[str],
+    *,
+    classes: Collection[int | str] | int | str | None = None,
+    method: str = "components",
+    min_size: int = 0,
+    exclude_border: bool = False,
+    pixel_size: PixelSize | tuple | str | None = None,
+    max_objects: int | None = None,
+) -> Objects:
+    """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
+
+    mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both of `image`'s size.
+    """
+    chosen, size = check_options(
+        id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
+    )
+    size = size or image.pixel_size
+    labels = find_instances(mask, probabilities, chosen, method)
+    kept = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
+    if exclude_border:
+        kept &= ~touching_border(labels)
+    _check_count(int(kept.sum()), max_objects)
+    labels = keep(labels, kept)
+    columns, table = measure(labels, mask, probabilities, image, id2label, size)
+    return Objects(
+        labels,
+        table,
+        columns,
+        id2label,
+        colors,
+        size,
+        chosen,
+        method,
+        int(min_size),
+        bool(exclude_border),
+    )
+
+
+def check_options(
+    id2label: dict[int, str],
+    *,
+    classes: Collection[int | str] | int | str | None = None,
+    method: str = "components",
+    min_size: int = 0,
+    exclude_border: bool = False,
+    pixel_size: PixelSize | tuple | str | None = None,
+    max_objects: int | None = None,
+) -> tuple[tuple[int, ...], PixelSize | None]:
+    """The ids of the classes that are meant, and the pixel size if one is given.
+
+    Raises:
+        ConfigError: An option of `Segmentation.objects` is not usable with these classes.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    if isinstance(min_size, bool) or not isinstance(min_size, (int, np.integer)) or min_size < 0:
+        raise ConfigError(f"min_size={min_size!r} is not a number of pixels: 0, 1, 2 ...")
+    return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
+
+
+def _check_count(count: int, most: int | None) -> None:
+    if most is not None and count > most:
+        raise TooManyObjectsError(
+            f"There are {count:,} objects, and at most {most:,} are measured here. Choose a larger "
+            "smallest size (min_size), or another threshold; in Python, "
+            "result.objects(max_objects=None) measures them all."
+        )
+
+
+def _written(values: np.ndarray) -> list[Any]:
+    """As text that says no more digits than there are, and no fewer than matter."""
+    if values.dtype == bool:
+        return ["true" if value else "false" for value in values]
+    if values.dtype.kind == "f":
+        return [f"{value:.7g}" for value in values]
+    return values.tolist()

@@ -1,0 +1,104 @@
+"""Outlines for other programs: GeoJSON for QuPath, a zip of ROIs for ImageJ and Fiji."""
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from .objects import Objects
+from .outlines import Outline
+
+if TYPE_CHECKING:
+    import roifile  # slow to import, so only where it is used
+
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: the same objects, the same bytes
+MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # the steps of a path in ImageJ
+
+
+def to_geojson(objects: "Objects") -> dict[str, Any]:
+    """A FeatureCollection that QuPath opens (File > Import objects): a polygon in pixels and a
+    class with name and colour for each object, its id in its name."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[*ring.tolist(), ring[0].tolist()] for ring in outline.rings],
+            },
+            "properties": {
+                "objectType": "detection",
+                "name": f"{name} {number}",
+                "classification": {"name": name, "color": _rgb(objects, index)},
+            },
+        }
+        for number, index, name, outline in _each(objects)
+    ]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def to_roi_zip(objects: "Objects", page: int | None = None) -> bytes:
+    """What ImageJ's ROI Manager opens: a ROI for each object, named "0012-cell".
+
+    page: The slice of a stack they lie on, from 0; None: of an image that is no stack.
+
+    Raises:
+        ConfigError: The package roifile is not installed.
+    """
+    check_roifile()
+    buffer = io.BytesIO()
+    digits = max(4, len(str(len(objects))))  # so that names sort as ids do
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, index, name, outline in _each(objects):
+            title = f"{number:0{digits}d}-{''.join(c if c.isalnum() else '_' for c in name)}"
+            roi = _roi(outline, title, page)
+            roi.stroke_color = bytes([255, *_rgb(objects, index)])
+            archive.writestr(
+                zipfile.ZipInfo(f"{title}.roi", LONG_AGO), roi.tobytes(), zipfile.ZIP_DEFLATED
+            )
+    return buffer.getvalue()
+
+
+def check_roifile() -> None:
+    """Raises `ConfigError` if the package that writes ROIs is missing."""
+    try:
+        import roifile  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "ImageJ ROIs are written by the package roifile, which is not installed. Install it: "
+            'pip install "unet_hf[objects]"'
+        ) from error
+
+
+def _roi(outline: Outline, title: str, page: int | None) -> "roifile.ImagejRoi":
+    import roifile
+
+    roi = roifile.ImagejRoi.frompoints(outline.exterior, name=title, position=page)
+    roi.right, roi.bottom = outline.exterior.max(axis=0).tolist()  # edges, not pixels
+    if not outline.holes:
+        roi.roitype = roifile.ROI_TYPE.TRACED  # what ImageJ's own wand leaves
+        return roi
+    path = [
+        np.concatenate([np.insert(ring, 0, LINE, axis=1).ravel(), [CLOSE]])
+        for ring in outline.rings
+    ]
+    for ring in path:
+        ring[0] = MOVE
+    roi.roitype = roifile.ROI_TYPE.RECT  # ImageJ's shapes: a rectangle with a path inside
+    roi.integer_coordinates, roi.subpixel_coordinates, roi.n_coordinates = None, None, 0
+    roi.multi_coordinates = np.concatenate(path).astype(np.float32)
+    roi.shape_roi_size = len(roi.multi_coordinates)
+    return roi
+
+
+def _each(objects: "Objects") -> list[tuple[int, int, str, Outline]]:
+    """Id, class id, class name and outline of every object."""
+    table = objects.table
+    columns = (table["id"].tolist(), table["class_id"].tolist(), table["class"].tolist())
+    return list(zip(*columns, objects.outlines, strict=True))
+
+
+def _rgb(objects: "Objects", index: int) -> list[int]:
+    return list(bytes.fromhex(objects.colors[index][1:]))

@@ -1,0 +1,62 @@
+"""What a result is saved as: a name, a file, and how it is written."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..images.pixel_size import PixelSize
+from ..objects.instances import check_skimage
+from ..objects.outline_files import check_roifile
+
+# By the names that `only` takes.
+OUTPUTS = {
+    "mask": "mask.png",
+    "overlay": "overlay.png",
+    "probabilities": "probabilities.tif",
+    "summary": "summary.json",
+    "classes": "classes.tif",
+    "uncertainty": "uncertainty.tif",
+    "instances": "instances.tif",
+    "objects": "objects.csv",
+    "outlines": "outlines.geojson",
+    "rois": "rois.zip",
+    "histogram": "histogram.svg",
+}
+# Those of the pixels are written where nothing is said; the others are asked for.
+NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
+USUAL = ("mask", "overlay", "probabilities", "summary")
+# How an overlay becomes a file: noisy pictures take a quarter of the time, and no more bytes.
+PHOTOGRAPH = {"format": "PNG", "compress_level": 1}
+OF_OBJECTS = ("instances", "objects", "outlines", "rois", "histogram")
+
+
+def checked_outputs(only: Collection[str]) -> list[str]:
+    """The same in the order of `OUTPUTS`.
+
+    Raises:
+        ConfigError: There is no such output, or the package that writes it is missing.
+    """
+    if unknown := sorted(set(only) - set(OUTPUTS)):
+        raise ConfigError(
+            f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}."
+        )
+    if set(only) & set(OF_OBJECTS):
+        check_skimage()
+    if "rois" in only:
+        check_roifile()
+    return [name for name in OUTPUTS if name in only]
+
+
+def write_tiff(
+    path: Path, pixels: np.ndarray, metadata: dict[str, Any], size: PixelSize | None = None
+) -> None:
+    """Deflated; the size of a pixel as resolution tags, where it is known."""
+    import tifffile
+
+    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
+    tifffile.imwrite(
+        path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **scale
+    )

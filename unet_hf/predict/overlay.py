@@ -1,0 +1,203 @@
+"""For the eye: the image in 8 bits, and its classes painted over it."""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from ..classes import chosen_classes
+from ..errors import ConfigError
+from ..images.image_data import ImageData
+
+LINE = 2  # pixels; an outline of one is lost on a screen
+BAND = 2**20  # pixels at a time: tables are read by 64-bit indices, eight times the image's bytes
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a result is painted; everything that the overlay of one result can differ in.
+
+    alpha: Opacity of the classes: 0 shows the image alone, 1 the colours alone. Outlines are
+        opaque.
+    hidden: Names or ids of classes that are not painted.
+    outline: Paints the borders of classes instead of their pixels.
+    window: What is drawn black and what white, in the image's own values; None: see
+        `display_window`.
+
+    Raises:
+        ConfigError: `alpha` is not from 0 to 1, or `window` is none.
+    """
+
+    alpha: float = 0.5
+    hidden: Collection[int | str] | int | str = ()
+    outline: bool = False
+    window: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ConfigError(
+                f"alpha={self.alpha!r} is not from 0 (image alone) to 1 (colours alone)."
+            )
+        if self.window is not None:
+            check_window(self.window)
+
+    def hidden_ids(self, id2label: dict[int, str]) -> tuple[int, ...]:
+        """Raises `ConfigError` if there is no class of such a name or id."""
+        names = self.extras().get("hidden")
+        return chosen_classes(names, id2label) if names else ()
+
+    def extras(self) -> dict[str, Any]:
+        """What else than `alpha` differs from the default, as JSON keeps it."""
+        hidden = [self.hidden] if isinstance(self.hidden, (int, str)) else list(self.hidden)
+        window = self.window and [float(value) for value in self.window]
+        given = {"hidden": hidden, "outline": self.outline, "window": window}
+        return {name: value for name, value in given.items() if value}
+
+
+def check_window(window: tuple[float, float]) -> None:
+    """Raises `ConfigError` unless it is two finite numbers in ascending order."""
+    if len(window) != 2 or not all(map(math.isfinite, window)) or window[0] > window[1]:
+        raise ConfigError(
+            f"window={window!r} is not (black, white): two numbers in the image's own values, the "
+            "smaller one first, such as (0, 4095)."
+        )
+
+
+def display_window(image: ImageData) -> tuple[float, float]:
+    """What is drawn black and white where nobody says otherwise: 8 bits as they are, anything
+    else between its 0.5 and 99.5 percentiles."""
+    if image.dtype == bool:
+        return 0.0, 1.0
+    if image.dtype == np.uint8:
+        return 0.0, 255.0
+    # Every k-th pixel is enough for a percentile, and keeps this fast on large images.
+    step = max(1, int((image.height * image.width / 1e6) ** 0.5))
+    sample = drawn_channels(image)[::step, ::step]
+    finite = sample[np.isfinite(sample)]  # NaN is refused later, with words
+    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 0.0)
+    return float(low), float(high)
+
+
+def drawn_channels(image: ImageData) -> np.ndarray:
+    """(H, W, 3) of images with as many channels, (H, W, 1) of others; a view."""
+    return image.pixels[..., :3] if image.channels >= 3 else image.pixels[..., :1]
+
+
+def to_display(image: ImageData, window: tuple[float, float] | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 for the eye only. What the network sees is `Preprocessing`'s business.
+
+    window: What becomes 0 and 255, in the image's own values; None: `display_window`.
+    """
+    pixels = drawn_channels(image)
+    low, high = display_window(image) if window is None else window
+    if pixels.dtype == np.uint8 and (low, high) == (0, 255):
+        shades = pixels
+    else:
+        shades = np.empty(pixels.shape, np.uint8)
+        for rows in bands(shades):
+            shades[rows] = _shades(pixels[rows], low, high)
+    return np.repeat(shades, 3, axis=2) if shades.shape[2] == 1 else np.ascontiguousarray(shades)
+
+
+def color_table(colors: list[str]) -> np.ndarray:
+    """ "#rrggbb" a class -> (classes, 3) uint8."""
+    return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
+
+
+def draw_overlay(
+    display: np.ndarray,
+    mask: np.ndarray,
+    colors: list[str],
+    alpha: float,
+    *,
+    hidden: Collection[int] = (),
+    outline: bool = False,
+) -> PIL.Image.Image:
+    """Paints the class colours over the image.
+
+    Args:
+        display: (H, W, 3) uint8, see `to_display`.
+        mask: (H, W) uint8 class ids.
+        colors: "#rrggbb" by class id.
+        alpha, hidden, outline: As of `Look`; of `hidden` the ids.
+
+    Raises:
+        ConfigError: `alpha` is not from 0 to 1.
+    """
+    Look(alpha)
+    levels = np.arange(256, dtype=np.float32)[None, :, None]
+    weight = np.full((len(colors), 1, 1), 1.0 if outline else alpha, np.float32)
+    weight[list(hidden)] = 0
+    paint = color_table(colors).astype(np.float32)[:, None, :]
+    # One table row a class and gray level instead of float arithmetic a pixel.
+    table = np.rint((1 - weight) * levels + weight * paint).astype(np.uint8)  # (classes, 256, 3)
+    border = borders(mask, len(colors), hidden) if outline else None
+    blended = np.empty_like(display)
+    for rows in bands(display):
+        for channel in range(3):
+            shades = display[rows, :, channel]
+            painted = table[mask[rows], shades, channel]
+            if border is not None:
+                painted = np.where(border[rows], painted, shades)
+            blended[rows, :, channel] = painted
+    return PIL.Image.fromarray(blended, "RGB")
+
+
+def draw_heat(
+    display: np.ndarray, levels: np.ndarray, colors: np.ndarray, alpha: float
+) -> PIL.Image.Image:
+    """Paints numbers over the image, in the colours of a colour map.
+
+    Args:
+        display: (H, W, 3) uint8, see `to_display`.
+        levels: (H, W) uint8: how far up the colour map each pixel stands.
+        colors: (256, 3) uint8: the colour map.
+        alpha: From 0 to 1. From 0.5 on the colours alone are seen: nobody reads a number from a
+            colour that the image shines through.
+
+    Raises:
+        ConfigError: `alpha` is not from 0 to 1.
+    """
+    Look(alpha)
+    # In 256ths: whole numbers, and the same in the viewer's `drawFilled`.
+    parts = int(256 * min(1.0, 2 * alpha) + 0.5)
+    paint = colors.astype(np.uint16) * np.uint16(parts) + np.uint16(128)
+    blended = np.empty_like(display)
+    for rows in bands(display):
+        shades = display[rows] * np.uint16(256 - parts)
+        blended[rows] = (shades + paint[levels[rows]]) >> 8
+    return PIL.Image.fromarray(blended, "RGB")
+
+
+def borders(mask: np.ndarray, num_classes: int, hidden: Collection[int] = ()) -> np.ndarray:
+    """(H, W) class ids -> (H, W) bool: where the outlines of the classes run, `LINE` pixels thick.
+
+    Between two classes there is one line, and it lies in the class of the higher id; where that
+    one is hidden, in the other. The image's own edge is no border.
+    """
+    rank = np.arange(1, num_classes + 1, dtype=np.uint16)
+    rank[list(hidden)] = 0
+    ranks = rank[mask]
+    found = np.zeros(mask.shape, bool)
+    for lines, marked in ((ranks, found), (ranks.T, found.T)):
+        for step in range(1, LINE + 1):
+            marked[step:] |= lines[:-step] < lines[step:]
+            marked[:-step] |= lines[step:] < lines[:-step]
+    return found
+
+
+def _shades(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Any numbers -> uint8; NaN is drawn black. The viewer's `imageTable` computes the same."""
+    share = (pixels.astype(np.float64) - low) / ((high - low) or 1)
+    share = np.clip(np.nan_to_num(share, nan=0.0), 0, 1)
+    return (share * 255 + 1e-6).astype(np.uint8)  # 1e-6: a quotient just below a whole number
+
+
+def bands(pixels: np.ndarray) -> Iterator[slice]:
+    """Rows of an image, some at a time, for what takes much memory a pixel."""
+    height, width = pixels.shape[:2]
+    step = max(1, BAND // max(1, width))
+    return (slice(top, top + step) for top in range(0, height, step))

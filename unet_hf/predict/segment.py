@@ -1,0 +1,83 @@
+"""`segment`: the prediction of an image that fits into memory."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import PrecisionError
+from ..images.reading import ImageSource, read_image
+from ..network.configuration import checked_threshold, checked_tile_size
+from ..network.network import Network
+from .segmentation import Segmentation
+from .tiles import precisions_to_try, predict_tiles
+
+
+def segment(
+    model: Network,
+    source: ImageSource,
+    *,
+    page: int = 0,
+    axes: str | None = None,
+    channel: int | None = None,
+    threshold: float | None = None,
+    tile_size: int | None = None,
+    precision: str = "auto",
+    tta: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Segmentation:
+    """Predicts the class of every pixel; see `UNet.segment`."""
+    num_classes = model.config["num_classes"]
+    geometry = model.geometry
+    threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
+    tile_size = model.config["tile_size"] if tile_size is None else tile_size
+    checked_tile_size(tile_size, geometry)
+    precisions = precisions_to_try(precision, model.device)
+    image = read_image(source, page=page, axes=axes, channel=channel)
+    started = time.perf_counter()
+
+    prepared = model.preprocessing.prepare(image)
+    tiles = geometry.plan(image.height, image.width, tile_size)
+    notes = (*image.notes, *prepared.notes)
+    height, width = image.height, image.width
+    probabilities = np.empty((num_classes, height, width), np.float32)
+    mask = np.empty((height, width), np.uint8)
+    uncertainty = np.empty((height, width), np.float32) if tta else None
+    for chosen in precisions:
+        predictions = predict_tiles(
+            model,
+            prepared,
+            tiles,
+            threshold=threshold,
+            precision=chosen,
+            tta=tta,
+            tile_size=tile_size,
+            progress=progress,
+        )
+        try:
+            for part in predictions:
+                rows, columns = part.tile.rows, part.tile.columns
+                probabilities[:, rows, columns] = part.probabilities
+                mask[rows, columns] = part.mask
+                if uncertainty is not None:
+                    uncertainty[rows, columns] = part.uncertainty
+            break
+        except PrecisionError:
+            if chosen == precisions[-1]:
+                raise
+            notes = (*notes, f"{chosen} cannot hold this network's values: float32 was taken")
+
+    return Segmentation(
+        mask=mask,
+        probabilities=probabilities,
+        id2label=model.id2label,
+        colors=list(model.config["colors"]),
+        threshold=threshold,
+        image=image,
+        notes=notes,
+        tiles=len(tiles),
+        seconds=time.perf_counter() - started,
+        device=str(model.device),
+        precision=chosen,
+        uncertainty=uncertainty,
+    )

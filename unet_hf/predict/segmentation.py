@@ -1,0 +1,214 @@
+"""`Segmentation`: what a prediction is, and everything it can be turned into."""
+
+import json
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from ..errors import ConfigError
+from ..files import write_whole
+from ..images.image_data import ImageData
+from ..images.pixel_size import PixelSize
+from ..network.configuration import checked_threshold
+from ..objects.histogram import Histogram
+from ..objects.objects import Objects, find_objects
+from ..objects.outline_files import to_geojson, to_roi_zip
+from .decision import decide
+from .outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, PHOTOGRAPH, USUAL, checked_outputs, write_tiff
+from .overlay import Look, color_table, draw_overlay, to_display
+from .summary import Counted
+
+
+@dataclass(frozen=True)
+class Segmentation(Counted):
+    """A prediction, of the image's own height, width and orientation.
+
+    mask: (H, W) uint8, the class id of every pixel.
+    probabilities: (classes, H, W) float32, 0 to 1, summing to 1 over the classes.
+    """
+
+    mask: np.ndarray = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
+    id2label: dict[int, str]
+    colors: list[str]  # "#rrggbb", by class id
+    threshold: float | None  # two classes: mask = probabilities[1] > threshold
+    image: ImageData = field(repr=False)
+    notes: tuple[str, ...] = ()  # what was inferred or converted on the way
+    tiles: int = 1
+    seconds: float = 0.0  # reading not included
+    device: str = "cpu"
+    precision: str = "float32"  # of the network's arithmetic, or "bfloat16", "float16"
+    # With test-time augmentation: (H, W) float32, the standard deviation over the eight views of
+    # the probability they agree least on; 0 where all say the same, 0.5 at most.
+    uncertainty: np.ndarray | None = field(default=None, repr=False)
+
+    def with_threshold(self, threshold: float) -> "Segmentation":
+        """The same prediction cut at another probability of class 1; two classes only.
+
+        Raises:
+            ConfigError: More than two classes, or a threshold outside 0 to 1.
+        """
+        threshold = checked_threshold(threshold, len(self.id2label))
+        return replace(self, mask=decide(self.probabilities, threshold), threshold=threshold)
+
+    @property
+    def pixels(self) -> dict[int, int]:
+        """Number of pixels of each class id."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
+        return dict(enumerate(counts.tolist()))
+
+    def objects(
+        self,
+        *,
+        classes: Collection[int | str] | int | str | None = None,
+        method: str = "components",
+        min_size: int = 0,
+        exclude_border: bool = False,
+        pixel_size: PixelSize | tuple | str | None = None,
+        max_objects: int | None = None,
+    ) -> Objects:
+        """The single objects, measured.
+
+        Args:
+            classes: Names or ids; None: all but class 0, the ground between objects.
+            method: "components": what hangs together by the edges of pixels is one object.
+                "watershed": what touches is parted, too, where it narrows to less than 3/4 of
+                the thinner side; a low probability counts as a narrowing.
+            min_size: Objects of fewer pixels are left out.
+            exclude_border: Leaves out what touches the image's border and may be cut off.
+            pixel_size: (0.25, "µm"), or x, y and unit; None: what the file says, if anything.
+            max_objects: More than these are counted, but not measured; None: any number is.
+
+        Raises:
+            ConfigError: One of these is not usable, or scikit-image is not installed.
+            TooManyObjectsError: There are more than `max_objects`.
+
+        >>> objects = result.objects(method="watershed", min_size=20)  # doctest: +SKIP
+        >>> objects.table["area_px"].mean()  # doctest: +SKIP
+        """
+        return find_objects(
+            self.mask,
+            self.probabilities,
+            self.image,
+            self.id2label,
+            self.colors,
+            classes=classes,
+            method=method,
+            min_size=min_size,
+            exclude_border=exclude_border,
+            pixel_size=pixel_size,
+            max_objects=max_objects,
+        )
+
+    def overlay(
+        self,
+        alpha: float = 0.5,
+        *,
+        hidden: Collection[int | str] | int | str = (),
+        outline: bool = False,
+        window: tuple[float, float] | None = None,
+    ) -> PIL.Image.Image:
+        """The image with the classes painted over it, RGB.
+
+        Args:
+            alpha: 0 shows the image alone, 1 the colours alone.
+            hidden: Names or ids of classes that are not painted.
+            outline: Paints, opaque, only the borders of the classes.
+            window: What is drawn black and what white, in the image's own values; None: 8 bits
+                as they are, anything else between its 0.5 and 99.5 percentiles.
+
+        Raises:
+            ConfigError: One of these is not usable.
+        """
+        ids = Look(alpha, hidden, outline, window).hidden_ids(self.id2label)
+        display = to_display(self.image, window)
+        return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
+
+    def mask_image(self) -> PIL.Image.Image:
+        """The mask, indexed: pixel values are class ids, the palette makes them visible."""
+        image = PIL.Image.fromarray(self.mask, "P")
+        image.putpalette(color_table(self.colors).ravel().tolist())
+        return image
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        alpha: float = 0.5,
+        *,
+        hidden: Collection[int | str] | int | str = (),
+        outline: bool = False,
+        window: tuple[float, float] | None = None,
+        only: Collection[str] = USUAL,
+        prefix: str = "",
+        objects: Objects | None = None,
+    ) -> dict[str, Path]:
+        """Writes the result into `folder` (made if missing), each file at once or not at all.
+
+        mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
+        deflate) and summary.json, or `only` some of all there are: also classes.tif (the mask
+        as uint8), uncertainty.tif (float32; with test-time augmentation), and of the objects
+        instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath),
+        rois.zip (for ImageJ) and histogram.svg (of their areas).
+
+        Args:
+            alpha, hidden, outline, window: How overlay.png is painted, see `overlay`.
+            prefix: What the files' names begin with.
+            objects: The objects that are meant, by default `self.objects()`.
+
+        Returns:
+            The files' paths by their names without prefix and ending.
+
+        Raises:
+            ConfigError: `only` names something else, the overlay cannot be painted so, or a
+                package is missing: `pip install "unet_hf[objects]"`.
+        """
+        look = Look(alpha, hidden, outline, window)
+        look.hidden_ids(self.id2label)  # before anything is written
+        names = checked_outputs(only)
+        if "uncertainty" in names and self.uncertainty is None:
+            raise ConfigError(NEEDS_TTA)
+        if objects is None and set(names) & set(OF_OBJECTS):
+            objects = self.objects()
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in names}
+        writers = self._writers(objects, look)
+        for name, path in paths.items():
+            write_whole(path, writers[name])
+        return paths
+
+    def all_outputs(self) -> list[str]:
+        """The names of everything that this result can be saved as."""
+        return [name for name in OUTPUTS if name != "uncertainty" or self.uncertainty is not None]
+
+    def _writers(self, objects: Objects | None, look: Look) -> dict[str, Callable[[Path], Any]]:
+        """For each name in `OUTPUTS`, what writes that file."""
+        labels = [self.id2label[index] for index in range(len(self.id2label))]
+        size = objects.pixel_size if objects else self.image.pixel_size
+        page = self.image.page if self.image.pages > 1 else None
+
+        def text(content: Callable[[], str]) -> Callable[[Path], Any]:
+            return lambda path: path.write_text(content(), encoding="utf-8", newline="\n")
+
+        return {
+            "mask": lambda path: self.mask_image().save(path, format="PNG"),
+            "overlay": lambda path: self.overlay(**vars(look)).save(path, **PHOTOGRAPH),
+            "probabilities": lambda path: write_tiff(
+                path, self.probabilities, {"axes": "CYX", "Labels": labels}
+            ),
+            "summary": text(lambda: json.dumps(self.summary(), indent=2)),
+            "classes": lambda path: write_tiff(
+                path, self.mask, {"axes": "YX", "Classes": labels}, size
+            ),
+            "uncertainty": lambda path: write_tiff(path, self.uncertainty, {"axes": "YX"}, size),
+            "instances": lambda path: write_tiff(path, objects.instances(), {"axes": "YX"}, size),
+            "objects": text(lambda: objects.csv()),
+            "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),
+            "rois": lambda path: path.write_bytes(to_roi_zip(objects, page)),
+            "histogram": text(lambda: Histogram.of(objects).svg()),
+        }

@@ -1,0 +1,130 @@
+"""`predict_tiles`: the one loop through which everything predicts, tile by tile.
+
+Whoever calls it decides where the pixels go: into arrays (`segment`) or into files
+(`large.segment_large`).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.backend import network_of
+from ..engine.engine import checked_precision
+from ..images.preprocessing import PreparedImage
+from ..network.network import Network
+from ..network.tiling import Tile, read_window
+from .decision import decide
+from .progress import Reporter
+from .tta import LogitsFunction, Show, views_of
+
+
+@dataclass(frozen=True, eq=False)
+class TilePrediction:
+    """What the network says of the pixels that a tile keeps.
+
+    probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. uncertainty: (h, w)
+    float32, with test-time augmentation.
+    """
+
+    tile: Tile
+    probabilities: np.ndarray
+    mask: np.ndarray
+    uncertainty: np.ndarray | None
+
+
+def predict_tiles(
+    model: Network,
+    prepared: PreparedImage,
+    tiles: Sequence[Tile],
+    *,
+    threshold: float | None,
+    precision: str,
+    tta: bool,
+    tile_size: int,
+    progress: Callable[[int, int], None] | None = None,
+    done: int = 0,
+) -> Iterator[TilePrediction]:
+    """Predicts tiles of an image in their order.
+
+    Args:
+        threshold: Two classes only: the probability above which a pixel is class 1.
+        precision: As `checked_precision` returns it.
+        tile_size: Side of the largest window, px.
+        progress: Called as `progress(done, total)` when the caller comes back for the next tile,
+            that is when it has stored the last one. What it raises ends the prediction.
+        done: How many tiles an earlier run has finished; they are not among `tiles`.
+
+    Raises:
+        PrecisionError: The network's values exceed what float16 can hold.
+        CalibrationError: int8 was asked of a network that is not calibrated for it.
+    """
+    report = Reporter(progress, done + len(tiles), done)
+    logits = partial(network_of(model, precision), pause=report.pause)
+    show = RepeatingBlanks(views_of(tta, model.device, tile_size))
+    for tile in tiles:
+        # Not around the loop: a caller that fails must not leave the model in another mode.
+        with torch.inference_mode(), evaluation_mode(model):
+            probabilities, uncertainty = show(logits, read_window(prepared, tile))
+        y, x = tile.crop
+        rows = slice(y, y + tile.rows.stop - tile.rows.start)
+        columns = slice(x, x + tile.columns.stop - tile.columns.start)
+        core = probabilities[:, rows, columns]
+        spread = None if uncertainty is None else uncertainty[rows, columns]
+        yield TilePrediction(tile, core, decide(core, threshold), spread)
+        report.step()
+
+
+class RepeatingBlanks:
+    """Shows windows to a network, but the same blank one only once.
+
+    A window all of one colour, as the background of slides is, has the same prediction as the
+    last one of that size and colour.
+    """
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._key: Any = None
+        self._prediction: tuple[np.ndarray, np.ndarray | None] | None = None
+
+    def __call__(
+        self, logits: LogitsFunction, window: Tensor
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        color = window[:, 0, 0]
+        if not torch.equal(window, color[:, None, None].expand_as(window)):
+            return self._show(logits, window)
+        key = (window.shape, tuple(color.tolist()))
+        if self._key != key:
+            self._prediction, self._key = self._show(logits, window), key
+        return self._prediction
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: Network) -> Iterator[None]:
+    """Puts a network into evaluation mode, and each of its modules back into its own mode.
+
+    `model.train(True)` at the end would also wake the batch norms that somebody has frozen.
+    """
+    training = [module for module in model.modules() if module.training]
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def precisions_to_try(precision: str, device: torch.device) -> list[str]:
+    """The precision that is meant, and what to go back to where float16 overflows.
+
+    Raises:
+        ConfigError: `precision` is not usable on this device.
+    """
+    chosen = checked_precision(precision, device)
+    return [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
