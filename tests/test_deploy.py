@@ -220,8 +220,10 @@ def test_the_space_gets_what_it_needs_and_nothing_else():
     folders = {path.split("/")[0] for path in paths if "/" in path}
     assert folders == {"demo", "docs", "train", "unet_hf"}
     assert not any("__pycache__" in path or path.endswith(".pyc") for path in paths)
-    shown = set(re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text()))
-    assert shown == {path for path in paths if path.startswith("docs/")}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r'\]\((?!https?:)([^)#]+)|<img src="([^"]+)"', readme))
+    assert {first or second for first, second in shown} <= paths
+    assert "docs/demo.png" in paths
 
 
 def test_files_come_from_git_where_it_is_and_from_the_folders_where_it_is_not(tmp_path):
