@@ -207,7 +207,8 @@ def test_ended_by_its_progress_nothing_is_there_and_the_next_run_goes_on(model, 
         model, image, tmp_path / "out", progress=lambda *call: calls.append(call), **options
     )
     total = resumed.tiles
-    assert calls == [(done, total) for done in range(4, total + 1)]
+    # A tile that takes long tells its number more than once.
+    assert list(dict.fromkeys(calls)) == [(done, total) for done in range(4, total + 1)]
     assert f"gone on with a run that had 3 of {total} tiles" in resumed.notes
     straight = segment_large(model, image, tmp_path / "straight", **options)
     for name, path in resumed.files.items():
