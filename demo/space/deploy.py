@@ -6,7 +6,6 @@ belongs, and leaves everything else alone.
 """
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from unet_hf.errors import PushError, UNetError
+from unet_hf.files import parse_json
 from unet_hf.hub.push import WAITS, patiently
 
 from .contents import MANIFEST, Contents, new_files, space_contents
@@ -93,7 +93,7 @@ def _manifest(api: HfApi, space: str, commit: str) -> list[str] | None:
             space, MANIFEST, repo_type="space", revision=commit, local_dir=folder
         )
         try:
-            listed = json.loads(Path(path).read_bytes())
+            listed = parse_json(Path(path).read_bytes())
         except ValueError:
             return None
     return [path for path in listed if isinstance(path, str)] if isinstance(listed, list) else None

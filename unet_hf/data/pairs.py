@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError, UNetError
+from ..files import parse_json
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from .cache import BoundedCache
@@ -430,7 +431,7 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
     if not config.label_colors:
         return None
     try:
-        colors = json.loads(_text_of(config.label_colors))
+        colors = parse_json(_text_of(config.label_colors))
         return {str(color).lower(): int(index) for color, index in colors.items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
@@ -451,7 +452,7 @@ def _text_of(option: str) -> str:
 def parse_labels(text: str, where: str) -> dict[str, str]:
     """Class names, ids from 0 without gaps. Raises `DatasetError`."""
     try:
-        labels = json.loads(text)
+        labels = parse_json(text)
         if isinstance(labels, list):
             labels = dict(enumerate(labels))
         labels = {str(int(key)): str(name) for key, name in labels.items()}

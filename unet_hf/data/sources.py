@@ -1,7 +1,6 @@
 """Any data set -> rows: a Hub id, an imagefolder, folders of images and masks, parquet, or what
 `save_to_disk` wrote. Pictures stay encoded; `row_bytes` opens them."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError
+from ..files import parse_json
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def _hub_labels(
 
 def _parse_labels(file: Path, where: str) -> dict[str, str]:
     try:
-        labels = json.loads(file.read_text(encoding="utf-8"))
+        labels = parse_json(file.read_bytes())
         labels = {str(int(key)): str(label) for key, label in labels.items()}
     except (ValueError, AttributeError) as error:
         raise DatasetError(

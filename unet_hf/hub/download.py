@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from huggingface_hub import (
     HfApi,
+    HfFileMetadata,
     ModelInfo,
     get_hf_file_metadata,
     get_token,
@@ -23,21 +24,21 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import HfHubHTTPError
 
-from ..errors import (
-    CheckpointAccessError,
-    CheckpointError,
-    ConfigError,
-    DownloadError,
-    UnsafeRepositoryError,
-)
+from ..errors import CheckpointAccessError, ConfigError, DownloadError, UnsafeRepositoryError
 from ..files import write_text
 from .client_errors import COMMIT, TRANSIENT, Name, named, unreachable, wait_asked_for
-from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, is_inside
+from .layout import (
+    CONFIG_NAME,
+    INT8_NAME,
+    MAX_CONFIG_BYTES,
+    MAX_EVIDENCE_BYTES,
+    MAX_INT8_BYTES,
+    is_inside,
+)
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 10
 PAUSES = (0.3, 0.7)  # seconds before the second and the third try
 MAX_WAIT = 1  # seconds; when the Hub asks for more, the user decides
-MAX_EVIDENCE_BYTES = 64 * 2**20  # of one file; no card, record or sample comes near
 
 Answer = TypeVar("Answer")
 
@@ -92,7 +93,10 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
 
 
 class Commit:
-    """The files of one commit on the Hub. sizes: path -> bytes, None where the Hub does not say."""
+    """The files of one commit on the Hub.
+
+    sizes: path -> bytes; None where the listing does not say, see `size_of`.
+    """
 
     def __init__(
         self,
@@ -107,9 +111,15 @@ class Commit:
         self._token, self._cache_dir, self._forced = token, cache_dir, force_download
         self._snapshot: Path | None = None
 
+    def size_of(self, path: str) -> int | None:
+        """Bytes of a file, asked for where the listing does not say. Raises `CheckpointError`."""
+        if self.sizes[path] is None and self._cached(path) is None:
+            self.sizes[path] = self._ask_about(path).size
+        return self.sizes[path]
+
     def fetch(self, path: str) -> Path:
         """Downloads a file unless the cache has it whole. Raises `CheckpointError`."""
-        size = self.sizes[path]
+        size = self.size_of(path)
         if path.endswith(CONFIG_NAME) and size is not None and size > MAX_CONFIG_BYTES:
             raise ConfigError(
                 f"{path} of {self.name} has {size / 1e6:.1f} MB; a configuration has a few "
@@ -129,8 +139,10 @@ class Commit:
 
     def fetch_evidence(self, path: str) -> None:
         """Downloads a file that no prediction depends on; leaves out what is absurdly large."""
-        size = self.sizes[path]
-        if size is not None and size > MAX_EVIDENCE_BYTES:
+        size = self.size_of(path)
+        name = path.rpartition("/")[2]
+        most = MAX_INT8_BYTES if name == INT8_NAME else MAX_EVIDENCE_BYTES
+        if size is not None and size > most:
             logger.warning("%s of %s is left out: %.0f MB.", path, self.name, size / 1e6)
         else:
             self.fetch(path)
@@ -150,21 +162,23 @@ class Commit:
                 logger.info("%s is not noted in the cache: %s", self.name, error)
         return snapshot
 
+    def _cached(self, path: str) -> Path | None:
+        return cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+
     def _download(self, path: str, force: bool) -> Path:
-        copy = cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+        copy = self._cached(path)
         if copy and not force:
             return copy / path
-        url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
+        # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
+        about = self._ask_about(path)
+        # Both become parts of paths in the cache.
+        if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
+            raise DownloadError(
+                f"{path} of {self.name} came as the file {about.etag!r} of the commit "
+                f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
+                "the network."
+            )
         try:
-            # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
-            about = _again(lambda: get_hf_file_metadata(url, token=self._token))
-            # Both become parts of paths in the cache.
-            if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
-                raise DownloadError(
-                    f"{path} of {self.name} came as the file {about.etag!r} of the commit "
-                    f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
-                    "the network."
-                )
             file = _again(
                 lambda: hf_hub_download(
                     self.name.repo_id,
@@ -175,11 +189,16 @@ class Commit:
                     force_download=force,
                 )
             )
-        except CheckpointError:
-            raise
         except Exception as error:
             raise named(error, self.name, cached=False, path=path) from error
         return Path(file)
+
+    def _ask_about(self, path: str) -> HfFileMetadata:
+        url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
+        try:
+            return _again(lambda: get_hf_file_metadata(url, token=self._token))
+        except Exception as error:
+            raise named(error, self.name, cached=False, path=path) from error
 
 
 def _again(call: Callable[[], Answer]) -> Answer:

@@ -143,11 +143,11 @@ def _from_hub(
                 "(pytorch_model.bin, *.pth) are never loaded: they can run code."
             )
     config_file = commit.fetch(config)
-    if (n_bytes := commit.sizes[weights]) is not None:
+    if (n_bytes := commit.size_of(weights)) is not None:
         fits(config_file, n_bytes)
     commit.fetch(weights)
     if prefix + INT8_NAME in commit.sizes:  # a prediction may depend on it
-        commit.fetch(prefix + INT8_NAME)
+        commit.fetch_evidence(prefix + INT8_NAME)
     if evidence:
         for path in commit.sizes:
             if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):
