@@ -7,10 +7,9 @@ grant a moment later is asked for again twice, and everything that goes wrong ha
 
 import logging
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import (
     HfApi,
@@ -22,11 +21,10 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import HfHubHTTPError
 
 from ..errors import CheckpointAccessError, ConfigError, DownloadError, UnsafeRepositoryError
 from ..files import write_text
-from .client_errors import COMMIT, TRANSIENT, Name, named, unreachable, wait_asked_for
+from .client_errors import COMMIT, Name, named, unreachable
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,
@@ -35,12 +33,11 @@ from .layout import (
     MAX_INT8_BYTES,
     is_inside,
 )
+from .retry import Answer, has_transient_status, retry_transient
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 10
-PAUSES = (0.3, 0.7)  # seconds before the second and the third try
-MAX_WAIT = 1  # seconds; when the Hub asks for more, the user decides
-
-Answer = TypeVar("Answer")
+WAITS = (0.3, 0.7)  # seconds before the second and the third try
+LONGEST_WAIT = 1  # second; when the Hub asks for more, the user decides
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
     # One number would have to serve a slow answer and an address where nobody is.
     timeout: Any = (CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS)
     try:
-        info = _again(
+        info = _retry(
             lambda: HfApi(library_name="unet_hf").model_info(
                 name.repo_id,
                 revision=name.revision,
@@ -179,7 +176,7 @@ class Commit:
                 "the network."
             )
         try:
-            file = _again(
+            file = _retry(
                 lambda: hf_hub_download(
                     self.name.repo_id,
                     path,
@@ -196,22 +193,15 @@ class Commit:
     def _ask_about(self, path: str) -> HfFileMetadata:
         url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
         try:
-            return _again(lambda: get_hf_file_metadata(url, token=self._token))
+            return _retry(lambda: get_hf_file_metadata(url, token=self._token))
         except Exception as error:
             raise named(error, self.name, cached=False, path=path) from error
 
 
-def _again(call: Callable[[], Answer]) -> Answer:
-    """The answer of a call that may be repeated if the Hub refuses for the moment."""
-    for pause in PAUSES:
-        try:
-            return call()
-        except HfHubHTTPError as error:
-            wait = wait_asked_for(error) or 0
-            if error.response.status_code not in TRANSIENT or wait > MAX_WAIT:
-                raise
-        time.sleep(max(pause, wait))
-    return call()
+def _retry(call: Callable[[], Answer]) -> Answer:
+    return retry_transient(
+        call, WAITS, longest_wait=LONGEST_WAIT, is_transient=has_transient_status
+    )
 
 
 def _check_token(token: str | bool | None) -> None:

@@ -3,10 +3,9 @@
 import logging
 import re
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
@@ -15,15 +14,20 @@ from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
 from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, is_ours
 from .records import Evidence, stamp
+from .retry import (
+    Answer,
+    asked_wait,
+    has_transient_status,
+    is_broken_connection,
+    retry_transient,
+)
 
 WAITS = (0.5, 1.5)  # seconds before the second and the third try
 PATIENCE = 10.0  # seconds beside the waits, after which no further try begins
 LONGEST_WAIT = 30.0  # seconds that are waited because the Hub asks for it
-TRANSIENT = (408, 412, 429, 500, 502, 503, 504)  # 412: somebody else committed in between
-DIGITS = re.compile(r"\d+")
+CONFLICT = 412  # somebody else committed in between
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def push_folder(
@@ -122,33 +126,42 @@ def writable_repository(
     return url.repo_id
 
 
-def patiently(work: Callable[[], T], repo_id: str, waits: tuple[float, ...], done: str = "") -> T:
+def patiently(
+    work: Callable[[], Answer], repo_id: str, waits: tuple[float, ...], done: str = ""
+) -> Answer:
     """`work()`, again after each wait while the Hub stumbles; what it raises, as a `PushError`.
 
     done: What has been achieved before, for the message.
     """
     from huggingface_hub.errors import HTTPError
 
-    # The client tries some requests again itself, for up to half a minute: that is enough.
-    latest = time.monotonic() + sum(waits) + PATIENCE
-    for wait in (*waits, None):
+    def attempt() -> Answer:
         try:
             return work()
-        except PushError:
-            raise
-        except (HTTPError, OSError, ValueError, RuntimeError) as caught:
+        except RuntimeError as caught:
             # An upload of large files that failed hides why in a RuntimeError.
-            error = caught.__cause__ if type(caught) is RuntimeError else caught
-            if not isinstance(error, (HTTPError, OSError, ValueError)):
+            cause = caught.__cause__ if type(caught) is RuntimeError else None
+            if not isinstance(cause, (HTTPError, OSError, ValueError)):
                 raise
-            asked = _asked_wait(error)
-            last = wait is None or time.monotonic() > latest
-            if last or not _is_transient(error) or asked > LONGEST_WAIT:
-                # Not `from error`: its request would show a token in a debugger's traceback.
-                raise PushError(done + push_failure(error, repo_id)) from None
-            logger.warning("%s: trying again", push_failure(error, repo_id))
-            time.sleep(max(wait, asked))
-    raise AssertionError("unreachable")
+            raise cause from None
+
+    try:
+        return retry_transient(
+            attempt,
+            waits,
+            longest_wait=LONGEST_WAIT,
+            is_transient=_is_transient,
+            # The client tries some requests again itself, for up to half a minute: that is enough.
+            patience=PATIENCE,
+            before_wait=lambda error: logger.warning(
+                "%s: trying again", push_failure(error, repo_id)
+            ),
+        )
+    except PushError:
+        raise
+    except (HTTPError, OSError, ValueError) as error:
+        # Not `from error`: its request would show a token in a debugger's traceback.
+        raise PushError(done + push_failure(error, repo_id)) from None
 
 
 def push_failure(error: Exception, repo_id: str) -> str:
@@ -184,8 +197,8 @@ def push_failure(error: Exception, repo_id: str) -> str:
                 "is lost; push again in a moment."
             )
         if status == 429:
-            wait = _asked_wait(error)
-            when = f"in {wait:.0f} s" if wait else "in a few minutes"
+            wait = asked_wait(error)
+            when = f"in {wait} s" if wait else "in a few minutes"
             return f"{repo_id}: the Hub asks for fewer requests (status 429). Push again {when}."
         if status >= 500:
             return (
@@ -204,20 +217,9 @@ def push_failure(error: Exception, repo_id: str) -> str:
 
 
 def _is_transient(error: Exception) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
-
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in TRANSIENT
-    if isinstance(error, OfflineModeIsEnabled):
-        return False
-    return isinstance(error, (HTTPError, ConnectionError, TimeoutError))
-
-
-def _asked_wait(error: Exception) -> float:
-    """Seconds the Hub asks to wait, 0 if it does not say."""
     response = getattr(error, "response", None)
-    found = DIGITS.search(response.headers.get("Retry-After", "")) if response is not None else None
-    return float(found[0]) if found else 0.0
+    conflict = response is not None and response.status_code == CONFLICT
+    return conflict or has_transient_status(error) or is_broken_connection(error)
 
 
 def _plain(error: Exception) -> str:
