@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from unet_hf.errors import PushError, UNetError
 from unet_hf.files import parse_json
-from unet_hf.hub.push import WAITS, patiently
+from unet_hf.hub.push import WAITS, Made, patiently, propose_once
 
 from .contents import MANIFEST, Contents, new_files, space_contents
 
@@ -43,17 +44,17 @@ def deploy(
         An address to look at, and whether anything had changed.
 
     Raises:
-        PushError: The Space is as it was; the message says what to do.
+        PushError: Nothing was committed to the Space; the message names a Space that was made,
+            and says what to do.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    api = HfApi()
+    api, made = HfApi(), Made()
 
     def put() -> tuple[str, bool]:
         if not create_pr:
-            api.create_repo(
-                space, repo_type="space", space_sdk="gradio", private=private or None, exist_ok=True
-            )
+            options = {"repo_type": "space", "space_sdk": "gradio", "private": private or None}
+            made.create(f"the Space {space}", partial(api.create_repo, space, **options))
         try:
             head = api.space_info(space)
         except RepositoryNotFoundError:
@@ -73,7 +74,8 @@ def deploy(
         stale = sorted(there & set(earlier or ()) - files.keys())
         operations: list[Any] = [CommitOperationAdd(path, files[path]) for path in sorted(files)]
         operations += [CommitOperationDelete(path) for path in stale]
-        commit = api.create_commit(
+        send = partial(
+            api.create_commit,
             space,
             operations,
             repo_type="space",
@@ -81,9 +83,10 @@ def deploy(
             create_pr=create_pr,
             parent_commit=head.sha,
         )
+        commit = propose_once(send, space) if create_pr else send()
         return commit.pr_url or f"{api.endpoint}/spaces/{space}", commit.oid != head.sha
 
-    return patiently(put, space, WAITS)
+    return patiently(put, space, WAITS, made=made)
 
 
 def _manifest(api: HfApi, space: str, commit: str) -> list[str] | None:

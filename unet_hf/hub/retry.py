@@ -63,6 +63,13 @@ def is_broken_connection(error: Exception) -> bool:
     return isinstance(error, (HTTPError, ConnectionError, TimeoutError))
 
 
+def is_answer_lost(error: Exception) -> bool:
+    """May the Hub have done what it was asked for, though it did not say so?"""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in (408, 500, 502, 504)
+    return is_broken_connection(error)
+
+
 def asked_wait(error: Exception) -> int:
     """Seconds after which the Hub wants to be asked again, 0 if it does not say.
 
