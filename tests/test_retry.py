@@ -6,12 +6,17 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+from huggingface_hub import ModelInfo
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
-from unet_hf.errors import PushError
-from unet_hf.hub import retry
+from train.config import TrainingConfig
+from train.publish import HubTarget
+from unet_hf.data import sources
+from unet_hf.errors import PushError, UNetError
+from unet_hf.hub import download, retry
 from unet_hf.hub.client_errors import Name, named
-from unet_hf.hub.push import patiently
+from unet_hf.hub.download import Commit
+from unet_hf.hub.push import patiently, propose_once
 from unet_hf.hub.retry import asked_wait, has_transient_status, retry_transient
 
 from .hub_faults import limited
@@ -88,6 +93,57 @@ def test_both_directions_understand_both_headers(slept):
         with pytest.raises(PushError, match=r"Push again in (5\d|60) s"):
             patiently(failing(*[error] * 3), "org/net", (0.5, 1.5))
     assert slept == []
+
+
+TOKEN = "hf_secretofalice"
+
+
+def refused_with_token(status: int) -> HfHubHTTPError:
+    error = failure(status)
+    error.response.request.headers["Authorization"] = f"Bearer {TOKEN}"
+    assert TOKEN in shown(error)  # what a debugger would find
+    return error
+
+
+def shown(error: BaseException | None) -> str:
+    """Whatever hangs on an error and on those before it."""
+    seen, text, left = set(), "", [error]
+    while left:
+        error = left.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        left += [error.__cause__, error.__context__]
+        text += f"{error!r} {vars(error)!r}"
+        if (response := getattr(error, "response", None)) is not None:
+            text += f"{dict(response.request.headers)!r}"
+    return text
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500])
+def test_no_error_that_is_raised_leads_to_the_request_and_its_token(status, slept, monkeypatch):
+    def refuse(*_, **__):
+        raise refused_with_token(status)
+
+    sha, name = "a" * 40, Name("org/net", None)
+    files = [{"rfilename": "config.json", "size": 3}]
+    commit = Commit(name, ModelInfo(id="org/net", sha=sha, siblings=files), TOKEN, None, False)
+    monkeypatch.setattr(download.HfApi, "model_info", refuse)
+    monkeypatch.setattr(download.HfApi, "whoami", refuse)
+    monkeypatch.setattr(download, "get_hf_file_metadata", refuse)
+    config = TrainingConfig(dataset_name="x", output_dir="y", push_to_hub=True)
+    calls = [
+        lambda: download.ask(name, TOKEN, cached=False),
+        lambda: commit.fetch("config.json"),
+        lambda: patiently(refuse, "org/net", ()),
+        lambda: patiently(lambda: propose_once(refuse, "org/net"), "org/net", ()),
+        lambda: HubTarget.verified(config),
+        lambda: sources._guarded(refuse, "org/cells", TOKEN),
+    ]
+    for call in calls:
+        with pytest.raises(UNetError) as caught:
+            call()
+        assert TOKEN not in shown(caught.value)
 
 
 def test_a_conflict_and_a_lost_connection_are_tried_again_on_the_way_up_only(slept):

@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,14 @@ def deploy(
         if not create_pr:
             options = {"repo_type": "space", "space_sdk": "gradio", "private": private or None}
             made.create(f"the Space {space}", partial(api.create_repo, space, **options))
-        try:
+        head = None
+        with suppress(RepositoryNotFoundError):
             head = api.space_info(space)
-        except RepositoryNotFoundError:
+        if head is None:
             raise PushError(
                 f"The Hub shows no Space {space}, so nobody can be asked to take a change. Check "
                 "the name; without --create-pr a Space of your own is made."
-            ) from None
+            )
         if private and not head.private:
             raise PushError(
                 f"{space} exists and is public; --private is for a new Space. Change that in its "

@@ -22,9 +22,15 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 
-from ..errors import CheckpointAccessError, ConfigError, DownloadError, UnsafeRepositoryError
+from ..errors import (
+    CheckpointAccessError,
+    CheckpointError,
+    ConfigError,
+    DownloadError,
+    UnsafeRepositoryError,
+)
 from ..files import write_text
-from .client_errors import COMMIT, Name, named, unreachable
+from .client_errors import COMMIT, Name, harmless_cause, named, unreachable
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,
@@ -62,24 +68,26 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
     _check_token(token)
     # One number would have to serve a slow answer and an address where nobody is.
     timeout: Any = (CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS)
-    try:
-        info = _retry(
-            lambda: HfApi(library_name="unet_hf").model_info(
-                name.repo_id,
-                revision=name.revision,
-                token=token,
-                timeout=timeout,
-                files_metadata=True,
-            )
+
+    def model_info() -> ModelInfo:
+        info = HfApi(library_name="unet_hf").model_info(
+            name.repo_id,
+            revision=name.revision,
+            token=token,
+            timeout=timeout,
+            files_metadata=True,
         )
         if not COMMIT.fullmatch(str(info.sha)) or info.siblings is None:
             raise ValueError("no commit in the answer")
-    except (KeyError, TypeError, ValueError) as error:
-        raise unreachable(
-            name, "what answered is no Hub, perhaps a proxy or a login page", cached=cached
-        ) from error
-    except Exception as error:
-        raise named(error, name, cached) from error
+        return info
+
+    def explain(error: Exception) -> CheckpointError:
+        if isinstance(error, (KeyError, TypeError, ValueError)):
+            why = "what answered is no Hub, perhaps a proxy or a login page"
+            return unreachable(name, why, cached=cached)
+        return named(error, name, cached)
+
+    info = _retry(model_info, explain)
     for sibling in info.siblings:
         if not is_inside(sibling.rfilename):
             raise UnsafeRepositoryError(
@@ -175,33 +183,36 @@ class Commit:
                 f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
                 "the network."
             )
-        try:
-            file = _retry(
-                lambda: hf_hub_download(
-                    self.name.repo_id,
-                    path,
-                    revision=self.sha,
-                    token=self._token,
-                    cache_dir=self._cache_dir,
-                    force_download=force,
-                )
-            )
-        except Exception as error:
-            raise named(error, self.name, cached=False, path=path) from error
+        file = _retry(
+            lambda: hf_hub_download(
+                self.name.repo_id,
+                path,
+                revision=self.sha,
+                token=self._token,
+                cache_dir=self._cache_dir,
+                force_download=force,
+            ),
+            lambda error: named(error, self.name, cached=False, path=path),
+        )
         return Path(file)
 
     def _ask_about(self, path: str) -> HfFileMetadata:
         url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
-        try:
-            return _retry(lambda: get_hf_file_metadata(url, token=self._token))
-        except Exception as error:
-            raise named(error, self.name, cached=False, path=path) from error
+        return _retry(
+            lambda: get_hf_file_metadata(url, token=self._token),
+            lambda error: named(error, self.name, cached=False, path=path),
+        )
 
 
-def _retry(call: Callable[[], Answer]) -> Answer:
-    return retry_transient(
-        call, WAITS, longest_wait=LONGEST_WAIT, is_transient=has_transient_status
-    )
+def _retry(call: Callable[[], Answer], explain: Callable[[Exception], CheckpointError]) -> Answer:
+    """What the Hub answers to a call that may be repeated; its last error as `explain` names it."""
+    try:
+        return retry_transient(
+            call, WAITS, longest_wait=LONGEST_WAIT, is_transient=has_transient_status
+        )
+    except Exception as error:
+        failure, cause = explain(error), harmless_cause(error)
+    raise failure from cause
 
 
 def _check_token(token: str | bool | None) -> None:

@@ -159,11 +159,10 @@ def propose_once(commit: Callable[[], CommitInfo], repo_id: str) -> CommitInfo:
     except (HTTPError, OSError) as error:
         if not is_answer_lost(error):
             raise
-        raise PushError(
-            f"The answer of the Hub was lost, so it is not known whether the pull request to "
-            f"{repo_id} was opened. Look at its pull requests (the tab Community) before you push "
-            "again."
-        ) from None
+    raise PushError(
+        f"The answer of the Hub was lost, so it is not known whether the pull request to {repo_id} "
+        "was opened. Look at its pull requests (the tab Community) before you push again."
+    )
 
 
 def writable_repository(
@@ -232,10 +231,11 @@ def patiently(
             ),
         )
     except PushError as error:
-        raise PushError(f"{error}{made or ''}") from None
+        text = str(error)
     except (HTTPError, OSError, ValueError) as error:
-        # Not `from error`: its request would show a token in a debugger's traceback.
-        raise PushError(f"{done}{push_failure(error, repo_id)}{made or ''}") from None
+        text = f"{done}{push_failure(error, repo_id)}"
+    # Out here, where no error is at hand: its request would show the token, see `harmless_cause`.
+    raise PushError(f"{text}{made or ''}")
 
 
 def push_failure(error: Exception, repo_id: str) -> str:
