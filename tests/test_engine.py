@@ -1,5 +1,6 @@
 """The engine computes what the network computes, whatever its precision, size and history."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -162,16 +163,98 @@ def loaded(model: UNet) -> None:
     model.load_state_dict(UNet(base_channels=8).state_dict())
 
 
-@pytest.mark.parametrize("change", [in_place, behind, statistics, loaded])
+def negated(model: UNet) -> None:
+    with torch.no_grad():
+        model.head.weight.neg_()
+        model.head.bias.neg_()
+
+
+def negated_behind(model: UNet) -> None:
+    model.head.weight.data.neg_()
+    model.head.bias.data.neg_()
+
+
+def smallest(weight: torch.Tensor) -> torch.Tensor:
+    """A view of the weight on which the norm depends least."""
+    index = np.unravel_index(int(weight.abs().argmin()), weight.shape)
+    return weight[tuple(map(int, index))]
+
+
+def one_a_little(model: UNet) -> None:
+    with torch.no_grad():
+        smallest(model.expansive[3][0].weight).add_(1e-5)
+
+
+def one_a_little_behind(model: UNet) -> None:
+    smallest(model.expansive[3][0].weight.data).add_(1e-5)
+
+
+def reordered(model: UNet) -> None:
+    with torch.no_grad():
+        model.head.weight.copy_(model.head.weight.flip(1))
+
+
+def reordered_behind(model: UNet) -> None:
+    weight = model.bottleneck[0].weight.data  # large enough for sums in the place of all values
+    weight.copy_(weight[[2, 1, 0, *range(3, len(weight))]])
+
+
+def transposed_kernels_behind(model: UNet) -> None:
+    weight = model.bottleneck[3].weight.data
+    weight.copy_(weight.transpose(2, 3).clone())
+
+
+def numpys_view(model: UNet) -> None:
+    model.head.weight.detach().numpy()[:] *= -1
+
+
+def statistics_behind(model: UNet) -> None:
+    variance = model.contracting[1][1].running_var.data
+    variance.copy_(variance.flip(0))
+
+
+def another_eps(model: UNet) -> None:
+    model.bottleneck[1].eps = 0.5
+
+
+def another_head(model: UNet) -> None:
+    model.head = UNet(base_channels=8).head
+
+
+CHANGES = [
+    in_place, behind, statistics, loaded, negated, negated_behind, one_a_little,
+    one_a_little_behind, reordered, reordered_behind, transposed_kernels_behind, numpys_view,
+    statistics_behind, another_eps, another_head,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_changed_weights_are_noticed(change: Any):
     model, image = network(), gray()
     before = model.segment(image, precision="float32").probabilities
     change(model)
     after = model.segment(image, precision="float32").probabilities
     assert not np.array_equal(before, after)
-    fresh = UNet(base_channels=8)  # has never predicted anything
-    fresh.load_state_dict(model.state_dict())
+    fresh = copy.deepcopy(model)  # has never predicted anything
     assert np.array_equal(after, fresh.segment(image, precision="float32").probabilities)
+
+
+def test_changed_weights_are_noticed_where_pytorch_does_not_count_changes():
+    with torch.inference_mode():
+        model, image = network(), gray()
+        before = model.segment(image, precision="float32").probabilities
+        negated(model)
+        after = model.segment(image, precision="float32").probabilities
+    assert model.head.weight.is_inference()
+    assert np.allclose(after, before[::-1], atol=1e-6)  # two classes change places
+
+
+def test_an_engine_is_kept_while_nothing_changes():
+    model = network()
+    first = network_of(model, "float32")
+    model.segment(gray())
+    model.train().eval()
+    assert network_of(model, "float32") is first
 
 
 def test_an_engine_goes_with_its_network():
