@@ -1,8 +1,9 @@
 """What is finished of a large prediction, in files that survive being killed at any moment.
 
-A folder beside the results holds raw planes, which tiles are written into wherever they lie, and
-a record: a first line that says of what image, model and options, then the number of each tile
-that is on the disk. What a killed run leaves is taken up by the next one with the same first line.
+A hidden folder beside the results holds raw planes, which tiles are written into wherever they
+lie, and a record: a first line that says of what image, model and options, then the number of each
+tile that is on the disk. What a killed run leaves is taken up by the next one with the same first
+line. From its beginning to its end the folder has such a record; one without it is not touched.
 """
 
 import contextlib
@@ -16,7 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConfigError
+from ..files import PREFIX, is_temporary, write_text
+
 RECORD = "finished.jsonl"
+
+
+def unfinished_folder(folder: Path, prefix: str) -> Path:
+    """Where the prediction is kept until the results with this prefix are complete."""
+    place = folder / f"{prefix}unfinished"
+    return place.with_name(f"{PREFIX}{place.name}")
 
 
 class Plane:
@@ -83,6 +93,7 @@ class Unfinished:
     """
 
     def __init__(self, folder: Path) -> None:
+        """Raises `ConfigError` if the folder holds anything but an unfinished prediction."""
         self.folder = folder
         self.of: dict[str, Any] | None = None
         self.finished: set[int] = set()
@@ -96,16 +107,21 @@ class Unfinished:
                     self.of = entry
                 else:  # in brackets, for half a number is a number, too
                     self.finished.update(entry)
+        if self.of is None and not all(is_temporary(path.name) for path in folder.iterdir()):
+            raise ConfigError(
+                f"{folder} is where an unfinished prediction would be kept, but it holds other "
+                f"files and no {RECORD} that says so. Move it away, or name another folder."
+            )
 
     def begin(self, of: dict[str, Any], planes: Collection[Plane]) -> None:
         """Anew; what was there is gone."""
+        write_text(self._record, json.dumps(of) + "\n")  # first: what follows is ours from here on
+        self.of, self.finished, self._torn = of, set(), False
         for path in self.folder.iterdir():
-            _remove(path)
+            if path != self._record:
+                _remove(path)
         for plane in planes:
             plane.create()
-        self.finished, self._torn = set(), False
-        self._append(of)
-        self.of = of
 
     def add(self, tile: int) -> None:
         """A tile that is written to its planes; for good when this returns."""
@@ -124,8 +140,8 @@ class Unfinished:
 
 
 def move(source: Path, target: Path) -> None:
-    """Also a folder, also over one."""
-    if target.is_dir():
+    """Replaces what is there: a file by a file, a folder by a folder."""
+    if source.is_dir() and target.is_dir():
         shutil.rmtree(target)
     os.replace(source, target)
 

@@ -14,10 +14,21 @@ from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
 from ..images.windows import open_image
 from ..network.configuration import checked_threshold, checked_tile_size
+<<<<<<< HEAD
 from ..network.network import Network
 from ..predict.tiles import precisions_to_try
 from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
 from .partial_result import Unfinished
+=======
+from .outputs import (
+    LARGE_OUTPUTS,
+    check_replaceable,
+    checked_large_outputs,
+    planes_of,
+    write_large_outputs,
+)
+from .partial_result import Unfinished, unfinished_folder
+>>>>>>> fb2557d (What a user put there is never deleted)
 from .prediction import predicted
 from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
@@ -68,7 +79,8 @@ def segment_large(
     Raises:
         ImageError, ConfigError, PrecisionError: As `UNet.segment`. Nothing lies under its final
             name then.
-        ConfigError: Another run is writing the same outputs.
+        ConfigError: Another run is writing the same outputs, or a folder that is not a result of
+            this function has the name of one.
         OSError: The outputs cannot be written.
     """
     names = checked_large_outputs(outputs, tta)
@@ -76,7 +88,15 @@ def segment_large(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
+<<<<<<< HEAD
     ways = precisions_to_try(precision, model.device)
+=======
+    chosen = checked_precision(precision, model.device)
+    ways = [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
+    files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
+    for path in files.values():
+        check_replaceable(path)
+>>>>>>> fb2557d (What a user put there is never deleted)
     started = time.perf_counter()
 
     with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
@@ -93,7 +113,7 @@ def segment_large(
             of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way, tta=tta)}
             for way in ways
         ]
-        place = Path(folder) / f"{prefix}unfinished"
+        place = unfinished_folder(Path(folder), prefix)
         place.mkdir(parents=True, exist_ok=True)
         with only_writer(place):
             unfinished = Unfinished(place)
@@ -107,7 +127,7 @@ def segment_large(
             if tile_size is None and len(prediction.tiles) > 1:
                 notes += _on_tiles(model, job["precision"], job["tile_size"], tta)
             result = LargeSegmentation(
-                files={name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names},
+                files=files,
                 pixels=prediction.count(num_classes),
                 id2label=model.id2label,
                 threshold=threshold,
