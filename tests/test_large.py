@@ -1,6 +1,7 @@
 """Large images: the same result as any other way, in flat memory, and never twice."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -434,6 +435,65 @@ def test_what_cannot_be_asked_for(model, tmp_path):
         with pytest.raises(ConfigError):
             segment_large(model, drawn(20, 20), tmp_path, **asked)
     assert not list(tmp_path.iterdir())
+
+
+# -------------------------------------------------------------------------------------- disk
+
+
+@pytest.fixture
+def plane(tmp_path) -> Plane:
+    plane = Plane(tmp_path / "plane.raw", (1, 4, 4096), np.float32)
+    plane.create()
+    return plane
+
+
+ALL = slice(0, 4), slice(0, 4096)
+
+
+def test_what_the_system_writes_and_reads_in_parts_is_whole(plane, monkeypatch):
+    class InParts(io.FileIO):
+        def write(self, data: memoryview) -> int:
+            return super().write(memoryview(data).cast("B")[:5000])
+
+        def readinto(self, data: memoryview) -> int:
+            return super().readinto(memoryview(data).cast("B")[:5000])
+
+    monkeypatch.setattr(
+        Path, "open", lambda path, mode, buffering: InParts(path, mode.replace("b", ""))
+    )
+    values = np.random.default_rng(0).random((1, 4, 4096), np.float32)
+    plane.write(*ALL, values)
+    assert np.array_equal(plane.read(0, *ALL), values[0])
+
+
+def test_a_full_disk_leaves_no_hole_in_a_tile(plane):
+    """A limit to the size of files stands for the disk's: the last row has no room for its end."""
+    script = f"""
+import resource, signal
+from pathlib import Path
+import numpy as np
+from unet_hf.large.unfinished import Plane
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 16384 + 5000, resource.RLIM_INFINITY))
+plane = Plane(Path({str(plane.path)!r}), (1, 4, 4096), np.float32)
+try:
+    plane.write(slice(0, 4), slice(0, 4096), np.ones((1, 4, 4096), np.float32))
+except OSError as error:
+    print(error.strerror)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "File too large\n"
+
+
+def test_a_plane_that_was_cut_off_is_told_of(plane):
+    os.truncate(plane.path, plane.nbytes - 4)
+    with pytest.raises(OSError, match=r"became shorter.*plane\.raw"):
+        plane.read(0, *ALL)
+    with pytest.raises(OSError, match=r"became shorter.*plane\.raw"):
+        list(plane.bands(0, 2))
 
 
 # ----------------------------------------------------------------------------------- command

@@ -7,6 +7,8 @@ line. From its beginning to its end the folder has such a record; one without it
 """
 
 import contextlib
+import errno
+import io
 import json
 import math
 import os
@@ -47,13 +49,13 @@ class Plane:
             file.truncate(self.nbytes)
 
     def write(self, rows: slice, columns: slice, values: np.ndarray) -> None:
-        """values: (layers, h, w). On the disk when this returns."""
+        """values: (layers, h, w). On the disk, all of them, when this returns; else `OSError`."""
         values = np.ascontiguousarray(values, self.dtype)
         with self.path.open("r+b", buffering=0) as file:
             for layer, block in enumerate(values):
                 for row, line in enumerate(block, start=rows.start):
                     file.seek(self._offset(layer, row, columns.start))
-                    file.write(line)
+                    _write_all(file, line)
             os.fsync(file.fileno())
 
     def bands(self, layer: int, height: int) -> Iterator[np.ndarray]:
@@ -61,7 +63,10 @@ class Plane:
         _, bottom, width = self.shape
         for top in range(0, bottom, height):
             count, offset = min(height, bottom - top) * width, self._offset(layer, top, 0)
-            yield np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
+            band = np.fromfile(self.path, self.dtype, count, offset=offset)
+            if len(band) < count:
+                raise _shortened(self.path)
+            yield band.reshape(-1, width)
 
     def blocks(self, side: int, nbytes: int) -> Iterator[tuple[slice, slice]]:
         """Rows and columns of pieces of a layer, band by band from top to bottom, each `side`
@@ -78,12 +83,36 @@ class Plane:
         with self.path.open("rb", buffering=0) as file:
             for row, line in enumerate(block, start=rows.start):
                 file.seek(self._offset(layer, row, columns.start))
-                file.readinto(line)
+                _read_all(file, line)
         return block
 
     def _offset(self, layer: int, row: int, column: int) -> int:
         _, height, width = self.shape
         return ((layer * height + row) * width + column) * self.dtype.itemsize
+
+
+def _write_all(file: io.FileIO, line: np.ndarray) -> None:
+    """One call may write a part only, as on a disk that is nearly full; the next one says why."""
+    left = memoryview(line).cast("B")
+    while len(left):
+        count = file.write(left)
+        if not count:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), file.name)
+        left = left[count:]
+
+
+def _read_all(file: io.FileIO, line: np.ndarray) -> None:
+    left = memoryview(line).cast("B")
+    while len(left):
+        count = file.readinto(left)
+        if not count:
+            raise _shortened(Path(file.name))
+        left = left[count:]
+
+
+def _shortened(path: Path) -> OSError:
+    reason = "it became shorter while it was in use"
+    return OSError(errno.EIO, reason, str(path))
 
 
 class Unfinished:
