@@ -4,7 +4,8 @@ import copy
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from unet_hf.engine.engine import (
     checked_precision,
     cpu_precisions,
 )
-from unet_hf.errors import ConfigError, PrecisionError
+from unet_hf.errors import ConfigError, NestedPredictionError, PrecisionError
 from unet_hf.hub.find import SHIPPED
+from unet_hf.predict import progress as reporting
 from unet_hf.predict import tiles
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -143,6 +145,43 @@ def test_several_threads_do_not_meet_in_that_memory():
         seen = pool.map(lambda picture: model.segment(picture).probabilities, pictures * 3)
     for one, other in zip(seen, expected * 3, strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_progress_that_predicts_is_refused_instead_of_waiting_for_itself(monkeypatch):
+    monkeypatch.setattr(reporting, "SILENCE", 0.0)  # as if each layer took long
+    model, picture = network(), gray()
+    expected = model.segment(picture).probabilities
+    for within in (lambda: model.segment(gray(20, 20)), lambda: network(depth=1).segment(picture)):
+        with pytest.raises(NestedPredictionError, match="when the first prediction has returned"):
+            in_time(lambda within=within: model.segment(picture, progress=lambda *_: within()))
+    with pytest.raises(NestedPredictionError):
+        in_time(lambda: model.segment(picture, progress=lambda *_: MEMORY.release()))
+    # Nothing is left over from it; and another thread waits for its turn, as ever.
+    with ThreadPoolExecutor(1) as pool:
+        others = []
+
+        def ask(done: int, total: int) -> None:
+            others.append(pool.submit(model.segment, picture))
+
+        seen = [in_time(lambda: model.segment(picture, progress=ask))]
+        seen += [other.result(60) for other in others]
+    assert len(seen) > 2
+    for one in seen:
+        assert np.array_equal(one.probabilities, expected)
+
+
+def in_time(run: Any) -> Any:
+    """What it returns or raises; fails where it hangs."""
+    outcome: Future = Future()
+
+    def attempt() -> None:
+        try:
+            outcome.set_result(run())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=attempt, daemon=True).start()
+    return outcome.result(60)
 
 
 def in_place(model: UNet) -> None:

@@ -73,6 +73,10 @@ class PrecisionError(UNetError, ArithmeticError):
     """The values inside a network exceed what the chosen precision can hold."""
 
 
+class NestedPredictionError(UNetError, RuntimeError):
+    """A prediction was asked for by the `progress` of another one, which is within a layer."""
+
+
 class CalibrationError(UNetError):
     """int8 was asked of a network whose values are not known beforehand."""
 

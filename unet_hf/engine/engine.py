@@ -14,12 +14,13 @@ What the network computes is `UNet.forward`'s business; this is how a CPU likes 
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, PrecisionError
+from ..errors import ConfigError, NestedPredictionError, PrecisionError
 from ..network.network import Network
 
 DTYPES = {
@@ -232,8 +233,26 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()  # held by the engine that runs
+        self._lock = threading.Lock()  # held by the engine that runs
+        self._holder: int | None = None  # its thread
         self._pieces: dict[tuple[str, int], Tensor] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For one thread at a time, the others wait. Raises `NestedPredictionError` in a thread
+        that holds it already, which would wait for itself."""
+        if self._holder == threading.get_ident():
+            raise NestedPredictionError(
+                "A prediction was asked for within another one: by its `progress`, while a tile is "
+                "computed. Only note there what is to be predicted, and predict it when the first "
+                "prediction has returned."
+            )
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
 
     def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A tensor in the piece of this name; what was in it is gone."""
@@ -250,7 +269,7 @@ class Memory:
 
     def release(self) -> None:
         """Gives it back; the next prediction takes it anew."""
-        with self.lock:
+        with self.held():
             self._pieces.clear()
 
 
@@ -320,9 +339,10 @@ class Engine:
 
         "same": h and w are multiples of the pooling grid. "valid": as `UNet.forward`.
 
-        pause: Called between layers; what it raises ends the run.
+        pause: Called between layers; what it raises ends the run. It must not run an engine
+            itself: `NestedPredictionError`.
         """
-        with MEMORY.lock:
+        with MEMORY.held():
             self._pause = pause or _nothing
             return checked_logits(self._run(image), self.precision)
 

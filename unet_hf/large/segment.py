@@ -14,12 +14,8 @@ from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
 from ..images.windows import open_image
 from ..network.configuration import checked_threshold, checked_tile_size
-<<<<<<< HEAD
 from ..network.network import Network
 from ..predict.tiles import precisions_to_try
-from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
-from .partial_result import Unfinished
-=======
 from .outputs import (
     LARGE_OUTPUTS,
     check_replaceable,
@@ -28,7 +24,6 @@ from .outputs import (
     write_large_outputs,
 )
 from .partial_result import Unfinished, unfinished_folder
->>>>>>> fb2557d (What a user put there is never deleted)
 from .prediction import predicted
 from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
@@ -72,7 +67,7 @@ def segment_large(
         tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. Of
             wide networks larger tiles are faster, and need more; a note says how much.
         progress: Called as `progress(done, total)` after each tile. What it raises ends the
-            prediction.
+            prediction. It must not predict anything, nor wait for a thread that does.
         resume: Goes on where a run that was killed or ended left off, of the same image, model,
             options and machine; of anything else what is left is thrown away, and a note says so.
 
@@ -88,15 +83,10 @@ def segment_large(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
-<<<<<<< HEAD
     ways = precisions_to_try(precision, model.device)
-=======
-    chosen = checked_precision(precision, model.device)
-    ways = [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
     files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
     for path in files.values():
         check_replaceable(path)
->>>>>>> fb2557d (What a user put there is never deleted)
     started = time.perf_counter()
 
     with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
