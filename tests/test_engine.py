@@ -1,5 +1,6 @@
 """The engine computes what the network computes, whatever its precision, size and history."""
 
+import contextlib
 import copy
 import os
 import subprocess
@@ -27,6 +28,8 @@ from unet_hf.errors import ConfigError, NestedPredictionError, PrecisionError
 from unet_hf.hub.find import SHIPPED
 from unet_hf.predict import progress as reporting
 from unet_hf.predict import tiles
+
+from .conftest import ROOT
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "usual": {},
@@ -390,6 +393,83 @@ def test_without_onednn_pytorch_computes_it(monkeypatch):
     seen = model.segment(image)
     assert seen.precision == "float32"
     assert np.abs(seen.probabilities - expected).max() < 1e-4
+
+
+def rounding() -> dict[str, Any]:
+    """Whether GPUs may round float32 numbers to TF32, as PyTorch's settings say."""
+    backends = torch.backends
+    seen: dict[str, Any] = {
+        "convolution": backends.cudnn.conv.fp32_precision,
+        "rnn": backends.cudnn.rnn.fp32_precision,
+        "product": backends.cuda.matmul.fp32_precision,
+        "product on CPUs": backends.mkldnn.matmul.fp32_precision,
+        "older": None,  # there is none where newer settings contradict it
+        "product, older": None,
+    }
+    with contextlib.suppress(RuntimeError):
+        seen["older"] = backends.cudnn.allow_tf32
+    with contextlib.suppress(RuntimeError):
+        seen["product, older"] = torch.get_float32_matmul_precision()
+    return seen
+
+
+def usual() -> None:
+    pass
+
+
+def high() -> None:
+    torch.set_float32_matmul_precision("high")
+
+
+def older() -> None:
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def newer() -> None:
+    torch.backends.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+
+
+@pytest.mark.parametrize("settings", [usual, high, older, newer])
+def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
+    """As far as it can be seen without one: in the settings under which it is computed."""
+    code = (
+        "import torch; from tests import test_engine as t; from unet_hf import runtime;"
+        f"t.{settings.__name__}(); before = t.rounding();"
+        "model = t.network(depth=1); seen = [];"
+        "model.head.register_forward_hook(lambda *_: seen.append(t.rounding()));"
+        "image = t.images(model);"
+        "[runtime.plainly(model, name, image) for name in ('float32', 'bfloat16')];"
+        "exact, half = seen;"
+        "assert exact['convolution'] == exact['product'] == 'ieee', exact;"
+        "assert not exact['older'] and exact['product, older'] in ('highest', None), exact;"
+        "assert exact['older'] is False or before['product, older'] is None, exact;"
+        "assert half == before == t.rounding(), (before, half, t.rounding())"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_settings_for_float32_are_restored_when_the_last_thread_leaves():
+    before = rounding()
+    first, second = threading.Event(), threading.Event()
+
+    def early() -> None:
+        with runtime.EXACT:
+            first.set()
+            second.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        leaving = pool.submit(early)
+        first.wait(60)
+        with runtime.EXACT:
+            second.set()
+            leaving.result(60)
+            assert rounding()["convolution"] == "ieee"
+        assert rounding() == before
+    with pytest.raises(ZeroDivisionError), runtime.EXACT:
+        raise ZeroDivisionError
+    assert rounding() == before
 
 
 def test_pytorchs_own_half_precision_as_on_a_gpu():

@@ -1,7 +1,9 @@
 """Who computes a network's logits: the engine on a CPU, PyTorch itself elsewhere."""
 
+import threading
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -46,10 +48,59 @@ def plainly(model: Network, precision: str, image: Tensor) -> Tensor:
     """PyTorch's own way: on a GPU."""
     device = model.device
     image = image.to(device, memory_format=torch.channels_last)
-    half = precision != "float32"
-    with torch.autocast(device.type, DTYPES[precision], enabled=half):
-        logits = model(image)
+    if precision == "float32":
+        with EXACT:
+            logits = model(image)
+    else:
+        with torch.autocast(device.type, DTYPES[precision]):
+            logits = model(image)
     return checked_logits(logits.float().cpu(), precision)
+
+
+class ExactFloat32:
+    """A context in which GPUs multiply float32 numbers as they are.
+
+    Otherwise PyTorch lets NVIDIA's round them to TF32, 10 bits of mantissa, in all convolutions.
+    The setting is one of the whole process: the first thread that enters sets it, and the last one
+    that leaves restores what was there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0  # threads
+        self._restore = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._set()
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._restore.close()
+
+    def _set(self) -> None:
+        """In PyTorch's older settings and in its newer ones: to ask for an older one that the
+        newer ones contradict is an error there."""
+        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+        # What is restored last is named first: setting an older one sets newer ones, too.
+        for setting in (cudnn.conv, cudnn.rnn, matmul, torch.backends.mkldnn.matmul):
+            self._restore.callback(setattr, setting, "fp32_precision", setting.fp32_precision)
+        with suppress(RuntimeError):  # the newer ones were set: there is no older one to restore
+            self._restore.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
+            cudnn.allow_tf32 = False
+        with suppress(RuntimeError):
+            older = torch.get_float32_matmul_precision()
+            self._restore.callback(torch.set_float32_matmul_precision, older)
+            torch.set_float32_matmul_precision("highest")
+        for setting in (cudnn.conv, cudnn.rnn, matmul):
+            setting.fp32_precision = "ieee"
+
+
+EXACT = ExactFloat32()
 
 
 def _fingerprint(model: Network) -> tuple:
