@@ -395,6 +395,54 @@ def test_without_onednn_pytorch_computes_it(monkeypatch):
     assert np.abs(seen.probabilities - expected).max() < 1e-4
 
 
+class Without:
+    """A namespace that lacks one of its names."""
+
+    def __init__(self, namespace: Any, missing: str) -> None:
+        self._namespace, self._missing = namespace, missing
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._missing:
+            raise AttributeError(name)
+        return getattr(self._namespace, name)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "operator"),
+    [
+        ("mkldnn", "_convolution_pointwise_"),
+        ("mkldnn", "_reorder_convolution_weight"),
+        ("mkldnn", "_is_mkldnn_bf16_supported"),
+        ("mkldnn", "_is_mkldnn_fp16_supported"),
+        ("onednn", "qconv2d_pointwise"),
+        ("onednn", "qconv_prepack"),
+    ],
+)
+def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
+    namespace: str, operator: str, monkeypatch, caplog
+):
+    model, image = network(), gray()
+    expected = model.segment(image, precision="float32").probabilities
+    engine._note_missing.cache_clear()
+    monkeypatch.setattr(torch.ops, namespace, Without(getattr(torch.ops, namespace), operator))
+    for _ in range(2):
+        assert (model.segment(image).mask == (expected[1] > 0.5)).mean() > 0.9
+        seen = model.segment(image, precision="float32").probabilities
+    assert np.abs(seen - expected).max() < 1e-4
+    if namespace == "onednn":
+        with pytest.raises(ConfigError, match="int8"):
+            model.segment(image, precision="int8")
+    noted = [record for record in caplog.records if operator in record.getMessage()]
+    assert len(noted) == (0 if "supported" in operator else 1)
+
+
+@pytest.mark.parametrize("name", ["avx512_bf16", "amx_tile", "amx_fp16"])
+def test_what_pytorch_cannot_tell_of_a_cpu_it_does_not_have(name: str, monkeypatch):
+    monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
+    assert not engine.cpu_has(name)
+    assert best_precision(CPU) in cpu_precisions()
+
+
 def rounding() -> dict[str, Any]:
     """Whether GPUs may round float32 numbers to TF32, as PyTorch's settings say."""
     backends = torch.backends

@@ -86,9 +86,13 @@ class ExactFloat32:
         """In PyTorch's older settings and in its newer ones: to ask for an older one that the
         newer ones contradict is an error there."""
         cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-        # What is restored last is named first: setting an older one sets newer ones, too.
-        for setting in (cudnn.conv, cudnn.rnn, matmul, torch.backends.mkldnn.matmul):
-            self._restore.callback(setattr, setting, "fp32_precision", setting.fp32_precision)
+        mkldnn = getattr(torch.backends.mkldnn, "matmul", None)
+        convolution, rnn = (getattr(cudnn, name, None) for name in ("conv", "rnn"))
+        # What is restored last is named first: setting an older one sets newer ones, too. PyTorch
+        # 2.8 has no newer ones.
+        for setting in (convolution, rnn, matmul, mkldnn):
+            if hasattr(setting, "fp32_precision"):
+                self._restore.callback(setattr, setting, "fp32_precision", setting.fp32_precision)
         with suppress(RuntimeError):  # the newer ones were set: there is no older one to restore
             self._restore.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
             cudnn.allow_tf32 = False
@@ -96,8 +100,9 @@ class ExactFloat32:
             older = torch.get_float32_matmul_precision()
             self._restore.callback(torch.set_float32_matmul_precision, older)
             torch.set_float32_matmul_precision("highest")
-        for setting in (cudnn.conv, cudnn.rnn, matmul):
-            setting.fp32_precision = "ieee"
+        for setting in (convolution, rnn, matmul):
+            if hasattr(setting, "fp32_precision"):
+                setting.fp32_precision = "ieee"
 
 
 EXACT = ExactFloat32()
