@@ -1,0 +1,31 @@
+"""Small parts of a training: what it shows, waits for, and leaves as it was given."""
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from train.report import write_samples
+from unet_hf import UNet
+from unet_hf.data.pairs import Pair
+from unet_hf.images.reading import read_image
+
+
+def pair(height: int, width: int) -> Pair:
+    image = read_image(np.random.default_rng(0).integers(0, 200, (height, width), np.uint8))
+    return Pair("x", image, np.zeros((height, width), np.uint8), None, {})
+
+
+@pytest.mark.parametrize("widths", [(300, 100), (100, 300)])
+def test_the_sample_picture_shows_every_prediction_whole(widths, tmp_path: Path):
+    model = UNet(base_channels=1, depth=1).eval()
+    pairs = [pair(40, width) for width in widths]
+    write_samples(tmp_path / "samples" / "step.png", model, pairs)
+    picture = np.asarray(PIL.Image.open(tmp_path / "samples" / "step.png"))
+    assert picture.shape == (80, 3 * 300, 3)
+    for row, (one, width) in enumerate(zip(pairs, widths, strict=True)):
+        predicted = np.asarray(model.segment(one.image).overlay(0.5).convert("RGB"))
+        shown = picture[40 * row : 40 * row + 40]
+        assert np.array_equal(shown[:, 2 * width : 3 * width], predicted)
+        assert (shown[:, 3 * width :] == 255).all()
