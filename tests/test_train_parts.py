@@ -1,15 +1,39 @@
 """Small parts of a training: what it shows, waits for, and leaves as it was given."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from accelerate.utils import InitProcessGroupKwargs
 
+from train import loop
+from train.config import TrainingConfig
 from train.report import write_samples
 from unet_hf import UNet
 from unet_hf.data.pairs import Pair
 from unet_hf.images.reading import read_image
+
+
+class ReachedError(Exception):
+    """The training got to the part that is looked at."""
+
+
+def test_no_process_gives_up_while_the_first_one_evaluates(tmp_path, monkeypatch):
+    """Accelerate's own timeout is ten minutes on several GPUs; an evaluation may take longer."""
+    seen = {}
+
+    def accelerator(**options):
+        seen.update(options)
+        raise ReachedError
+
+    monkeypatch.setattr(loop, "Accelerator", accelerator)
+    with pytest.raises(ReachedError):
+        loop.train(TrainingConfig(dataset_name="x", output_dir=str(tmp_path / "out")))
+    (handler,) = seen["kwargs_handlers"]
+    assert isinstance(handler, InitProcessGroupKwargs)
+    assert handler.timeout >= timedelta(days=1)
 
 
 def pair(height: int, width: int) -> Pair:

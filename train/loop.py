@@ -11,11 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from accelerate.utils import (
+    InitProcessGroupKwargs,
+    broadcast_object_list,
+    gather_object,
+    set_seed,
+)
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
+from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs, open_data, validation_pairs
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
@@ -75,6 +81,7 @@ def train(config: TrainingConfig) -> Evaluation:
         mixed_precision=choose_precision(config.mixed_precision),
         log_with=config.report_to,
         project_dir=output / "logs",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,7 @@ DATA_OPTIONS = (
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip
+
+# How long a process waits for another: the first one looks at the data, evaluates, downloads, and
+# that may take hours. The default, ten minutes with NCCL, would end the run.
+PROCESS_TIMEOUT = timedelta(days=30)
