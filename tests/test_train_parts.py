@@ -1,5 +1,8 @@
 """Small parts of a training: what it shows, waits for, and leaves as it was given."""
 
+import argparse
+import json
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +12,18 @@ import pytest
 from accelerate.utils import InitProcessGroupKwargs
 
 from train import loop
-from train.config import TrainingConfig
+from train.cli import main as command
+from train.config import DEFAULT_STEPS, TrainingConfig
+from train.errors import StoppedError
 from train.report import write_samples
 from unet_hf import UNet
+from unet_hf.data import pairs as data
 from unet_hf.data.pairs import Pair
+from unet_hf.errors import ConfigError
+from unet_hf.evaluation.update_card import data_config
 from unet_hf.images.reading import read_image
+
+SHA = "a" * 40
 
 
 class ReachedError(Exception):
@@ -34,6 +44,64 @@ def test_no_process_gives_up_while_the_first_one_evaluates(tmp_path, monkeypatch
     (handler,) = seen["kwargs_handlers"]
     assert isinstance(handler, InitProcessGroupKwargs)
     assert handler.timeout >= timedelta(days=1)
+
+
+def test_one_process_asks_the_hub_for_the_commit_and_the_others_are_told(tmp_path, monkeypatch):
+    class Second:
+        is_main_process, num_processes = False, 2
+
+        def main_process_first(self):
+            return nullcontext()
+
+    def open_data(config):
+        assert config.dataset_revision == SHA
+        raise ReachedError
+
+    monkeypatch.setattr(loop, "Accelerator", lambda **_: Second())
+    monkeypatch.setattr(loop, "broadcast_object_list", lambda _: [SHA])
+    monkeypatch.setattr(loop, "open_data", open_data)
+    monkeypatch.setattr(data, "hub_commit", lambda *_: pytest.fail("asked by each process"))
+    config = TrainingConfig(dataset_name="org/cells", output_dir=str(tmp_path / "out"))
+    with pytest.raises(ReachedError):
+        loop.train(config)
+    assert config.dataset_revision is None
+
+
+def test_options_stay_as_they_were_given(monkeypatch):
+    """The commit and the number of steps are found out, and are in new options."""
+    monkeypatch.setattr(data, "hub_commit", lambda *_: SHA)
+    config = TrainingConfig(dataset_name="org/cells", output_dir="out", num_train_epochs=3)
+    before = config.to_dict()
+    pinned = data.pin_revision(config)
+    assert loop.count_steps(pinned, 20).max_train_steps == 60
+    assert pinned.to_dict() == before | {"dataset_revision": SHA}
+    assert config.to_dict() == before
+    without = TrainingConfig(dataset_name="org/cells", output_dir="out")
+    assert loop.count_steps(without, 20).max_train_steps == DEFAULT_STEPS
+    assert without.max_train_steps is None
+
+
+def test_a_stopped_training_has_the_exit_status_of_ctrl_c(monkeypatch, capsys):
+    def stop(_):
+        raise HaltedError("Stopped after step 3.")
+
+    class HaltedError(StoppedError):
+        """Of another name."""
+
+    monkeypatch.setattr(command, "run_training", stop)
+    assert command.main([]) == 130
+    assert "Stopped after step 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [({"nonsense": 1}, "options that do not exist: nonsense"), ({"depth": "4"}, "depth is '4'")],
+)
+def test_a_record_of_a_training_from_anyone_is_no_crash(record, words, tmp_path):
+    (tmp_path / "training.json").write_text(json.dumps({"dataset_name": "x"} | record))
+    given = argparse.Namespace(dataset_name=None, model="net", hub_token=None)
+    with pytest.raises(ConfigError, match=words):
+        data_config(given, tmp_path)
 
 
 def pair(height: int, width: int) -> Pair:

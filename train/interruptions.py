@@ -19,6 +19,7 @@ from unet_hf.errors import DatasetError, UNetError
 
 from .checkpoints import Progress, find_checkpoints
 from .config import TrainingConfig
+from .errors import DivergedError, StoppedError, TrainingError
 
 # What the system says of a file it does not write, wherever that text has got to.
 DISK = {
@@ -30,18 +31,6 @@ DISK = {
     errno.EROFS: "the disk may only be read. Look after it, or move the folder to another one.",
     errno.EIO: "the disk fails. Look after it, or move the folder to another one.",
 }
-
-
-class TrainingError(UNetError):
-    """A training ended early; its last checkpoint is intact."""
-
-
-class DivergedError(TrainingError):
-    """The loss became NaN or infinite."""
-
-
-class StoppedError(TrainingError):
-    """Somebody pressed Ctrl-C, or the machine asked the process to end."""
 
 
 def how_to_resume(output: Path) -> str:

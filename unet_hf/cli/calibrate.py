@@ -22,7 +22,7 @@ MOST_LOST = 0.001  # of a score; int8 that loses more is refused
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
-    from ..data.pairs import open_data
+    from ..data.pairs import open_data, pin_revision
     from ..unet import UNet
 
     check_whose(given.model)
@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
     revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
     folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
-    config = data_config(given, folder, OPTIONS)
+    config = pin_revision(data_config(given, folder, OPTIONS))
     data = open_data(config)
     model.calibrate(typical_images(data, given.calibration_images))
     record = record_of(model.calibration, folder) | measured(model, data, config)
