@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..classes import split_names
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
 from ..predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
@@ -150,7 +151,10 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS), **left_out)
     text = "strength of the overlay's colours, 0 to 1 (default: 0.5)"
     _add(group, "alpha", text, type=float, metavar="A", **left_out)
-    text = "names or ids of classes that the overlay leaves out, with commas between"
+    text = (
+        'names or ids of classes that the overlay leaves out, with commas between; "a, b" in '
+        "double quotes is one name"
+    )
     _add(group, "hidden", text, type=_names, metavar="A,B", **left_out)
     text = "the overlay has the borders of classes, two pixels thick, instead of their pixels"
     _add(group, "outline", text, action="store_true", **left_out)
@@ -179,7 +183,10 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_object_options(group: argparse._ArgumentGroup) -> None:
     left_out = {"default": argparse.SUPPRESS}
-    text = "names or ids, with commas between (default: all but class 0)"
+    text = (
+        'names or ids, with commas between, "a, b" in double quotes being one name (default: '
+        "all but class 0)"
+    )
     _add(group, "classes", text, type=_names, metavar="A,B", **left_out)
     text = "watershed: parts what touches, where it narrows (default: components)"
     _add(group, "method", text, choices=METHODS, **left_out)
@@ -236,7 +243,10 @@ def _outputs(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+    try:
+        return split_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _window(text: str) -> tuple[float, ...]:
