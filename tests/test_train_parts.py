@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from accelerate.utils import InitProcessGroupKwargs
 
 from train import loop
 from train.cli import main as command
 from train.config import DEFAULT_STEPS, TrainingConfig
+from train.crops import crops
+from train.crops.crops import CropMaker, RandomCrops
 from train.errors import StoppedError
+from train.model import build_model
 from train.report import write_samples
 from unet_hf import UNet
 from unet_hf.data import pairs as data
@@ -22,6 +26,8 @@ from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.update_card import data_config
 from unet_hf.images.reading import read_image
+
+from .test_train import tiny, write_dataset
 
 SHA = "a" * 40
 
@@ -121,3 +127,22 @@ def test_the_sample_picture_shows_every_prediction_whole(widths, tmp_path: Path)
         shown = picture[40 * row : 40 * row + 40]
         assert np.array_equal(shown[:, 2 * width : 3 * width], predicted)
         assert (shown[:, 3 * width :] == 255).all()
+
+
+@pytest.mark.parametrize("room", [2**30, 0])
+def test_images_are_kept_prepared_or_decoded_but_not_both(room, tmp_path, monkeypatch):
+    """In each worker; and the crops are the same ones either way."""
+    monkeypatch.setattr(crops, "PREPARED_BYTES", room)
+    folder = write_dataset(tmp_path / "cells", {"train": 3, "validation": 1})
+    config = tiny(folder, tmp_path / "out", max_train_steps=1)
+    pairs = data.open_data(config).train
+    model = build_model(config, {0: "membrane", 1: "cell"}, 1)
+    counts = np.ones(2)
+    maker = CropMaker(model.preprocessing, loop.augmentation_of(config, 48), counts, config)
+    areas = np.full(3, 96.0 * 96)
+    random = RandomCrops(pairs, areas, maker)
+    first = [random[number] for number in range(12)]
+    assert (random.cache.used > 0, pairs.cache.used > 0) == (room > 0, room == 0)
+    again = [random[number] for number in range(12)]
+    for one, other in zip(first, again, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -166,9 +166,16 @@ class Pairs(Sequence[Pair]):
 
     def __getitem__(self, position: int) -> Pair:  # type: ignore[override]
         index = int(self.indices[position])
-        return self.cache.get(
-            index, lambda: self.reader.read(self.rows[index], self.split, index), lambda p: p.nbytes
-        )
+        return self.cache.get(index, lambda: self._read(index), lambda pair: pair.nbytes)
+
+    def once(self, position: int) -> Pair:
+        """A pair for who keeps what is made of it: it is not kept here if it was not before."""
+        index = int(self.indices[position])
+        kept = self.cache.items.get(index)
+        return self._read(index) if kept is None else kept
+
+    def _read(self, index: int) -> Pair:
+        return self.reader.read(self.rows[index], self.split, index)
 
     def name(self, position: int) -> str:
         index = int(self.indices[position])
