@@ -41,7 +41,11 @@ test("tiles that were not looked at for long are forgotten, those in view never"
 });
 
 test("a tile that does not come is asked for three times, then told lost", async (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const waits = [];
+  context.mock.method(globalThis, "setTimeout", (next, milliseconds) => {
+    waits.push(milliseconds);
+    setImmediate(next);
+  });
   const warned = context.mock.method(console, "warn", () => {});
   let asked = 0;
   context.mock.method(globalThis, "fetch", async () => {
@@ -52,12 +56,9 @@ test("a tile that does not come is asked for three times, then told lost", async
   const lost = new Promise((done) => { told = done; });
   const tiles = newTiles(VALUE, 4, SCALE, unpacked, told);
   tiles.want([[3, 0]]);
-  for (let wait = 0; wait < 20 && !tiles.lost(3, 0); wait++) {
-    await new Promise((done) => setImmediate(done));
-    context.mock.timers.tick(2000);
-  }
   await lost;
   assert.equal(asked, 3);
+  assert.ok(waits.length === 2 && waits[0] < waits[1]);
   assert.equal(warned.mock.callCount(), 1);
   assert.ok(tiles.lost(3, 0) && tiles.anyLost);
   tiles.want([]);  // looked away from: it has a new chance
