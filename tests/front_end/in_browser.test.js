@@ -9,7 +9,7 @@ import {
 } from "../../demo/in_browser/web/numbers.js";
 import { described, Refused } from "../../demo/in_browser/web/picture.js";
 import { keptModule } from "../../demo/in_browser/web/segmenter.js";
-import { cuts } from "../../demo/in_browser/web/tiles.js";
+import { cuts } from "../../demo/in_browser/web/cuts.js";
 
 // That numbers are Python's to the bit is tested where there is a Python: test_in_browser.py.
 

@@ -5,7 +5,7 @@
 import { npy, png } from "./files.js";
 import { maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics } from "./numbers.js";
 import { readPicture, Refused } from "./picture.js";
-import { cuts } from "./tiles.js";
+import { cuts } from "./cuts.js";
 
 /** @typedef {import("./facts.js").Facts} Facts */
 
