@@ -3,7 +3,6 @@
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from unet_hf.errors import (
 )
 
 from .bad_inputs import BAD_INPUTS, GRAY, NOISE, BadInput, half, npy, picture, tiff
+from .processes import forked_python
 
 pytestmark = pytest.mark.filterwarnings("error")
 STACK = np.stack([GRAY, GRAY // 2, GRAY // 3])
@@ -196,10 +196,11 @@ def read_damaged(name: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", GOOD)
 def test_damage_at_random_gives_pixels_or_an_image_error(name: str, tmp_path: Path):
-    script = "import sys; from pathlib import Path; from tests.test_bad_inputs import read_damaged"
-    command = f"{script}; read_damaged(sys.argv[1], Path(sys.argv[2]))"
+    script = "import sys, warnings; from pathlib import Path; warnings.simplefilter('error')"
+    command = f"{script}; from tests.test_bad_inputs import read_damaged; "
+    command += "read_damaged(sys.argv[1], Path(sys.argv[2]))"
     subprocess.run(  # its own process: a crash of a decoder, or no end, fails this test alone
-        [sys.executable, "-W", "error", "-c", command, name, str(tmp_path)],
+        [*forked_python(), "-c", command, name, str(tmp_path)],
         check=True, timeout=100, cwd=Path(__file__).parent.parent,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from unet_hf.images.image_data import ImageData
 
 from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub
+from .processes import forked_python
 from .test_train import write_dataset
 
 TOKEN = "hf_the_secret_of_alice"
@@ -112,8 +112,8 @@ def hub(model) -> Iterator[Hub]:
 def run(
     hub: Hub, home: Path, *arguments: object, processes: int = 1, token: str = TOKEN
 ) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m"]
-    if processes > 1:
+    command = [*forked_python(), "-m"]
+    if processes > 1:  # which the launcher starts as processes of their own
         command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
         command += ["--main_process_port", "0", "-m"]
     return subprocess.run(

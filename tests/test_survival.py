@@ -33,6 +33,7 @@ from unet_hf.errors import CheckpointError
 from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub
 from .ports import own_port
+from .processes import forked_python
 from .survival import (
     END,
     START,
@@ -553,7 +554,7 @@ def hub(nuclei) -> Iterator[Hub]:
 
 def test_a_stream_whose_connection_is_lost_can_go_on(hub, command, tmp_path):
     client = subprocess.Popen(
-        [sys.executable, "-c", CLIENT],
+        [*forked_python(), "-c", CLIENT],
         env=client_environment(hub, tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -610,7 +611,7 @@ def run_together(arguments: list, before: str = "") -> list[tuple[int, str]]:
     }  # fmt: skip
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", f"import sys\n{first}\n{run}", *map(str, arguments)],
+            [*forked_python(), "-c", f"import sys\n{first}\n{run}", *map(str, arguments)],
             env={**shared, "RANK": rank, "LOCAL_RANK": rank},
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
