@@ -217,6 +217,23 @@ def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: P
         segment(page, tmp_path / "small.png")
 
 
+def test_a_file_is_named_after_the_picture_that_it_is_of(visitor: Page):
+    """Also if another picture is chosen before the file is written."""
+    page, path = visitor, SHIPPED / "unet-isbi" / SAMPLE
+    segment(page, path)
+    content = base64.b64encode(path.read_bytes()).decode()
+    with page.expect_download() as download:
+        page.evaluate(
+            f"""(another) => {{
+              document.querySelector("#private [data-save=mask]").click();
+              ({HAND_OVER})(another);
+            }}""",
+            ["drop", "another.png", content],
+        )
+    assert download.value.suggested_filename == "input_mask.png"
+    expect(page.locator("#private output")).to_have_text("another.png")
+
+
 def test_a_phone_sees_all_of_it_and_takes_what_is_dropped_or_pasted(visitor: Page):
     page = visitor
     page.set_viewport_size({"width": 390, "height": 844})

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 
 import { mixed } from "../../demo/in_browser/web/facts.js";
-import { crc32, npy, png } from "../../demo/in_browser/web/files.js";
+import { crc32, nameOf, npy, png } from "../../demo/in_browser/web/files.js";
 import {
   fixedPoint, maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics,
 } from "../../demo/in_browser/web/numbers.js";
@@ -87,6 +87,11 @@ test("an NPY file has its shape in a header of whole 64 bytes", async () => {
   assert.equal(length % 64, 0);
   assert.match(bytes.toString("latin1", 10, length), /'shape': \(1, 2, 1\)/);
   assert.equal(bytes.readFloatLE(length + 4), 2);
+});
+
+test("a file is named after its picture, without the ending of that", () => {
+  assert.equal(nameOf("cells.2.png", "mask.png"), "cells.2_mask.png");
+  assert.equal(nameOf("cells", "mask.png"), "cells_mask.png");
 });
 
 function head(...bytes) {

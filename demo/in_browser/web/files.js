@@ -71,3 +71,13 @@ export function npy(values, shape) {
   const start = new Uint8Array([...magic, length & 255, length >> 8]);
   return new Blob([start, header, values], { type: "application/octet-stream" });
 }
+
+/**
+ * What a file about a picture is called: "cells.tif", "mask.png" -> "cells_mask.png".
+ *
+ * @param {string} picture
+ * @param {string} kind
+ */
+export function nameOf(picture, kind) {
+  return `${picture.replace(/\.[^.]*$/, "")}_${kind}`;
+}

@@ -200,7 +200,7 @@ class InBrowser {
       opened: () => this.opened(details.picture),
       tile: () => this.tile(details.done, details.of),
       segmented: () => this.segmented(details),
-      written: () => this.written(details.kind, details.file),
+      written: () => save(details.name, details.file),
       failed: () => this.failed(details.act, details.sentence),
     };
     hearing[/** @type {keyof typeof hearing} */ (told)]();
@@ -248,20 +248,6 @@ class InBrowser {
       + mixed(picture, facts));
     this.canSave(true);
     this.update();
-  }
-
-  /**
-   * @param {string} kind
-   * @param {Blob} content
-   */
-  written(kind, content) {
-    const name = `${this.file?.name.replace(/\.[^.]*$/, "")}_${kind}`;
-    const link = Object.assign(document.createElement("a"),
-      { href: URL.createObjectURL(content), download: name });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);  // once it is saved
   }
 
   /**
@@ -317,4 +303,17 @@ async function fetched({ url }) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.blob();
+}
+
+/**
+ * @param {string} name
+ * @param {Blob} content
+ */
+function save(name, content) {
+  const link = Object.assign(document.createElement("a"),
+    { href: URL.createObjectURL(content), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);  // once it is saved
 }

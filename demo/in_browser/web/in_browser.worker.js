@@ -2,7 +2,7 @@
 // thing after another, and tells what came of it; it asks no server for anything. Who stops it
 // ends it, and starts another one.
 
-import { npy, png } from "./files.js";
+import { nameOf, npy, png } from "./files.js";
 import { maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics } from "./numbers.js";
 import { readPicture, Refused } from "./picture.js";
 import { cuts } from "./cuts.js";
@@ -20,7 +20,7 @@ let checkpoint = null;
 /** @type {import("./picture.js").Picture | null} */
 let picture = null;
 /** @type {{probabilities: Float32Array<ArrayBuffer>, classes: number, width: number,
- *   height: number} | null} */
+ *   height: number, name: string} | null} */
 let result = null;
 let last = Promise.resolve();
 
@@ -71,7 +71,8 @@ const acts = {
     if (!picture || !checkpoint) throw new Error("there is no picture or no checkpoint yet");
     const probabilities = await segmented(picture, checkpoint);
     const facts = checkpoint, classes = facts.names.length, count = probabilities.length / classes;
-    result = { probabilities, classes, width: picture.width, height: picture.height };
+    const { name, width, height } = picture;
+    result = { probabilities, classes, width, height, name };
     const planes = facts.threshold === null ? planesOfClasses(probabilities, classes)
       : { codes: probabilityCodes(probabilities.subarray(count), facts.steps, facts.fine) };
     const milliseconds = performance.now() - started;
@@ -83,16 +84,17 @@ const acts = {
   /** @param {{threshold: number | null}} cut */
   async mask({ threshold }) {
     if (!result) throw new Error("nothing is segmented yet");
-    const { probabilities, classes, width, height } = result;
+    const { probabilities, classes, width, height, name } = result;
     const mask = maskOf(probabilities, classes, threshold);
-    postMessage({ told: "written", kind: "mask.png", file: await png(mask, width, height) });
+    const file = await png(mask, width, height);
+    postMessage({ told: "written", name: nameOf(name, "mask.png"), file });
   },
 
   async probabilities() {
     if (!result) throw new Error("nothing is segmented yet");
-    const { probabilities, classes, width, height } = result;
+    const { probabilities, classes, width, height, name } = result;
     const file = npy(probabilities, [classes, height, width]);
-    postMessage({ told: "written", kind: "probabilities.npy", file });
+    postMessage({ told: "written", name: nameOf(name, "probabilities.npy"), file });
   },
 };
 
