@@ -13,7 +13,7 @@ from train.loop import train
 from unet_hf import UNet
 from unet_hf.cli import calibrate as calibrate_command
 from unet_hf.engine.calibration import Observer, feature_maps
-from unet_hf.engine.engine import Engine, checked_precision
+from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import (
     PARTS,
     Code,
@@ -23,6 +23,7 @@ from unet_hf.engine.int8 import (
     rounded,
     split_in_parts,
 )
+from unet_hf.engine.precision import checked_precision
 from unet_hf.errors import CalibrationError, CheckpointError, ConfigError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..engine.calibration import checked_calibration
-from ..engine.engine import best_precision, checked_precision
+from ..engine.precision import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
 from ..images.image_data import ImageData
 from ..images.reading import read_image

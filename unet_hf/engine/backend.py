@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..network.network import Network
 from .calibration import checked_calibration
-from .engine import DTYPES, Engine, checked_logits, has_onednn
+from .engine import Engine, checked_logits
 from .int8 import Int8Engine
+from .precision import DTYPES, has_onednn
 
 LogitsFunction = Callable[..., Tensor]  # (image, pause)
 

@@ -12,8 +12,9 @@ from ..hashes import weights_sha256
 from ..images.reading import ImageSource, read_image
 from ..network.network import Network
 from ..network.tiling import read_window
-from .engine import Convolution, Engine, Joining, UpConvolution
+from .engine import Engine
 from .int8 import Values
+from .layers import Convolution, Joining, UpConvolution
 
 REST = 1e-5  # of a channel's values lie above its range, and as many below
 DIGITS = 5  # of each number

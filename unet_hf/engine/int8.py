@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ..network.network import Network
-from .engine import BAND, Convolution, Engine, Joining, UpConvolution
+from .engine import BAND, Engine
+from .layers import Convolution, Joining, UpConvolution
 
 PARTS = 8  # integers that a pixel of the image is the sum of
 MARGIN = 0.25  # of the image's range, at both ends: others may be darker and brighter

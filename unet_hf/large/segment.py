@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..engine.engine import MEMORY
+from ..engine.memory import MEMORY
 from ..files import only_writer
 from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource

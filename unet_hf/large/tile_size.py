@@ -18,7 +18,8 @@ waste least. The waste falls fast at first and slowly later, so tiles are made n
 memory than the budget.
 """
 
-from ..engine.engine import BAND, DTYPES
+from ..engine.engine import BAND
+from ..engine.precision import DTYPES
 from ..network.network import Network
 from ..network.tiling import TileGeometry
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..engine.backend import network_of
-from ..engine.engine import checked_precision
+from ..engine.precision import checked_precision
 from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
