@@ -18,8 +18,8 @@ from train.checks.inspection import Facts, inspect, note_places
 from train.checks.problems import Problem, find_problems, refuse_errors
 from train.cli.check import run
 from train.config import TrainingConfig
+from unet_hf.data.open import open_data
 from unet_hf.data.pair_error import PairError, cell_fault
-from unet_hf.data.pairs import open_data
 from unet_hf.errors import DatasetError
 
 from .conftest import ROOT
