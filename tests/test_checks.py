@@ -451,7 +451,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
         "train/2",
         "train/1",
         "Export it again",
-        "Pair them anew",
+        "Pair them again",
         "train check",
         "--fix",
     ):

@@ -28,12 +28,12 @@ STREAMED_VALIDATION = 200  # images; a stream has no end one could wait for
 
 @dataclass
 class LabelledData:
-    """Both splits, and what was found out about them before anything is decoded."""
+    """Both splits of a data set, and what was inferred about them."""
 
     train: Pairs | StreamedPairs
     validation: Pairs | StreamedPairs
-    train_name: str  # in words, "train" or "train, less the 15 % held back"
-    validation_name: str
+    train_name: str  # name of the split
+    validation_name: str  # in words, e.g. "train, 5 images held back"
     columns: Columns
     encoding: MaskEncoding
     id2label: dict[str, str]
@@ -45,8 +45,10 @@ class LabelledData:
 
 
 def pin_revision(config: DataOptions) -> DataOptions:
-    """The same options with the commit that a Hub data set is at now, if the Hub says: whatever is
-    pushed meanwhile, all of the data is of one."""
+    """Returns the options with the current commit of a Hub data set, if the Hub says it.
+
+    So all data is of one commit, even if somebody pushes in the meantime.
+    """
     if Path(config.dataset_name).expanduser().exists():
         return config
     commit = hub_commit(config.dataset_name, config.dataset_revision, config.hub_token)
@@ -54,10 +56,10 @@ def pin_revision(config: DataOptions) -> DataOptions:
 
 
 def open_data(config: DataOptions) -> LabelledData:
-    """Finds splits, columns, mask encoding and class names. Raises `DatasetError` where a guess
-    would be needed.
+    """Opens both splits: finds splits, columns, mask encoding and class names.
 
-    config: Of a Hub data set as `pin_revision` gives it, or files of two commits may meet.
+    config: From `pin_revision`; otherwise files of two commits of a Hub data set may be mixed.
+    Raises `DatasetError` where a guess would be needed.
     """
     source = _open(config)
     train_name = _find_split(source, config.train_split, "--train_split")
@@ -105,7 +107,7 @@ def open_data(config: DataOptions) -> LabelledData:
 def validation_pairs(
     data: LabelledData, config: DataOptions, count: int | None = None
 ) -> Iterator[Pair]:
-    """The pairs to evaluate on, or the first `count` of them, one at a time."""
+    """Reads the pairs to evaluate on, or the first `count` of them, one at a time."""
     if isinstance(data.validation, Pairs):
         return iter(itertools.islice(data.validation, count))
     limit = config.max_validation_images or STREAMED_VALIDATION
@@ -114,7 +116,7 @@ def validation_pairs(
 
 
 def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
-    """One split alone, for an evaluation."""
+    """Opens only one split, for an evaluation; returns its pairs and class names."""
     source = _open(config)
     name = _find_split(source, split, "--split")
     reader, id2label, _ = _reader(source, config, name)
@@ -122,7 +124,7 @@ def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
 
 
 def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to train on and positions to evaluate on; at least one of each."""
+    """Draws positions to train on and positions to evaluate on; at least one of each."""
     if count < 2:
         raise DatasetError(
             f"The data set has {count} labelled image{'s' * (count != 1)} and no validation split. "
@@ -205,8 +207,11 @@ def _encoding_of_most(
     id2label: dict[str, str] | None,
     config: DataOptions,
 ) -> MaskEncoding:
-    """What the masks' values mean. Where a few masks alone are not understood, the others tell,
-    and the few are left to the checks, which name them."""
+    """Detects what the masks' values mean.
+
+    If fewer than half of the masks are not understood, the others decide, and the checks report
+    the few.
+    """
     label_colors = _label_colors(config)
 
     def detect(chosen: list[int]) -> MaskEncoding:
@@ -227,11 +232,11 @@ def _encoding_of_most(
             return False
         return True
 
-    everything = list(range(len(masks)))
+    all_masks = list(range(len(masks)))
     try:
-        return detect(everything)
+        return detect(all_masks)
     except DatasetError:
-        clear = [index for index in everything if is_understood(index)]
+        clear = [index for index in all_masks if is_understood(index)]
         if len(clear) in (0, len(masks)) or len(clear) <= len(masks) / 2:
             raise
         return detect(clear)
@@ -240,8 +245,10 @@ def _encoding_of_most(
 def _some_masks(
     rows: Any, columns: Columns, split: str, token: str | None
 ) -> tuple[list[RawMask | list[RawMask]], list[Any] | None]:
-    """Up to INSPECTED_MASKS masks, spread over the split, or the first ones of a stream. One that
-    cannot be read is left to the checks, which say which it is."""
+    """Reads up to INSPECTED_MASKS masks spread over the split, or the first ones of a stream.
+
+    Masks that cannot be read are left out; the checks report them.
+    """
     if hasattr(rows, "__len__"):
         wanted = np.unique(np.linspace(0, len(rows) - 1, INSPECTED_MASKS).astype(int))
         chosen = (rows[int(index)] for index in wanted)
@@ -273,7 +280,7 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
 
 
 def _text_of(option: str) -> str:
-    """An option that is JSON, or the name of a JSON file."""
+    """The JSON text of an option that is JSON or the name of a JSON file."""
     if not option.lstrip().startswith(("{", "[")):
         path = Path(option)
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Pairs of an image and its mask, read from the rows of a data set.
+"""Reads pairs of an image and its mask from the rows of a data set.
 
 Images are read by `images.reading`, as every other image is, so that training sees the pixels
 that `segment` will see.
@@ -43,14 +43,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairReader:
-    """Rows as they are stored -> pairs."""
+    """Turns rows, as they are stored, into pairs."""
 
     columns: Columns
     encoding: MaskEncoding
-    token: str | None = field(default=None, repr=False)  # of private data that is streamed
+    token: str | None = field(default=None, repr=False)  # for private data that is streamed
 
     def read(self, row: dict[str, Any], split: str, index: int) -> Pair:
-        """Raises `PairError` with the row's place, whatever is wrong with it."""
+        """Reads a row. Raises `PairError` with the row's place for every kind of fault."""
         name = row_name(row, self.columns, split, index)
         try:
             return self._read(row, name)
@@ -78,7 +78,7 @@ class PairReader:
             if array is not None and array.shape != size:
                 raise PairError(
                     f"the image is {image.height} x {image.width}, its {what} {array.shape[0]} x "
-                    f"{array.shape[1]}. Pair them anew or remove the row.",
+                    f"{array.shape[1]}. Pair them again or remove the row.",
                     "sizes-differ",
                 )
         used = {columns.image, columns.label, columns.instances, columns.categories}
@@ -87,15 +87,17 @@ class PairReader:
 
 
 def row_name(row: dict[str, Any], columns: Columns, split: str, index: int) -> str:
-    """A readable name for messages: the image file's stem, or the row's place."""
+    """A readable name of a row for messages: the image file's stem, or the row's place."""
     cell = row.get(columns.image)
     path = cell.get("path") if isinstance(cell, dict) else cell if isinstance(cell, str) else None
     return Path(path).stem if path else f"{split}-{index}"
 
 
 def read_cell(cell: Any, token: str | None = None) -> ImageData:
-    """An image cell: its own file if it has one, otherwise its bytes through a temporary one,
-    so that there is one way of reading and not two."""
+    """Reads an image cell from its own file, or from a temporary file with its bytes.
+
+    So there is only one way of reading images, `read_image`.
+    """
     if cell is None:
         raise DatasetError("the image is missing. Remove the row.")
     path, stored = (cell.get("path"), cell.get("bytes")) if isinstance(cell, dict) else (cell, None)
@@ -111,6 +113,7 @@ def read_cell(cell: Any, token: str | None = None) -> ImageData:
 
 
 def raw_masks(cell: Any, token: str | None = None) -> RawMask | list[RawMask]:
+    """Reads a mask cell as it is stored: a mask, or a list of masks."""
     if isinstance(cell, list):
         return [raw_masks(item, token) for item in cell]
     content = row_bytes(cell, token=token)[0] if cell is not None else None
@@ -132,8 +135,7 @@ def _instance_ids(cell: Any, size: tuple[int, int], token: str | None) -> np.nda
 
 
 class Pairs(Sequence[Pair]):
-    """The pairs of a split that can be asked for one by one. Decoded when asked for, and kept
-    while there is room."""
+    """The pairs of a split with random access; decoded when asked for, kept while there is room."""
 
     def __init__(
         self, rows: Any, reader: PairReader, split: str, indices: np.ndarray | None = None
@@ -152,7 +154,7 @@ class Pairs(Sequence[Pair]):
         return self.cache.get(index, lambda: self._read(index), lambda pair: pair.nbytes)
 
     def once(self, position: int) -> Pair:
-        """A pair for who keeps what is made of it: it is not kept here if it was not before."""
+        """Reads a pair without keeping it, for callers that keep what they make of it."""
         index = int(self.indices[position])
         kept = self.cache.items.get(index)
         return self._read(index) if kept is None else kept
@@ -166,7 +168,7 @@ class Pairs(Sequence[Pair]):
 
 
 class StreamedPairs:
-    """The pairs of a split that can only be read one after the other."""
+    """The pairs of a split that can only be read in order."""
 
     def __init__(self, rows: Any, reader: PairReader, split: str, skip: int = 0) -> None:
         self.rows = rows.skip(skip) if skip else rows
@@ -174,11 +176,10 @@ class StreamedPairs:
         self.split = split
 
     def epoch(self, number: int, seed: int, buffer_size: int, skip: int = 0) -> Iterator[Callable]:
-        """The epoch's rows in its own order, each as a function that decodes it: who takes
-        every other row need not decode the rest.
+        """Yields the rows in the order of this epoch, each as a function that decodes it.
 
-        The order follows from seed and number alone, so leaving out the first `skip` rows goes
-        on exactly where a killed run was.
+        So a process that takes every other row need not decode the rest. The order depends only
+        on seed and number: leaving out the first `skip` rows continues where a killed run was.
         """
         rows = self.rows.shuffle(seed=seed, buffer_size=buffer_size)
         rows.set_epoch(number)
@@ -187,14 +188,15 @@ class StreamedPairs:
             yield lambda row=row, index=index: self.reader.read(row, self.split, index)
 
     def first(self, count: int) -> Iterator[Callable[[], Pair]]:
+        """Yields the first `count` rows as they are stored, each as a function that decodes it."""
         for index, row in enumerate(itertools.islice(iter(self.rows), count)):
             yield lambda row=row, index=index: self.reader.read(row, self.split, index)
 
 
 def instance_ids(pair: Pair) -> np.ndarray:
-    """(H, W) int32: the given ids, or 4-connected components of each class but the first.
+    """Instance ids of a pair, (H, W) int32: the given ones, or 4-connected components by class.
 
-    Class 0 is the ground that separates objects: background, matrix, membrane.
+    Class 0, which separates objects (background, matrix, membrane), has the id 0.
     """
     if pair.instances is not None:
         return pair.instances
