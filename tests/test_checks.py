@@ -17,8 +17,8 @@ from train.checks.inspection import Facts, inspect, note_places
 from train.checks.problems import Problem, find_problems, refuse_errors
 from train.cli.check import run
 from train.config import TrainingConfig
+from unet_hf.data.open import open_data
 from unet_hf.data.pair_error import PairError, cell_fault
-from unet_hf.data.pairs import open_data
 from unet_hf.errors import DatasetError
 
 from .conftest import ROOT
@@ -451,7 +451,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
         "train/2",
         "train/1",
         "Export it again",
-        "Pair them anew",
+        "Pair them again",
         "train check",
         "--fix",
     ):

@@ -16,7 +16,7 @@ from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
 from train.loop import find_start
 from unet_hf import UNet
-from unet_hf.data.pairs import open_data, open_split
+from unet_hf.data.open import open_data, open_split
 from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.metrics import confusion_matrix, overlap_scores
 

@@ -21,7 +21,7 @@ from train.errors import StoppedError
 from train.model import build_model
 from train.report import write_samples
 from unet_hf import UNet
-from unet_hf.data import pairs as data
+from unet_hf.data import open as data
 from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.update_card import data_config

@@ -21,8 +21,9 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
+from unet_hf.data.open import open_data, pin_revision, validation_pairs
 from unet_hf.data.options import PROCESS_TIMEOUT
-from unet_hf.data.pairs import Pairs, open_data, pin_revision, validation_pairs
+from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text

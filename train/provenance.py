@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf import UNet
+from unet_hf.data.open import LabelledData
 from unet_hf.data.options import public_name
-from unet_hf.data.pairs import LabelledData
 from unet_hf.errors import UNetError
 from unet_hf.evaluation.machine import git_commit, package_versions, processor
 from unet_hf.hub.card import split_card

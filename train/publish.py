@@ -10,7 +10,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError
 
 from unet_hf import UNet
-from unet_hf.data.pairs import LabelledData
+from unet_hf.data.open import LabelledData
 from unet_hf.errors import CheckpointError, ConfigError, PushError
 from unet_hf.evaluation.evaluate import Evaluation
 from unet_hf.evaluation.record import evaluation_record, write_json

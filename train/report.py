@@ -11,7 +11,8 @@ import PIL.Image
 
 from unet_hf import UNet
 from unet_hf.data.detect_encoding import IGNORE
-from unet_hf.data.pairs import LabelledData, Pair
+from unet_hf.data.open import LabelledData
+from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
 from unet_hf.files import write_whole
 from unet_hf.images.reading import read_image

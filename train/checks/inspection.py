@@ -13,8 +13,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from unet_hf.data.detect_encoding import IGNORE, MaskEncoding, RawMask
+from unet_hf.data.open import LabelledData
 from unet_hf.data.pair_error import PairError
-from unet_hf.data.pairs import LabelledData, Pair, Pairs, StreamedPairs
+from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 
 GRID = 32  # an image is noted as GRID x GRID cells: which classes lie where

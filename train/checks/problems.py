@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet_hf.data.pairs import LabelledData, Pairs
+from unet_hf.data.open import LabelledData
+from unet_hf.data.pairs import Pairs
 from unet_hf.errors import DatasetError
 
 from .inspection import Facts, Inspection

@@ -14,7 +14,8 @@ import numpy as np
 import PIL.Image
 
 from unet_hf.data.detect_encoding import IGNORE
-from unet_hf.data.pairs import LabelledData, Pair, Pairs, open_data
+from unet_hf.data.open import LabelledData, open_data
+from unet_hf.data.pairs import Pair, Pairs
 from unet_hf.data.sources import row_bytes
 from unet_hf.errors import DatasetError
 

@@ -37,7 +37,7 @@ ROW_FAULTS = (
     *_unread("mask", "label", "mask"),
     *_unread("instances", "instance", "map of instances"),
     RowFault("sizes-differ", "error", "The image and its mask or instances differ in size",
-             "Pair them anew, or remove the row.", True),
+             "Pair them again, or remove the row.", True),
     RowFault("mask-values", "error", "The mask holds values outside the classes",
              "Name all classes with --id2label, mark a value with --ignore_index, or repair the "
              "mask.", False),

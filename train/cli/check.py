@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from unet_hf.cli.options import add_options
+from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import DATA_OPTIONS
-from unet_hf.data.pairs import LabelledData, open_data, pin_revision
 from unet_hf.errors import ConfigError, UNetError
 
 from ..checks.inspection import Facts, Inspection, inspect, looking_at

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
-from ..data.pairs import LabelledData
 from ..errors import CalibrationError, ConfigError
 from ..evaluation.update_card import amend, check_whose, data_config
 from ..hub.find import find_checkpoint
@@ -22,7 +22,7 @@ MOST_LOST = 0.001  # of a score; int8 that loses more is refused
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
-    from ..data.pairs import open_data, pin_revision
+    from ..data.open import open_data, pin_revision
     from ..unet import UNet
 
     check_whose(given.model)
@@ -80,7 +80,7 @@ def typical_images(data: "LabelledData", count: int) -> list[ImageData]:
 
 def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[str, Any]:
     """What int8 changes on the validation split, and the scores both ways."""
-    from ..data.pairs import validation_pairs
+    from ..data.open import validation_pairs
     from ..evaluation.evaluate import evaluate
     from ..evaluation.precision_loss import main_scores, rounding
 

@@ -1,1 +1,1 @@
-"""Labelled images: columns, mask encodings, pairs of image and mask."""
+"""Reads labelled images: data sets, columns, mask encodings, pairs of image and mask."""

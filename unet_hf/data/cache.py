@@ -1,4 +1,4 @@
-"""A cache that stops growing."""
+"""`BoundedCache`: keeps items until a number of bytes is used."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -7,10 +7,10 @@ T = TypeVar("T")
 
 
 class BoundedCache(Generic[T]):
-    """Keeps what was made until `max_bytes` are used; what comes later is made anew each time.
+    """Keeps items until `max_bytes` are used; later ones are made again at each request.
 
-    Nothing is ever thrown out: under the uniformly random access of a training, any set of
-    items is as good to keep as any other.
+    Nothing is ever removed: a training asks for items uniformly at random, so any set of them is
+    as good to keep as any other.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -19,11 +19,11 @@ class BoundedCache(Generic[T]):
         self.items: dict[Hashable, T] = {}
 
     def __reduce__(self) -> tuple:
-        """A process that is given the cache starts with an empty one of its own."""
+        """Pickles the cache empty: a worker process fills its own."""
         return type(self), (self.max_bytes,)
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """The item of this key; `size` says its bytes."""
+        """Returns the item of this key, made if it is not there; `size` gives its bytes."""
         if key in self.items:
             return self.items[key]
         item = make()

@@ -1,4 +1,4 @@
-"""Which column of a data set holds the images, which the masks: by name, never by position."""
+"""Finds the columns of images and masks in a data set: by name, never by position."""
 
 import difflib
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from ..errors import DatasetError
 from ..images.tiff import SIGNATURES
 
 IMAGE_NAMES = ("image", "pixel_values", "img", "images", "input", "photo")
-# Names that say "class ids", where others might hold another kind of mask.
+# Names that mean class ids; the other names may stand for other kinds of masks.
 SEMANTIC_NAMES = ("semantic_segmentation", "type_map")
 LABEL_NAMES = (
     *SEMANTIC_NAMES, "mask", "masks", "label", "labels", "annotation", "annotations",
     "segmentation", "segmentations", "segmentation_mask", "seg_map", "map", "gt", "target", "type",
 )  # fmt: skip
-# Words in names of pictures that are made of the image or the mask, or belong to another task.
+# Words in names of pictures made from the image or the mask, or for another task.
 DECOYS = ("overlay", "depth", "preview", "thumbnail")
 CATEGORY_NAMES = ("categories", "category", "classes", "class_ids", "category_ids", "labels")
 COCO_KEYS = {"bbox", "bboxes", "segmentation", "polygon", "polygons", "points", "iscrowd"}
@@ -31,17 +31,21 @@ RASTERIZE = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns by role. A kind is "image" (an Image feature), "binary" (bytes of image files) or
-    "list" (one picture an object)."""
+    """Names of the columns by role, and the kinds of two of them.
+
+    A kind is "image" (an Image feature), "binary" (bytes of image files) or "list" (one picture
+    an object).
+    """
 
     image: str
     label: str
     instances: str | None
     label_kind: str
     image_kind: str
-    categories: str | None  # of a list of masks: the column with the class of each
+    categories: str | None  # column with the class of each mask of a list
 
     def describe(self) -> str:
+        """Says in words which columns are used."""
         label = f"masks from {self.label!r}"
         if self.label_kind == "list":
             label += " (a list of masks a row"
@@ -67,13 +71,13 @@ def find_columns(
     instance_column: str | None = None,
     first_row: Mapping[str, Any] | None = None,
 ) -> Columns:
-    """The columns to train on.
+    """Finds the columns to train on.
 
     Args:
-        features: Of `datasets`: column -> feature.
-        image_column, label_column, instance_column: Names that settle it; "none" as
-            instance_column: no instance ids.
-        first_row: Undecoded; tells bytes of image files from other bytes.
+        features: column -> feature of `datasets`.
+        image_column, label_column, instance_column: Names to use instead of searching;
+            instance_column "none": no instance ids.
+        first_row: Undecoded; distinguishes bytes of image files from other bytes.
 
     Raises:
         DatasetError: Nothing fits, several do, or what fits is no picture.
@@ -95,7 +99,7 @@ def find_columns(
         )
     instances = None
     if instance_column != "none":
-        # A list of masks tells objects apart whatever its classes; a map of classes does not.
+        # A list of masks also separates objects of one class; a map of classes does not.
         taken = {image} if kinds[label] == "list" else {image, label}
         instances = instance_column or _find_instances(kinds, taken)
     categories = None
@@ -107,7 +111,7 @@ def find_columns(
 def find_image_column(
     features: Mapping[str, Any], asked: str | None, first_row: Mapping[str, Any] | None
 ) -> str:
-    """The column of the images alone, where no masks are needed.
+    """Finds only the column of the images, where no masks are needed.
 
     Raises:
         DatasetError: Nothing fits, or several do.
@@ -119,7 +123,7 @@ def find_image_column(
 
 
 def _kinds(features: Mapping[str, Any], first_row: Mapping[str, Any] | None) -> dict[str, str]:
-    """Kind of each column; bytes of anything but image files are of none."""
+    """Kind of each column; "" for bytes that are no image files."""
     kinds = {name: _kind(feature) for name, feature in features.items()}
     for name, kind in kinds.items():
         if kind == "binary" and first_row is not None and not _is_image(first_row.get(name)):
@@ -128,7 +132,7 @@ def _kinds(features: Mapping[str, Any], first_row: Mapping[str, Any] | None) -> 
 
 
 def _kind(feature: Any) -> str:
-    """ "image", "binary", "list", or "" for anything that is no picture."""
+    """Kind of a feature: "image", "binary", "list", or "" if it is no picture."""
     kind = type(feature).__name__
     if kind == "Image":
         return "image"
@@ -139,14 +143,14 @@ def _kind(feature: Any) -> str:
 
 
 def _item(feature: Any) -> Any:
-    """What a list feature is a list of, else None."""
+    """The feature of a list feature's items, None for other features."""
     if isinstance(feature, list):
         return feature[0]
     return getattr(feature, "feature", None)
 
 
 def _is_image(value: Any) -> bool:
-    """Whether bytes may be an image file; a missing value may."""
+    """Whether a value may be an image file; also true for a missing value."""
     return not isinstance(value, bytes) or value.startswith(IMAGE_FILES)
 
 
@@ -197,7 +201,7 @@ def _check_asked(
 
 
 def _what(feature: Any) -> str:
-    """A column that is no picture, in words, with the cure."""
+    """Describes a column that holds no pictures, with the cure."""
     kind, dtype = type(feature).__name__, str(getattr(feature, "dtype", ""))
     if kind == "ClassLabel" or dtype.startswith(("int", "uint", "bool")):
         what = "a class a picture" if kind == "ClassLabel" else "a number a picture"
@@ -249,7 +253,7 @@ def _find_label(features: Mapping[str, Any], kinds: dict[str, str], taken: str) 
                 f"Several columns may hold the mask: {', '.join(found)}. Say it with "
                 "--label_column."
             )
-    # One mask an object: with its class, or all of one class.
+    # One mask for each object, with its class or all of one class.
     lists = [n for n in others if kinds[n] == "list" and n.lower().startswith("inst")]
     if len(lists) == 1:
         return lists[0]
@@ -305,7 +309,7 @@ def _find_instances(kinds: dict[str, str], taken: set[str]) -> str | None:
 def _find_categories(
     features: Mapping[str, Any], label: str, first_row: Mapping[str, Any] | None
 ) -> str | None:
-    """The column with a class for each mask of a list: a list of whole numbers of a known name."""
+    """Finds the column with a class for each mask: lists of whole numbers with a known name."""
     by_name = {name.lower(): name for name in features if name != label}
     for usual in CATEGORY_NAMES:
         name = by_name.get(usual)

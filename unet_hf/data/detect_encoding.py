@@ -1,9 +1,8 @@
-"""How a data set stores its masks, found out from some of them.
+"""Detects from some masks of a data set what their stored values mean.
 
-`read_mask` gives the values as they lie in the file, `detect_encoding` looks at some of a data
-set's masks and says what the values mean, and `MaskEncoding.decode` turns every mask into class
-ids. Nothing is decided in silence: `MaskEncoding.describe` says what was read as what, and values
-that the rule does not know are an error, never a class.
+`read_mask` gives the values as they are in the file, `detect_encoding` infers their meaning from
+some masks, and `MaskEncoding.decode` turns every mask into class ids. `MaskEncoding.describe` says
+what was inferred. A value that the rule does not know is an error, never a class.
 """
 
 from collections import Counter
@@ -35,7 +34,7 @@ from .stored_masks import (
 __all__ = ["IGNORE", "MaskEncoding", "RawMask", "detect_encoding", "instances_of", "read_mask"]
 
 ENCODINGS = ("ids", "binary", "colors", "ade20k")
-MAX_COLORS = 64  # a mask with more is a picture, or was stored with losses
+MAX_COLORS = 64  # a mask with more is a photograph, or was stored with losses (JPEG)
 UNCLEAR = "Say what they mean with --mask_encoding (ids, binary or colors) or --id2label"
 
 
@@ -50,14 +49,14 @@ def detect_encoding(
     categories: Sequence[Sequence[int]] | None = None,
     labels: Sequence[str] | None = None,
 ) -> MaskEncoding:
-    """What the values of these masks mean; about 32 of a data set are enough.
+    """Infers the meaning of the values of these masks; about 32 of a data set are enough.
 
     Args:
-        id2label: Names of the classes, after `reduce_labels`; settles how many there are.
+        id2label: Names of the classes, after `reduce_labels`; decides how many there are.
         ignore_index: A stored value that becomes `IGNORE`.
         reduce_labels: Stored 0 becomes `IGNORE`, other values one less.
-        label_colors: "#rrggbb" -> class id; "255" ignores the colour.
-        mask_encoding: "ids" (as they stand), "binary", "colors" or "ade20k", if not to be found.
+        label_colors: "#rrggbb" -> class id; "255" ignores the color.
+        mask_encoding: "ids", "binary", "colors" or "ade20k"; detected if None.
         categories: For lists of masks, the category of each mask, counted from 0.
         labels: Names of the categories.
 
@@ -101,7 +100,7 @@ def _detect_ids(
     reduce_labels: bool,
     asked: str | None,
 ) -> MaskEncoding:
-    """Masks with one value a pixel."""
+    """Detects the encoding of masks with one value a pixel."""
     planes = [plane_of(mask) for mask in masks]
     gray = [plane for plane in planes if plane.dtype != bool] or planes
     if any(plane.dtype.kind == "f" for plane in gray) and _soft(gray) and asked != "ids":
@@ -174,7 +173,7 @@ def _detect_ids(
 def _check_range(
     values: list[int], shares: dict[int, float], named: int | None, asked: str | None, palette: bool
 ) -> None:
-    """Values that are no class ids, or not clearly so."""
+    """Refuses values that are no class ids, or not clearly. Raises `DatasetError`."""
     top = values[-1]
     if values[0] < 0 or top > 254:
         seen = f"The masks hold {len(values)} values from {values[0]} to {top}"
@@ -195,7 +194,7 @@ def _check_range(
 
 
 def _soft(planes: Sequence[np.ndarray]) -> bool:
-    """Whether there are fractions, all between 0 and 1."""
+    """Whether the values are between 0 and 1, with fractions among them."""
     fractions = any((plane % 1 != 0).any() for plane in planes)
     return fractions and all(plane.min() >= 0 and plane.max() <= 1 for plane in planes)
 
@@ -261,7 +260,7 @@ def _detect_instances(
 
 
 def _check_alpha(masks: Iterable[RawMask]) -> None:
-    """A picture whose alpha channel is the mask would be read as one class throughout."""
+    """Refuses masks whose alpha channel holds the mask: they would be read as a single class."""
     clear = [mask.values for mask in masks if mask.values.ndim == 3 and mask.values.shape[2] == 4]
     if clear and len(np.unique([v for mask in clear for v in np.unique(mask[..., 0])])) == 1:
         alphas = {alpha for mask in clear for alpha in np.unique(mask[..., 3]).tolist()}
@@ -273,7 +272,7 @@ def _check_alpha(masks: Iterable[RawMask]) -> None:
 
 
 def _refuse(what: str, ignore_index: int | None, reduce_labels: bool) -> None:
-    # 255 is never a class in here: to ignore it is what happens anyway.
+    # 255 is never a class here, so --ignore_index 255 changes nothing.
     if reduce_labels or ignore_index not in (None, IGNORE):
         flag = "--reduce_labels" if reduce_labels else f"--ignore_index {ignore_index}"
         raise DatasetError(

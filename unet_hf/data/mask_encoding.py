@@ -1,4 +1,4 @@
-"""`MaskEncoding`: what the stored values of a data set's masks mean, and masks -> class ids."""
+"""`MaskEncoding`: what the stored values of masks mean; turns masks into class ids."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,15 +25,15 @@ IGNORE = 255  # class id of pixels that neither train nor count; classes are 0 t
 
 @dataclass(frozen=True)
 class MaskEncoding:
-    """What the stored values of a data set's masks mean. Made by `detect_encoding`."""
+    """Meaning of the stored values of a data set's masks. Made by `detect_encoding`."""
 
     kind: str  # "ids", "binary", "colors", "instances" or "ade20k"
     num_classes: int
     rule: str  # in words
     offset: int = 0  # "ids", "ade20k": class = stored value - offset
     ignored: tuple[int, ...] = ()  # stored values that become IGNORE
-    foreground: int | None = None  # "binary": the stored value of class 1 ...
-    threshold: float | None = None  # ... or class 1 is every value above this
+    foreground: int | None = None  # "binary": the stored value of class 1
+    threshold: float | None = None  # "binary", instead: class 1 is every value above this
     colors: dict[str, int] = field(default_factory=dict)  # "colors": "#rrggbb" -> class or IGNORE
 
     def decode(
@@ -43,10 +43,10 @@ class MaskEncoding:
         *,
         shape: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """A stored mask -> (H, W) uint8 class ids, `IGNORE` where nothing is known.
+        """Turns a stored mask into class ids: (H, W) uint8, `IGNORE` where nothing is known.
 
-        categories: of each mask in a list, for "instances".
-        shape: (H, W), needed for an empty list alone.
+        categories: The category of each mask in a list, for "instances".
+        shape: (H, W), needed only for an empty list.
         Raises `DatasetError` for values that the encoding does not know.
         """
         if self.kind == "instances":
@@ -58,7 +58,7 @@ class MaskEncoding:
         if values is None:
             raise DatasetError(f"A mask is coloured; the others were not ({self.rule}).")
         if self.kind == "binary" and values.dtype == bool:
-            # True of a 1-bit file is white, as the 255 of its neighbours.
+            # True in a 1-bit file is white, like 255 in the other masks.
             classes, wrong = values, np.zeros(values.shape, bool)
         elif self.kind == "binary" and self.threshold is not None:
             classes, wrong = values > self.threshold, np.isnan(values)
@@ -80,7 +80,7 @@ class MaskEncoding:
         return np.where(ignored, IGNORE, classes).astype(np.uint8)
 
     def describe(self) -> str:
-        """One sentence: what was read as what."""
+        """Says in one sentence which values are read as which classes."""
         return self.rule
 
     def to_json(self) -> dict[str, Any]:
@@ -119,6 +119,7 @@ class MaskEncoding:
 def check_categories(
     rows: Sequence[Sequence[RawMask]], categories: Sequence[Sequence[int]], num_classes: int
 ) -> None:
+    """Checks that each mask has a category, and that it is a class. Raises `DatasetError`."""
     for masks, found in zip(rows, categories, strict=True):
         if len(masks) != len(found):
             raise DatasetError(
@@ -133,6 +134,7 @@ def check_categories(
 
 
 def unknown_colors(colors: list[str], share: float) -> str:
+    """Message about colors without a class; share: of the pixels, 0 to 1."""
     return (
         f"The masks hold colours without a class: {some(colors)}, in {share:.2%} of the pixels. "
         "Give each its class with --label_colors (255: ignored)."

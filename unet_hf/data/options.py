@@ -1,4 +1,4 @@
-"""Which labelled images are meant, and how to read them."""
+"""`DataOptions`: where labelled images are, and how to read them."""
 
 import dataclasses
 import math
@@ -13,13 +13,16 @@ from ..errors import ConfigError
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
-    """A field of a dataclass whose options are flags on the command line."""
+    """Makes a field of a dataclass whose options are flags on the command line."""
     return field(default=default, metadata={"help": help, **metadata})
 
 
 def public_name(name: str) -> str:
-    """A Hub id or relative path as it is; of an absolute path the part below the working folder,
-    or the last part."""
+    """The name of a data set or checkpoint as it may be published.
+
+    Hub ids and relative paths stay. An absolute path is cut to the part below the working folder,
+    or to its last part.
+    """
     path = Path(name)
     if not path.is_absolute():
         return name
@@ -91,7 +94,7 @@ class DataOptions:
         self.check_numbers("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
 
     def check_choice(self, name: str, choices: Collection[str]) -> None:
-        """Raises `ConfigError` if an option that is given is none of these."""
+        """Checks that an option is one of `choices`, or None. Raises `ConfigError`."""
         value, choices = getattr(self, name), tuple(choices)
         if value is not None and value not in choices:
             raise ConfigError(
@@ -99,7 +102,7 @@ class DataOptions:
             )
 
     def check_numbers(self, names: str, fits: Callable[[Any], bool], wanted: str) -> None:
-        """Raises `ConfigError` if one of these options, separated by spaces, does not fit."""
+        """Checks numeric options, named with spaces between them. Raises `ConfigError`."""
         for name in names.split():
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
@@ -110,7 +113,7 @@ class DataOptions:
     def flags(
         self, only: Collection[str] | None = None, without: Collection[str] = ()
     ) -> list[str]:
-        """The options that are not at their defaults, as words of a command line; no secrets."""
+        """Options that are not at their defaults, as words of a command line, without secrets."""
         words = []
         for item in dataclasses.fields(self):
             name, value = item.name, getattr(self, item.name)
@@ -121,29 +124,28 @@ class DataOptions:
         return words
 
     def default_of(self, item: dataclasses.Field) -> Any:
-        """What an option is where nothing was said."""
+        """Default value of an option."""
         return item.default
 
     def published(self) -> "DataOptions":
-        """The same with the names that a card may show: a path of this machine is nobody's
-        business, and says nothing elsewhere."""
+        """The same options with names that may be published, see `public_name`."""
         return dataclasses.replace(self, dataset_name=public_name(self.dataset_name))
 
 
-# What the other commands than the training take of these: it alone makes its own splits.
+# Options of the commands other than the training, which alone splits the data itself.
 DATA_OPTIONS = (
     "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip
 
-# How long a process waits for another: the first one looks at the data, evaluates, downloads, and
-# that may take hours. The default, ten minutes with NCCL, would end the run.
+# How long a process waits for another. The first one inspects the data, evaluates and downloads,
+# which may take hours; the default, ten minutes with NCCL, would end the run.
 PROCESS_TIMEOUT = timedelta(days=30)
 
 
 def fits_annotation(annotation: Any, value: Any) -> bool:
-    """Is a value, read from JSON, of the type that a field of a dataclass is annotated with?"""
+    """Whether a value read from JSON has the type that a dataclass field is annotated with."""
     kinds = typing.get_args(annotation) or (annotation,)
     if isinstance(value, bool):
         return bool in kinds

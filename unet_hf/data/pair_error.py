@@ -1,6 +1,6 @@
-"""What can be wrong with one row of a data set: each fault has a code, a sentence and a cure.
+"""`PairError`: one row of a data set cannot be read, with a code for the fault.
 
-A row that cannot be read raises `PairError` with the code; the rest shows in its `Facts`.
+Faults of rows that can be read are found by `train.checks`.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from ..errors import DatasetError, UNetError
 
 
 class PairError(DatasetError):
-    """One row cannot be used; `code` says in which way, e.g. "mask-missing" (see `checks`)."""
+    """One row cannot be used; `code` names the fault, e.g. "mask-missing"."""
 
     def __init__(self, message: str, code: str, name: str = "") -> None:
         super().__init__(message)
@@ -20,12 +20,12 @@ class PairError(DatasetError):
         self.name = name  # of the row
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
-        return type(self), (str(self), self.code, self.name)  # it may cross from a worker process
+        return type(self), (str(self), self.code, self.name)  # worker processes send it
 
 
 @contextlib.contextmanager
 def fault(code: str) -> Iterator[None]:
-    """Whatever is refused inside is a fault of this kind, unless its kind is known already."""
+    """Turns errors inside the block into a `PairError` with this code; a `PairError` stays."""
     try:
         yield
     except PairError:
@@ -36,7 +36,10 @@ def fault(code: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cell_fault(what: str, cell: Any) -> Iterator[None]:
-    """The same for a cell that is read inside; what: "image", "mask" or "instances"."""
+    """Turns errors of reading a cell into a `PairError` that says why it cannot be read.
+
+    what: "image", "mask" or "instances".
+    """
     try:
         with fault("unread"):
             yield
@@ -45,7 +48,7 @@ def cell_fault(what: str, cell: Any) -> Iterator[None]:
 
 
 def _why_unread(cell: Any) -> str:
-    """ "missing", "unreachable" (a remote file: the network may be to blame), "unreadable"."""
+    """Why a cell cannot be read: "missing", "unreadable", or "unreachable" for a remote file."""
     if isinstance(cell, list):
         reasons = [_why_unread(item) for item in cell]
         return next((why for why in reasons if why != "unreadable"), "unreadable")

@@ -1,4 +1,4 @@
-"""A folder of images and a folder of masks without metadata -> rows, paired by file name."""
+"""Pairs a folder of images and a folder of masks without metadata by file name."""
 
 import re
 from collections import defaultdict
@@ -26,15 +26,15 @@ IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?)$", re.IGNORECASE)
 
 
 def looks_paired(root: Path) -> bool:
-    """Whether folders of images and of masks lie in it, or in a folder in it."""
+    """Whether `root`, or a folder in it, holds folders of images and of masks."""
     return any(all(_roles(folder)) for folder in (root, *_folders(root)))
 
 
 def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
-    """Splits with the columns image and mask, and what was inferred, in words.
+    """Finds splits with the columns image and mask; returns them and what was inferred, in words.
 
-    images/ and masks/ lie in the folder (with splits inside of them, or none), or in one folder
-    a split. Raises `DatasetError` where the pairs are not clear.
+    images/ and masks/ are in `root` (with or without folders of splits inside), or in a folder
+    for each split. Raises `DatasetError` where the pairs are not clear.
     """
     import datasets
 
@@ -56,7 +56,7 @@ def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
-    """Split -> folder of images, folder of masks."""
+    """Finds the folders of images and masks of each split, and what was inferred."""
     images, masks = _roles(root)
     findings = []
     if images and masks:
@@ -89,11 +89,11 @@ def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
 
 
 def _roles(folder: Path) -> tuple[Path | None, Path | None]:
-    """The folder of images and the folder of masks in a folder, where there are."""
+    """Finds the folder of images and the folder of masks in a folder; None if missing."""
     roles = []
     for what, names in (("images", IMAGE_FOLDERS), ("masks", MASK_FOLDERS)):
         found = [inner for inner in _folders(folder) if inner.name.lower() in names]
-        # A folder of polygons or boxes (.txt, .json) beside one of masks is no rival of it.
+        # A folder of polygons or boxes (.txt, .json) beside one of masks does not count.
         if len(found) > 1:
             found = [inner for inner in found if _pictures(inner)]
         if len(found) > 1:
@@ -123,7 +123,7 @@ def _pictures(folder: Path, pattern: str = "**/*") -> list[Path]:
 
 
 def _pair(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) by the file's stem and the folder below; either may carry its suffix."""
+    """Pairs files by their subfolder and stem, if need be without suffixes such as "_mask"."""
     images, masks = _pictures(image_folder), _pictures(mask_folder)
     for folder, files in ((image_folder, images), (mask_folder, masks)):
         if not files:
@@ -139,7 +139,7 @@ def _pair(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
             found[(file.parent.relative_to(folder) / stem).as_posix()].append(file)
         return found
 
-    # Names that agree as they are need no suffix taken off: "a_seg" may be all of a name.
+    # Suffixes are removed only if the names differ: "a_seg" may be a whole name.
     by_name, partners = index(image_folder, images, None), index(mask_folder, masks, None)
     if set(by_name) != set(partners):
         by_name = index(image_folder, images, IMAGE_SUFFIX)

@@ -1,5 +1,5 @@
-"""Any data set -> rows: a Hub id, an imagefolder, folders of images and masks, parquet, or what
-`save_to_disk` wrote. Pictures stay encoded; `row_bytes` opens them."""
+"""Opens data sets as rows: a Hub id, an imagefolder, folders of images and masks, parquet files, or
+a folder of `save_to_disk`. Pictures stay encoded; `row_bytes` reads them."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 TOKEN = re.compile(r"hf_\w{8,}")
-SHARDS = 64  # of a local data set that is streamed: no more worker processes than that can read it
+SHARDS = 64  # shards of a streamed local data set: at most so many worker processes can read it
 ACCEPTED = (
     "a Hub data set 'org/name', a folder with metadata.jsonl (file_name, mask_file_name), a folder "
     "with images/ and masks/, .parquet files, or a folder written by save_to_disk"
@@ -56,13 +56,13 @@ def open_source(
     streaming: bool = False,
     token: str | None = None,
 ) -> Source:
-    """All splits of a data set, local or on the Hub.
+    """Opens all splits of a data set, local or on the Hub.
 
     Args:
         name: A folder, a .parquet file, or "org/name".
-        config_name, revision: Configuration, and branch, tag or commit, on the Hub.
+        config_name, revision: Configuration; branch, tag or commit on the Hub.
         streaming: Rows are read as they are needed (`IterableDataset`).
-        token: For private data sets; that of `hf auth login` by default.
+        token: For private data sets; by default that of `hf auth login`.
 
     Raises:
         DatasetError: It cannot be found, reached or read; the message names the cure.
@@ -86,10 +86,10 @@ def open_source(
 
 
 def hub_commit(name: str, revision: str | None, token: str | None) -> str | None:
-    """The commit that a revision of a Hub data set is now; None if the Hub does not say.
+    """Asks for the current commit of a Hub data set's revision; None if the Hub does not say.
 
-    A converted copy (refs/convert/...) keeps its name: class names are looked for on the main
-    branch, too, which its commit does not tell.
+    None for a converted copy (refs/convert/...), too: its class names are on the main branch,
+    which could not be found from the copy's commit.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError
@@ -99,14 +99,14 @@ def hub_commit(name: str, revision: str | None, token: str | None) -> str | None
     try:
         return HfApi(token=token).dataset_info(name, revision=revision).sha
     except (HTTPError, OSError, ValueError):
-        return None  # what is wrong, `open_source` says in words
+        return None  # `open_source` reports what is wrong
 
 
 def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, str]:
-    """The encoded file in a cell, and its name without folder and ending ("" if it has none).
+    """Reads the encoded file in a cell; returns it and its name without folder and suffix.
 
     value: {"bytes", "path"}, bytes, or a path, local or remote (hf://, https://, zip://...::...).
-    Nothing in the cell gives (None, ""). Raises `DatasetError` if the file cannot be opened.
+    An empty cell gives (None, ""). Raises `DatasetError` if the file cannot be opened.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), ""
@@ -125,7 +125,7 @@ def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, st
     try:
         with xopen(str(path), "rb", download_config=DownloadConfig(token=token)) as file:
             return file.read(), name
-    except Exception as error:  # of whatever file system the path names
+    except Exception as error:  # errors of any file system
         reason = _without_tokens(error, token) or type(error).__name__
         raise DatasetError(
             f"The file {_without_tokens(path, token)} of the data set cannot be opened ({reason}). "
@@ -149,7 +149,7 @@ def _open_local(
     ):
         splits, findings = find_pairs(path)
     else:
-        # Files of parquet are streamed as they are; other files are listed first, which is quick.
+        # Parquet files are streamed directly; other files are listed first, which is quick.
         parquet = streaming and not _holds(path, *METADATA)
         splits = _load(str(path), config_name, streaming=parquet)
         findings = []
@@ -186,13 +186,13 @@ def _load(
 
 
 def _guarded(load: Callable[[], Any], name: str, token: str | None) -> Any:
-    """Whatever a loader raises becomes a `DatasetError` with a cure."""
+    """Calls a loader; any error becomes a `DatasetError` with a cure."""
     try:
         return load()
     except Exception as error:
         reason = _without_tokens(error, token).strip() or type(error).__name__
         cure = _cure(error, reason)
-        # Some messages go on for pages; the causes of failed conversions say more than these.
+        # Some messages are pages long; after a failed conversion the cause says more.
         inner = _without_tokens(error.__cause__, token).strip() if error.__cause__ else ""
         if inner and type(error).__name__.startswith("DatasetGeneration"):
             reason = f"{reason.splitlines()[0]}: {inner}"
@@ -249,25 +249,25 @@ def _without_tokens(text: object, token: str | None) -> str:
 
 
 def _cause(error: Exception, token: str | None) -> Exception | None:
-    """The error, unless its message or a request would show a token."""
+    """Returns the error as a cause, None if its message or request would show a token."""
     return harmless_cause(error) if _without_tokens(error, token) == str(error) else None
 
 
 def _undecoded(rows: Any, name: str, token: str | None) -> Any:
-    """Image columns, also in lists and structs, as encoded files."""
+    """Keeps image columns, also in lists and structs, as encoded files."""
     import datasets
 
     if isinstance(rows, datasets.IterableDataset):
         if rows.features is None:  # the first rows tell
             rows = _guarded(rows._resolve_features, name, token)
-        # Not a cast: what is streamed from the Hub is decoded ahead, by threads, before a cast.
+        # Not a cast: threads decode a stream from the Hub ahead of the cast.
         return rows.decode(False)
     wanted = {name: _undecoded_feature(feature) for name, feature in rows.features.items()}
     changed = {name: new for name, new in wanted.items() if new != rows.features[name]}
     if any(not isinstance(feature, datasets.Image) for feature in changed.values()):
         return rows.cast(datasets.Features(wanted))
     for column, feature in changed.items():
-        rows = rows.cast_column(column, feature)  # a note; no data is touched
+        rows = rows.cast_column(column, feature)  # changes only the schema, no data
     return rows
 
 
@@ -302,7 +302,7 @@ def _common_features(splits: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_folders_as_classes(features: dict[str, Any], name: str) -> None:
-    """images/ and masks/ without metadata load as pictures of the classes "images", "masks"."""
+    """Refuses images/ and masks/ that were loaded as pictures of two classes "images", "masks"."""
     names = getattr(features.get("label"), "names", None)
     folders = {folder.lower() for folder in names or ()}
     if folders & MASK_FOLDERS and folders <= MASK_FOLDERS | IMAGE_FOLDERS:
@@ -326,7 +326,7 @@ def _hub_labels(
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
-    # A converted copy of the data holds no other files than parquet.
+    # A converted copy of the data holds only parquet files.
     branches = [revision, None] if (revision or "").startswith("refs/convert") else [revision]
     for branch in branches:
         try:
@@ -334,7 +334,7 @@ def _hub_labels(
                 name, "id2label.json", repo_type="dataset", revision=branch, token=token
             )
         except (EntryNotFoundError, HfHubHTTPError, OSError):
-            continue  # names are a courtesy: the data came without
+            continue  # class names are optional
         return _parse_labels(Path(file), f"id2label.json of {name}"), "from its id2label.json"
     return None, ""
 

@@ -1,4 +1,4 @@
-"""Masks as they are stored: reading them without a change, and ways to look at their values."""
+"""Reads masks as they are stored, and helps to interpret their values."""
 
 import io
 import tempfile
@@ -22,7 +22,7 @@ class RawMask:
     """A mask as it is stored.
 
     values: (H, W) bool, integer or float; or (H, W, 3 or 4) RGB(A).
-    palette: the colours of the values, if the file has a palette.
+    palette: The colors of the values, if the file has a palette.
     mode: Pillow's mode, "TIFF" or "array".
     """
 
@@ -111,10 +111,10 @@ def _from_tiff(content: bytes) -> RawMask:
         bits = page.bitspersample
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
             check_size("TIFF", page.imagelength, page.imagewidth, MAX_PIXELS)
-            # 16-bit colours, of which the upper 8 are the ones Pillow shows and writes.
+            # 16-bit colors; Pillow shows and writes their upper 8 bits.
             palette = [tuple(color) for color in (page.colormap.T >> 8).tolist()]
             return _checked(page.asarray(), palette=palette, mode="P")
-    with tempfile.TemporaryDirectory() as folder:  # read_image is safe against damaged TIFFs
+    with tempfile.TemporaryDirectory() as folder:  # read_image checks damaged TIFFs
         path = Path(folder) / "mask.tif"
         path.write_bytes(content)
         image = read_image(path)
@@ -129,10 +129,11 @@ def _from_tiff(content: bytes) -> RawMask:
 def instances_of(
     masks: RawMask | Sequence[RawMask], *, shape: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """(H, W) int32 instance ids, 0 background: mask k of a list is k + 1, later ones on top.
+    """Instance ids, (H, W) int32, 0 for background: mask k of a list gets the id k + 1.
 
-    A single map (also as a list of one) keeps its ids; colours become one id each.
-    shape: (H, W), needed for an empty list alone.
+    Later masks cover earlier ones. A single map (also a list of one) keeps its ids; each color of
+    it becomes an id.
+    shape: (H, W), needed only for an empty list.
     """
     if isinstance(masks, RawMask):
         masks = [masks]
@@ -151,7 +152,7 @@ def instances_of(
 
 
 def only_mask(mask: RawMask | Sequence[RawMask], kind: str) -> RawMask:
-    """A mask, or the one in a list; of ADE20K's list the first: later ones are parts."""
+    """Returns a mask, or the only one of a list; the first of ADE20K's list, before the parts."""
     if isinstance(mask, RawMask):
         return mask
     if len(mask) == 1 or (kind == "ade20k" and mask):
@@ -163,7 +164,7 @@ def only_mask(mask: RawMask | Sequence[RawMask], kind: str) -> RawMask:
 
 
 def plane_of(mask: RawMask) -> np.ndarray | None:
-    """(H, W) of a mask without colours, also of RGB(A) with equal channels; None for others."""
+    """The values of a gray mask, (H, W), also of RGB(A) with equal channels; None for others."""
     if mask.values.ndim == 2:
         return mask.values
     red, green, blue = (mask.values[..., channel] for channel in range(3))
@@ -171,7 +172,7 @@ def plane_of(mask: RawMask) -> np.ndarray | None:
 
 
 def packed_colors(mask: RawMask) -> np.ndarray:
-    """(H, W) int64 of colours 0xRRGGBB; gray values and palettes as the colours they show."""
+    """The colors of a mask, (H, W) int64 0xRRGGBB; gray values and palettes as they are shown."""
     values = mask.values
     if values.ndim == 2:
         values = values * np.uint8(255) if values.dtype == bool else whole_numbers(values)
@@ -191,6 +192,7 @@ def packed_colors(mask: RawMask) -> np.ndarray:
 
 
 def ade20k_classes(mask: RawMask) -> np.ndarray:
+    """The class ids in an RGB mask of ADE20K, (H, W) int64: R // 10 * 256 + G."""
     if mask.values.ndim != 3:
         raise DatasetError("--mask_encoding ade20k needs RGB masks; these are gray. Leave it out.")
     red, green = mask.values[..., 0].astype(np.int64), mask.values[..., 1]
@@ -198,7 +200,7 @@ def ade20k_classes(mask: RawMask) -> np.ndarray:
 
 
 def foreground_of(mask: RawMask) -> np.ndarray:
-    """(H, W) bool of one object's mask: {0, k}, or soft 0 ... 255 cut at 127."""
+    """The pixels of one object, (H, W) bool: values that are not 0, or above 127 of soft masks."""
     values = plane_of(mask)
     if values is None:
         raise DatasetError(
@@ -218,7 +220,7 @@ def foreground_of(mask: RawMask) -> np.ndarray:
 
 
 def value_counts(values: np.ndarray) -> dict[int, int]:
-    """Whole numbers, and how often each occurs."""
+    """Counts how often each whole number occurs."""
     values = values.ravel()
     if values.min() >= 0 and values.max() < 2**16:  # masks, mostly: no need to sort the pixels
         counts = np.bincount(values)
@@ -229,7 +231,7 @@ def value_counts(values: np.ndarray) -> dict[int, int]:
 
 
 def whole_numbers(values: np.ndarray) -> np.ndarray:
-    """(H, W) int64. Raises `DatasetError` for fractions and NaN."""
+    """Converts values to int64. Raises `DatasetError` for fractions and NaN."""
     if values.dtype.kind == "f":
         wrong = ~np.isfinite(values) | (values % 1 != 0)
         if wrong.any():
@@ -241,6 +243,7 @@ def whole_numbers(values: np.ndarray) -> np.ndarray:
 
 
 def common_shape(masks: Sequence[RawMask], shape: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of all masks of a list. Raises `DatasetError` if they differ."""
     shapes = {mask.values.shape[:2] for mask in masks} | ({shape} if shape else set())
     if len(shapes) != 1:
         seen = f"sizes {some(sorted(shapes))}" if shapes else "no size, as it is empty"
@@ -251,8 +254,10 @@ def common_shape(masks: Sequence[RawMask], shape: tuple[int, int] | None) -> tup
 def looks_smooth(shares: dict[int, float]) -> bool:
     """Whether values are those of a black and white mask with soft edges or JPEG noise.
 
-    Either leaves values close to 255, and most of what is not black lies there; ids that
+    Such a mask has values close to 255, and most pixels that are not black have them. Ids that
     happen to be that high share the foreground evenly.
+
+    shares: value -> share of the pixels, 0 to 1.
     """
     top = max(shares)
     high = [value for value in shares if 192 <= value <= 254]
@@ -264,17 +269,18 @@ def looks_smooth(shares: dict[int, float]) -> bool:
 
 
 def hex_color(color: int) -> str:
+    """Formats 0xRRGGBB as "#rrggbb"."""
     return f"#{color:06x}"
 
 
 def some(values: Iterable[Any]) -> str:
-    """The first five, in words."""
+    """Lists the first five values, in words."""
     values = np.asarray(values).tolist() if not isinstance(values, list) else values
     return ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" * (len(values) > 5))
 
 
 def span(values: list[int]) -> str:
-    """[0, 1, 2, 3, 7] -> "0-3, 7"."""
+    """Formats sorted whole numbers as ranges: [0, 1, 2, 3, 7] as "0-3, 7"."""
     runs: list[list[int]] = []
     for value in values:
         if runs and value == runs[-1][-1] + 1:

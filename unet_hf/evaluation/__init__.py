@@ -1,1 +1,1 @@
-"""Scores, intervals, speed, and whether a checkpoint is still what it claims."""
+"""Measures scores, their intervals and speed, and verifies checkpoints against their records."""

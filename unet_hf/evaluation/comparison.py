@@ -1,6 +1,6 @@
-"""A mask held against the truth, and two predictions of one image held against each other.
+"""Compares a mask with the truth, and two predictions of one image with each other.
 
-Numbers, a map of what is right and wrong, and the places where it is wrong, the largest first.
+Gives scores, a map of what is right and wrong, and the regions that are wrong, largest first.
 Needs scikit-image and SciPy (extras "demo" and "train").
 """
 
@@ -13,7 +13,7 @@ from ..errors import ConfigError, ShapeError
 from ..predict.segmentation import Segmentation
 from .metrics import confusion_matrix, membrane_slice, overlap_scores
 
-# Values of `Score.outcome`, in this order.
+# Names of the values 0, 1, 2 ... of `Score.outcome`.
 OUTCOMES = ("elsewhere", "correct", "missed", "false", "not counted")
 
 
@@ -29,16 +29,17 @@ class Region:
     pixels: int
     box: tuple[int, int, int, int]
     kind: str
-    truth: str  # names of the classes: of the truth, or of the first of two predictions ...
-    predicted: str  # ... and of the prediction, or of the second
+    truth: str  # class name in the truth, or in the first of two predictions
+    predicted: str  # class name in the prediction, or in the second one
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A mask against the truth. Scores are None for a class that neither of them holds.
+    """Scores of a mask, by class name; None for a class that is in neither mask nor truth.
 
     confusion: (classes, classes) pixel counts: row = true class, column = predicted class.
-    v_rand, v_info: of the ISBI 2012 challenge, after thinning; None where class 0 is no membrane.
+    v_rand, v_info: As in the ISBI 2012 challenge, after thinning; None where class 0 is no
+        membrane.
     """
 
     id2label: dict[int, str]
@@ -54,7 +55,7 @@ class Score:
     ignore_index: int = 255
 
     def outcome(self, class_id: int) -> np.ndarray:
-        """(H, W) uint8, places in `OUTCOMES`: where this class is, was missed, or is false."""
+        """Maps where a class is correct, missed or false: (H, W) uint8 indices into `OUTCOMES`."""
         self._check(class_id)
         is_true, is_found = self.truth == class_id, self.mask == class_id
         outcome = (is_true & is_found) * np.uint8(1)
@@ -64,7 +65,7 @@ class Score:
         return outcome
 
     def errors(self, limit: int | None = None) -> list[Region]:
-        """What is wrong, the largest first; of equal size, from top to bottom."""
+        """Regions that are wrong, the largest first; those of equal size from top to bottom."""
         return differing_regions(self.truth, self.mask, self.id2label, self.ignore_index, limit)
 
     def _check(self, class_id: int) -> None:
@@ -77,7 +78,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """Two predictions of one image, `a` and `b`, by the classes of `a`.
+    """Differences of two predictions of one image, `a` and `b`, in the class ids of `a`.
 
     map: (H, W) uint8, 1 where they differ.
     confusion: (classes, classes) pixel counts: row = class in a, column = class in b.
@@ -93,12 +94,12 @@ class Disagreement:
     second: np.ndarray = field(repr=False)
 
     def regions(self, limit: int | None = None) -> list[Region]:
-        """Where they differ, the largest first."""
+        """Regions where the predictions differ, the largest first."""
         return differing_regions(self.first, self.second, self.id2label, None, limit)
 
 
 def is_membrane_data(id2label: Mapping[int, str]) -> bool:
-    """Two classes of which class 0 is the membrane between the cells of class 1."""
+    """Whether there are two classes: 0, the membrane between cells, and 1, the cells."""
     return len(id2label) == 2 and "membrane" in id2label[0].lower()
 
 
@@ -108,7 +109,7 @@ def score(
     id2label: Mapping[int, str] | None = None,
     ignore_index: int = 255,
 ) -> Score:
-    """Holds a prediction against the truth.
+    """Scores a prediction against the truth.
 
     Args:
         predicted: A `Segmentation`, or (H, W) class ids.
@@ -152,7 +153,7 @@ def score(
 
 
 def disagreement(a: Segmentation, b: Segmentation) -> Disagreement:
-    """Where two predictions of the same image differ. Classes are matched by their names.
+    """Compares two predictions of the same image. Classes are matched by their names.
 
     Raises:
         ShapeError: They are not of one size.
@@ -192,12 +193,12 @@ def differing_regions(
     ignore_index: int | None = 255,
     limit: int | None = None,
 ) -> list[Region]:
-    """Connected pixels with one true and another predicted class, the largest first.
+    """Finds connected pixels with the same wrong class, the largest region first.
 
     Args:
         truth, mask: (H, W) class ids.
-        ignore_index: Of truth: pixels that are no error. None: all count.
-        limit: So many of them at most.
+        ignore_index: Value of `truth` whose pixels do not count. None: all pixels count.
+        limit: Highest number of regions.
     """
     from scipy.ndimage import find_objects
     from skimage.measure import label

@@ -1,4 +1,4 @@
-"""What a checkpoint is worth on held-back images, through the `segment` that users call."""
+"""Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -35,33 +35,33 @@ CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision t
 
 @dataclass
 class Evaluation:
-    """Scores on one split. `score` is what checkpoints are compared by, higher is better."""
+    """Scores on one split; checkpoints are compared by `score`, higher is better."""
 
     score: float
     score_name: str
-    threshold: float | None  # two classes: the best for `score`, chosen on this split
+    threshold: float | None  # two classes: the best for `score`, if chosen on this split
     iou: dict[str, float | None]  # None for a class that neither label nor prediction holds
     dice: dict[str, float | None]
     mean_iou: float
     pixel_accuracy: float
-    calibration: dict[str, Any]  # of the most probable class, whatever the threshold
+    calibration: dict[str, Any]  # of the most probable class, at any threshold
     intervals: dict[str, Any]  # 95 %, by the bootstrap over images; None where there is none
     membrane: dict[str, Any] | None = None
     images: list[dict[str, Any]] = field(default_factory=list)  # one row an image
     groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
-    precision: str = "float32"  # what the network computed in
-    tta: bool = False  # the mean of eight views
+    precision: str = "float32"  # the numbers that the network computed with
+    tta: bool = False  # test-time augmentation: the mean of eight views
 
 
 @dataclass
 class _Image:
-    """What is kept of one image: counts at every threshold asked for, no pixels."""
+    """Counts of one image at each threshold; its pixels are not kept."""
 
     name: str
     kind: str | None
     precision: str
     confusion: dict[float | None, np.ndarray]
-    calibration: np.ndarray  # see `calibration_bins`
+    calibration: np.ndarray  # (3, BINS), see `calibration_bins`
     membrane: dict[float, MembraneSlice]
 
 
@@ -72,17 +72,17 @@ def evaluate(
     precision: str = "float32",
     tta: bool = False,
 ) -> Evaluation:
-    """Segments every image and scores it; one image is in memory at a time.
+    """Segments and scores images; only one of them is in memory at a time.
 
     Args:
-        threshold: Two classes: the decision threshold to score at. None: the best on these
-            very images is chosen, as at the end of a training.
+        threshold: Two classes: the decision threshold to score at. None: the best one on these
+            images is chosen, as at the end of a training.
         precision: See `UNet.segment`; scores in float32 are the same on all machines.
         tta: Test-time augmentation, see `UNet.segment`.
 
     Raises:
         DatasetError: There is no image, or its classes are not the model's.
-        ConfigError: This machine or this checkpoint does not compute in `precision`.
+        ConfigError: This machine or checkpoint cannot compute in `precision`.
     """
     labels = model.id2label
     membrane = is_membrane_data(labels)
@@ -136,7 +136,9 @@ def evaluate(
         mean_iou=overlap.mean_iou,
         pixel_accuracy=overlap.pixel_accuracy,
         calibration={
-            "expected_error": expected_calibration_error(sum(one.calibration for one in images)),
+            "expected_error": expected_calibration_error(
+                sum(image.calibration for image in images)
+            ),
             "bins": BINS,
         },
         intervals=intervals
@@ -144,8 +146,8 @@ def evaluate(
         membrane=_membrane_summary(images, chosen) if membrane else None,
         images=rows,
         groups={
-            kind: _number(overlap_scores(sum(kept)).mean_iou)
-            for kind, kept in sorted(groups.items())
+            kind: _number(overlap_scores(sum(counts)).mean_iou)
+            for kind, counts in sorted(groups.items())
         },
         # More than one where "auto" met values that half precision cannot hold.
         precision=", ".join(sorted({image.precision for image in images})),
@@ -154,7 +156,7 @@ def evaluate(
 
 
 def _number(value: float) -> float | None:
-    """A score as JSON can hold it: None where there was nothing to measure."""
+    """Converts a score for JSON: None where there was nothing to measure (NaN)."""
     return None if np.isnan(value) else float(value)
 
 
@@ -194,15 +196,15 @@ def _measure(
 def _score(images: list[_Image], threshold: float | None, membrane: bool) -> float:
     if membrane:
         slices = [image.membrane[threshold] for image in images]
-        return float(np.mean([(one.v_rand + one.v_info) / 2 for one in slices]))
+        return float(np.mean([(cut.v_rand + cut.v_info) / 2 for cut in slices]))
     return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
 
 
 def steady_best(scores: dict[float, float]) -> float:
-    """The candidate whose score is best together with its two neighbours'.
+    """Chooses the threshold whose score is best together with those of its two neighbours.
 
-    The very best may stand at the edge of a cliff (membranes fall open below some threshold),
-    and new images move the cliff.
+    The single best one may be at the edge of a steep fall (below some threshold membranes get
+    gaps), and on new images that edge is at another threshold.
     """
     values = [scores[threshold] for threshold in CANDIDATES]
     around = [values[0], *values, values[-1]]
@@ -211,10 +213,10 @@ def steady_best(scores: dict[float, float]) -> float:
 
 
 def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
-    """At the chosen threshold, and, as the challenge does it, at the best of its own."""
+    """Membrane scores at the chosen threshold and, as in the challenge, at the best threshold."""
     slices = {t: [image.membrane[t] for image in images] for t in images[0].membrane}
-    v_rand = {t: float(np.mean([one.v_rand for one in rows])) for t, rows in slices.items()}
-    v_info = {t: float(np.mean([one.v_info for one in rows])) for t, rows in slices.items()}
+    v_rand = {t: float(np.mean([cut.v_rand for cut in rows])) for t, rows in slices.items()}
+    v_info = {t: float(np.mean([cut.v_info for cut in rows])) for t, rows in slices.items()}
     best_rand = max(THRESHOLDS, key=v_rand.__getitem__)
     best_info = max(THRESHOLDS, key=v_info.__getitem__)
     return {
@@ -230,6 +232,7 @@ def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
 
 
 def describe(evaluation: Evaluation) -> str:
+    """Says the main scores in one line."""
     text = f"mean IoU {evaluation.mean_iou:.4f}"
     if evaluation.membrane:
         rand, info = evaluation.membrane["v_rand"], evaluation.membrane["v_info"]

@@ -1,11 +1,11 @@
-"""What this machine and its software are called, for records of measurements."""
+"""Names this machine and its software, for records of measurements."""
 
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
-# What a result may depend on; those that are not installed are left out.
+# Packages that a result may depend on.
 PACKAGES = (
     "unet_hf", "torch", "numpy", "scipy", "scikit-image", "pillow", "tifffile", "imagecodecs",
     "safetensors", "huggingface_hub", "datasets", "accelerate",
@@ -38,9 +38,9 @@ def package_versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit this code was checked out at, "-changed" added where it differs from it.
+    """The git commit of this code, with "-changed" if files differ from it.
 
-    None where it is no checkout, or there is no git.
+    None if the code is no checkout, or git is not installed.
     """
     folder = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-"""Segmentation metrics, as their sources define them.
+"""Computes segmentation metrics as their sources define them.
 
 Overlap: IoU and Dice of each class from one confusion matrix pooled over all images.
 Membranes: V_rand and V_info after thinning, the ranking metrics of the ISBI 2012 challenge
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(11))  # those of the challenge
+THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(11))  # those of the ISBI challenge
 
 
 def confusion_matrix(
     truth: np.ndarray, mask: np.ndarray, num_classes: int, ignore_index: int = 255
 ) -> np.ndarray:
-    """(classes, classes) pixel counts: row = true class, column = predicted class."""
+    """Counts pixels, (classes, classes): row = true class, column = predicted class."""
     counted = truth != ignore_index
     pairs = truth[counted].astype(np.int64) * num_classes + mask[counted]
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
@@ -24,7 +24,7 @@ def confusion_matrix(
 
 @dataclass(frozen=True, eq=False)
 class OverlapScores:
-    """Scores of each class (NaN for one that neither truth nor prediction holds)."""
+    """Scores of each class; NaN for a class that is in neither truth nor prediction."""
 
     iou: np.ndarray
     dice: np.ndarray
@@ -32,12 +32,15 @@ class OverlapScores:
 
     @property
     def mean_iou(self) -> float:
-        """Over the classes that are there; NaN if none is."""
+        """Mean IoU over the classes that occur; NaN if none does."""
         return float(np.nanmean(self.iou)) if not np.isnan(self.iou).all() else float("nan")
 
 
 def overlap_scores(confusion: np.ndarray) -> OverlapScores:
-    """IoU = TP / (TP + FP + FN) and Dice = 2 TP / (2 TP + FP + FN), each class its own."""
+    """Computes the overlap scores of a confusion matrix.
+
+    For each class, IoU = TP / (TP + FP + FN) and Dice = 2 TP / (2 TP + FP + FN).
+    """
     hit = np.diag(confusion).astype(float)
     either = confusion.sum(0) + confusion.sum(1) - hit
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -49,7 +52,7 @@ def overlap_scores(confusion: np.ndarray) -> OverlapScores:
 
 
 def thin(interior: np.ndarray) -> np.ndarray:
-    """Regions of a binary map, grown until lines one pixel wide part them.
+    """Grows the regions of a binary map until only lines one pixel wide separate them.
 
     Args:
         interior: (H, W) bool, True = cell.
@@ -57,8 +60,8 @@ def thin(interior: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) int32 region ids, 0 on the lines. A map without interior is one region.
 
-    scikit-image's watershed floods in another order than the challenge's; V_rand differs by
-    up to 5e-4 and V_info by up to 2e-4 for it.
+    scikit-image's watershed floods in another order than the challenge's, which changes V_rand by
+    up to 5e-4 and V_info by up to 2e-4.
     """
     from skimage.measure import label
     from skimage.segmentation import watershed
@@ -72,10 +75,10 @@ def thin(interior: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Contingency:
-    """How the pixels of true regions spread over proposed ones; truth's 0 does not count.
+    """Contingency table of true and proposed regions, without the pixels of the truth's id 0.
 
-    joint, true, found: pixel counts of each pair of regions, of each true region and of each
-    proposed one. Each pixel that the proposal leaves out (id 0) is a region of its own.
+    joint, true, found: Pixel counts of each pair of regions, of each true region and of each
+        proposed one. Each pixel with the proposed id 0 is a region of its own.
     """
 
     joint: np.ndarray
@@ -84,12 +87,12 @@ class Contingency:
 
     @classmethod
     def of(cls, truth: np.ndarray, regions: np.ndarray) -> "Contingency":
-        """truth, regions: (H, W) region ids."""
+        """Counts the pixels of two maps of region ids, each (H, W)."""
         kept = truth > 0
         true_ids = np.unique(truth[kept], return_inverse=True)[1]
         found = regions[kept].astype(np.int64)
-        lonely = found == 0
-        found[lonely] = found.max(initial=0) + 1 + np.arange(int(lonely.sum()))
+        single = found == 0
+        found[single] = found.max(initial=0) + 1 + np.arange(int(single.sum()))
         found_ids = np.unique(found, return_inverse=True)[1]
         pairs = true_ids * (found_ids.max(initial=0) + 1) + found_ids
         return cls(
@@ -113,14 +116,17 @@ class Contingency:
             return float(-(shares * np.log(shares)).sum())
 
         true, found = entropy(self.true), entropy(self.found)
-        if true + found == 0:  # one region in both: nothing to be wrong about
+        if true + found == 0:  # a single region in both
             return 1.0
         return (true + found - entropy(self.joint)) / (0.5 * (true + found))
 
 
 def rand_score(slices: Iterable[Contingency]) -> float:
-    """Pairs of pixels that are together in both, over the mean of those together in either;
-    summed over the slices first. 1 for no pixels at all."""
+    """Computes V_rand, 0 to 1, from the sums over all slices; 1 if there are no pixels.
+
+    It is the number of pairs of pixels in the same region of both, divided by the mean number in
+    the same region of each.
+    """
     sums = np.zeros(3)
     for table in slices:
         sums += [np.square(counts.astype(float)).sum() for counts in vars(table).values()]
@@ -130,7 +136,7 @@ def rand_score(slices: Iterable[Contingency]) -> float:
 
 @dataclass(frozen=True)
 class MembraneSlice:
-    """One slice cut at one threshold."""
+    """Measures of one slice at one threshold."""
 
     v_rand: float  # of the thinned proposal
     v_info: float
@@ -141,11 +147,12 @@ class MembraneSlice:
 def membrane_slice(
     truth: np.ndarray, probability: np.ndarray, thresholds: Iterable[float] = THRESHOLDS
 ) -> dict[float, MembraneSlice]:
-    """The measures of the ISBI 2012 challenge for one slice, at each threshold.
+    """Computes the measures of the ISBI 2012 challenge for one slice, at each threshold.
 
     Args:
         truth: (H, W) bool, True = cell; its regions are 4-connected.
-        probability: (H, W) float, of CELL; the interior is probability > threshold.
+        probability: (H, W) float, of the class cell, not of the membrane; the interior is
+            probability > threshold.
     """
     from skimage.measure import label
 
@@ -165,12 +172,14 @@ def membrane_slice(
 
 
 def rand_error(slices: Iterable[MembraneSlice]) -> float:
-    """1 - F over pairs of pixels, unthinned and pooled over the slices; the challenge's measure
-    of 2012. Its score takes the threshold at which this is least."""
-    return 1 - rand_score(one.unthinned for one in slices)
+    """1 - F over pairs of pixels, without thinning, pooled over the slices; 0 to 1.
+
+    This is the challenge's measure of 2012, at the threshold where it is least.
+    """
+    return 1 - rand_score(cut.unthinned for cut in slices)
 
 
 def pixel_error(slices: Iterable[MembraneSlice]) -> float:
-    """1 - F of the cell class, pooled over the slices. Not the share of wrong pixels."""
-    hit, false, missed = np.sum([one.cell for one in slices], axis=0)
+    """1 - F of the class cell, pooled over the slices; 0 to 1. Not the share of wrong pixels."""
+    hit, false, missed = np.sum([cut.cell for cut in slices], axis=0)
     return float(1 - 2 * hit / max(2 * hit + false + missed, 1))

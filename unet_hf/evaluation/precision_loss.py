@@ -1,4 +1,4 @@
-"""What a coarser precision than float32 changes in a checkpoint's predictions."""
+"""Measures what a coarser precision than float32 changes in a checkpoint's predictions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .evaluate import Evaluation
 
 @dataclass(frozen=True)
 class Rounding:
-    """Beside float32, on the same images."""
+    """Differences between a coarser precision and float32 on the same images."""
 
     changed: float  # share of the pixels that change class
     mean_difference: float  # of the probability of class 0
@@ -21,7 +21,7 @@ class Rounding:
 
 
 def rounding(model: UNet, pairs: Iterable[Pair], precision: str) -> Rounding:
-    """Segments every image twice."""
+    """Segments every image in float32 and in `precision`, and compares the results."""
     changed = pixels = 0
     total = largest = 0.0
     for pair in pairs:
@@ -36,7 +36,7 @@ def rounding(model: UNet, pairs: Iterable[Pair], precision: str) -> Rounding:
 
 
 def main_scores(evaluation: Evaluation) -> dict[str, float]:
-    """By their names: the two of the membrane challenge, or the mean IoU."""
+    """The main scores by name: V_rand and V_info of membranes, or the mean IoU."""
     if membrane := evaluation.membrane:
         return {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]}
     return {"mean IoU": evaluation.mean_iou}

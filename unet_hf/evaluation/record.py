@@ -1,4 +1,4 @@
-"""`evaluation.json`: scores, and everything needed to repeat them."""
+"""Makes `evaluation.json`: scores, and everything needed to repeat them."""
 
 import json
 import shlex
@@ -13,9 +13,10 @@ from .evaluate import Evaluation
 def evaluation_record(
     config: DataOptions, shown: str, split: str | None, evaluation: Evaluation
 ) -> dict[str, Any]:
-    """What `evaluation.json` holds, the stamp apart.
+    """Makes the content of `evaluation.json`, without the hashes of the checkpoint.
 
-    shown: The split in words. split: its name; None for what the training held back.
+    shown: The split in words.
+    split: Its name; None for the images that the training held back.
     """
     options = shlex.join(config.published().flags(only=DATA_OPTIONS))
     return {
@@ -26,11 +27,13 @@ def evaluation_record(
             "split": split,
             "revision": config.dataset_revision,
         },
-        # After `python -m unet_hf evaluate --model NAME`, which finds what was held back itself.
+        # Arguments after `python -m unet_hf evaluate --model NAME`; without a split it finds the
+        # images that were held back.
         "arguments": f"{options} --split {split}" if split else "",
         **asdict(evaluation),
     }
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record as indented JSON."""
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

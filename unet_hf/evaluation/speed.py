@@ -1,5 +1,6 @@
-"""How long one image takes here, and how much memory: measured in a process of its own, so that
-what this one holds does not count.
+"""Measures the time and memory of one image in a separate process.
+
+The memory that this process holds must not count.
 
     python -m unet_hf.evaluation.speed FOLDER      prints the record as JSON
 """
@@ -18,7 +19,7 @@ from ..errors import CheckpointError
 
 SIDE = 512  # px
 ROUNDS = 7
-LONGEST = 30.0  # seconds after which no further round begins
+MAX_SECONDS = 30.0  # after these no further round begins
 
 
 def measure_speed(folder: Path) -> dict[str, Any]:
@@ -26,11 +27,11 @@ def measure_speed(folder: Path) -> dict[str, Any]:
 
     Returns:
         "image": width and height, px; "milliseconds": {"median", "lowest", "highest"};
-        "rounds"; "peak_megabytes": of the whole process, None where the system does not tell;
+        "rounds"; "peak_megabytes": of the whole process, None where the system does not say;
         "precision", "threads", "processor", "torch".
 
     Raises:
-        CheckpointError: The process failed, for want of memory perhaps.
+        CheckpointError: The process failed, perhaps for lack of memory.
     """
     done = subprocess.run(
         [sys.executable, "-m", "unet_hf.evaluation.speed", str(folder.resolve())],
@@ -39,9 +40,9 @@ def measure_speed(folder: Path) -> dict[str, Any]:
         cwd=Path(__file__).parents[2],
     )
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise CheckpointError(
-            f"The speed could not be measured: {said[:300]}. A machine with more memory may help."
+            f"The speed could not be measured: {reason[:300]}. A machine with more memory may help."
         )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -57,7 +58,7 @@ def _measure(folder: str) -> dict[str, Any]:
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, channels), dtype=np.uint8)
     result = model.segment(image, axes="YXC")  # the first one also allocates
     began, seconds = time.perf_counter(), []
-    while len(seconds) < ROUNDS and time.perf_counter() - began < LONGEST:
+    while len(seconds) < ROUNDS and time.perf_counter() - began < MAX_SECONDS:
         seconds.append(model.segment(image, axes="YXC").seconds)
     times = {
         "median": statistics.median(seconds),
@@ -77,9 +78,9 @@ def _measure(folder: str) -> dict[str, Any]:
 
 
 def _peak_megabytes() -> float | None:
-    """Peak of the resident memory of this process alone, 1 MB = 2^20 bytes."""
+    """Peak of the resident memory of this process, in units of 2^20 bytes."""
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux's `getrusage` would count the process we were started from
+    if status.is_file():  # Linux's `getrusage` would count the parent process, too
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return round(int(line.split()[1]) / 2**10, 1)

@@ -1,13 +1,13 @@
-"""How far to believe a score and a probability: bootstrap intervals and calibration."""
+"""Computes bootstrap intervals of scores, and the calibration error of probabilities."""
 
 import numpy as np
 
-RESAMPLES = 2000
-BINS = 15
+RESAMPLES = 2000  # draws of the bootstrap
+BINS = 15  # of confidence
 
 
 def resamples(n_images: int, seed: int = 0) -> np.ndarray:
-    """How often each image is drawn in each of `RESAMPLES` draws with replacement.
+    """Counts how often each image is drawn in each of `RESAMPLES` draws with replacement.
 
     Returns (RESAMPLES, n_images) float64 counts; each row sums to n_images.
     """
@@ -16,9 +16,9 @@ def resamples(n_images: int, seed: int = 0) -> np.ndarray:
 
 
 def interval(values: np.ndarray) -> list[float] | None:
-    """The middle 95 % of a statistic over the resamples (percentile bootstrap; Efron 1979).
+    """Computes the middle 95 % of a statistic over the draws (percentile bootstrap; Efron 1979).
 
-    values: (RESAMPLES,) float, NaN where a draw held nothing to measure. None: no draw did.
+    values: (RESAMPLES,) float, NaN where a draw has nothing to measure. Returns None if all are.
     """
     if np.isnan(values).all():
         return None
@@ -27,21 +27,21 @@ def interval(values: np.ndarray) -> list[float] | None:
 
 
 def mean_interval(values: list[float]) -> list[float] | None:
-    """The interval of a mean over images; None for a single one, which has no spread."""
+    """Computes the interval of a mean over images; None for a single image."""
     if len(values) < 2:
         return None
     return interval(resamples(len(values)) @ np.array(values) / len(values))
 
 
 def overlap_intervals(confusions: np.ndarray) -> dict[str, list[list[float] | None] | None]:
-    """Intervals of IoU and Dice, pooled over the images of each draw.
+    """Computes intervals of IoU and Dice, pooled over the images of each draw.
 
     Args:
         confusions: (images, classes, classes) pixel counts, see `metrics.confusion_matrix`.
 
     Returns:
-        {"iou": one interval a class, "dice": the same, "mean_iou": an interval}; None where
-        there is none: a single image, or a class that no image holds.
+        {"iou": one interval a class, "dice": the same, "mean_iou": an interval}; None instead of
+        an interval for a single image, or for a class that no image holds.
     """
     count, classes = confusions.shape[:2]
     if count < 2:
@@ -64,7 +64,7 @@ def overlap_intervals(confusions: np.ndarray) -> dict[str, list[list[float] | No
 def calibration_bins(
     truth: np.ndarray, probabilities: np.ndarray, ignore_index: int = 255
 ) -> np.ndarray:
-    """How often the most probable class was right, by how probable it was.
+    """Counts how often the most probable class was right, in bins of its probability.
 
     Args:
         truth: (H, W) class ids; pixels of `ignore_index` do not count.
@@ -85,10 +85,10 @@ def calibration_bins(
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:
-    """Mean distance of confidence and accuracy, weighted by pixels (Guo et al. 2017,
-    arXiv 1706.04599, section 2).
+    """Mean distance of confidence and accuracy, weighted by pixels; 0 to 1.
 
-    0: of pixels called certain by 80 %, 80 % are right. bins: see `calibration_bins`.
+    0 means, for example, that 80 % of the pixels with a confidence of 80 % are right (Guo et al.
+    2017, arXiv 1706.04599, section 2). bins: see `calibration_bins`.
     """
     pixels, confidence, right = bins
     return float(np.abs(right - confidence).sum() / max(pixels.sum(), 1))

@@ -1,4 +1,4 @@
-"""New evidence for a checkpoint that is there already: from which images, and whereto."""
+"""Adds new records to an existing checkpoint and updates its card, in a folder or on the Hub."""
 
 import argparse
 import dataclasses
@@ -15,7 +15,7 @@ from ..hub.records import read_record
 
 
 def check_whose(model: str) -> None:
-    """Raises `ConfigError` for a checkpoint that ships with the package."""
+    """Refuses a checkpoint that ships with the package. Raises `ConfigError`."""
     if model in (path.name for path in SHIPPED.iterdir()):
         raise ConfigError(
             f"{model} ships with the package; its card is not yours to change. Save it to a "
@@ -26,8 +26,10 @@ def check_whose(model: str) -> None:
 def data_config(
     given: argparse.Namespace, folder: Path, names: Iterable[str] = DATA_OPTIONS
 ) -> DataOptions:
-    """The options of the data set that was named, else of the training that made the checkpoint in
-    `folder`. Raises `ConfigError` where neither is known."""
+    """Options of the labelled images: the given ones, else those of the checkpoint's training.
+
+    folder: The checkpoint's files. Raises `ConfigError` where neither is known.
+    """
     if given.dataset_name:
         options = {name: getattr(given, name) for name in names}
         return DataOptions(**options)
@@ -51,17 +53,17 @@ def data_config(
 def amend(
     given: argparse.Namespace, folder: Path, write: Callable[[Path], None], message: str
 ) -> None:
-    """Lets `write` change the records in a checkpoint's folder, and writes its card anew.
+    """Lets `write` change the records in a checkpoint's folder, then updates its card.
 
     Args:
-        given: With `model`, as it was named, and for the Hub `hub_token`, `revision` and
+        given: Has `model`, as the user named it, and for the Hub `hub_token`, `revision` and
             `create_pr`.
-        folder: Its files. Those of the Hub's cache are not ours to write to: they are copied.
-        message: Of the commit.
+        folder: The checkpoint's files. If they are in the Hub's cache, a copy is changed.
+        message: Message of the commit.
     """
     if Path(given.model).is_dir():
         write(folder)
-        write_card_anew(folder, folder.resolve().name)
+        _update_card(folder, folder.resolve().name)
         return
     from ..hub.push import push_folder
 
@@ -69,7 +71,7 @@ def amend(
         copy = Path(temporary) / "checkpoint"
         shutil.copytree(folder, copy)
         write(copy)
-        write_card_anew(copy, given.model)
+        _update_card(copy, given.model)
         commit = push_folder(
             copy,
             given.model,
@@ -81,7 +83,8 @@ def amend(
     print(f"pushed: {commit.pr_url or commit}")
 
 
-def write_card_anew(folder: Path, name: str) -> None:
+def _update_card(folder: Path, name: str) -> None:
+    """Writes the card of the files in `folder`; what people wrote into it stays."""
     from ..hub.card import CardOptions
     from ..hub.save import write_card
 

@@ -1,5 +1,5 @@
-"""Does a checkpoint still do what its record says? Card, configuration, weights and stored sample
-are held against each other."""
+"""Verifies that a checkpoint still does what its records say: compares its card, configuration,
+weights and stored sample."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..images.reading import read_image
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked. text: what was seen, and the cure where it is wrong."""
+    """Result of one check. text: what was seen, and the cure if it is wrong."""
 
     ok: bool
     text: str
@@ -31,16 +31,16 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
         source, hub: As for `UNet.from_pretrained`.
 
     Returns:
-        One finding a check; the checkpoint is as recorded if all are ok.
+        One or more findings for each check; the checkpoint is as recorded if all are ok.
 
     Raises:
-        CheckpointError, ConfigError: It does not even load.
+        CheckpointError, ConfigError: The checkpoint cannot be loaded.
     """
     from ..unet import UNet
 
     model = UNet.from_pretrained(source, **hub)
     if model.origin.commit:
-        hub["revision"] = model.origin.commit  # whatever is pushed meanwhile
+        hub["revision"] = model.origin.commit  # the same commit, even if somebody pushes
     folder = find_checkpoint(source, evidence=True, **hub)
     checks = (check_bytes, check_sample, check_card, check_scores)
     findings = [Finding(True, "the weights fit the configuration, tensor by tensor")]
@@ -53,7 +53,7 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
 
 
 def check_bytes(model: Any, folder: Path) -> list[Finding]:
-    """Configuration and weights are, to the byte, those that the sample was made with."""
+    """Checks that configuration and weights are, to the byte, those the sample was made with."""
     expected = read_record(folder / EXPECTED_NAME)
     if expected is None:
         return [
@@ -81,7 +81,7 @@ def check_bytes(model: Any, folder: Path) -> list[Finding]:
 
 
 def check_sample(model: Any, folder: Path) -> list[Finding]:
-    """The stored input still gives the stored probabilities."""
+    """Checks that the stored input still gives the stored probabilities."""
     expected = read_record(folder / EXPECTED_NAME)
     if expected is None:
         return []
@@ -97,7 +97,7 @@ def check_sample(model: Any, folder: Path) -> list[Finding]:
 
 
 def check_card(model: Any, folder: Path) -> list[Finding]:
-    """The card claims the classes that the configuration has."""
+    """Checks that the card claims the classes of the configuration."""
     path = folder / CARD_NAME
     if not path.is_file():
         return [Finding(False, f"there is no {CARD_NAME}. `save_pretrained` writes one.")]
@@ -109,8 +109,8 @@ def check_card(model: Any, folder: Path) -> list[Finding]:
         if claimed == true
         else Finding(
             False,
-            f"the card claims the classes {_named(claimed) or 'of nobody'}, {CONFIG_NAME} has "
-            f"{_named(true)}. Write the card anew with `save_pretrained`.",
+            f"the card claims the classes {_class_list(claimed) or 'of nobody'}, {CONFIG_NAME} has "
+            f"{_class_list(true)}. Write the card again with `save_pretrained`.",
         )
     ]
     if metadata.get("library_name") != "unet_hf":
@@ -124,7 +124,7 @@ def check_card(model: Any, folder: Path) -> list[Finding]:
 
 
 def check_scores(model: Any, folder: Path) -> list[Finding]:
-    """Recorded scores are of these weights and classes, and the card's metadata repeats them."""
+    """Checks that scores are of these weights and classes, and that the card has the same."""
     evidence = Evidence.of(folder)
     findings = [
         Finding(
@@ -133,7 +133,7 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
             "(`python -m unet_hf evaluate --update_card`), or delete it.",
         )
         for name in evidence.foreign
-        if name != EXPECTED_NAME  # told by `check_bytes`
+        if name != EXPECTED_NAME  # reported by `check_bytes`
     ]
     scores = evidence.evaluation
     if scores is None:
@@ -153,7 +153,7 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
     ]
     text = f"the card's scores are those of {EVALUATION_NAME}"
     findings.append(
-        Finding(False, f"the card claims {', '.join(wrong)}. Write it anew.")
+        Finding(False, f"the card claims {', '.join(wrong)}. Write it again.")
         if wrong
         else Finding(True, text)
     )
@@ -161,7 +161,7 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
 
 
 def _metrics(card: str) -> dict[str, Any]:
-    """Metric id -> value of a card's model-index; empty where it has none."""
+    """Reads metric ids and values from a card's model-index; empty where it has none."""
     try:
         index = split_card(card)[0]["model-index"]
         return {
@@ -174,5 +174,5 @@ def _metrics(card: str) -> dict[str, Any]:
         return {}
 
 
-def _named(rows: list[tuple[str, int, str]]) -> str:
+def _class_list(rows: list[tuple[str, int, str]]) -> str:
     return ", ".join(f"{index} {name}" for name, index, _ in rows)

@@ -1,1 +1,1 @@
-"""Checkpoints: found, downloaded, loaded, saved, published, with their evidence."""
+"""Finds, downloads, loads, saves and publishes checkpoints, with what was measured on them."""

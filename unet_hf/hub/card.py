@@ -1,7 +1,7 @@
-"""The model card: README.md, made of the evidence beside the weights.
+"""Writes the model card, README.md, from the records beside the weights.
 
-Everything between two marks is written from the files of the folder, and only from them; what
-people write outside the marks stays theirs. A number that nobody measured is not on the card.
+The section between two marks is written from the files of the folder, and only from them. What
+people write outside the marks stays. A number that was not measured is not on the card.
 """
 
 import html
@@ -23,17 +23,17 @@ SECTION = re.compile(r"<!-- unet_hf: begin\b.*?-->.*?<!-- unet_hf: end -->", re.
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n?---\r?\n", re.DOTALL)
 CLASS_ROW = re.compile(r"^\| (.+) \| (\d+) \| `(#[0-9a-f]{6})` \|$", re.MULTILINE)
 CURVE_ROWS = 12  # evaluations on the card; all are in metrics.jsonl
-WORST = 3
-# Metadata that follows from the evidence; the rest of a card's metadata is its owner's.
+WORST = 3  # images with the lowest scores on the card
+# Metadata that follows from the records; the rest belongs to the card's owner.
 DERIVED = ("library_name", "pipeline_tag", "base_model", "metrics", "model-index")
 
 
 @dataclass(frozen=True)
 class CardOptions:
-    """What no record says: where the checkpoint lives and what its owner states.
+    """What a card needs and no record holds: the checkpoint's name, and what its owner states.
 
     name: "org/name", a shipped name or a folder, as `from_pretrained` takes it.
-    license: A Hub identifier such as "cc-by-4.0"; None: not stated, and so on the card.
+    license: A Hub identifier such as "cc-by-4.0"; None: the card says that it is not stated.
     base_model: Hub id of the checkpoint these weights were made from.
     space: Hub id of a Space that runs the demo.
     """
@@ -45,8 +45,10 @@ class CardOptions:
 
 
 def render_card(folder: Path, options: CardOptions, existing: str | None = None) -> str:
-    """The whole card of the checkpoint in `folder`, as text; what people wrote into an existing
-    one stays. Raises `CheckpointError`."""
+    """Renders the card of the checkpoint in `folder`, as text.
+
+    What people wrote into an existing card stays. Raises `CheckpointError`.
+    """
     if existing and options.base_model is None:
         known = split_card(existing)[0].get("base_model")
         options = replace(options, base_model=known if isinstance(known, str) else None)
@@ -92,7 +94,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
 
 
 def class_rows(config: dict[str, Any]) -> list[tuple[str, int, str]]:
-    """(name, id, colour) of each class, as the card's table shows them."""
+    """Name, id and color of each class, as the card's table shows them."""
     names = sorted(config["id2label"].items(), key=lambda item: int(item[0]))
     return [
         (_words(name), int(key), color)
@@ -101,16 +103,16 @@ def class_rows(config: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 
 def claimed_classes(card: str) -> list[tuple[str, int, str]]:
-    """The classes that a card's own section claims; empty if it has no such section."""
+    """Reads name, id and color of the classes in our section of a card; empty without one."""
     section = SECTION.search(card)
     rows = CLASS_ROW.findall(section.group()) if section else []
     return [(name, int(key), color) for name, key, color in rows]
 
 
 def merge_cards(existing: str | None, new: str) -> str:
-    """The new card's section and derived metadata in an existing card, all else as it was.
+    """Puts the new card's section and derived metadata into an existing card.
 
-    A card without our section keeps every word; the section goes to its end.
+    Everything else stays. In a card without our section, it is added at the end.
 
     Raises:
         CheckpointError: The existing card's metadata is not YAML.
@@ -125,7 +127,7 @@ def merge_cards(existing: str | None, new: str) -> str:
         both = [*_listed(old_data.get(key)), *_listed(new_data.get(key))]
         if both:
             data[key] = list(dict.fromkeys(both))
-    if "license" in new_data:  # stated just now
+    if "license" in new_data:  # the owner states it now
         for key in ("license", "license_name", "license_link"):
             data.pop(key, None)
         data |= {key: new_data[key] for key in new_data if key.startswith("license")}
@@ -139,7 +141,7 @@ def merge_cards(existing: str | None, new: str) -> str:
 
 
 def split_card(card: str) -> tuple[dict[str, Any], str]:
-    """Metadata and text of a card. Raises `CheckpointError`."""
+    """Splits a card into its metadata and its text. Raises `CheckpointError`."""
     found = FRONT_MATTER.match(card)
     if found is None:
         return {}, card
@@ -209,7 +211,7 @@ def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
 
 
 def _curve(evidence: Evidence) -> list[dict[str, Any]]:
-    """Up to CURVE_ROWS evaluations, evenly spread, the kept and the last one among them."""
+    """Chooses about CURVE_ROWS evaluations, evenly spread, with the kept and the last one."""
     rows = evidence.curve
     kept = ((evidence.training or {}).get(MADE_WITH) or {}).get("step")
     step = -(-len(rows) // CURVE_ROWS) or 1
@@ -221,12 +223,12 @@ def _curve(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _number(value: float | None, spread: list[float] | None = None) -> str:
-    """0.9123 [0.8950 .. 0.9310]; "absent" for None."""
+    """Formats a score, "0.9123 [0.8950 .. 0.9310]"; "absent" for None."""
     if value is None:
         return "absent"
     return f"{value:.4f}" + (f" [{spread[0]:.4f} .. {spread[1]:.4f}]" if spread else "")
 
 
 def _words(text: object) -> str:
-    """A text from somewhere else, on one line, without a meaning in Markdown tables or HTML."""
+    """Escapes a text for a Markdown table and HTML, on one line."""
     return html.escape(" ".join(str(text).split()), quote=False).replace("|", "&#124;")

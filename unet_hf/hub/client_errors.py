@@ -1,4 +1,4 @@
-"""A Hub repository by its name, and what may go wrong with it, in our words and with the cure."""
+"""Turns errors of huggingface_hub into `CheckpointError`s that name the cure."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from ..errors import (
     DownloadError,
     HubBusyError,
 )
-from .layout import is_inside, shipped_checkpoints
+from .layout import is_safe_relative_path, shipped_checkpoints
 from .retry import asked_wait, has_transient_status
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -32,7 +32,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Name:
-    """A model repository as asked for. str(): as messages name it."""
+    """A model repository and a revision of it; `str()` is how messages name them."""
 
     repo_id: str
     revision: str | None
@@ -44,7 +44,7 @@ class Name:
             raise CheckpointNotFoundError(
                 f"{self.repo_id!r} is neither a folder here nor a Hub name of the form 'org/name'."
             ) from error
-        if self.revision is not None and not is_inside(self.revision):
+        if self.revision is not None and not is_safe_relative_path(self.revision):
             raise self.no_such_revision()
 
     def __str__(self) -> str:
@@ -55,6 +55,7 @@ class Name:
         return self.revision is not None and COMMIT.fullmatch(self.revision) is not None
 
     def no_such_revision(self) -> CheckpointNotFoundError:
+        """Makes the error for a revision that the repository does not have."""
         return CheckpointNotFoundError(
             f"{self.repo_id} has no revision {self.revision!r}. Use a branch, a tag or a commit "
             "of it."
@@ -62,12 +63,15 @@ class Name:
 
 
 def is_offline(error: Exception) -> bool:
-    """Was the Hub not asked because HF_HUB_OFFLINE forbids it?"""
+    """Whether the Hub was not asked because HF_HUB_OFFLINE forbids it."""
     return isinstance(error.__cause__, OfflineModeIsEnabled)
 
 
 def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
-    """cached: A copy is in the cache, whether or not it may be used."""
+    """Makes the error for a Hub that was not reached.
+
+    cached: A copy is in the cache, whether or not it may be used.
+    """
     if cached:
         return CheckpointUnreachableError(
             f"The Hub was not reached for {name}: {why}. Check the network (and HF_HUB_OFFLINE)."
@@ -80,10 +84,10 @@ def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnre
 
 
 def named(error: Exception, name: Name, cached: bool, path: str | None = None) -> CheckpointError:
-    """What huggingface_hub raised, as one of our errors, with the cure."""
+    """Turns an error of huggingface_hub into one of ours, with the cure."""
     cause = error.__cause__
     if type(error) in (LocalEntryNotFoundError, ValueError) and isinstance(cause, Exception):
-        error = cause  # the client's own wrapping says less
+        error = cause  # the wrapping error of the client says less
 
     copy = " A copy is in the cache: local_files_only=True loads it." if cached else ""
     if isinstance(error, LocalTokenNotFoundError):

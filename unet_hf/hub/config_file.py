@@ -1,4 +1,4 @@
-"""A checkpoint's `config.json`, read strictly, and whether weights can belong to it."""
+"""Reads a checkpoint's `config.json` strictly, and checks that weights can belong to it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from ..files import parse_json
 from ..network.network import Network
 from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, WEIGHTS_NAME
 
-# Of the part of a weights file that names its tensors, about 100 bytes each.
+# Limit for the part of a weights file that names its tensors, about 100 bytes each.
 MAX_HEADER_BYTES = 2**20
 
 
 def check_size(cls: type[Network], source: str | Path, config: Path, n_bytes: int) -> None:
-    """Refuses weights of `n_bytes` that the network of a `config.json` has no use for.
+    """Refuses a weights file that is too large for the network of a `config.json`.
 
     Raises `WeightsError`, and `ConfigError` as `read_config`.
     """
@@ -24,6 +24,7 @@ def check_size(cls: type[Network], source: str | Path, config: Path, n_bytes: in
 
 
 def check_weights_size(where: str, n_bytes: int, model: Network) -> None:
+    """Refuses a weights file of `n_bytes` that is too large for `model`. Raises `WeightsError`."""
     tensors = model.state_dict().values()
     needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     if n_bytes > 2 * needed + MAX_HEADER_BYTES:  # twice: float64 is read, too
@@ -35,7 +36,7 @@ def check_weights_size(where: str, n_bytes: int, model: Network) -> None:
 
 
 def build_without_memory(cls: type[Network], config: dict[str, Any], source: str | Path) -> Network:
-    """The network with shapes alone: a hostile config allocates nothing."""
+    """Builds the network on the meta device, so that a hostile config allocates nothing."""
     try:
         with torch.device("meta"):
             return cls(**config)
@@ -44,6 +45,7 @@ def build_without_memory(cls: type[Network], config: dict[str, Any], source: str
 
 
 def format_bytes(n_bytes: float) -> str:
+    """Formats a size in bytes with a unit, e.g. "7.8 MB"."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if n_bytes < 1000 or unit == "GB":
             break
@@ -52,9 +54,9 @@ def format_bytes(n_bytes: float) -> str:
 
 
 def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, Any]:
-    """`config.json` as keyword arguments, all of them `known`. Raises `ConfigError`.
+    """Reads `config.json` as keyword arguments, all of them `known`. Raises `ConfigError`.
 
-    `source` is what the user asked for; `path` may lie deep in the cache of downloads.
+    `source` is what the user asked for; `path` may be deep in the cache of downloads.
     """
     where = f"{path.name} of {source}"
     if path.stat().st_size > MAX_CONFIG_BYTES:

@@ -1,4 +1,4 @@
-"""What a checkpoint is, in facts: from its configuration, and from the evidence beside it."""
+"""Describes a checkpoint from its configuration and the records beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from .records import MADE_WITH, STAMP, Evidence
 
 
 def describe_checkpoint(model: Network, folder: Path, commit: str | None = None) -> dict[str, Any]:
-    """Facts in the order they are shown; what is not known is left out.
+    """Collects facts about a checkpoint, in the order they are shown; unknown ones are left out.
 
-    folder: The files the model was loaded from, evidence included where there is any.
-    commit: Of the Hub, if it came from there.
+    folder: The files the model was loaded from, with the records where there are any.
+    commit: The Hub's commit, if the checkpoint came from there.
     Raises `CheckpointError` if a record is damaged.
     """
     config, evidence = model.config, Evidence.of(folder)

@@ -1,8 +1,8 @@
-"""Files of one commit of a Hub repository, in huggingface_hub's cache.
+"""Downloads files of one commit of a Hub repository into huggingface_hub's cache.
 
-Left to itself the client asks for each file's commit anew, and tries a dead Hub six times over
-24 seconds. Here one short request fixes the commit and tells names and sizes; what the Hub may
-grant a moment later is asked for again twice, and everything that goes wrong has a name.
+By itself the client asks for the commit of each file separately, and tries a dead Hub six times
+over 24 seconds. Here one short request settles the commit and tells names and sizes. Transient
+errors are retried twice, and every failure becomes a named error.
 """
 
 import logging
@@ -38,19 +38,19 @@ from .layout import (
     MAX_CONFIG_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_INT8_BYTES,
-    is_inside,
+    is_safe_relative_path,
 )
 from .retry import Answer, has_transient_status, retry_transient
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 10
 WAITS = (0.3, 0.7)  # seconds before the second and the third try
-LONGEST_WAIT = 1  # second; when the Hub asks for more, the user decides
+LONGEST_WAIT = 1  # second; if the Hub asks for a longer wait, the user decides
 
 logger = logging.getLogger(__name__)
 
 
 def cached_folder(name: Name, paths: list[str], cache_dir: str | Path | None) -> Path | None:
-    """The cached commit that the revision last stood for, if it has all the files."""
+    """Finds the cached commit that the revision last stood for, if it has all the files."""
     where = None if cache_dir is None else Path(cache_dir).expanduser()
     found = try_to_load_from_cache(name.repo_id, paths[0], where, name.revision)
     if not isinstance(found, str):
@@ -59,15 +59,15 @@ def cached_folder(name: Name, paths: list[str], cache_dir: str | Path | None) ->
     return folder if all((folder / path).is_file() for path in paths) else None
 
 
-def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
-    """What the Hub tells about the revision: its commit, names and sizes of its files.
+def fetch_repo_info(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
+    """Asks the Hub for the revision's commit, and the names and sizes of its files.
 
     Raises:
-        CheckpointError: One of its subclasses; within three seconds unless the Hub itself is
-            slow to answer.
+        CheckpointError: One of its subclasses, within three seconds unless the Hub is slow to
+            answer.
     """
     _check_token(token)
-    # One number would have to serve a slow answer and an address where nobody is.
+    # A single number would be too short for a slow answer or too long for a dead address.
     timeout: Any = (CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS)
 
     def model_info() -> ModelInfo:
@@ -90,7 +90,7 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
 
     info = _retry(model_info, explain)
     for sibling in info.siblings:
-        if not is_inside(sibling.rfilename):
+        if not is_safe_relative_path(sibling.rfilename):
             raise UnsafeRepositoryError(
                 f"{name} names a file outside itself, {sibling.rfilename[:80]!r}. Nothing of it "
                 "was downloaded; tell the Hub's people, and use another repository."
@@ -118,7 +118,7 @@ class Commit:
         self._snapshot: Path | None = None
 
     def size_of(self, path: str) -> int | None:
-        """Bytes of a file, asked for where the listing does not say. Raises `CheckpointError`."""
+        """Size of a file in bytes, from the listing or the Hub. Raises `CheckpointError`."""
         if self.sizes[path] is None and self._cached(path) is None:
             self.sizes[path] = self._ask_about(path).size
         return self.sizes[path]
@@ -144,19 +144,19 @@ class Commit:
         return file
 
     def fetch_evidence(self, path: str) -> None:
-        """Downloads a file that no prediction depends on; leaves out what is absurdly large."""
+        """Downloads a card, record or sample; leaves out a file that is far too large."""
         size = self.size_of(path)
         name = path.rpartition("/")[2]
-        most = MAX_INT8_BYTES if name == INT8_NAME else MAX_EVIDENCE_BYTES
-        if size is not None and size > most:
+        limit = MAX_INT8_BYTES if name == INT8_NAME else MAX_EVIDENCE_BYTES
+        if size is not None and size > limit:
             logger.warning("%s of %s is left out: %.0f MB.", path, self.name, size / 1e6)
         else:
             self.fetch(path)
 
-    def remembered(self) -> Path:
-        """The top folder of what was fetched; the cache notes it as what the revision stands for.
+    def write_ref(self) -> Path:
+        """Notes in the cache that the revision stands for this commit; returns its folder.
 
-        Only now: a commit whose files are not all there would hide the one before.
+        To be called when all files are there: an incomplete commit would hide the earlier one.
         """
         snapshot = self._snapshot
         if not self.name.is_commit:
@@ -177,7 +177,7 @@ class Commit:
             return copy / path
         # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
         about = self._ask_about(path)
-        # Both become parts of paths in the cache.
+        # Both become parts of paths in the cache, so they must be harmless.
         if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
             raise DownloadError(
                 f"{path} of {self.name} came as the file {about.etag!r} of the commit "
@@ -206,7 +206,7 @@ class Commit:
 
 
 def _retry(call: Callable[[], Answer], explain: Callable[[Exception], CheckpointError]) -> Answer:
-    """What the Hub answers to a call that may be repeated; its last error as `explain` names it."""
+    """Makes a call, repeated after transient errors; `explain` turns its last error into ours."""
     try:
         return retry_transient(
             call, WAITS, longest_wait=LONGEST_WAIT, is_transient=has_transient_status
@@ -217,7 +217,7 @@ def _retry(call: Callable[[], Answer], explain: Callable[[Exception], Checkpoint
 
 
 def _check_token(token: str | bool | None) -> None:
-    """A token that fits no header would be printed by the error that says so."""
+    """Refuses a token that fits no HTTP header: the client's own error would print it."""
     text = token if isinstance(token, str) else get_token() if token is not False else None
     if text and not re.fullmatch(r"[!-~]+", text):
         raise CheckpointAccessError(

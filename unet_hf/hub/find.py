@@ -1,6 +1,6 @@
-"""Where a checkpoint lies: in this package, in a folder, or on the Hugging Face Hub.
+"""Finds a checkpoint: in this package, in a folder, or on the Hugging Face Hub.
 
-From the Hub come files of one commit, or an error that is named after what is wrong.
+All files from the Hub are of one commit. Each failure has its own error class.
 """
 
 import logging
@@ -19,30 +19,32 @@ from ..errors import (
 from ..network.network import Network
 from .client_errors import Name, is_offline, unreachable
 from .config_file import check_size
-from .download import Commit, ask, cached_folder
+from .download import Commit, cached_folder, fetch_repo_info
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,
     SHIPPED,
     WEIGHTS_NAME,
     is_evidence,
-    is_inside,
+    is_safe_relative_path,
     shipped_checkpoints,
 )
 
 __all__ = ["CONFIG_NAME", "SHIPPED", "WEIGHTS_NAME", "find_checkpoint", "shipped_checkpoints"]
 
-# Raises if the weights cannot belong to the configuration: its path, bytes of the weights.
+# Takes the path of the configuration and the size of the weights in bytes; raises if the weights
+# cannot belong to it.
 Fits = Callable[[Path, int], None]
 
 logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """Where a checkpoint's files are.
+    """Place of a checkpoint's files.
 
-    commit, subfolder: The Hub's commit, and the folder of the repository; None if they did not
-        come from there, or lay at its root.
+    folder: The local folder.
+    commit: The Hub's commit; None if they did not come from the Hub.
+    subfolder: Their folder in the repository; None if it is the root.
     """
 
     folder: Path
@@ -51,7 +53,7 @@ class Place(NamedTuple):
 
 
 def find_checkpoint(source: str | Path, **options: Any) -> Path:
-    """The local folder of a checkpoint; see `locate_checkpoint`."""
+    """Finds the local folder of a checkpoint; see `locate_checkpoint`."""
     return locate_checkpoint(source, **options).folder
 
 
@@ -69,10 +71,10 @@ def locate_checkpoint(
     Args:
         source: A shipped name, a folder, or "org/name" on the Hub. A folder with a shipped name
             is written with a slash, "./unet-isbi", or given as a `Path`.
-        revision: Of a Hub repository: branch, tag, "refs/pr/1" or commit.
-        subfolder: Where in the folder or repository the checkpoint lies, "x/y".
+        revision: Branch, tag, "refs/pr/1" or commit of a Hub repository.
+        subfolder: Folder of the checkpoint in the folder or repository, "x/y".
         evidence: Also the card, records and sample, where the repository has them. Otherwise
-            configuration and weights alone are downloaded.
+            only configuration and weights are downloaded.
         fits: Called before weights are downloaded; by default `loading.check_size` for `UNet`.
         hub: token, cache_dir, local_files_only, force_download, as in huggingface_hub.
 
@@ -112,9 +114,9 @@ def locate_checkpoint(
 
 
 def _checked_subfolder(subfolder: str | None) -> str:
-    """Without the slash at the end; "" for the top. Raises `ConfigError`."""
+    """A subfolder without its final slash, "" for the root. Raises `ConfigError`."""
     inside = (subfolder or "").removesuffix("/")
-    if subfolder and not is_inside(inside):
+    if subfolder and not is_safe_relative_path(inside):
         raise ConfigError(
             f"subfolder={subfolder!r} is no folder of a repository. Write it relative and with "
             "forward slashes, such as 'folds/1'."
@@ -137,7 +139,7 @@ def _from_hub(
     local_files_only: bool = False,
     force_download: bool = False,
 ) -> Path:
-    """The cache's folder of one commit, named after it, with the checkpoint's files in it."""
+    """Downloads a checkpoint; returns the cache's folder of the commit, named after it."""
     if force_download and local_files_only:
         raise ConfigError(
             f"To load {name}, force_download=True asks for the network and local_files_only=True "
@@ -146,14 +148,14 @@ def _from_hub(
     prefix = f"{inside}/" if inside else ""
     config, weights = prefix + CONFIG_NAME, prefix + WEIGHTS_NAME
     cached = cached_folder(name, [config, weights], cache_dir)
-    # What a commit holds never changes: no need to ask.
+    # The content of a commit never changes, so the Hub need not be asked.
     settled = name.is_commit and not evidence and not force_download
     if cached and (local_files_only or settled):
         return cached
     if local_files_only:
         raise unreachable(name, "local_files_only=True forbids to ask it")
     try:
-        info = ask(name, token, cached is not None)
+        info = fetch_repo_info(name, token, cached is not None)
     except CheckpointUnreachableError as error:
         if cached is None or force_download:
             raise
@@ -172,10 +174,10 @@ def _from_hub(
     if (n_bytes := commit.size_of(weights)) is not None:
         fits(config_file, n_bytes)
     commit.fetch(weights)
-    if prefix + INT8_NAME in commit.sizes:  # a prediction may depend on it
+    if prefix + INT8_NAME in commit.sizes:  # predictions in int8 depend on it
         commit.fetch_evidence(prefix + INT8_NAME)
     if evidence:
         for path in commit.sizes:
             if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):
                 commit.fetch_evidence(path)
-    return commit.remembered()
+    return commit.write_ref()

@@ -1,4 +1,4 @@
-"""`int8.json`: what a calibration found, kept beside the weights it belongs to."""
+"""Writes and reads `int8.json`: the result of a calibration, beside the weights it belongs to."""
 
 import json
 import re
@@ -17,18 +17,18 @@ from ..hashes import weights_sha256
 from .layout import CONFIG_NAME, INT8_NAME, WEIGHTS_NAME
 from .records import STAMP, read_record, stamp
 
-HUGE = 1e30  # no value is larger: differences and products of them must stay float32
+MAX_VALUE = 1e30  # so that differences and products of two values stay finite in float32
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """int8.json, one line for each list of numbers."""
+    """Writes int8.json, with each list of numbers on one line."""
     text = json.dumps(record, indent=2)
     text = re.sub(r"\[[^][]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
     write_text(folder / INT8_NAME, text + "\n")
 
 
 def record_of(calibration: Calibration, folder: Path) -> dict[str, Any]:
-    """What is kept beside the weights in `folder`."""
+    """Makes the record of a calibration for the weights in `folder`."""
     values = {
         name: {key: rounded_numbers(numbers) for key, numbers in vars(seen).items()}
         for name, seen in calibration.values.items()
@@ -37,9 +37,9 @@ def record_of(calibration: Calibration, folder: Path) -> dict[str, Any]:
 
 
 def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration | None:
-    """The calibration stored beside the weights in `folder`; None without one for these weights.
+    """Reads the calibration beside the weights in `folder`; None without one for these weights.
 
-    channels: Of each feature map of the network, see `engine.calibration.feature_maps`.
+    channels: Number of channels of each feature map, see `engine.calibration.feature_maps`.
 
     Raises:
         CalibrationError: The record is there, but damaged.
@@ -62,7 +62,7 @@ def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration |
 
 
 def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, Values]:
-    """The values of a record that anyone may have written. Raises `ValueError`."""
+    """Checks the values of a record, which anyone may have written. Raises `ValueError`."""
     if not isinstance(recorded, dict) or recorded.keys() != channels.keys():
         names = set(recorded) if isinstance(recorded, dict) else set()
         wrong = sorted(names ^ channels.keys())[:3]
@@ -79,8 +79,8 @@ def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, Val
                 raise ValueError(f"{key} of {name} is no list of numbers")
             if len(numbers) != count:
                 raise ValueError(f"{key} of {name} has {len(numbers)} numbers for {count} channels")
-            if max(map(abs, numbers)) > HUGE:
-                raise ValueError(f"{key} of {name} holds a number beyond {HUGE:g}")
+            if max(map(abs, numbers)) > MAX_VALUE:
+                raise ValueError(f"{key} of {name} holds a number beyond {MAX_VALUE:g}")
             parts[key] = torch.tensor(numbers, dtype=torch.float32)
         if (parts["low"] > parts["high"]).any():
             raise ValueError(f"low of {name} is above high")

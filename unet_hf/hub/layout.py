@@ -1,15 +1,15 @@
-"""What a checkpoint consists of, and which ones ship with the package.
+"""The files of a checkpoint, and the checkpoints that ship with the package.
 
     config.json, model.safetensors  the checkpoint itself
     README.md, thumbnail.png        the card, and a picture for it
     sample/                         an input, the probabilities expected for it, the tolerance
     evaluation.json                 scores on a split
-    training.json, metrics.jsonl    every option of the training, and its course
+    training.json, metrics.jsonl    every option of the training, and its evaluations
     speed.json                      time and memory on a named machine
-    int8.json                       what integers stand for in int8, and what that costs
+    int8.json                       the ranges of values for int8, and what int8 costs
     onnx/, openvino/, torch/        exports of these weights
 
-Pictures of the training data are not among it.
+Pictures of the training data are not part of a checkpoint.
 """
 
 import re
@@ -26,37 +26,37 @@ SPEED_NAME = "speed.json"
 INT8_NAME = "int8.json"
 SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
-# What was measured and recorded; each names the bytes it speaks of, see `evidence`.
+# Files with measurements; each holds the hashes of what was measured, see `records`.
 RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
 EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")  # the same network for other programs
 MAX_CONFIG_BYTES = 2**20
 MAX_INT8_BYTES = 16 * 2**20  # the paper's network needs 160 kB
-MAX_EVIDENCE_BYTES = 64 * 2**20  # of one file; no card, record or sample comes near
+MAX_EVIDENCE_BYTES = 64 * 2**20  # per file; cards, records and samples are far smaller
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 
 def shipped_checkpoints() -> list[str]:
-    """Names of the checkpoints that come with the package, e.g. ["unet-isbi", ...]."""
+    """Names of the checkpoints that ship with the package, e.g. ["unet-isbi", ...]."""
     if not SHIPPED.is_dir():
         return []
     return sorted(folder.parent.name for folder in SHIPPED.glob(f"*/{CONFIG_NAME}"))
 
 
 def is_evidence(path: str) -> bool:
-    """Is this, seen from the checkpoint's folder, its card, a record or part of its sample?"""
+    """Whether a path in the checkpoint's folder is its card, a record or part of its sample."""
     folder, _, name = path.rpartition("/")
     if folder:
         return folder == SAMPLE_FOLDER
     return name in (CARD_NAME, THUMBNAIL_NAME, *RECORDS)
 
 
-def is_ours(path: str) -> bool:
-    """Does a file of this name, seen from the checkpoint's folder, belong to the checkpoint?"""
+def belongs_to_checkpoint(path: str) -> bool:
+    """Whether a path in the checkpoint's folder is a file that this package writes."""
     return path in (CONFIG_NAME, WEIGHTS_NAME) or is_evidence(path)
 
 
-def is_inside(path: str) -> bool:
-    """Does this name stay below the folder that it is joined to, on any system?"""
+def is_safe_relative_path(path: str) -> bool:
+    """Whether a path stays below the folder that it is joined to, on any system."""
     return not (
         {"", ".", ".."} & set(path.split("/"))
         or re.search(r"[\\\x00-\x1f]", path)

@@ -1,7 +1,8 @@
-"""Checkpoints in and out: strict, safetensors only.
+"""Loads checkpoints strictly, from safetensors only.
 
-Every tensor of the file must be wanted, every wanted tensor must be in the file, and nothing
-is random in silence. Nothing from a repository is unpickled or executed.
+Every tensor of the file must belong to the network, every tensor of the network must be in the
+file, and no layer stays random without a warning. Nothing from a repository is unpickled or
+executed.
 """
 
 import logging
@@ -50,14 +51,14 @@ def load_checkpoint(
     Args:
         cls: The class to build.
         source: A shipped name, a folder, or "org/name" on the Hub.
-        num_classes: Start a new task: the last layer is drawn afresh for this many classes,
-            everything else is loaded. `id2label` names them.
+        num_classes: Start a new task: the last layer gets new random weights for this many
+            classes, everything else is loaded. `id2label` names the classes.
         id2label: Names of the new classes; only together with `num_classes`.
-        revision: Of a Hub repository: branch, tag, "refs/pr/1" or commit; "main" if None.
-        subfolder: Where in the folder or repository the checkpoint lies, "x/y".
+        revision: Branch, tag, "refs/pr/1" or commit of a Hub repository; "main" if None.
+        subfolder: Folder of the checkpoint in the folder or repository, "x/y".
         token, cache_dir, local_files_only, force_download: As in huggingface_hub.
 
-    Without the Hub, a checkpoint comes from the local cache, and a warning names its commit.
+    If the Hub cannot be reached, the local cache is used, and a warning names its commit.
 
     Raises:
         CheckpointNotFoundError, CheckpointUnreachableError (HubBusyError, DownloadError),
@@ -103,7 +104,7 @@ def load_checkpoint(
 def read_weights(
     path: Path, model: Network, source: str | Path, skip: tuple[str, ...] = ()
 ) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file, each wanted by `model`, of its shape and dtype.
+    """Reads the tensors of a safetensors file: those of `model`, in its shapes and dtypes.
 
     Names and shapes are compared from the file's header, before any tensor is read.
     """
@@ -138,7 +139,7 @@ def read_weights(
                 f"{where}: the tensor {name} holds {tensor.dtype}, expected {expected}. Save the "
                 "checkpoint again with `save_pretrained`; quantised weights are not loaded."
             )
-        tensors[name] = tensor.to(expected)  # first: a large float64 becomes infinite here
+        tensors[name] = tensor.to(expected)  # before the check: a large float64 becomes infinite
         if not torch.isfinite(tensors[name]).all():
             raise WeightsError(f"{where}: the tensor {name} holds NaN or infinite values.")
     return tensors

@@ -1,4 +1,4 @@
-"""From a checkpoint and back: what `UNet` inherits to be loaded, saved and shared."""
+"""`CheckpointMixin`: what `UNet` inherits to be loaded, saved and published."""
 
 import tempfile
 from pathlib import Path
@@ -15,10 +15,10 @@ from .save import save_checkpoint, save_weights
 
 
 class CheckpointMixin(PyTorchModelHubMixin):
-    """The Hub's mixin, made strict: whole checkpoints, one commit, evidence that stays true."""
+    """The Hub's mixin, made strict: whole checkpoints, one commit, no stale records."""
 
     origin: Origin | None = None  # set by `from_pretrained`
-    _calibration: Calibration | None = None  # for int8, of a network calibrated in this process
+    _calibration: Calibration | None = None  # ranges for int8, if calibrated in this process
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **options: Any) -> Self:
@@ -51,13 +51,13 @@ class CheckpointMixin(PyTorchModelHubMixin):
 
         config.json, model.safetensors, a card (README.md), a sample with the probabilities
         expected for it, and thumbnail.png. A checkpoint saved as it was loaded keeps its scores
-        and the record of its training. In a card that is there, only our section is replaced.
+        and the record of its training. In an existing card, only our section is replaced.
 
         Args:
-            save_directory: Made if missing.
+            save_directory: Created if missing.
             repo_id, push_to_hub, push_options: Also `push_to_hub`; "org/name" is `repo_id`, or
                 your own name and the folder's.
-            license: Of the weights, a Hub identifier; not stated on the card if None.
+            license: The weights' license, a Hub identifier; not stated on the card if None.
             sample_image: A picture that may be passed on, for the sample; drawn if None.
 
         Returns:
@@ -94,10 +94,10 @@ class CheckpointMixin(PyTorchModelHubMixin):
         """Publishes what `save_pretrained` writes as one commit; all of it or nothing.
 
         Args:
-            repo_id: "org/name", or a name alone for one of your own. Made if missing.
-            token: With write access; that of `hf auth login` or HF_TOKEN if None.
+            repo_id: "org/name", or only a name for one of your own. Created if missing.
+            token: One with write access; that of `hf auth login` or HF_TOKEN if None.
             private: Make a new repository private.
-            branch: Made if missing; the main branch if None.
+            branch: Created if missing; the main branch if None.
             create_pr: Propose the commit as a pull request, also to a repository of others.
             tag: Name of the new commit, e.g. "v1.0".
             license, sample_image: As for `save_pretrained`.
@@ -106,8 +106,8 @@ class CheckpointMixin(PyTorchModelHubMixin):
             The commit; as a string, its address.
 
         Raises:
-            PushError: The Hub did not take it. A new repository or branch that was made for it
-                stays, and is named.
+            PushError: The Hub did not take it. A repository or branch created for it stays,
+                and the message names it.
         """
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "checkpoint"
@@ -124,7 +124,7 @@ class CheckpointMixin(PyTorchModelHubMixin):
             )
 
     def generate_model_card(self, *_: Any, **options: Any) -> ModelCard:
-        """The card that `save_pretrained` would write into a new folder."""
+        """Renders the card that `save_pretrained` would write into a new folder."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "checkpoint"
             self._save(folder, **options)

@@ -1,4 +1,4 @@
-"""Where a model's weights came from, so that what is known of them is not lost on the way."""
+"""`Origin`: where a model's weights came from, so that their records can be found again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ class Origin:
     """The files a model was loaded from.
 
     source: As given to `from_pretrained`.
-    folder: Where they are.
-    commit: The Hub's, if they came from there.
-    subfolder: Where in the repository they lay, if not at its root.
+    folder: The local folder that holds them.
+    commit: The Hub's commit, if they came from there.
+    subfolder: Their folder in the repository, if not its root.
     """
 
     source: str
@@ -21,5 +21,5 @@ class Origin:
 
     @property
     def hub_id(self) -> str | None:
-        """ "org/name" if it came from the Hub."""
+        """The repository "org/name" if the files came from the Hub, else None."""
         return self.source if self.commit else None

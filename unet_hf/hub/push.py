@@ -1,4 +1,4 @@
-"""A checkpoint's folder onto the Hub: one commit with all of it, or an error and no commit."""
+"""Pushes a checkpoint's folder to the Hub: one commit with all of it, or none and an error."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelet
 from ..errors import CheckpointError, PushError
 from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
-from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, is_ours
+from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, belongs_to_checkpoint
 from .records import Evidence, stamp
 from .retry import (
     Answer,
@@ -25,10 +25,10 @@ from .retry import (
 )
 
 WAITS = (0.5, 1.5)  # seconds before the second and the third try
-PATIENCE = 10.0  # seconds beside the waits, after which no further try begins
-LONGEST_WAIT = 30.0  # seconds that are waited because the Hub asks for it
-MAY_EXIST = (401, 402, 403, 409)  # answers to who makes a repository that is there already
-CONFLICT = 412  # somebody else committed in between
+PATIENCE = 10.0  # seconds, without the waits, after which no further try begins
+LONGEST_WAIT = 30.0  # seconds; if the Hub asks for a longer wait, there is no further try
+MAY_EXIST = (401, 402, 403, 409)  # statuses when creating a repository that may exist already
+CONFLICT = 412  # status: somebody else committed in the meantime
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +48,17 @@ def push_folder(
 ) -> CommitInfo:
     """Uploads the checkpoint in `folder`; see `UNet.push_to_hub` for the options.
 
-    On the Hub a card that people edited keeps all but our section, files that are none of ours
-    stay; records and exports of an older checkpoint go.
+    An edited card on the Hub keeps everything but our section. Files of others stay. Records and
+    exports of an older checkpoint are deleted.
 
     Args:
         space: Hub id of a Space with the demo, for the card's link.
-        waits: Seconds between tries, where the Hub stumbles or cannot be reached.
+        waits: Seconds between tries while the Hub fails or cannot be reached.
 
     Raises:
-        PushError: The Hub did not take it. No commit was made by halves; what else was made, a
-            repository or a branch, is named. Trying again is safe, unless the message of a pull
-            request says that one may be open.
+        PushError: The Hub did not take it, and nothing of the checkpoint is there. The message
+            names a repository or branch that was created. Trying again is safe, unless the
+            message says that a pull request may be open.
     """
     api, made = HfApi(token=token), Made()
     if create_pr and (branch or tag):
@@ -77,7 +77,7 @@ def push_folder(
         files = published_files(folder)
         operations: list[Any] = [CommitOperationAdd(CARD_NAME, card.encode())]
         operations += [CommitOperationAdd(path, str(folder / path)) for path in files]
-        stale = sorted(filter(is_ours, there - {CARD_NAME, *files}))
+        stale = sorted(filter(belongs_to_checkpoint, there - {CARD_NAME, *files}))
         stale += _other_exports(folder, name, head.sha, there, token)
         operations += [CommitOperationDelete(path) for path in stale]
         commit = partial(
@@ -104,22 +104,22 @@ def push_folder(
 
 
 def published_files(folder: Path) -> list[str]:
-    """Paths in `folder` that belong on the Hub, the card apart: records of other weights do not."""
-    foreign = set(Evidence.of(folder).foreign)
-    if TRAINING_NAME in foreign:
-        foreign.add(CURVE_NAME)
+    """Lists the files of `folder` that go to the Hub, without the card and stale records."""
+    stale = set(Evidence.of(folder).foreign)
+    if TRAINING_NAME in stale:
+        stale.add(CURVE_NAME)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return sorted(filter(is_ours, found - foreign - {CARD_NAME}))
+    return sorted(filter(belongs_to_checkpoint, found - stale - {CARD_NAME}))
 
 
 class Made:
-    """What a push has made on the Hub beside its commit: it stays where the push fails."""
+    """What a push has created on the Hub besides its commit; it stays if the push fails."""
 
     def __init__(self) -> None:
-        self._certain: dict[str, bool] = {}  # False: asked for, and the answer was lost
+        self._certain: dict[str, bool] = {}  # False: requested, but the answer was lost
 
     def create(self, what: str, call: Callable[..., Any]) -> Any:
-        """The answer of `call(exist_ok=...)`, which makes `what` unless it is there already."""
+        """Calls `call(exist_ok=...)`, which creates `what` unless it exists; returns its answer."""
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
@@ -128,7 +128,7 @@ class Made:
             status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
             if status in MAY_EXIST:
                 answer = call(exist_ok=True)
-                if what in self._certain:  # of an earlier try, whose answer was lost
+                if what in self._certain:  # created by an earlier try whose answer was lost
                     self._certain[what] = True
                 return answer
             if is_answer_lost(error):
@@ -138,7 +138,7 @@ class Made:
         return answer
 
     def __str__(self) -> str:
-        """Sentences with a space before them; "" if there is nothing to tell."""
+        """Sentences for an error message, with a space before them; "" if nothing was created."""
         text = ""
         for certain, words in (
             (True, "Made for it, and still there"),
@@ -150,8 +150,11 @@ class Made:
 
 
 def propose_once(commit: Callable[[], CommitInfo], repo_id: str) -> CommitInfo:
-    """Opens a pull request. Raises `PushError`, which nobody retries, if the answer is lost:
-    it may be open, and the same commit sent again would open a second one."""
+    """Opens a pull request, with one try.
+
+    Raises `PushError`, which is not retried, if the answer is lost: the pull request may be open,
+    and the same commit sent again would open a second one.
+    """
     from huggingface_hub.errors import HTTPError
 
     try:
@@ -172,13 +175,13 @@ def writable_repository(
     repo_type: str = "model",
     made: Made | None = None,
 ) -> str:
-    """The full id of a repository that the token may write to; made if missing.
+    """Returns the full id of a repository that the token may write to; creates it if missing.
 
-    Creating a repository that exists succeeds for everyone; whose it is tells who may write.
-    Raises what the client raises, and PermissionError.
+    To create a repository that exists succeeds for everyone, so its owner is compared with the
+    accounts of the token. Raises what the client raises, and PermissionError.
 
     Args:
-        made: Is told if the repository was missing.
+        made: Notes whether the repository was created.
     """
     account = api.whoami()
     full = repo_id if "/" in repo_id else f"{account['name']}/{repo_id}"
@@ -200,11 +203,11 @@ def patiently(
     done: str = "",
     made: Made | None = None,
 ) -> Answer:
-    """`work()`, again after each wait while the Hub stumbles; what it raises, as a `PushError`.
+    """Calls `work`, again after each wait while the Hub fails; its last error is a `PushError`.
 
     Args:
-        done: What has been achieved before, for the message.
-        made: What `work` makes on the Hub, for the message.
+        done: A sentence on what was achieved before, for the message.
+        made: What `work` creates on the Hub, for the message.
     """
     from huggingface_hub.errors import HTTPError
 
@@ -212,7 +215,7 @@ def patiently(
         try:
             return work()
         except RuntimeError as caught:
-            # An upload of large files that failed hides why in a RuntimeError.
+            # A failed upload of large files hides its reason in a RuntimeError.
             cause = caught.__cause__ if type(caught) is RuntimeError else None
             if not isinstance(cause, (HTTPError, OSError, ValueError)):
                 raise
@@ -224,7 +227,7 @@ def patiently(
             waits,
             longest_wait=LONGEST_WAIT,
             is_transient=_is_transient,
-            # The client tries some requests again itself, for up to half a minute: that is enough.
+            # The client retries some requests itself, for up to half a minute; that is enough.
             patience=PATIENCE,
             before_wait=lambda error: logger.warning(
                 "%s: trying again", push_failure(error, repo_id)
@@ -234,12 +237,13 @@ def patiently(
         text = str(error)
     except (HTTPError, OSError, ValueError) as error:
         text = f"{done}{push_failure(error, repo_id)}"
-    # Out here, where no error is at hand: its request would show the token, see `harmless_cause`.
+    # Raised outside of `except`: the request in the error would show the token, see
+    # `harmless_cause`.
     raise PushError(f"{text}{made or ''}")
 
 
 def push_failure(error: Exception, repo_id: str) -> str:
-    """One sentence on what the Hub did not take, and one on what to do."""
+    """Says in one sentence why the push failed, and in one what to do."""
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HTTPError,
@@ -294,7 +298,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _plain(error: Exception) -> str:
-    """The client's message on one line, without the address of its request and any token."""
+    """The client's message on one line, without addresses and tokens."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"hf_\w{4,}|https?://\S+", "...", text)[:300].rstrip(". ")
 
@@ -306,7 +310,7 @@ def _refuse_taken_tag(api: HfApi, repo_id: str, tag: str) -> None:
     try:
         taken = {reference.name for reference in api.list_repo_refs(full).tags}
     except RepositoryNotFoundError:
-        return  # it will be made
+        return  # it will be created
     if tag in taken:
         raise PushError(
             f"{full} already has a tag {tag!r}, which people may rely on. Choose another; nothing "
@@ -317,19 +321,19 @@ def _refuse_taken_tag(api: HfApi, repo_id: str, tag: str) -> None:
 def _other_exports(
     folder: Path, name: str, head: str, there: set[str], token: str | None
 ) -> list[str]:
-    """What was exported, by `unet_hf.export`, from other weights than those in `folder`."""
+    """Lists the exports on the Hub that were made from other weights than those in `folder`."""
     exports = sorted(path for path in there if path.startswith(EXPORT_FOLDERS))
     if not exports:
         return []
     try:
         same = stamp(find_checkpoint(name, revision=head, token=token)) == stamp(folder)
-    except CheckpointError:  # nothing that could be loaded, hence none of these weights
+    except CheckpointError:  # it cannot be loaded, so it does not hold these weights
         same = False
     return [] if same else exports
 
 
 def _card(api: HfApi, folder: Path, name: str, head: str | None, space: str | None) -> str:
-    """The card for the Hub: the folder's, with the one at commit `head` merged in."""
+    """Renders the card for the Hub: the folder's, merged with the one at commit `head`."""
     local = folder / CARD_NAME
     written = local.read_text(encoding="utf-8") if local.is_file() else None
     card = render_card(folder, CardOptions(name, space=space), written)

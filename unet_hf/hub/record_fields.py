@@ -1,7 +1,7 @@
-"""The fields of the records beside a checkpoint that this package reads.
+"""Checks the fields of the records beside a checkpoint that this package reads.
 
-A record may come from anyone's repository. What is checked here can then be printed, sorted and
-put on a card without a second look; fields that are not listed are kept as they are.
+A record may come from anyone's repository. Fields that were checked here can be printed, sorted
+and put on a card without another check; fields that are not listed are kept as they are.
 """
 
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from .layout import (
 
 @dataclass(frozen=True)
 class Optional:
-    """May be missing or null."""
+    """A field that may be missing or null."""
 
     fields: Any
 
 
 @dataclass(frozen=True)
 class Each:
-    """A mapping from any names to values that are all alike."""
+    """A mapping from any names to values of the same fields."""
 
     fields: Any
 
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of any length whose values are all alike."""
+    """A list of any length whose values have the same fields."""
 
     fields: Any
 
@@ -111,22 +111,22 @@ FIELDS: dict[str, Any] = {
     },
     EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str},
 }  # fmt: skip
-# Pairs of fields that have the same names: a row of the card's tables shows both.
-ALIKE = {
+# Pairs of mappings that must have the same keys: a row of the card's tables shows both.
+SAME_KEYS = {
     EVALUATION_NAME: [(("iou",), ("dice",))],
     INT8_NAME: [(("scores", "float32"), ("scores", "int8"))],
 }
-TOGETHER = {INT8_NAME: ("dataset", "rounding", "scores")}  # all of them or none
+ALL_OR_NONE = {INT8_NAME: ("dataset", "rounding", "scores")}  # fields that need each other
 
 
 def wrong_field(name: str, record: dict[str, Any]) -> str | None:
-    """What is wrong with the record in the file `name`, in words; None if nothing is."""
-    if said := _wrong(record, FIELDS[name], ""):
-        return said
-    together = TOGETHER.get(name, ())
+    """Says what is wrong with the record in the file `name`; None if nothing is."""
+    if fault := _wrong(record, FIELDS[name], ""):
+        return fault
+    together = ALL_OR_NONE.get(name, ())
     if len({record.get(field) is None for field in together}) > 1:
         return f"it has some but not all of {', '.join(together)}"
-    for pair in ALIKE.get(name, ()):
+    for pair in SAME_KEYS.get(name, ()):
         one, other = (_at(record, path) for path in pair)
         if one.keys() != other.keys():
             return f"{'.'.join(pair[0])} and {'.'.join(pair[1])} have different names"

@@ -1,7 +1,7 @@
-"""What lies beside a checkpoint's weights and was measured on them.
+"""Reads the records beside a checkpoint's weights: what was measured on them.
 
-Each record names the bytes it speaks of (`stamp`). One that speaks of others counts as absent:
-weights that were changed or replaced take no old figure with them.
+Each record holds the SHA-256 of the files it was measured on (`stamp`). A record of other files
+is stale and counts as absent, so that changed weights never show an old figure.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class Evidence:
     speed: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
     sample: dict[str, Any] | None = None
-    foreign: tuple[str, ...] = ()  # records that are there, but speak of other bytes
+    foreign: tuple[str, ...] = ()  # names of stale records: measured on other files
 
     @classmethod
     def of(cls, folder: Path) -> "Evidence":
@@ -59,7 +59,7 @@ class Evidence:
         """
         own = stamp(folder)
         found: dict[str, Any] = {}
-        foreign = []
+        stale = []
         for key, name in (
             ("evaluation", EVALUATION_NAME),
             ("training", TRAINING_NAME),
@@ -70,35 +70,33 @@ class Evidence:
             record = read_record(folder / name)
             if record is None:
                 continue
-            of = record.get(MADE_WITH) if name == TRAINING_NAME else record
-            if isinstance(of, dict) and of.get(STAMP) == own:
+            holder = record.get(MADE_WITH) if name == TRAINING_NAME else record
+            if isinstance(holder, dict) and holder.get(STAMP) == own:
                 found[key] = _checked(name, record)
             else:
-                foreign.append(name)
+                stale.append(name)
         if "training" in found and (folder / CURVE_NAME).is_file():
             lines = _content(folder / CURVE_NAME).splitlines()
             found["curve"] = [
                 _checked(CURVE_NAME, _parsed(f"{CURVE_NAME}, line {number},", line))
                 for number, line in enumerate(lines, start=1)
             ]
-        return cls(own, **found, foreign=tuple(foreign))
+        return cls(own, **found, foreign=tuple(stale))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A record, None where there is none. Raises `CheckpointError`."""
+    """The record in a JSON file, None where there is no file. Raises `CheckpointError`."""
     if not path.is_file():
         return None
     return _parsed(path.name, _content(path))
 
 
 def _content(path: Path) -> bytes:
-    size, most = (
-        path.stat().st_size,
-        MAX_INT8_BYTES if path.name == INT8_NAME else MAX_EVIDENCE_BYTES,
-    )
-    if size > most:
+    size = path.stat().st_size
+    limit = MAX_INT8_BYTES if path.name == INT8_NAME else MAX_EVIDENCE_BYTES
+    if size > limit:
         raise CheckpointError(
-            f"{path.name} has {size / 1e6:.1f} MB, and no record has more than {most / 1e6:.0f}. "
+            f"{path.name} has {size / 1e6:.1f} MB, and no record has more than {limit / 1e6:.0f}. "
             "It was not read. Restore it from its source, or delete it."
         )
     return path.read_bytes()
@@ -120,8 +118,9 @@ def _parsed(where: str, content: bytes) -> dict[str, Any]:
 
 
 def _checked(name: str, record: dict[str, Any]) -> dict[str, Any]:
-    if said := wrong_field(name, record):
+    if fault := wrong_field(name, record):
         raise CheckpointError(
-            f"{name} is not as unet_hf writes it: {said}. Restore it from its source, or delete it."
+            f"{name} is not as unet_hf writes it: {fault}. Restore it from its source, or delete "
+            "it."
         )
     return record

@@ -1,7 +1,7 @@
-"""Asking the Hub again: one rule for what is on the way down and on the way up.
+"""Retries requests to the Hub, by the same rule for downloads and uploads.
 
-What may be otherwise a moment later is tried again after a short wait, or after the one that the
-Hub asks for; what it asks to wait for too long is left to the person to decide.
+A request that may succeed a moment later is repeated after a short wait, or after the wait that
+the Hub asks for. If that wait is too long, the person decides.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
-TRANSIENT = (408, 429, 500, 502, 503, 504)  # statuses that may be others a moment later
+TRANSIENT = (408, 429, 500, 502, 503, 504)  # statuses after which a retry may succeed
 
 Answer = TypeVar("Answer")
 
@@ -27,14 +27,14 @@ def retry_transient(
     patience: float | None = None,
     before_wait: Callable[[Exception], None] | None = None,
 ) -> Answer:
-    """The answer of a call that may be repeated; what its last try raises.
+    """Makes a call, repeated after transient errors; raises the error of its last try.
 
     Args:
-        waits: Seconds before the second, third ... try; where the Hub asks for more, those.
-        longest_wait: If the Hub asks for more seconds than these, there is no further try.
-        is_transient: May the call succeed a moment after this error?
-        patience: Seconds, beside the waits, after which no further try begins; None: no limit.
-        before_wait: Told of each error that is not the last.
+        waits: Seconds before the second, third ... try, or longer if the Hub asks for it.
+        longest_wait: Seconds; if the Hub asks for a longer wait, there is no further try.
+        is_transient: Whether the call may succeed a moment after this error.
+        patience: Seconds, without the waits, after which no further try begins. None: no limit.
+        before_wait: Called with each error except the last.
     """
     latest = None if patience is None else time.monotonic() + sum(waits) + patience
     for wait in waits:
@@ -52,29 +52,29 @@ def retry_transient(
 
 
 def has_transient_status(error: Exception) -> bool:
-    """Did the Hub answer, and with a status that may be another a moment later?"""
+    """Whether the Hub answered with a status after which a retry may succeed."""
     return isinstance(error, HfHubHTTPError) and error.response.status_code in TRANSIENT
 
 
 def is_broken_connection(error: Exception) -> bool:
-    """Was there no answer, though one was asked for?"""
+    """Whether a request was sent and no answer came."""
     if isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled)):
         return False
     return isinstance(error, (HTTPError, ConnectionError, TimeoutError))
 
 
 def is_answer_lost(error: Exception) -> bool:
-    """May the Hub have done what it was asked for, though it did not say so?"""
+    """Whether the Hub may have done what was asked, although no answer says so."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in (408, 500, 502, 504)
     return is_broken_connection(error)
 
 
 def asked_wait(error: Exception) -> int:
-    """Seconds after which the Hub wants to be asked again, 0 if it does not say.
+    """Seconds after which the Hub asks to retry, 0 if it does not say.
 
-    `RateLimit` tells when the quota begins again, which is exact; `Retry-After` is a number of
-    seconds or a date.
+    `RateLimit` tells exactly when the quota begins again; `Retry-After` is a number of seconds or
+    a date.
     """
     response = getattr(error, "response", None)
     if response is None:

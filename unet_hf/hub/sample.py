@@ -1,5 +1,7 @@
-"""A checkpoint's stored sample: an input and what the checkpoint makes of it, so that anyone can
-check it years later, on another machine."""
+"""Writes and reads a checkpoint's sample: an input and the probabilities expected for it.
+
+With both, anyone can check the checkpoint years later, on another machine.
+"""
 
 import json
 import shutil
@@ -18,16 +20,16 @@ from .find import find_checkpoint
 from .layout import EXPECTED_NAME, THUMBNAIL_NAME
 from .records import STAMP, read_record, stamp
 
-# How far probabilities may differ elsewhere: another CPU rounds in other places.
+# Largest difference of a probability on another machine: another CPU rounds in other places.
 TOLERANCE = 1e-3
-MAX_PIXELS = 4096 * 4096  # of a stored input; nobody should have to wait for longer
-DRAWN_SIDE = 256
+MAX_PIXELS = 4096 * 4096  # limit for a stored input, so that a check takes seconds
+DRAWN_SIDE = 256  # px
 THUMBNAIL_SIDE = 384  # px, of each half
 DRAWN = "drawn by unet_hf"
 
 
 def sample_input(source: str | Path, **hub: Any) -> Path:
-    """The picture that a checkpoint brings along to try it on.
+    """Path of the picture that a checkpoint brings along to try it on.
 
     source, hub: As for `UNet.from_pretrained`. Raises `CheckpointError` if there is none.
     """
@@ -42,11 +44,11 @@ def sample_input(source: str | Path, **hub: Any) -> Path:
 
 
 def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """(classes, H, W) float32, as stored.
+    """Reads the stored probabilities of the sample: (classes, H, W) float32.
 
     Raises:
-        CheckpointError: They are not there, damaged, or of another shape than expected; what a
-            file from the Hub would unpack to is known before it is unpacked.
+        CheckpointError: They are missing, damaged, or of another shape than expected. The shape
+            is read before the file is unpacked, since anyone may have put it on the Hub.
     """
     import tifffile
 
@@ -69,14 +71,14 @@ def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _inside(folder: Path, name: Any) -> bool:
-    """A file of that very folder, whatever the record says."""
+    """Whether `name` is a file directly in `folder`; a record may hold any path."""
     return isinstance(name, str) and Path(name).name == name and (folder / name).is_file()
 
 
 def write_sample(model: Network, folder: Path, image: str | Path | None = None) -> None:
     """Writes `sample/` and `thumbnail.png` into a folder with the model's weights.
 
-    image: A picture whose licence lets it be passed on. None: one is drawn.
+    image: A picture whose license allows passing it on. None: one is drawn.
     """
     import tifffile
 
@@ -87,7 +89,7 @@ def write_sample(model: Network, folder: Path, image: str | Path | None = None) 
     else:
         stored = sample / f"input{Path(image).suffix.lower()}"
         shutil.copyfile(image, stored)
-    result = segment(model, stored, precision="float32")  # alike on all machines
+    result = segment(model, stored, precision="float32")  # the same on all machines
     tifffile.imwrite(
         sample / "probabilities.tif",
         result.probabilities,
@@ -109,7 +111,7 @@ def write_sample(model: Network, folder: Path, image: str | Path | None = None) 
 
 
 def thumbnail(result: Segmentation) -> PIL.Image.Image:
-    """The image, and beside it the same with its classes painted over."""
+    """Draws the image and, beside it, the same image with its classes painted over."""
     halves = [PIL.Image.fromarray(to_display(result.image)), result.overlay(0.5)]
     for half in halves:
         half.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -121,7 +123,7 @@ def thumbnail(result: Segmentation) -> PIL.Image.Image:
 
 
 def _write_drawing(folder: Path, channels: int) -> Path:
-    """PNG where it can hold the channels, TIFF otherwise."""
+    """Writes a drawn input: PNG where it can hold the channels, TIFF otherwise."""
     drawing = drawn_input(channels)
     if channels in (1, 3):
         path = folder / "input.png"
@@ -136,7 +138,7 @@ def _write_drawing(folder: Path, channels: int) -> Path:
 
 
 def drawn_input(channels: int) -> np.ndarray:
-    """(256, 256, channels) uint8: bright discs of all sizes on an uneven, grainy ground."""
+    """Draws bright discs of all sizes on an uneven, grainy ground: (256, 256, channels) uint8."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[:DRAWN_SIDE, :DRAWN_SIDE] / DRAWN_SIDE
     discs = np.zeros_like(y)

@@ -1,5 +1,5 @@
-"""A model into a folder: everything `UNet.from_pretrained` needs, and everything that tells
-somebody else whether to believe it."""
+"""Saves a model to a folder: what `UNet.from_pretrained` needs, and the records and sample by
+which others can check it."""
 
 import contextlib
 import json
@@ -39,9 +39,9 @@ def save_checkpoint(
     license: str | None = None,
     sample_image: str | Path | None = None,
 ) -> None:
-    """Writes the whole checkpoint into `folder` (made if missing); see `UNet.save_pretrained`.
+    """Writes the whole checkpoint to `folder`, created if missing; see `UNet.save_pretrained`.
 
-    A model that is byte for byte what it was loaded as keeps the evidence measured on it.
+    A model that is unchanged since it was loaded keeps the records of its checkpoint.
     """
     try:
         with replacing(folder) as new:
@@ -66,10 +66,10 @@ def save_checkpoint(
 
 @contextlib.contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files replace those of `folder` when the block ends well.
+    """Gives a temporary folder whose files replace those of `folder` if the block succeeds.
 
-    `config.json` goes first and comes last: a folder without it loads nowhere, so a process
-    killed in between leaves no mixture of two models that would load.
+    `config.json` is removed first and written last. A folder without it cannot be loaded, so a
+    process killed in between never leaves a loadable mixture of two models.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
@@ -83,20 +83,20 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def write_model(model: Network, folder: Path) -> None:
-    """config.json and model.safetensors, nothing else."""
+    """Writes config.json and model.safetensors, nothing else."""
     text = json.dumps(model.config, sort_keys=True, indent=2) + "\n"
     (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
     save_weights(model, folder)
 
 
 def write_card(folder: Path, options: CardOptions, existing: str | None = None) -> None:
-    """README.md for the files in `folder`; what people wrote into `existing` stays."""
+    """Writes README.md for the files in `folder`; what people wrote into `existing` stays."""
     card = render_card(folder, options, existing)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
 
 
 def _write_calibration(model: Network, found: Calibration | None, new: Path) -> None:
-    """What `model.calibrate` has found, unless the record that was copied says just that."""
+    """Writes the result of `model.calibrate`, unless the copied record holds the same."""
     if found is None or found.weights != weights_sha256(model.state_dict()):
         return
     record, copied = record_of(found, new), read_record(new / INT8_NAME)
@@ -105,7 +105,7 @@ def _write_calibration(model: Network, found: Calibration | None, new: Path) -> 
 
 
 def _existing_card(folder: Path, origin: Origin | None) -> str | None:
-    """The card that is there; else that of the unchanged checkpoint the model is."""
+    """Reads the folder's card, or else that of the checkpoint the model was loaded from."""
     for place in (folder, origin.folder if origin else None):
         if place is not None and (place / CARD_NAME).is_file():
             return (place / CARD_NAME).read_text(encoding="utf-8")
@@ -113,7 +113,7 @@ def _existing_card(folder: Path, origin: Origin | None) -> str | None:
 
 
 def _is_unchanged(new: Path, origin: Path) -> bool:
-    """Both hold the same configuration and tensors; if so, `new` gets the very same files."""
+    """Whether both hold the same configuration and tensors; if so, copies the files to `new`."""
     try:
         configs = [parse_json((place / CONFIG_NAME).read_bytes()) for place in (new, origin)]
         if configs[0] != configs[1]:
@@ -154,8 +154,8 @@ def _copy_evidence(origin: Origin, new: Path) -> None:
 def save_weights(model: Network, folder: Path) -> None:
     """Writes `model.safetensors` (contiguous, float32 as in the model) into an existing folder."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    # One key alone: several would be written in an order that changes from process to process,
-    # and the same weights shall be the same bytes.
+    # Only one key: several would be written in an order that changes from process to process, and
+    # the same weights must give the same bytes.
     data = safetensors.torch.save(tensors, metadata={"format": "pt"})
     try:
         write_whole(folder / WEIGHTS_NAME, lambda temporary: temporary.write_bytes(data))

@@ -1,0 +1,308 @@
+"""Opens a data set: finds its splits, columns, mask encoding and class names.
+
+The rows come from `sources`, the roles of their columns from `columns`, the meaning of the mask's
+values from `detect_encoding`; `pairs` reads what was found.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DatasetError, UNetError
+from ..files import parse_json
+from .columns import Columns, find_columns
+from .detect_encoding import MaskEncoding, RawMask, detect_encoding
+from .options import DataOptions
+from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
+from .sources import Source, hub_commit, open_source
+
+VALIDATION_NAMES = ("validation", "valid", "val", "dev")
+INSPECTED_MASKS = 64  # masks of a split from which the encoding is told
+STREAMED_VALIDATION = 200  # images; a stream has no end one could wait for
+
+
+@dataclass
+class LabelledData:
+    """Both splits of a data set, and what was inferred about them."""
+
+    train: Pairs | StreamedPairs
+    validation: Pairs | StreamedPairs
+    train_name: str  # name of the split
+    validation_name: str  # in words, e.g. "train, 5 images held back"
+    columns: Columns
+    encoding: MaskEncoding
+    id2label: dict[str, str]
+    findings: list[str] = field(default_factory=list)  # what was inferred, in words
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.id2label)
+
+
+def pin_revision(config: DataOptions) -> DataOptions:
+    """Returns the options with the current commit of a Hub data set, if the Hub says it.
+
+    So all data is of one commit, even if somebody pushes in the meantime.
+    """
+    if Path(config.dataset_name).expanduser().exists():
+        return config
+    commit = hub_commit(config.dataset_name, config.dataset_revision, config.hub_token)
+    return replace(config, dataset_revision=commit or config.dataset_revision)
+
+
+def open_data(config: DataOptions) -> LabelledData:
+    """Opens both splits: finds splits, columns, mask encoding and class names.
+
+    config: From `pin_revision`; otherwise files of two commits of a Hub data set may be mixed.
+    Raises `DatasetError` where a guess would be needed.
+    """
+    source = _open(config)
+    train_name = _find_split(source, config.train_split, "--train_split")
+    validation = _validation_split(source, config, train_name)
+    reader, id2label, findings = _reader(source, config, train_name)
+    rows = source.splits[train_name]
+
+    if validation is not None:
+        label = validation
+        if config.streaming:
+            parts = (
+                StreamedPairs(rows, reader, train_name),
+                StreamedPairs(source.splits[validation], reader, validation),
+            )
+        else:
+            parts = (
+                Pairs(rows, reader, train_name),
+                Pairs(source.splits[validation], reader, validation),
+            )
+    elif config.streaming:
+        held = config.max_validation_images or STREAMED_VALIDATION
+        label = f"{train_name}, its first {held} images"
+        findings.append(
+            f"no validation split: the first {held} images of {train_name} are held back"
+        )
+        parts = (
+            StreamedPairs(rows, reader, train_name, skip=held),
+            StreamedPairs(rows.take(held), reader, train_name),
+        )
+    else:
+        kept, held = held_back(len(rows), config.train_val_split, config.seed)
+        label = f"{train_name}, {len(held)} images held back"
+        findings.append(
+            f"no validation split: {len(held)} of {len(rows)} images of {train_name} are held back "
+            f"(--train_val_split {config.train_val_split}, --seed {config.seed})"
+        )
+        parts = Pairs(rows, reader, train_name, kept), Pairs(rows, reader, train_name, held)
+    if config.max_validation_images and isinstance(parts[1], Pairs):
+        parts[1].indices = parts[1].indices[: config.max_validation_images]
+    return LabelledData(
+        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings
+    )
+
+
+def validation_pairs(
+    data: LabelledData, config: DataOptions, count: int | None = None
+) -> Iterator[Pair]:
+    """Reads the pairs to evaluate on, or the first `count` of them, one at a time."""
+    if isinstance(data.validation, Pairs):
+        return iter(itertools.islice(data.validation, count))
+    limit = config.max_validation_images or STREAMED_VALIDATION
+    reads = data.validation.first(min(limit, count or limit))
+    return (read() for read in reads)
+
+
+def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
+    """Opens only one split, for an evaluation; returns its pairs and class names."""
+    source = _open(config)
+    name = _find_split(source, split, "--split")
+    reader, id2label, _ = _reader(source, config, name)
+    return Pairs(source.splits[name], reader, name), id2label
+
+
+def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws positions to train on and positions to evaluate on; at least one of each."""
+    if count < 2:
+        raise DatasetError(
+            f"The data set has {count} labelled image{'s' * (count != 1)} and no validation split. "
+            "Two are the least one can train on and evaluate on."
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    held = min(max(1, round(count * share)), count - 1)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def _open(config: DataOptions) -> Source:
+    return open_source(
+        config.dataset_name,
+        config.dataset_config_name,
+        config.dataset_revision,
+        streaming=config.streaming,
+        token=config.hub_token,
+    )
+
+
+def _find_split(source: Source, name: str, flag: str) -> str:
+    if name not in source.splits:
+        raise DatasetError(
+            f"The data set has no split {name!r}; it has {', '.join(source.splits)}. Name one "
+            f"with {flag}."
+        )
+    return name
+
+
+def _validation_split(source: Source, config: DataOptions, train: str) -> str | None:
+    if config.validation_split is not None:
+        if config.validation_split == train:
+            raise DatasetError(
+                f"--validation_split {train!r} is the split that is trained on: its scores would "
+                "mean nothing. Leave the option out and a share of the images is held back."
+            )
+        return _find_split(source, config.validation_split, "--validation_split")
+    found = [name for name in VALIDATION_NAMES if name in source.splits and name != train]
+    return found[0] if found else None
+
+
+def _reader(
+    source: Source, config: DataOptions, split: str
+) -> tuple[PairReader, dict[str, str], list[str]]:
+    rows = source.splits[split]
+    first = next(iter(rows), None)
+    if first is None:
+        raise DatasetError(f"The split {split} is empty.")
+    columns = find_columns(
+        source.features,
+        image_column=config.image_column,
+        label_column=config.label_column,
+        instance_column=config.instance_column,
+        first_row=first,
+    )
+    if config.id2label:
+        id2label, origin = parse_labels(_text_of(config.id2label), "--id2label"), "from --id2label"
+    else:
+        id2label, origin = source.id2label, source.id2label_origin
+        if id2label is not None:
+            id2label = parse_labels(json.dumps(id2label), "id2label.json of the data set")
+    masks, categories = _some_masks(rows, columns, split, config.hub_token)
+    encoding = _encoding_of_most(masks, categories, id2label, config)
+    if id2label is None:
+        count = max(encoding.num_classes, 2)
+        id2label = {str(index): f"class {index}" for index in range(count)}
+        origin = "no names found; give them with --id2label"
+    findings = [
+        *source.findings,
+        f"columns: {columns.describe()}",
+        f"mask values: {encoding.describe()}",
+        f"classes: {', '.join(id2label.values())} ({origin})",
+    ]
+    return PairReader(columns, encoding, config.hub_token), id2label, findings
+
+
+def _encoding_of_most(
+    masks: list[RawMask | list[RawMask]],
+    categories: list[Any] | None,
+    id2label: dict[str, str] | None,
+    config: DataOptions,
+) -> MaskEncoding:
+    """Detects what the masks' values mean.
+
+    If fewer than half of the masks are not understood, the others decide, and the checks report
+    the few.
+    """
+    label_colors = _label_colors(config)
+
+    def detect(chosen: list[int]) -> MaskEncoding:
+        return detect_encoding(
+            [masks[index] for index in chosen],
+            id2label=id2label,
+            ignore_index=config.ignore_index,
+            reduce_labels=config.reduce_labels,
+            label_colors=label_colors,
+            mask_encoding=config.mask_encoding,
+            categories=categories and [categories[index] for index in chosen],
+        )
+
+    def is_understood(index: int) -> bool:
+        try:
+            detect([index])
+        except DatasetError:
+            return False
+        return True
+
+    all_masks = list(range(len(masks)))
+    try:
+        return detect(all_masks)
+    except DatasetError:
+        clear = [index for index in all_masks if is_understood(index)]
+        if len(clear) in (0, len(masks)) or len(clear) <= len(masks) / 2:
+            raise
+        return detect(clear)
+
+
+def _some_masks(
+    rows: Any, columns: Columns, split: str, token: str | None
+) -> tuple[list[RawMask | list[RawMask]], list[Any] | None]:
+    """Reads up to INSPECTED_MASKS masks spread over the split, or the first ones of a stream.
+
+    Masks that cannot be read are left out; the checks report them.
+    """
+    if hasattr(rows, "__len__"):
+        wanted = np.unique(np.linspace(0, len(rows) - 1, INSPECTED_MASKS).astype(int))
+        chosen = (rows[int(index)] for index in wanted)
+    else:
+        chosen = itertools.islice(iter(rows), INSPECTED_MASKS)
+    masks, categories, failure = [], [], None
+    for row in chosen:
+        try:
+            masks.append(raw_masks(row[columns.label], token))
+        except UNetError as error:
+            failure = error
+            continue
+        categories.append(row[columns.categories] if columns.categories else None)
+    if not masks:
+        raise DatasetError(f"No mask of {split} can be read: {failure}")
+    return masks, categories if columns.categories else None
+
+
+def _label_colors(config: DataOptions) -> dict[str, int] | None:
+    if not config.label_colors:
+        return None
+    try:
+        colors = parse_json(_text_of(config.label_colors))
+        return {str(color).lower(): int(index) for color, index in colors.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f'--label_colors is not a mapping like {{"#ff0000": 1}}: {error}.'
+        ) from error
+
+
+def _text_of(option: str) -> str:
+    """The JSON text of an option that is JSON or the name of a JSON file."""
+    if not option.lstrip().startswith(("{", "[")):
+        path = Path(option)
+        if not path.is_file():
+            raise DatasetError(f"There is no file {option}, and it is no JSON either.")
+        return path.read_text(encoding="utf-8")
+    return option
+
+
+def parse_labels(text: str, where: str) -> dict[str, str]:
+    """Class names, ids from 0 without gaps. Raises `DatasetError`."""
+    try:
+        labels = parse_json(text)
+        if isinstance(labels, list):
+            labels = dict(enumerate(labels))
+        labels = {str(int(key)): str(name) for key, name in labels.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f'{where} is not a mapping like {{"0": "background", "1": "cell"}}: {error}.'
+        ) from error
+    if set(labels) != {str(index) for index in range(len(labels))} or len(labels) < 2:
+        raise DatasetError(
+            f"{where} names the classes {', '.join(labels)}; ids from 0 on without gaps are "
+            "expected, at least two."
+        )
+    return {str(index): labels[str(index)] for index in range(len(labels))}
