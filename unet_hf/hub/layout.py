@@ -28,7 +28,8 @@ SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # What was measured and recorded; each names the bytes it speaks of, see `evidence`.
 RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
-EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")  # the same network for other programs
+# The same network for other programs; torch/ is what older versions wrote.
+EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")
 MAX_CONFIG_BYTES = 2**20
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
