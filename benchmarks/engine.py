@@ -23,8 +23,8 @@ from unet_hf.engine.engine import Convolution, Engine, UpConvolution, best_preci
 from unet_hf.engine.int8 import Int8Convolution, Int8Engine
 from unet_hf.evaluation.machine import processor
 
-README = Path(__file__).parent.parent / "README.md"
-MARKS = ("<!-- python -m benchmarks.engine --readme -->", "<!-- until here -->")
+DOCS = Path(__file__).parent.parent / "docs" / "measured.md"
+MARKS = ("<!-- python -m benchmarks.engine --docs -->", "<!-- until here -->")
 ALONE = 7  # times each convolution is run by itself
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="side of the image, px")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--docs", action="store_true", help="put the table into docs/measured.md")
     options = parser.parse_args()
 
     half = best_precision(torch.device("cpu"))
@@ -51,8 +51,8 @@ def main() -> None:
         print(table(about, {width: widths[width]}), flush=True)
     if options.json:
         options.json.write_text(json.dumps(about | {"widths": widths}, indent=2) + "\n")
-    if options.readme:
-        update(README, table(about, widths))
+    if options.docs:
+        update(DOCS, table(about, widths))
 
 
 def table(about: dict[str, Any], widths: dict[int, dict[str, Any]]) -> str:

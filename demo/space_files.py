@@ -10,7 +10,8 @@ from unet_hf.errors import PushError
 
 ROOT = Path(__file__).parent.parent
 # What a Space needs; * also stands for "/". Of train/ the truth that a visitor drops is read with.
-WANTED = ("app.py", "LICENSE", "README.md", "docs/*.png", "demo/*", "train/*", "unet_hf/*")
+# docs/ is what the README shows and links to.
+WANTED = ("app.py", "LICENSE", "README.md", "docs/*", "demo/*", "train/*", "unet_hf/*")
 UNWANTED = ("*__pycache__/*", "*.pyc", "demo/deploy.py", "demo/space_files.py")
 MANIFEST = ".deployed.json"
 REQUIREMENTS = "requirements.txt"

@@ -2,9 +2,12 @@
 
 import os
 
+from .ports import GRADIO_FIRST
+
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SERVER_PORT": str(GRADIO_FIRST),
 }
-os.environ.update(OFFLINE)  # before anything of Hugging Face is imported
+os.environ.update(OFFLINE)  # before anything of Hugging Face or Gradio is imported

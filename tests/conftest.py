@@ -47,9 +47,9 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The demo as people start it, `python app.py`, on a free port."""
+    """The demo as people start it, `python app.py`; it takes the first port that it can have."""
     log = tmp_path_factory.mktemp("demo") / "log.txt"
-    command = [sys.executable, "app.py", "--no-browser", "--port", str(_free_port())]
+    command = [sys.executable, "app.py", "--no-browser"]
     environment = {
         **os.environ,
         **OFFLINE,
@@ -65,14 +65,6 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def _wait_for_url(process: subprocess.Popen, log: Path) -> str:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from .hub import Hub, client_environment
+from .waiting import WAITS
 
 # fingerprint(model) -> what a prediction is, as JSON.
-CLIENT = """
-import hashlib, json, logging, resource, sys, time, traceback
+CLIENT = (
+    WAITS
+    + """
+import hashlib, json, logging, resource, sys, traceback
 from concurrent.futures import ThreadPoolExecutor
 import numpy, torch
 from huggingface_hub import create_branch, create_tag, hf_hub_download
@@ -23,12 +26,14 @@ def fingerprint(model):
     hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
     return {**hashes, "config": model.config}
 """
+)
 
-# Given {name: [source, options]}, tells of each: the fingerprint, or error and message; seconds,
-# and how much higher the peak of this process's memory became ("grown", in KiB on Linux).
+# Given {name: [source, options]}, tells of each: the fingerprint, or error and message; how many
+# seconds it asked to wait ("waited"), and how much higher the peak of this process's memory
+# became ("grown", in KiB on Linux).
 LOAD = """
 def load(name, source, options):
-    peak, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    peak, before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, waited()
     try:
         if options.pop("after_its_card", False):
             hf_hub_download(source, "README.md")
@@ -36,7 +41,7 @@ def load(name, source, options):
     except Exception as error:
         traceback.print_exc()  # everything a user would see
         answer = {"error": type(error).__name__, "message": str(error)}
-    answer["seconds"] = time.perf_counter() - started
+    answer["waited"] = waited() - before
     answer["grown"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
     return name, answer
 

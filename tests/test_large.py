@@ -207,7 +207,8 @@ def test_ended_by_its_progress_nothing_is_there_and_the_next_run_goes_on(model, 
         model, image, tmp_path / "out", progress=lambda *call: calls.append(call), **options
     )
     total = resumed.tiles
-    assert calls == [(done, total) for done in range(4, total + 1)]
+    # A tile that takes long tells its number more than once.
+    assert list(dict.fromkeys(calls)) == [(done, total) for done in range(4, total + 1)]
     assert f"gone on with a run that had 3 of {total} tiles" in resumed.notes
     straight = segment_large(model, image, tmp_path / "straight", **options)
     for name, path in resumed.files.items():
@@ -228,10 +229,10 @@ def test_ended_by_its_progress_nothing_is_there_and_the_next_run_goes_on(model, 
     ],
 )
 def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_path, monkeypatch):
-    # Somewhere "auto" is float32, too.
+    # On some CPUs "auto" is float32, and not every CPU computes in bfloat16: what the precision is
+    # called counts here, and all is computed in float32.
     monkeypatch.setattr(tiles, "checked_precision", lambda precision, _: "bfloat16")
-    if "precision" in change:
-        monkeypatch.setattr(tiles, "network_of", lambda model, _: lambda image, pause: model(image))
+    monkeypatch.setattr(tiles, "network_of", lambda model, _: lambda image, pause: model(image))
     first = {"model": model, "image": drawn(150, 160), "tile_size": 64}
 
     def run(progress: object = None, *, model: UNet, image: np.ndarray, **options: object):
@@ -272,7 +273,7 @@ segment_large(
 )
 """
     random = np.random.default_rng(0)
-    for tiles in (5, 40):
+    for finished in (5, 40):
         with subprocess.Popen(
             [sys.executable, "-c", script],
             cwd=tmp_path,
@@ -280,7 +281,7 @@ segment_large(
             stdout=subprocess.PIPE,
             text=True,
         ) as run:
-            for _ in range(tiles):
+            for _ in range(finished):
                 run.stdout.readline()
             time.sleep(random.uniform(0, 0.01))  # anywhere between two tiles
             run.send_signal(signal.SIGKILL)

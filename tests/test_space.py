@@ -27,7 +27,7 @@ from demo.space_files import space_contents
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.errors import CheckpointAccessError
 
-from .conftest import _free_port, _wait_for_url
+from .conftest import _wait_for_url
 from .hub import Files, Hub, client_environment, running_hub
 from .hub_faults import Refuses
 
@@ -113,7 +113,6 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
         "SYSTEM": "spaces",
         "SPACE_ID": "alice/demo",
         "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(_free_port()),
         "OAUTH_CLIENT_ID": "demo",
         "OAUTH_CLIENT_SECRET": SECRET,
         "OAUTH_SCOPES": "openid profile read-repos",
@@ -351,7 +350,7 @@ from unet_hf.errors import ConfigError
 
 path = sys.argv[1]
 steps = []
-result = segment_file(path, "unet-isbi", progress=lambda done, total: steps.append(done))
+result = segment_file(path, "unet-isbi", progress=lambda *step: steps.append(step))
 assert np.array_equal(result.mask, UNet.from_pretrained("unet-isbi").segment(path).mask)
 try:
     segment_file(path, "unet-isbi", threshold=7)
@@ -359,11 +358,12 @@ except ConfigError as error:
     assert "threshold=7" in str(error)
 else:
     raise AssertionError("a threshold of 7 was taken")
-print(len(spaces.lent), len(steps))
+# A slow tile may say several times that none is done yet.
+print(len(spaces.lent), steps[-1:])
 """
 
 
-@pytest.mark.parametrize(("zero", "expected"), [("1", "2 0"), ("", "0 1")])
+@pytest.mark.parametrize(("zero", "expected"), [("1", "2 []"), ("", "0 [(1, 1)]")])
 def test_predictions_run_on_a_lent_gpu_where_there_is_one(tmp_path, picture, zero, expected):
     (tmp_path / "spaces.py").write_text(SPACES)
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])

@@ -30,8 +30,9 @@ from train.crops.crops import CropNumbers
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 
-from .conftest import ROOT, _free_port
+from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub
+from .ports import own_port
 from .survival import (
     END,
     START,
@@ -605,7 +606,7 @@ def run_together(arguments: list, before: str = "") -> list[tuple[int, str]]:
     run = "from train.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     shared = {
         **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
+        "MASTER_PORT": str(own_port()),
     }  # fmt: skip
     processes = [
         subprocess.Popen(
@@ -664,7 +665,7 @@ def test_accelerates_launcher_starts_two_processes_that_are_one_training(command
     launch = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "--main_process_port", str(_free_port()), "-m", "train",
+        "--main_process_port", str(own_port()), "-m", "train",
         *map(str, command(output, *SHARED)),
     ]  # fmt: skip
     done = subprocess.run(

@@ -13,7 +13,7 @@ import torch
 
 from unet_hf import UNet
 
-from .conftest import OFFLINE, ROOT, _free_port, _wait_for_url
+from .conftest import OFFLINE, ROOT, _wait_for_url
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def tiny_server(folder: Path) -> Iterator[TinyServer]:
     }
     environment.pop("GRADIO_TEMP_DIR", None)  # the demo's own, as people start it
     log = folder / "log.txt"
-    command = [sys.executable, "app.py", "--no-browser", "--port", str(_free_port())]
+    command = [sys.executable, "app.py", "--no-browser"]
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--model", str(model)],

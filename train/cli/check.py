@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from unet_hf.cli.options import add_options
+from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.data.pairs import LabelledData, open_data
 from unet_hf.errors import ConfigError, UNetError
 
 from ..checks.inspection import Facts, Inspection, inspect, looking_at
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
-from ..config import TrainingConfig
-from .arguments import DATA_OPTIONS
+from ..config import CHOICES, PRESETS, TrainingConfig
 
 OPTIONS = (
     *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "seed", "max_inspected",
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
         "trained on.",
         allow_abbrev=False,
     )
-    add_options(parser, dict.fromkeys(OPTIONS))
+    add_options(parser, TrainingConfig, dict.fromkeys(OPTIONS), choices=CHOICES, presets=PRESETS)
     parser.add_argument("--json", action="store_true", help="the findings as JSON, and no text")
     parser.add_argument(
         "--fix", metavar="FOLDER", type=Path,

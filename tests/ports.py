@@ -1,0 +1,22 @@
+"""Ports of this test process's own, below those that the system gives to whoever asks for any: a
+port that was free a moment ago is still free when a server takes it."""
+
+import itertools
+import os
+import socket
+
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+GRADIO_FIRST = 7860 + 100 * WORKER  # where Gradio begins to look for one that it can have
+_numbers = itertools.count(20_000 + 1_000 * WORKER)
+
+
+def own_port() -> int:
+    """For a program that must be told one: each is given out once."""
+    for port in _numbers:
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("unreachable")
