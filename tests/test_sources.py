@@ -353,14 +353,6 @@ def test_id2label_that_is_no_mapping(tmp_path):
         open_source(str(tmp_path))
 
 
-def test_a_missing_split_lists_the_others(tmp_path):
-    write(tmp_path, "images/a.png", "masks/a.png")
-    source = open_source(str(tmp_path))
-    assert source.split("train") is source.splits["train"]
-    with pytest.raises(DatasetError, match="no split 'validation'; the data has train"):
-        source.split("validation")
-
-
 def test_splits_with_different_columns_are_refused(tmp_path):
     splits = {"train": table(image=[1], mask=[1]), "test": table(image=[1], label=[1])}
     for name, rows in splits.items():

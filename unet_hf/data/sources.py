@@ -38,15 +38,6 @@ class Source:
     id2label: dict[str, str] | None  # class names that came with the data
     id2label_origin: str
 
-    def split(self, name: str) -> "datasets.Dataset | datasets.IterableDataset":
-        """Raises `DatasetError`, which lists the splits, if there is none of that name."""
-        if name not in self.splits:
-            raise DatasetError(
-                f"There is no split {name!r}; the data has {', '.join(self.splits)}. Name one of "
-                "them with --train_split or --validation_split."
-            )
-        return self.splits[name]
-
 
 def open_source(
     name: str,
