@@ -348,7 +348,7 @@ def test_local_files_that_are_no_data_set(tmp_path):
 
 def test_id2label_that_is_no_mapping(tmp_path):
     write(tmp_path, "images/a.png", "masks/a.png")
-    (tmp_path / "id2label.json").write_text('["ground"]')
+    (tmp_path / "id2label.json").write_text('"ground"')
     with pytest.raises(DatasetError, match=r"id2label.json is not a mapping"):
         open_source(str(tmp_path))
 

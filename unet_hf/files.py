@@ -1,5 +1,6 @@
 """Files that are whole or not there, and folders that one run at a time writes to."""
 
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,6 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+
+# Why the system did not write a file, and the first part of the cure.
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "your share of the disk is used up. Free some space",
+    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`, or the kind of the "
+    "file system). Lift the limit",
+    errno.EROFS: "the disk may only be read. Look after it",
+    errno.EACCES: "you may not write there. Change its permissions",
+    errno.EPERM: "you may not write there. Change its permissions",
+    errno.EIO: "the disk fails. Look after it",
+}
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -3,7 +3,8 @@
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from ..engine.calibration import checked_calibration
 from ..engine.engine import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
+from ..files import DISK_FAULTS
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from ..images.windows import is_large, is_zarr
@@ -25,17 +27,6 @@ from ..predict.overlay import Look
 from ..unet import UNet
 from .inputs import InputFile
 from .records import Record
-
-# What the system says of files it does not write, and the cure.
-DISK = {
-    errno.ENOSPC: "the disk is full. Free some space",
-    errno.EDQUOT: "your share of the disk is used up. Free some space",
-    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`). Lift the limit",
-    errno.EROFS: "the disk may only be read. Look after it, or name another --output",
-    errno.EACCES: "you may not write there. Change its permissions, or name another --output",
-    errno.EPERM: "you may not write there. Change its permissions, or name another --output",
-    errno.EIO: "the disk fails. Look after it, or name another --output",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -325,8 +316,19 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def cannot_write(output: Path, error: OSError) -> BatchStoppedError:
-    words = DISK.get(error.errno or 0, f"{error.strerror or error}. See to it")
+    words = DISK_FAULTS.get(error.errno or 0, f"{error.strerror or error}. See to it")
     return BatchStoppedError(
-        f"{error.filename or output} cannot be written: {words}; the same command then goes on "
-        "where it stopped."
+        f"{error.filename or output} cannot be written: {words}, or name another --output; the "
+        "same command then goes on where it stopped."
     )
+
+
+@contextmanager
+def explaining_write_errors(output: Path) -> Iterator[None]:
+    """An `OSError` inside becomes a `BatchStoppedError` with the cause and the cure."""
+    try:
+        yield
+    except UNetError:
+        raise
+    except OSError as error:
+        raise cannot_write(output, error) from error

@@ -107,6 +107,13 @@ def color_table(colors: list[str]) -> np.ndarray:
     return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
 
 
+def tiff_palette(colors: list[str]) -> np.ndarray:
+    """The colour map of a TIFF of class ids: (3, 256) uint16."""
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
+    return palette
+
+
 def draw_overlay(
     display: np.ndarray,
     mask: np.ndarray,
