@@ -53,12 +53,12 @@ def main() -> None:
 
     import gradio as gr
 
-    from demo.actions import MAX_FILE_MEGABYTES
     from demo.interface import build
-    from demo.isolation import isolation
-    from demo.memory import bound_arenas
-    from demo.models import LOCAL
-    from demo.page import CSS
+    from demo.parts.texts import CSS
+    from demo.server.allocator import bound_arenas
+    from demo.server.cross_origin import isolation
+    from demo.server.limits import MAX_FILE_MEGABYTES
+    from demo.server.models import LOCAL
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other

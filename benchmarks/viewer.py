@@ -18,7 +18,7 @@ import gradio as gr
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from demo.viewer import show_result, thinning, viewer
+from demo.viewer.component import show_result, thinning, viewer
 from unet_hf import Segmentation
 from unet_hf.images.image_data import ImageData
 from unet_hf.predict.decision import decide

@@ -15,8 +15,9 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from demo import actions, batch_job
-from demo.models import LOCAL
+from demo.batch import job as batch_job
+from demo.server import predictions
+from demo.server.models import LOCAL
 from demo.synthetic import fluorescence_nuclei
 from unet_hf import UNet
 
@@ -108,14 +109,14 @@ class Gate:
         monkeypatch.setattr(batch_job, "TURN_SECONDS", 3600)
         self.asked: list[str] = []
         self._permits = threading.Semaphore(0)
-        real = actions.predict
+        real = predictions.predict
 
         def predict(model, image, *arguments, **options):
             self.asked.append(image.source)
             self._permits.acquire()
             return real(model, image, *arguments, **options)
 
-        monkeypatch.setattr(actions, "predict", predict)
+        monkeypatch.setattr(predictions, "predict", predict)
 
     def let(self, count: int) -> None:
         self._permits.release(count)

@@ -13,9 +13,10 @@ import pytest
 import tifffile
 import torch
 
-from demo import actions, batch_job
-from demo.batch_job import BatchJob, Status
-from demo.batch_tab import progress_html, results_html
+from demo.batch import job as batch_job
+from demo.batch.job import BatchJob, Status
+from demo.batch.tab import progress_html, results_html
+from demo.server import limits, predictions
 from unet_hf import UNet
 
 IMAGES, CORRUPT = 8, 3
@@ -96,7 +97,7 @@ def test_objects_are_counted_in_the_table_and_bounded(job: BatchJob, network: UN
     assert counted == len(whole.with_threshold(cut).objects()) > 1
     assert name in results_html(job.table())
 
-    monkeypatch.setattr(actions, "MAX_OBJECTS", 1)
+    monkeypatch.setattr(limits, "MAX_OBJECTS", 1)
     job.start()
     end = last()
     assert (end.done, len(end.failures)) == (IMAGES - 1, 1)  # the one that is no image
@@ -107,7 +108,7 @@ def test_objects_are_counted_in_the_table_and_bounded(job: BatchJob, network: UN
     assert not list(job.output.glob("*_objects.csv"))  # nor those of the run before
 
     again = []
-    monkeypatch.setattr(actions, "predict", lambda *given, **_: again.append(given))
+    monkeypatch.setattr(predictions, "predict", lambda *given, **_: again.append(given))
     job.start()
     assert last().done == IMAGES - 1
     assert not again  # what was left out is not tried once more
@@ -116,13 +117,13 @@ def test_objects_are_counted_in_the_table_and_bounded(job: BatchJob, network: UN
 def test_turns_end_as_one_run_would(job: BatchJob, network: UNet, monkeypatch):
     """With no time at all, a turn is one image; each is computed once, the bad one read once."""
     computed = []
-    real = actions.predict
+    real = predictions.predict
 
     def predict(model, image, *arguments, **options):
         computed.append(image.source)
         return real(model, image, *arguments, **options)
 
-    monkeypatch.setattr(actions, "predict", predict)
+    monkeypatch.setattr(predictions, "predict", predict)
     monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
     ends = run(job, network)
     assert [end.state for end in ends] == ["paused"] * (IMAGES - 1) + ["finished"]
@@ -131,7 +132,7 @@ def test_turns_end_as_one_run_would(job: BatchJob, network: UNet, monkeypatch):
 
 
 def test_a_stop_is_heard_at_the_next_tile_and_the_run_goes_on_later(job, network, monkeypatch):
-    real = actions.predict
+    real = predictions.predict
     computed = []
 
     def predict(model, image, threshold, progress):
@@ -142,7 +143,7 @@ def test_a_stop_is_heard_at_the_next_tile_and_the_run_goes_on_later(job, network
             pytest.fail("It did not stop.")
         return real(model, image, threshold, progress=progress)
 
-    monkeypatch.setattr(actions, "predict", predict)
+    monkeypatch.setattr(predictions, "predict", predict)
     (end,) = run(job, network)
     assert (end.state, end.done) == ("stopped", 2)
     assert len(job.table()) == 1 + 2
@@ -153,14 +154,14 @@ def test_a_stop_is_heard_at_the_next_tile_and_the_run_goes_on_later(job, network
 
 def test_who_closes_the_page_leaves_nothing_running(job: BatchJob, network: UNet, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
-    real = actions.predict
+    real = predictions.predict
 
     def predict(*arguments, **options):
         begun.set()
         go_on.wait()
         return real(*arguments, **options)
 
-    monkeypatch.setattr(actions, "predict", predict)
+    monkeypatch.setattr(predictions, "predict", predict)
     before = set(threading.enumerate())
     job.start()
     turn = job.turn(network)
@@ -189,7 +190,7 @@ def test_a_stack_is_segmented_page_by_page_and_joined(tmp_path: Path, network: U
 
 
 def test_limits_of_the_page_hold_for_each_image(job: BatchJob, network: UNet, monkeypatch):
-    monkeypatch.setattr(actions, "MAX_PIXELS", 100)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 100)
     (end,) = run(job, network)
     assert end.done == 0
     assert len(end.failures) == IMAGES

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from playwright.sync_api import Browser, Page, expect
 
-from demo.examples import haematoxylin
+from demo.segment.examples import haematoxylin
 from demo.synthetic import electron_micrograph
 from unet_hf import UNet
 from unet_hf.errors import ChannelMismatchError, NonFiniteImageError

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from demo.truth_mask import read_truth
+from demo.truth.label_image import read_truth
 from unet_hf import Segmentation, read_image
 from unet_hf.errors import ConfigError, DatasetError, ShapeError
 from unet_hf.evaluation.comparison import OUTCOMES, Region, disagreement, score

@@ -10,10 +10,12 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from demo.actions import ResultFolders, plain_sentence, write_result
-from demo.models import Offer, load_model
-from demo.transfer import threshold_levels
-from demo.viewer import show_result
+from demo.server.errors_in_words import plain_sentence
+from demo.server.folders import ResultFolders
+from demo.server.models import Offer, load_model
+from demo.server.result_files import write_result
+from demo.viewer.component import show_result
+from demo.viewer.payload import threshold_levels
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
 from unet_hf.predict.overlay import Look
@@ -112,7 +114,7 @@ def test_the_drawn_mask_is_exactly_the_mask_at_every_threshold():
 
 
 def test_large_images_are_thinned_out_for_the_eye_only(monkeypatch):
-    monkeypatch.setattr("demo.viewer.MOST_PIXELS", 10_000)
+    monkeypatch.setattr("demo.viewer.component.MOST_PIXELS", 10_000)
     result = UNet(base_channels=2, depth=1, tile_size=512).segment(np.zeros((10, 5000), np.uint8))
     view = show_result(result, 0.5)
     assert (view["width"], view["height"], view["step"]) == (5000, 10, 3)

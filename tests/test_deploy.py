@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from demo.space_files import MANIFEST, ROOT, source_files, space_contents, space_requirements
+from demo.space.contents import (
+    MANIFEST,
+    ROOT,
+    source_files,
+    space_contents,
+    space_requirements,
+)
 from unet_hf.errors import PushError
 
 from .hub import Files, Hub, User, client_environment, running_hub
@@ -32,7 +38,7 @@ DEPLOYS = (
     WAITS
     + """
 import json, sys
-from demo import deploy
+from demo.space import deploy
 
 answers = {}
 asked = json.load(sys.stdin)
@@ -219,10 +225,16 @@ def test_a_dry_run_lists_the_files_and_asks_nothing(hub, tmp_path):
 
 def test_the_space_gets_what_it_needs_and_nothing_else():
     paths = set(space_contents())
-    assert {"app.py", "LICENSE", "README.md", "requirements.txt", "demo/viewer.js"} <= paths
+    assert {
+        "app.py",
+        "LICENSE",
+        "README.md",
+        "requirements.txt",
+        "demo/viewer/web/index.js",
+    } <= paths
     assert "unet_hf/checkpoints/unet-isbi/model.safetensors" in paths
     folders = {path.split("/")[0] for path in paths if "/" in path}
-    assert folders == {"demo", "docs", "train", "unet_hf"}
+    assert folders == {"demo", "docs", "unet_hf"}
     assert not any("__pycache__" in path or path.endswith(".pyc") for path in paths)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = set(re.findall(r'\]\((?!https?:)([^)#]+)|<img src="([^"]+)"', readme))
@@ -284,7 +296,7 @@ def test_what_is_deployed_reads_the_truth_that_a_visitor_drops(tmp_path):
         (space / path).write_bytes(content)
     script = """
 import numpy as np, PIL.Image
-from demo.truth_mask import read_truth
+from demo.truth.label_image import read_truth
 from unet_hf import UNet
 image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
 result = UNet(base_channels=2, depth=1).segment(image)

@@ -155,7 +155,7 @@ REFUSED = {
     ),
     "config-of-a-huge-number": Refused(
         "ConfigError",
-        "dropout=inf is not a number",
+        "which is too large for a number",
         lambda files: config(files["config.json"].replace(b'"dropout": 0.0', b'"dropout": 1e999'))(
             files
         ),

@@ -9,10 +9,11 @@ import pytest
 import tifffile
 from playwright.sync_api import Browser, Page, expect
 
-from demo.examples import SAMPLE, examples
-from demo.files import Files, short_names
-from demo.place import show_place, where
-from demo.share import read_link
+from demo.segment.examples import SAMPLE, examples
+from demo.segment.file_list import Files, short_names
+from demo.segment.page_and_channel import show_place
+from demo.segment.share_link import read_link
+from demo.server.predictions import Place
 from unet_hf import UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.run import segment_files
@@ -191,11 +192,11 @@ def test_colours_are_not_offered_as_channels(tmp_path: Path):
 
 def test_axes_are_only_given_where_they_are_not_the_file_s_own(stack: Path):
     value = show_place(read_image(stack, page=1))
-    assert where(value) == {"page": 1, "channel": None, "axes": None}
-    assert where(value | {"axes": "tcyx"})["axes"] == "TCYX"
+    assert Place.chosen(value) == Place(page=1)
+    assert Place.chosen(value | {"axes": "tcyx"}).axes == "TCYX"
     given = show_place(read_image(stack, axes="TCYX"))
-    assert where(given)["axes"] == "TCYX"
-    assert where(None) == {"page": 0, "channel": None, "axes": None}
+    assert Place.chosen(given).axes == "TCYX"
+    assert Place.chosen(None) == Place()
 
 
 def test_the_lines_that_give_a_result_again_name_channel_and_axes(stack: Path):

@@ -15,12 +15,12 @@ import PIL.Image
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo import in_browser
-from demo.in_browser import RUNTIME, exported, in_browser_tab, worker_program
-from demo.isolation import isolation
-from demo.space_files import ROOT, source_files
-from demo.transfer import FINE, STEPS, entropy, fixed_point, probability_codes
-from demo.viewer import DEFAULT_ALPHA
+from demo.in_browser import tab as in_browser
+from demo.in_browser.tab import RUNTIME, exported, in_browser_tab, worker_program
+from demo.server.cross_origin import isolation
+from demo.space.contents import ROOT, source_files
+from demo.viewer.component import DEFAULT_ALPHA
+from demo.viewer.payload import FINE, STEPS, entropy, fixed_point, probability_codes
 from unet_hf import Segmentation, UNet, read_image
 from unet_hf.errors import ExportError
 from unet_hf.hub.find import SHIPPED
@@ -349,7 +349,9 @@ def test_the_runtime_is_the_one_that_was_published_and_goes_to_a_space():
     table = (RUNTIME / "README.md").read_text(encoding="utf-8")
     said = dict(re.findall(r"^\| (\S+) \|.*`([0-9a-f]{64})` \|$", table, re.M))
     assert set(said) == {path.name for path in RUNTIME.iterdir()} - {"README.md", "LICENSE"}
-    assert {f"demo/vendor/onnxruntime-web/{name}" for name in said} <= set(source_files(ROOT))
+    assert {f"demo/in_browser/vendor/onnxruntime-web/{name}" for name in said} <= set(
+        source_files(ROOT)
+    )
     for name, expected in said.items():
         content = (RUNTIME / name).read_bytes()
         if name.endswith(".gz"):

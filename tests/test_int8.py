@@ -11,7 +11,7 @@ import torch
 from train.loop import train
 from unet_hf import UNet
 from unet_hf.cli import calibrate as calibrate_command
-from unet_hf.engine.calibration import Observer
+from unet_hf.engine.calibration import Observer, feature_maps
 from unet_hf.engine.engine import Engine, checked_precision
 from unet_hf.engine.int8 import (
     PARTS,
@@ -22,7 +22,7 @@ from unet_hf.engine.int8 import (
     rounded,
     split_in_parts,
 )
-from unet_hf.errors import CalibrationError, ConfigError
+from unet_hf.errors import CalibrationError, CheckpointError, ConfigError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
@@ -190,6 +190,60 @@ def test_a_record_of_other_weights_or_damaged_is_not_believed(tmp_path: Path):
     shutil.copy(tmp_path / "b" / "int8.json", tmp_path / "c")
     with pytest.raises(CalibrationError, match=r"no int8\.json"):
         UNet.from_pretrained(tmp_path / "c").segment(gray(), precision="int8")
+
+
+# What a hostile or damaged record may hold -> what is said of it.
+NOT_BELIEVED = {
+    "nan": (lambda v: v["image"].update(low=[float("nan")]), "it holds nan"),
+    "infinity": (lambda v: v["image"].update(high=[float("inf")]), "it holds infinity"),
+    "huge": (lambda v: v["image"].update(high=[1e31]), "beyond 1e.30"),
+    "upside-down": (lambda v: v["image"].update(low=[9.0], high=[1.0]), "low of image is above"),
+    "too-short": (lambda v: v["contracting.0.1"]["mean"].pop(), "has 7 numbers for 8 channels"),
+    "too-long": (lambda v: v["image"]["low"].append(0.0), "has 2 numbers for 1 channel"),
+    "nested": (lambda v: v["image"].update(low=[[0.0]]), "low of image is no list of numbers"),
+    "booleans": (lambda v: v["image"].update(low=[False]), "low of image is no list of numbers"),
+    "missing-part": (lambda v: v["image"].pop("mean"), "mean of image is no list of numbers"),
+    "missing-map": (lambda v: v.pop("expansive.0.2"), r"missing or unknown: expansive\.0\.2"),
+    "unknown-map": (lambda v: v.update(other=v["image"]), "missing or unknown: other"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_BELIEVED)
+def test_a_record_that_no_calibration_writes_is_refused_and_float32_still_predicts(
+    name: str, tmp_path: Path
+):
+    change, words = NOT_BELIEVED[name]
+    model = UNet(base_channels=8, depth=1)
+    model.calibrate([gray()])
+    model.save_pretrained(tmp_path)
+    record = json.loads((tmp_path / "int8.json").read_text())
+    change(record["values"])
+    (tmp_path / "int8.json").write_text(json.dumps(record))
+    model = UNet.from_pretrained(tmp_path)
+    with pytest.raises((CalibrationError, CheckpointError), match=rf"int8\.json .*{words}") as seen:
+        model.segment(gray(), precision="int8")
+    assert "Restore it from its source" in str(seen.value)
+    assert model.segment(gray(), precision="float32").mask.shape == gray().shape
+
+
+@pytest.mark.parametrize("images", [0, -3, True, "16", None, 1.5])
+def test_a_record_without_a_count_of_images_is_refused(images, tmp_path: Path):
+    model = UNet(base_channels=8, depth=1)
+    model.calibrate([gray()])
+    model.save_pretrained(tmp_path)
+    record = json.loads((tmp_path / "int8.json").read_text()) | {"images": images}
+    (tmp_path / "int8.json").write_text(json.dumps(record))
+    with pytest.raises(CalibrationError, match="its images are"):
+        UNet.from_pretrained(tmp_path).segment(gray(), precision="int8")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_feature_maps_of_a_record_are_those_the_engine_computes(name: str):
+    model = network(**NETWORKS[name])
+    observer = Observer(model)
+    observer(images(model))
+    seen = {name: len(values.low) for name, values in observer.values().items()}
+    assert feature_maps(model) == seen
 
 
 # --------------------------------------------------------------------------------- command

@@ -7,7 +7,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from demo.kept import GONE, Kept, array_bytes
+from demo.server.result_store import GONE, ResultStore, array_bytes
 from unet_hf.errors import ConfigError
 
 from .drawn import drawn
@@ -28,7 +28,7 @@ def test_the_bytes_of_a_result_are_those_of_its_arrays_each_counted_once():
 
 
 def test_the_least_recently_used_result_leaves_and_that_is_told():
-    kept = Kept(2 * ONE)
+    kept = ResultStore(2 * ONE)
     first, second = kept.keep(RESULT), kept.keep(another())
     assert kept.get(first) is RESULT  # used again, so that the second is the oldest
     third = kept.keep(another())
@@ -43,7 +43,7 @@ def test_the_least_recently_used_result_leaves_and_that_is_told():
 
 
 def test_a_result_larger_than_the_budget_is_kept_until_the_next():
-    kept = Kept(ONE // 2)
+    kept = ResultStore(ONE // 2)
     first = kept.keep(RESULT)
     assert kept.get(first) is RESULT
     second = kept.keep(another())
@@ -53,7 +53,7 @@ def test_a_result_larger_than_the_budget_is_kept_until_the_next():
 
 
 def test_a_result_leaves_with_its_handle_and_a_copy_is_the_same_handle():
-    kept = Kept(9 * ONE)
+    kept = ResultStore(9 * ONE)
     handle = kept.keep(RESULT)
     copied = deepcopy({"state": handle})
     del handle
@@ -64,7 +64,7 @@ def test_a_result_leaves_with_its_handle_and_a_copy_is_the_same_handle():
 
 
 def test_many_threads_keep_and_find_their_own():
-    kept, wrong = Kept(8 * ONE), []
+    kept, wrong = ResultStore(8 * ONE), []
 
     def visit() -> None:
         for _ in range(50):

@@ -248,3 +248,23 @@ def test_importing_the_package_stays_light():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_called_snapshots_is_not_the_hubs_cache(tmp_path, monkeypatch):
+    """Its name is no commit, and a changed model saved from it names no base on the Hub."""
+    from train.config import TrainingConfig
+    from train.provenance import describe_base
+    from unet_hf.hub.card import split_card
+
+    monkeypatch.chdir(tmp_path)
+    UNet(base_channels=2, depth=1).save_pretrained("snapshots/run1")
+    model = UNet.from_pretrained("snapshots/run1")
+    origin = model.origin
+    assert (origin.commit, origin.hub_id, origin.subfolder) == (None, None, None)
+    with torch.no_grad():
+        model.head.bias += 1
+    model.save_pretrained("changed")
+    assert "base_model" not in split_card((tmp_path / "changed/README.md").read_text())[0]
+    options = {"dataset_name": "x", "output_dir": "y"}
+    config = TrainingConfig(**options, pretrained_model_name_or_path="snapshots/run1")
+    assert "commit" not in describe_base(config)

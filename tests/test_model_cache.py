@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from demo.model_cache import ModelCache, weights
+from demo.server.model_cache import ModelCache, weights
 from unet_hf import UNet
 
 

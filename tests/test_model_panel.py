@@ -1,6 +1,6 @@
 """The panel says what a checkpoint's files say, and nothing else."""
 
-from demo.model_panel import panel
+from demo.segment.model_panel import panel
 from unet_hf import UNet
 
 

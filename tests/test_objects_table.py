@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.objects_table import in_words, objects_table, show_objects
+from demo.objects.table import in_words, objects_table, show_objects
 from unet_hf.objects.objects import Objects
 
 from .drawn import drawn

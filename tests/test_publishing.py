@@ -16,7 +16,7 @@ from unet_hf.hub.card import split_card
 from unet_hf.hub.find import SHIPPED
 
 from .hub import Hub, client_environment, running_hub
-from .hub_faults import HangsUp, Refuses, Slow
+from .hub_faults import HangsUp, Refuses, Slow, together
 from .hub_repos import User
 from .waiting import WAITS
 
@@ -298,20 +298,63 @@ def test_a_hub_that_stumbles_and_recovers_is_given_another_try(hub, alice, statu
     assert len(hub.repos["models", f"alice/recovered-{status}"].commits) == 2
 
 
+class Mute(HangsUp):
+    """Does what is asked for, and breaks the connection before the client hears of it."""
+
+    async def __call__(self, answer, scope, receive, send) -> None:
+        if not self.takes(scope):
+            return await answer(scope, receive, send)
+
+        async def nothing(message) -> None:
+            pass
+
+        await answer(scope, receive, nothing)
+        scope["state"]["transport"].close()
+
+
+def test_what_a_failed_push_has_made_is_named_and_the_next_push_uses_it(hub, alice):
+    hub.fault = Refuses(500, only="POST .*/commit/")
+    answer = alice.push("alice/left", branch="draft")
+    assert set(hub.repos["models", "alice/left"].branches) == {"main", "draft"}
+    words = "Made for it, and still there: the repository alice/left, the branch draft."
+    assert words in answer["message"]
+    again = alice.push("alice/left", branch="draft")
+    assert "ade for it" not in again["message"]  # nothing new
+    assert "Nothing was changed" not in answer["message"] + again["message"]
+    hub.fault = Mute("POST .*/repos/create", times=1)
+    lost = alice.push("alice/unheard")
+    assert "error" not in lost, lost  # a second try finds it
+    hub.fault = Mute("POST .*/repos/create", times=1)
+    hub.fault = together(Refuses(500, only="POST .*/commit/"), hub.fault)
+    lost = alice.push("alice/unheard-2")
+    assert "Made for it, and still there: the repository alice/unheard-2." in lost["message"]
+    hub.fault = Refuses(504, only="POST .*/repos/create")
+    lost = alice.push("alice/unheard-3")
+    assert "Maybe made for it: the repository alice/unheard-3." in lost["message"]
+    hub.restore()
+    assert "error" not in alice.push("alice/left", branch="draft")
+    assert alice.wrong("alice/left", revision="draft") == []
+
+
+@pytest.mark.parametrize("fault", ["dropped", "status 504"])
+def test_a_pull_request_whose_answer_is_lost_is_not_opened_twice(hub, alice, fault):
+    repo = f"alice/asked-{fault[-3:]}"
+    alice.push(repo)
+    lost = Mute("POST .*/commit/", times=1)
+    refused = Refuses(504, only="POST .*/commit/", times=1)
+    hub.fault = lost if fault == "dropped" else refused
+    answer = alice.push(repo, seed=1, create_pr=True)
+    assert answer.get("error") == "PushError", answer
+    assert "not known whether the pull request" in answer["message"]
+    assert "Look at its pull requests" in answer["message"]
+    opened = len(hub.repos["models", repo].pull_requests)
+    assert opened == (1 if fault == "dropped" else 0)
+    hub.fault = Refuses(503, only="POST .*/commit/", times=1)  # refused for certain
+    assert "error" not in alice.push(repo, seed=2, create_pr=True)
+    assert len(hub.repos["models", repo].pull_requests) == opened + 1
+
+
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(hub, alice):
-    """The commit is made, but the connection breaks before the client hears of it."""
-
-    class Mute(HangsUp):
-        async def __call__(self, answer, scope, receive, send) -> None:
-            if not self.takes(scope):
-                return await answer(scope, receive, send)
-
-            async def nothing(message) -> None:
-                pass
-
-            await answer(scope, receive, nothing)
-            scope["state"]["transport"].close()
-
     alice.push("alice/mute")
     hub.fault = Mute("POST .*/commit/", times=1)
     answer = alice.push("alice/mute", seed=1)

@@ -21,9 +21,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
 
-from demo.device import on_gpu
-from demo.models import Offer, Visitor, find_by_authors
-from demo.space_files import space_contents
+from demo.server.device import on_gpu
+from demo.server.models import Offer, Visitor, find_by_authors
+from demo.space.contents import space_contents
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.errors import CheckpointAccessError
 
@@ -304,7 +304,7 @@ def test_who_has_signed_in_may_use_their_own():
 def test_an_authors_checkpoints_are_listed_by_library_name(hub, tmp_path):
     hub.plant("lab/no-unet", {"README.md": b"---\nlibrary_name: other\n---\n"})
     script = (
-        "import json; from demo.models import find_by_authors;"
+        "import json; from demo.server.models import find_by_authors;"
         "print(json.dumps(find_by_authors(['lab', 'nobody'])))"
     )
     found = subprocess.run(
@@ -344,7 +344,7 @@ PREDICTS = """
 import sys
 import numpy as np
 import spaces
-from demo.actions import segment_file
+from demo.server.predictions import segment_file
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 

@@ -13,13 +13,16 @@ import PIL.Image
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo import actions, batch_job
-from demo.batch_tab import batch_tab
-from demo.compare_tab import compare_tab
-from demo.device import CAPACITY
-from demo.models import load_model
-from demo.truth_tab import truth_tab
-from demo.viewer import show_result, viewer
+from demo.batch import job as batch_job
+from demo.batch.tab import batch_tab
+from demo.compare.tab import compare_tab
+from demo.server import predictions
+from demo.server.folders import ResultFolders
+from demo.server.models import load_model
+from demo.server.predictions import segment_file
+from demo.server.queue import ONE_AT_A_TIME
+from demo.truth.tab import truth_tab
+from demo.viewer.component import show_result, viewer
 from unet_hf import UNet
 from unet_hf.evaluation.comparison import disagreement, score
 
@@ -34,9 +37,7 @@ def truth_page(served: Callable, tiny: str, picture: Path) -> Page:
         current = gr.State(None)
         button = gr.Button("Segment")
         ready = gr.Markdown(elem_id="ready")
-        button.click(
-            lambda: (actions.segment_file(str(picture), tiny), "ready"), None, [current, ready]
-        )
+        button.click(lambda: (segment_file(str(picture), tiny), "ready"), None, [current, ready])
         truth_tab(current)
 
     return served(build)
@@ -45,7 +46,7 @@ def truth_page(served: Callable, tiny: str, picture: Path) -> Page:
 def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, tmp_path: Path):
     page = truth_page
     PIL.Image.fromarray(drawing.label * np.uint8(255)).save(tmp_path / "truth.png")
-    expected = score(actions.segment_file(str(picture), tiny), drawing.label)
+    expected = score(segment_file(str(picture), tiny), drawing.label)
 
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
     alert = page.locator("#truth_scores [role=alert]")
@@ -69,7 +70,7 @@ def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, 
 def test_the_threshold_in_view_is_the_one_that_is_scored(
     served: Callable, tiny: str, picture: Path, drawing, tmp_path: Path
 ):
-    result = actions.segment_file(str(picture), tiny)
+    result = segment_file(str(picture), tiny)
 
     def build() -> None:
         show = gr.Button("Show")
@@ -113,9 +114,7 @@ def test_a_click_on_an_error_flies_there_without_the_server(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     second.click()
-    x, y, width, height = (
-        score(actions.segment_file(str(picture), tiny), drawing.label).errors()[1].box
-    )
+    x, y, width, height = score(segment_file(str(picture), tiny), drawing.label).errors()[1].box
     box = {"x": x, "y": y, "width": width, "height": height}
     assert page.evaluate("window.flown") == box
     page.wait_for_function(
@@ -151,7 +150,7 @@ def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
 
 def test_two_thresholds_are_compared(compare_page: Page, tiny: str, picture: Path):
     page = compare_page
-    a, b = (actions.segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
+    a, b = (segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
     expected = disagreement(a, b)
     page.locator("#compare_threshold_a textarea, #compare_threshold_a input").fill("0.45")
     page.locator("#compare_threshold_b textarea, #compare_threshold_b input").fill("0.55")
@@ -176,7 +175,7 @@ def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
 
 
 def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monkeypatch):
-    monkeypatch.setattr(actions, "predict", lambda *_, **__: pytest.fail("it was computed"))
+    monkeypatch.setattr(predictions, "predict", lambda *_, **__: pytest.fail("it was computed"))
     compare_page.get_by_role("button", name="Compare").click()
     expect(compare_page.locator("#compare_told [role=alert]")).to_contain_text(
         "A and B are the same."
@@ -190,14 +189,14 @@ def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monke
 def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
         model = gr.Textbox(tiny, label="Checkpoint")
-        batch_tab(model, actions.ResultFolders())
+        batch_tab(model, ResultFolders())
         other = gr.Button("Somebody else's image")
         answer = gr.Markdown(elem_id="answer")
 
         def segment() -> str:
             return str(load_model(tiny).segment(picture).summary()["size"])
 
-        other.click(segment, None, answer, **CAPACITY)
+        other.click(segment, None, answer, **ONE_AT_A_TIME)
 
     return served(build)
 
@@ -322,9 +321,9 @@ def test_a_phone_sees_every_tab_whole(
     def build() -> None:
         with gr.Tabs():
             with gr.Tab("Batch"):
-                batch_tab(gr.Textbox(tiny), actions.ResultFolders())
+                batch_tab(gr.Textbox(tiny), ResultFolders())
             with gr.Tab("Ground truth"):
-                truth_tab(gr.State(lambda: actions.segment_file(str(picture), tiny)))
+                truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
             with gr.Tab("Compare"):
                 compare_tab([gr.State(str(picture)), gr.State(None)], [tiny], True, tiny)
 

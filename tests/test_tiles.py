@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from demo.transfer import probability_codes
-from demo.viewer import HERE, show_image, show_map, show_result, viewer
+from demo.viewer.component import WEB, show_image, show_map, show_result, viewer
+from demo.viewer.payload import probability_codes
 from unet_hf import Segmentation
 from unet_hf.images.image_data import ImageData
 from unet_hf.predict.decision import decide
@@ -69,9 +69,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Pictures of half a megapixel are thinned out to half their sides, and have small tiles."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("served")))
-        patch.setattr("demo.viewer.MOST_PIXELS", HEIGHT * WIDTH // 4)
-        patch.setattr("demo.tiles.SIDE", SIDE)
-        patch.setattr("demo.transfer.SIDE", SIDE)
+        patch.setattr("demo.viewer.component.MOST_PIXELS", HEIGHT * WIDTH // 4)
+        patch.setattr("demo.viewer.tiles.SIDE", SIDE)
+        patch.setattr("demo.viewer.payload.SIDE", SIDE)
         yield
 
 
@@ -110,7 +110,7 @@ def planes_dtype(payload: dict, name: str) -> str:
 def test_each_tile_is_a_part_of_the_picture(
     size: tuple[int, int], dtype: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("demo.viewer.MOST_PIXELS", max(1, size[0] * size[1] // 9))
+    monkeypatch.setattr("demo.viewer.component.MOST_PIXELS", max(1, size[0] * size[1] // 9))
     pixels = random(dtype, *size, 1)
     payload = show_image(image_of(pixels))
     if size == (1, 1):
@@ -174,7 +174,7 @@ def url(small: None) -> Iterator[str]:
 
     def on_load() -> list[dict]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("demo.viewer.MOST_PIXELS", HEIGHT * WIDTH)
+            patch.setattr("demo.viewer.component.MOST_PIXELS", HEIGHT * WIDTH)
             whole = show_result(TWO)
         errors = show_map(THREE.image, mask, ["right", "wrong"], COLORS[:2], "errors")
         return [show_result(TWO), whole, show_result(THREE), errors, show_image(COLOR)]
@@ -406,7 +406,7 @@ def test_a_tile_that_fails_is_tried_again_and_then_told(page: Page, asked: list[
     complete(two)
 
 
-PARTS = ("data", "unpack", "tiles")
+PARTS = ("scene", "unpack", "tiles")
 # Tiles of 16 bytes and room for six of them; `fetch` here is what the viewer's files then call.
 FORGETS = """async () => {
   SCRIPTS;
@@ -436,7 +436,7 @@ FORGETS = """async () => {
 
 
 def test_tiles_that_were_not_looked_at_for_long_are_forgotten(page: Page):
-    scripts = "".join((HERE / f"viewer.{part}.js").read_text() for part in PARTS)
+    scripts = "".join((WEB / f"{part}.js").read_text() for part in PARTS)
     limit = "MOST_BYTES = 256 * 2 ** 20"
     assert limit in scripts
     found = page.evaluate(FORGETS.replace("SCRIPTS", scripts.replace(limit, "MOST_BYTES = 100")))

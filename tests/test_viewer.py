@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.as_seen import cut_as_seen, draw_as_seen
-from demo.transfer import FINE, STEPS, entropy, probability_codes
-from demo.viewer import focus, show_image, show_map, show_result, tell, thinning, viewer
+from demo.viewer.component import (
+    focus,
+    show_image,
+    show_map,
+    show_result,
+    tell,
+    thinning,
+    viewer,
+)
+from demo.viewer.drawn_as_seen import cut_as_seen, draw_as_seen
+from demo.viewer.payload import FINE, STEPS, entropy, probability_codes
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
@@ -98,7 +106,7 @@ def test_the_code_is_exact_at_each_threshold_and_near_in_between():
     probability.ravel()[101:201] = np.nextafter(steps[:-1], np.float32(2))
     codes = probability_codes(probability)
     for step in range(STEPS):
-        chosen = codes >= (step + 1) * FINE  # as viewer.colors.js has it
+        chosen = codes >= (step + 1) * FINE  # as colors.js has it
         assert np.array_equal(chosen, probability > step / STEPS)
     shown = (codes - np.float64(FINE - 0.5)) / FINE / STEPS
     shown[codes < FINE] = 0

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 from playwright.sync_api import Page, expect
 
-from demo.examples import SAMPLE
+from demo.segment.examples import SAMPLE
 from unet_hf import UNet
 from unet_hf.hub.find import SHIPPED
 

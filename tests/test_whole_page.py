@@ -10,9 +10,9 @@ import PIL.Image
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo import actions
 from demo.interface import build
-from demo.kept import GONE, kept
+from demo.server import limits
+from demo.server.result_store import GONE, result_store
 
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 
@@ -21,9 +21,9 @@ from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 def little_memory(monkeypatch) -> Iterator[None]:
     """For one result, whatever its size."""
     monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "1")
-    kept.cache_clear()
+    result_store.cache_clear()
     yield
-    kept.cache_clear()
+    result_store.cache_clear()
 
 
 def is_drawn(page: Page) -> None:
@@ -54,7 +54,7 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
 
 
 def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
-    monkeypatch.setattr(actions, "MAX_OBJECTS", 3)
+    monkeypatch.setattr(limits, "MAX_OBJECTS", 3)
     page = served(build())
     is_drawn(page)
     page.get_by_role("button", name="Count and measure").click()
@@ -64,7 +64,7 @@ def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
 
 
 def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable):
-    kept.cache_clear()
+    result_store.cache_clear()
     page = served(build())
     is_drawn(page)
     canvas = page.locator("#viewer canvas")
@@ -72,7 +72,7 @@ def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable)
         before = int(canvas.get_attribute("data-serial"))
         page.get_by_role("button", name="Segment", exact=True).click()
         expect(canvas).to_have_attribute("data-serial", str(before + 1))
-    until(lambda: len(kept()) == 1)  # the page draws before the server forgets
+    until(lambda: len(result_store()) == 1)  # the page draws before the server forgets
 
 
 def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError, CheckpointNotFoundError
+from unet_hf.files import parse_json
 
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
@@ -187,7 +188,7 @@ def save_best(output: Path, model: UNet) -> None:
 def read_progress(folder: Path) -> Progress:
     """Raises `CheckpointError`."""
     try:
-        state = json.loads((folder / STATE).read_bytes())
+        state = parse_json((folder / STATE).read_bytes())
         if state.pop("format") != FORMAT:
             raise ValueError("it was written by another version of this program")
         return Progress(**state)

@@ -9,7 +9,7 @@ from unet_hf.data.pairs import LabelledData
 from unet_hf.errors import UNetError
 from unet_hf.evaluation.machine import git_commit, package_versions, processor
 from unet_hf.hub.card import split_card
-from unet_hf.hub.find import find_checkpoint
+from unet_hf.hub.find import locate_checkpoint
 from unet_hf.hub.layout import CARD_NAME
 
 from .checkpoints import Progress
@@ -71,13 +71,11 @@ def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
     on_hub = "/" in name and not Path(name).is_dir()
     base: dict[str, Any] = {"name": public_name(name), "on_hub": on_hub}
     try:
-        folder = find_checkpoint(name, token=config.hub_token, evidence=True)
-        base["license"] = _licence_in(folder)
+        place = locate_checkpoint(name, token=config.hub_token, evidence=True)
     except UNetError:
-        folder = Path(name)  # it was there when the training began; its licence is not known
-    if folder.parent.name == "snapshots":
-        base["commit"] = folder.name
-    return base
+        return base  # it was there when the training began; its licence is not known
+    base["license"] = _licence_in(place.folder)
+    return base | ({"commit": place.commit} if place.commit else {})
 
 
 def _licence_on_hub(config: TrainingConfig) -> str | None:

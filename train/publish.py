@@ -57,9 +57,11 @@ class HubTarget:
                 name = api.model_info(name).id
             else:
                 name = writable_repository(api, name, config.hub_private_repo or None)
+            return cls(name, config)
         except (HTTPError, OSError, ValueError) as error:
-            raise ConfigError(f"--push_to_hub: {push_failure(error, name)}") from None
-        return cls(name, config)
+            text = push_failure(error, name)
+        # Out here, see `unet_hf.hub.client_errors.harmless_cause`.
+        raise ConfigError(f"--push_to_hub: {text}")
 
     def push(self, folder: Path) -> str:
         """Uploads the finished checkpoint in one commit; returns the commit's address.

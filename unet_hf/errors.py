@@ -82,7 +82,7 @@ class DatasetError(UNetError, ValueError):
 
 
 class PushError(UNetError):
-    """The Hub did not take an upload; what is there is as it was."""
+    """The Hub did not take an upload: there is no commit, or only the one that it names."""
 
 
 class ExportError(UNetError):

@@ -1,12 +1,14 @@
 """Files that are whole or not there, and folders that one run at a time writes to."""
 
 import errno
+import json
+import math
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import ConfigError
 
@@ -21,6 +23,8 @@ DISK_FAULTS = {
     errno.EPERM: "you may not write there. Change its permissions",
     errno.EIO: "the disk fails. Look after it",
 }
+MAX_DEPTH = 64  # levels of lists and mappings in a JSON file; ours have 6
+TOO_DEEP = "its lists and mappings are nested too deeply"
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -39,6 +43,39 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for a text, UTF-8."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Reads JSON strictly: every number is finite. Raises `ValueError`, whatever is wrong.
+
+    Python's own reader accepts NaN, Infinity and 1e999, and nesting that is too deep for it is a
+    `RecursionError`. What it can just read would be too deep for others, so there is a limit.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    _check_depth(value, MAX_DEPTH)
+    return value
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if isinstance(value, (dict, list)):
+        if left == 0:
+            raise ValueError(TOO_DEEP)
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_depth(part, left - 1)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name.lower()}, which is no number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {digits[:40]}, which is too large for a number")
+    return number
 
 
 @contextmanager

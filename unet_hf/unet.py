@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from .engine.calibration import Calibration, calibrate
+from .engine.calibration import Calibration, calibrate, feature_maps
 from .hub.int8_record import read_calibration
 from .hub.mixin import CheckpointMixin
 from .images.reading import ImageSource
@@ -48,7 +48,7 @@ class UNet(
     def calibration(self) -> Calibration | None:
         """What int8 needs to know: found by `calibrate`, or stored beside the loaded weights."""
         if self._calibration is None and self.origin is not None:
-            self._calibration = read_calibration(self.origin.folder)
+            self._calibration = read_calibration(self.origin.folder, feature_maps(self))
         return self._calibration
 
     @calibration.setter

@@ -2,13 +2,13 @@
 
 import argparse
 import dataclasses
-import json
 import typing
 from pathlib import Path
 from typing import Any
 
 from unet_hf.cli.options import add_options
 from unet_hf.errors import ConfigError
+from unet_hf.files import parse_json
 from unet_hf.hub.records import MADE_WITH
 
 from ..config import CHOICES, PRESETS, TrainingConfig
@@ -55,7 +55,7 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        options = json.loads(path.read_bytes())
+        options = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigError(f"--config {path} cannot be read: {error}.") from error
     if not isinstance(options, dict):

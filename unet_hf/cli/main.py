@@ -62,12 +62,11 @@ def dispatch(arguments: list[str]) -> int:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     logging.getLogger("unet_hf").setLevel(logging.INFO)
     try:
-        command = importlib.import_module(f".{name}", __package__)
+        return importlib.import_module(f".{name}", __package__).run(rest)
     except ModuleNotFoundError as error:
         if not is_optional(error):
             raise
         raise UNetError(f"{name}: {NEEDS_TRAIN}") from error
-    return command.run(rest)
 
 
 def usage() -> str:

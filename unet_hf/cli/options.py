@@ -73,4 +73,4 @@ NEEDS_TRAIN = (
 
 def is_optional(error: ModuleNotFoundError) -> bool:
     """Whether what is missing belongs to the training part, which need not be installed."""
-    return (error.name or "").split(".")[0] in ("train", "datasets", "accelerate", "jinja2")
+    return (error.name or "").split(".")[0] in ("datasets", "accelerate", "jinja2")

@@ -4,11 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import UNetError
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
 from ..predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
-from .options import NEEDS_TRAIN, is_optional
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
 data set into one that has masks beside its images. What is finished is not computed again: a run
@@ -76,13 +74,9 @@ def _segment_files(files: list[str], output: Path, options: dict[str, Any]) -> i
 
 
 def _segment_dataset(options: dict[str, Any], output: Path | None) -> int:
-    try:
-        from ..batch.dataset.options import DatasetOptions
-        from ..batch.dataset.segment import segment_dataset
-    except ModuleNotFoundError as error:
-        if not is_optional(error):
-            raise
-        raise UNetError(f"segment --dataset_name: {NEEDS_TRAIN}") from error
+    from ..batch.dataset.options import DatasetOptions
+    from ..batch.dataset.segment import segment_dataset
+
     done = segment_dataset(DatasetOptions(**options, output=output))
     if done is None:  # not the first of several processes
         return 0

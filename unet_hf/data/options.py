@@ -1,6 +1,7 @@
 """Which labelled images are meant, and how to read them."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,8 @@ class DataOptions:
         """Raises `ConfigError` if one of these options, separated by spaces, does not fit."""
         for name in names.split():
             value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"--{name} {value} must be a finite number.")
             if value is not None and not fits(value):
                 raise ConfigError(f"--{name} {value} must be {wanted}.")
 

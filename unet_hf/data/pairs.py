@@ -6,7 +6,6 @@ other image is, so that training sees the pixels that `segment` will see.
 """
 
 import itertools
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError, UNetError
+from ..files import parse_json
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from .cache import BoundedCache
@@ -431,7 +431,7 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
     if not config.label_colors:
         return None
     try:
-        colors = json.loads(_text_of(config.label_colors))
+        colors = parse_json(_text_of(config.label_colors))
         return {str(color).lower(): int(index) for color, index in colors.items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise DatasetError(

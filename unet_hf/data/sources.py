@@ -1,7 +1,6 @@
 """Any data set -> rows: a Hub id, an imagefolder, folders of images and masks, parquet, or what
 `save_to_disk` wrote. Pictures stay encoded; `row_bytes` opens them."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError
+from ..files import parse_json
+from ..hub.client_errors import harmless_cause
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
 
 if TYPE_CHECKING:
@@ -188,9 +189,8 @@ def _guarded(load: Callable[[], Any], name: str, token: str | None) -> Any:
         if inner and type(error).__name__.startswith("DatasetGeneration"):
             reason = f"{reason.splitlines()[0]}: {inner}"
         reason = re.sub(r"\s+", " ", reason)[:600].rstrip(" .")
-        raise DatasetError(f"The data set {name!r} cannot be loaded: {reason}. {cure}") from _cause(
-            error, token
-        )
+        cause = _cause(error, token)
+    raise DatasetError(f"The data set {name!r} cannot be loaded: {reason}. {cure}") from cause
 
 
 def _cure(error: Exception, reason: str) -> str:
@@ -241,8 +241,8 @@ def _without_tokens(text: object, token: str | None) -> str:
 
 
 def _cause(error: Exception, token: str | None) -> Exception | None:
-    """The error, unless its traceback would show a token."""
-    return error if _without_tokens(error, token) == str(error) else None
+    """The error, unless its message or a request would show a token."""
+    return harmless_cause(error) if _without_tokens(error, token) == str(error) else None
 
 
 def _undecoded(rows: Any, name: str, token: str | None) -> Any:
@@ -335,7 +335,7 @@ def _hub_labels(
 def parse_labels(text: str | bytes, where: str) -> dict[str, str]:
     """Class names by id, or a list of them, as JSON. Raises `DatasetError`."""
     try:
-        labels = json.loads(text)
+        labels = parse_json(text)
         if isinstance(labels, list):
             labels = dict(enumerate(labels))
         return {str(int(key)): str(name) for key, name in labels.items()}

@@ -128,3 +128,15 @@ def checked_calibration(model: Network) -> Calibration:
             "`model.calibrate(images)` again."
         )
     return calibration
+
+
+def feature_maps(model: Network) -> dict[str, int]:
+    """Channels of each feature map whose values int8 has to know, by their names in
+    `Engine._plan`."""
+    base, depth = model.config["base_channels"], model.config["depth"]
+    channels = {"image": model.config["in_channels"]}
+    for level in range(depth + 1):
+        channels |= {f"contracting.{level}.{part}": base * 2**level for part in (1, 2)}
+    for level in range(depth):
+        channels |= {f"expansive.{level}.{part}": base * 2**level for part in range(3)}
+    return channels

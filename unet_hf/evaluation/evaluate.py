@@ -95,6 +95,11 @@ def evaluate(
         raise DatasetError("There is no image to evaluate on.")
 
     chosen = candidates[0]
+    if not any(image.confusion[chosen].any() for image in images):
+        raise DatasetError(
+            "No pixel of the images to evaluate on has a label: all are to be ignored. Check "
+            "--ignore_index, or choose other images."
+        )
     if len(candidates) > 1:
         chosen = steady_best({t: _score(images, t, membrane) for t in candidates})
     confusions = np.stack([image.confusion[chosen] for image in images])
@@ -105,7 +110,7 @@ def evaluate(
         if image.kind is not None:
             groups[image.kind].append(image.confusion[chosen])
     rows = [
-        {"name": image.name, "mean_iou": overlap_scores(image.confusion[chosen]).mean_iou}
+        {"name": image.name, "mean_iou": _number(overlap_scores(image.confusion[chosen]).mean_iou)}
         for image in images
     ]
     for row, image in zip(rows, images, strict=True):
@@ -120,9 +125,7 @@ def evaluate(
             intervals[key] = mean_interval([row[key] for row in rows])
 
     def by_name(values: np.ndarray) -> dict[str, float | None]:
-        return {
-            labels[i]: None if np.isnan(value) else float(value) for i, value in enumerate(values)
-        }
+        return {labels[i]: _number(value) for i, value in enumerate(values)}
 
     return Evaluation(
         score=_score(images, chosen, membrane),
@@ -140,11 +143,19 @@ def evaluate(
         | {key: dict(zip(labels.values(), intervals[key], strict=True)) for key in ("iou", "dice")},
         membrane=_membrane_summary(images, chosen) if membrane else None,
         images=rows,
-        groups={kind: overlap_scores(sum(kept)).mean_iou for kind, kept in sorted(groups.items())},
+        groups={
+            kind: _number(overlap_scores(sum(kept)).mean_iou)
+            for kind, kept in sorted(groups.items())
+        },
         # More than one where "auto" met values that half precision cannot hold.
         precision=", ".join(sorted({image.precision for image in images})),
         tta=tta,
     )
+
+
+def _number(value: float) -> float | None:
+    """A score as JSON can hold it: None where there was nothing to measure."""
+    return None if np.isnan(value) else float(value)
 
 
 def _measure(

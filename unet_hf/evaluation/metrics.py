@@ -32,7 +32,8 @@ class OverlapScores:
 
     @property
     def mean_iou(self) -> float:
-        return float(np.nanmean(self.iou))
+        """Over the classes that are there; NaN if none is."""
+        return float(np.nanmean(self.iou)) if not np.isnan(self.iou).all() else float("nan")
 
 
 def overlap_scores(confusion: np.ndarray) -> OverlapScores:

@@ -63,9 +63,9 @@ def check_bytes(model: Any, folder: Path) -> list[Finding]:
                 "`model.save_pretrained(folder)` of a checkpoint you trust writes one.",
             )
         ]
-    findings = []
+    findings, hashes = [], expected.get(STAMP)
     for name, seen in stamp(folder).items():
-        recorded = (expected.get(STAMP) or {}).get(name)
+        recorded = hashes.get(name) if isinstance(hashes, dict) else None
         if seen == recorded:
             findings.append(Finding(True, f"{name} is as recorded (SHA-256 {seen[:12]})"))
         else:
@@ -143,9 +143,9 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
             Finding(False, f"{EVALUATION_NAME} scores the classes {', '.join(scores['iou'])}")
         )
     card = folder / CARD_NAME
-    claimed = _metrics(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    claimed = _metrics(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else {}
     true = {"mean_iou": scores["mean_iou"]}
-    true |= {key: scores["membrane"][key] for key in ("v_rand", "v_info") if scores["membrane"]}
+    true |= {key: scores["membrane"][key] for key in ("v_rand", "v_info") if scores.get("membrane")}
     wrong = [
         f"{key} {claimed.get(key)} (measured: {value:.4f})"
         for key, value in true.items()

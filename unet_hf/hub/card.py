@@ -58,7 +58,8 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
     metadata = _metadata(options, evidence, base)
     evaluation = evidence.evaluation or {}
     membrane = bool(evaluation.get("membrane"))
-    score = (lambda row: row["v_rand"] + row["v_info"]) if membrane else (lambda r: r["mean_iou"])
+    scores = ("v_rand", "v_info") if membrane else ("mean_iou",)
+    measured = [row for row in evaluation.get("images", []) if None not in map(row.get, scores)]
     card = ModelCard.from_template(
         metadata,
         template_path=str(Path(__file__).parent / "card.md"),
@@ -77,7 +78,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         license_name=metadata.license_name,
         base=base,
         evaluation=evidence.evaluation,
-        worst=sorted(evaluation.get("images", []), key=score)[:WORST],
+        worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
         training=evidence.training,
         data=made_with.get("data") or {},
         made_with=made_with,

@@ -25,8 +25,8 @@ from ..errors import (
     HubBusyError,
 )
 from .layout import is_inside, shipped_checkpoints
+from .retry import asked_wait, has_transient_status
 
-TRANSIENT = (408, 429, 500, 502, 503, 504)  # statuses that may be others a moment later
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -61,19 +61,24 @@ class Name:
         )
 
 
-def wait_asked_for(error: HfHubHTTPError) -> int | None:
-    """Seconds after which the Hub wants to be asked again."""
-    headers = error.response.headers
-    limit = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", headers.get("RateLimit", ""))
-    if limit:
-        return int(limit[1])
-    after = headers.get("Retry-After", "")
-    return int(after) if after.isdigit() else None
-
-
 def is_offline(error: Exception) -> bool:
     """Was the Hub not asked because HF_HUB_OFFLINE forbids it?"""
     return isinstance(error.__cause__, OfflineModeIsEnabled)
+
+
+def harmless_cause(error: BaseException) -> BaseException | None:
+    """The error, to raise another from; None if a request hangs on it or on one before it.
+
+    The client's errors carry their requests, and those the token: a debugger or a crash report
+    that follows the chain of errors would show it. The error that is raised in place of one must
+    be raised after its `except` block, which else puts it back as the context.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, HTTPError):  # also `HfHubHTTPError`
+            return None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
@@ -115,8 +120,8 @@ def named(error: Exception, name: Name, cached: bool, path: str | None = None) -
         return name.no_such_revision()
     if isinstance(error, HfHubHTTPError):
         status, reason = error.response.status_code, error.response.reason_phrase
-        if status in TRANSIENT:
-            wait = wait_asked_for(error)
+        if has_transient_status(error):
+            wait = asked_wait(error)
             when = f"in {wait} seconds" if wait else "later"
             return HubBusyError(
                 f"The Hub answered {status} ({reason}) for {name}: it cannot serve this now. "

@@ -1,12 +1,12 @@
 """A checkpoint's `config.json`, read strictly, and whether weights can belong to it."""
 
-import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
 from ..errors import ConfigError, WeightsError
+from ..files import parse_json
 from ..network.network import Network
 from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, WEIGHTS_NAME
 
@@ -62,8 +62,8 @@ def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, A
             f"{where} has {path.stat().st_size / 1e6:.1f} MB; a configuration has a few kilobytes."
         )
     try:
-        config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        config = parse_json(path.read_bytes())
+    except ValueError as error:
         raise ConfigError(
             f"{where} is not JSON: {error}. Restore it from its source; from the Hub, "
             "force_download=True does."
@@ -83,7 +83,3 @@ def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, A
     if missing:
         raise ConfigError(f"{where} lacks {', '.join(missing)}; it is no unet_hf configuration.")
     return config
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name.lower()}, which is no number")

@@ -18,7 +18,9 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
     """
     config, evidence = model.config, Evidence.of(folder)
     card = folder / CARD_NAME
-    metadata = split_card(card.read_text(encoding="utf-8"))[0] if card.is_file() else {}
+    metadata = (
+        split_card(card.read_text(encoding="utf-8", errors="replace"))[0] if card.is_file() else {}
+    )
     made_with = (evidence.training or {}).get(MADE_WITH) or {}
     facts = {
         "commit": commit,
@@ -41,7 +43,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
 
 
 def _scores(evaluation: dict[str, Any]) -> dict[str, Any]:
-    membrane = evaluation["membrane"] or {}
+    membrane = evaluation.get("membrane") or {}
     scores = {"mean IoU": evaluation["mean_iou"]}
     scores |= {name: membrane[key] for name, key in (("V_rand", "v_rand"), ("V_info", "v_info"))
                if key in membrane}  # fmt: skip

@@ -7,13 +7,13 @@ grant a moment later is asked for again twice, and everything that goes wrong ha
 
 import logging
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import (
     HfApi,
+    HfFileMetadata,
     ModelInfo,
     get_hf_file_metadata,
     get_token,
@@ -21,7 +21,6 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import HfHubHTTPError
 
 from ..errors import (
     CheckpointAccessError,
@@ -31,15 +30,20 @@ from ..errors import (
     UnsafeRepositoryError,
 )
 from ..files import write_text
-from .client_errors import COMMIT, TRANSIENT, Name, named, unreachable, wait_asked_for
-from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, is_inside
+from .client_errors import COMMIT, Name, harmless_cause, named, unreachable
+from .layout import (
+    CONFIG_NAME,
+    INT8_NAME,
+    MAX_CONFIG_BYTES,
+    MAX_EVIDENCE_BYTES,
+    MAX_INT8_BYTES,
+    is_inside,
+)
+from .retry import Answer, has_transient_status, retry_transient
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 10
-PAUSES = (0.3, 0.7)  # seconds before the second and the third try
-MAX_WAIT = 1  # seconds; when the Hub asks for more, the user decides
-MAX_EVIDENCE_BYTES = 64 * 2**20  # of one file; no card, record or sample comes near
-
-Answer = TypeVar("Answer")
+WAITS = (0.3, 0.7)  # seconds before the second and the third try
+LONGEST_WAIT = 1  # second; when the Hub asks for more, the user decides
 
 logger = logging.getLogger(__name__)
 
@@ -64,24 +68,26 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
     _check_token(token)
     # One number would have to serve a slow answer and an address where nobody is.
     timeout: Any = (CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS)
-    try:
-        info = _again(
-            lambda: HfApi(library_name="unet_hf").model_info(
-                name.repo_id,
-                revision=name.revision,
-                token=token,
-                timeout=timeout,
-                files_metadata=True,
-            )
+
+    def model_info() -> ModelInfo:
+        info = HfApi(library_name="unet_hf").model_info(
+            name.repo_id,
+            revision=name.revision,
+            token=token,
+            timeout=timeout,
+            files_metadata=True,
         )
         if not COMMIT.fullmatch(str(info.sha)) or info.siblings is None:
             raise ValueError("no commit in the answer")
-    except (KeyError, TypeError, ValueError) as error:
-        raise unreachable(
-            name, "what answered is no Hub, perhaps a proxy or a login page", cached=cached
-        ) from error
-    except Exception as error:
-        raise named(error, name, cached) from error
+        return info
+
+    def explain(error: Exception) -> CheckpointError:
+        if isinstance(error, (KeyError, TypeError, ValueError)):
+            why = "what answered is no Hub, perhaps a proxy or a login page"
+            return unreachable(name, why, cached=cached)
+        return named(error, name, cached)
+
+    info = _retry(model_info, explain)
     for sibling in info.siblings:
         if not is_inside(sibling.rfilename):
             raise UnsafeRepositoryError(
@@ -92,7 +98,10 @@ def ask(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
 
 
 class Commit:
-    """The files of one commit on the Hub. sizes: path -> bytes, None where the Hub does not say."""
+    """The files of one commit on the Hub.
+
+    sizes: path -> bytes; None where the listing does not say, see `size_of`.
+    """
 
     def __init__(
         self,
@@ -107,9 +116,15 @@ class Commit:
         self._token, self._cache_dir, self._forced = token, cache_dir, force_download
         self._snapshot: Path | None = None
 
+    def size_of(self, path: str) -> int | None:
+        """Bytes of a file, asked for where the listing does not say. Raises `CheckpointError`."""
+        if self.sizes[path] is None and self._cached(path) is None:
+            self.sizes[path] = self._ask_about(path).size
+        return self.sizes[path]
+
     def fetch(self, path: str) -> Path:
         """Downloads a file unless the cache has it whole. Raises `CheckpointError`."""
-        size = self.sizes[path]
+        size = self.size_of(path)
         if path.endswith(CONFIG_NAME) and size is not None and size > MAX_CONFIG_BYTES:
             raise ConfigError(
                 f"{path} of {self.name} has {size / 1e6:.1f} MB; a configuration has a few "
@@ -129,8 +144,10 @@ class Commit:
 
     def fetch_evidence(self, path: str) -> None:
         """Downloads a file that no prediction depends on; leaves out what is absurdly large."""
-        size = self.sizes[path]
-        if size is not None and size > MAX_EVIDENCE_BYTES:
+        size = self.size_of(path)
+        name = path.rpartition("/")[2]
+        most = MAX_INT8_BYTES if name == INT8_NAME else MAX_EVIDENCE_BYTES
+        if size is not None and size > most:
             logger.warning("%s of %s is left out: %.0f MB.", path, self.name, size / 1e6)
         else:
             self.fetch(path)
@@ -150,49 +167,52 @@ class Commit:
                 logger.info("%s is not noted in the cache: %s", self.name, error)
         return snapshot
 
+    def _cached(self, path: str) -> Path | None:
+        return cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+
     def _download(self, path: str, force: bool) -> Path:
-        copy = cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+        copy = self._cached(path)
         if copy and not force:
             return copy / path
-        url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
-        try:
-            # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
-            about = _again(lambda: get_hf_file_metadata(url, token=self._token))
-            # Both become parts of paths in the cache.
-            if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
-                raise DownloadError(
-                    f"{path} of {self.name} came as the file {about.etag!r} of the commit "
-                    f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
-                    "the network."
-                )
-            file = _again(
-                lambda: hf_hub_download(
-                    self.name.repo_id,
-                    path,
-                    revision=self.sha,
-                    token=self._token,
-                    cache_dir=self._cache_dir,
-                    force_download=force,
-                )
+        # `hf_hub_download` asks this, too, but for 24 seconds if the Hub is not well.
+        about = self._ask_about(path)
+        # Both become parts of paths in the cache.
+        if about.commit_hash != self.sha or not re.fullmatch(r"[\w-]+", about.etag or ""):
+            raise DownloadError(
+                f"{path} of {self.name} came as the file {about.etag!r} of the commit "
+                f"{about.commit_hash!r}, which the Hub would not answer. Check HF_ENDPOINT and "
+                "the network."
             )
-        except CheckpointError:
-            raise
-        except Exception as error:
-            raise named(error, self.name, cached=False, path=path) from error
+        file = _retry(
+            lambda: hf_hub_download(
+                self.name.repo_id,
+                path,
+                revision=self.sha,
+                token=self._token,
+                cache_dir=self._cache_dir,
+                force_download=force,
+            ),
+            lambda error: named(error, self.name, cached=False, path=path),
+        )
         return Path(file)
 
+    def _ask_about(self, path: str) -> HfFileMetadata:
+        url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
+        return _retry(
+            lambda: get_hf_file_metadata(url, token=self._token),
+            lambda error: named(error, self.name, cached=False, path=path),
+        )
 
-def _again(call: Callable[[], Answer]) -> Answer:
-    """The answer of a call that may be repeated if the Hub refuses for the moment."""
-    for pause in PAUSES:
-        try:
-            return call()
-        except HfHubHTTPError as error:
-            wait = wait_asked_for(error) or 0
-            if error.response.status_code not in TRANSIENT or wait > MAX_WAIT:
-                raise
-        time.sleep(max(pause, wait))
-    return call()
+
+def _retry(call: Callable[[], Answer], explain: Callable[[Exception], CheckpointError]) -> Answer:
+    """What the Hub answers to a call that may be repeated; its last error as `explain` names it."""
+    try:
+        return retry_transient(
+            call, WAITS, longest_wait=LONGEST_WAIT, is_transient=has_transient_status
+        )
+    except Exception as error:
+        failure, cause = explain(error), harmless_cause(error)
+    raise failure from cause
 
 
 def _check_token(token: str | bool | None) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import (
     CheckpointNotFoundError,
@@ -38,7 +38,24 @@ Fits = Callable[[Path, int], None]
 logger = logging.getLogger(__name__)
 
 
-def find_checkpoint(
+class Place(NamedTuple):
+    """Where a checkpoint's files are.
+
+    commit, subfolder: The Hub's commit, and the folder of the repository; None if they did not
+        come from there, or lay at its root.
+    """
+
+    folder: Path
+    commit: str | None = None
+    subfolder: str | None = None
+
+
+def find_checkpoint(source: str | Path, **options: Any) -> Path:
+    """The local folder of a checkpoint; see `locate_checkpoint`."""
+    return locate_checkpoint(source, **options).folder
+
+
+def locate_checkpoint(
     source: str | Path,
     *,
     revision: str | None = None,
@@ -46,8 +63,8 @@ def find_checkpoint(
     evidence: bool = False,
     fits: Fits | None = None,
     **hub: Any,
-) -> Path:
-    """The local folder of a checkpoint; downloaded first if it lies on the Hub.
+) -> Place:
+    """Finds a checkpoint's folder; what lies on the Hub is downloaded first.
 
     Args:
         source: A shipped name, a folder, or "org/name" on the Hub.
@@ -74,7 +91,8 @@ def find_checkpoint(
         folder = SHIPPED / text
     elif not folder.is_dir():
         name = Name(text, revision)
-        return _from_hub(name, inside, evidence, fits or _fits_a_unet(text), **hub) / inside
+        commit = _from_hub(name, inside, evidence, fits or _fits_a_unet(text), **hub)
+        return Place(commit / inside, commit.name, inside or None)
     folder = folder / inside
     for file in (CONFIG_NAME, WEIGHTS_NAME):
         if not (folder / file).is_file():
@@ -82,7 +100,7 @@ def find_checkpoint(
                 f"The folder {folder} has no {file}. A checkpoint has {CONFIG_NAME} and "
                 f"{WEIGHTS_NAME}; `model.save_pretrained(folder)` writes both."
             )
-    return folder
+    return Place(folder)
 
 
 def _checked_subfolder(subfolder: str | None) -> str:
@@ -111,7 +129,7 @@ def _from_hub(
     local_files_only: bool = False,
     force_download: bool = False,
 ) -> Path:
-    """The top folder of one commit, with the checkpoint's files in it."""
+    """The cache's folder of one commit, named after it, with the checkpoint's files in it."""
     if force_download and local_files_only:
         raise ConfigError(
             f"To load {name}, force_download=True asks for the network and local_files_only=True "
@@ -143,11 +161,11 @@ def _from_hub(
                 "(pytorch_model.bin, *.pth) are never loaded: they can run code."
             )
     config_file = commit.fetch(config)
-    if (n_bytes := commit.sizes[weights]) is not None:
+    if (n_bytes := commit.size_of(weights)) is not None:
         fits(config_file, n_bytes)
     commit.fetch(weights)
     if prefix + INT8_NAME in commit.sizes:  # a prediction may depend on it
-        commit.fetch(prefix + INT8_NAME)
+        commit.fetch_evidence(prefix + INT8_NAME)
     if evidence:
         for path in commit.sizes:
             if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):

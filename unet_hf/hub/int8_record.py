@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from ..engine.int8 import Values
 from ..errors import CalibrationError
 from ..files import write_text
 from ..hashes import weights_sha256
-from .layout import INT8_NAME, WEIGHTS_NAME
+from .layout import CONFIG_NAME, INT8_NAME, WEIGHTS_NAME
 from .records import STAMP, read_record, stamp
+
+HUGE = 1e30  # no value is larger: differences and products of them must stay float32
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
@@ -33,8 +36,10 @@ def record_of(calibration: Calibration, folder: Path) -> dict[str, Any]:
     return {STAMP: stamp(folder), "images": calibration.images, "values": values}
 
 
-def read_calibration(folder: Path) -> Calibration | None:
+def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration | None:
     """The calibration stored beside the weights in `folder`; None without one for these weights.
+
+    channels: Of each feature map of the network, see `engine.calibration.feature_maps`.
 
     Raises:
         CalibrationError: The record is there, but damaged.
@@ -42,16 +47,42 @@ def read_calibration(folder: Path) -> Calibration | None:
     record = read_record(folder / INT8_NAME)
     if record is None or record.get(STAMP) != stamp(folder):
         return None
+    images = record.get("images")
     try:
-        values = {
-            name: Values(*(torch.tensor(seen[key]) for key in ("low", "high", "mean")))
-            for name, seen in record["values"].items()
-        }
-        images = int(record["images"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if type(images) is not int or images < 1:
+            raise ValueError(f"its images are {images!r:.60}, expected is how many there were")
+        values = _checked_values(record.get("values"), channels)
+    except ValueError as error:
         raise CalibrationError(
-            f"{INT8_NAME} does not hold the ranges of a network. Restore it from its source, or "
-            "calibrate again."
+            f"{INT8_NAME} does not hold the ranges of this network: {error}. Restore it from its "
+            "source, or calibrate again."
         ) from error
     weights = safetensors.torch.load_file(folder / WEIGHTS_NAME)
     return Calibration(values, images, weights_sha256(weights))
+
+
+def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, Values]:
+    """The values of a record that anyone may have written. Raises `ValueError`."""
+    if not isinstance(recorded, dict) or recorded.keys() != channels.keys():
+        names = set(recorded) if isinstance(recorded, dict) else set()
+        wrong = sorted(names ^ channels.keys())[:3]
+        raise ValueError(
+            f"its values are not those of the {len(channels)} feature maps of {CONFIG_NAME}; "
+            f"missing or unknown: {', '.join(name[:60] for name in wrong) or 'all'}"
+        )
+    values = {}
+    for name, count in channels.items():
+        parts = {}
+        for key in ("low", "high", "mean"):
+            numbers = recorded[name].get(key) if isinstance(recorded[name], dict) else None
+            if not isinstance(numbers, list) or {type(n) for n in numbers} - {int, float}:
+                raise ValueError(f"{key} of {name} is no list of numbers")
+            if len(numbers) != count:
+                raise ValueError(f"{key} of {name} has {len(numbers)} numbers for {count} channels")
+            if max(map(abs, numbers)) > HUGE:
+                raise ValueError(f"{key} of {name} holds a number beyond {HUGE:g}")
+            parts[key] = torch.tensor(numbers, dtype=torch.float32)
+        if (parts["low"] > parts["high"]).any():
+            raise ValueError(f"low of {name} is above high")
+        values[name] = Values(**parts)
+    return values

@@ -31,6 +31,8 @@ RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
 # The same network for other programs; torch/ is what older versions wrote.
 EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")
 MAX_CONFIG_BYTES = 2**20
+MAX_INT8_BYTES = 16 * 2**20  # the paper's network needs 160 kB
+MAX_EVIDENCE_BYTES = 64 * 2**20  # of one file; no card, record or sample comes near
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 

@@ -22,7 +22,7 @@ from .config_file import (
     check_weights_size,
     read_config,
 )
-from .find import find_checkpoint
+from .find import locate_checkpoint
 from .layout import CONFIG_NAME, WEIGHTS_NAME
 from .origin import Origin
 
@@ -63,7 +63,7 @@ def load_checkpoint(
         CheckpointNotFoundError, CheckpointUnreachableError (HubBusyError, DownloadError),
         CheckpointAccessError, UnsafeRepositoryError, WeightsError, ConfigError.
     """
-    folder = find_checkpoint(
+    place = locate_checkpoint(
         source,
         revision=revision,
         subfolder=subfolder,
@@ -73,6 +73,7 @@ def load_checkpoint(
         local_files_only=local_files_only,
         force_download=force_download,
     )
+    folder = place.folder
     config = read_config(folder / CONFIG_NAME, cls.option_names(), source)
     new_head = num_classes is not None and num_classes != config["num_classes"]
     if new_head:
@@ -95,7 +96,7 @@ def load_checkpoint(
         weights |= dict(zip(HEAD, (head.weight, head.bias), strict=True))
         logger.warning("The last layer of %s was drawn afresh for %d classes.", source, num_classes)
     model.load_state_dict(weights, assign=True)
-    model.origin = Origin(str(source), folder)
+    model.origin = Origin(str(source), *place)
     return model.to(memory_format=torch.channels_last).eval()
 
 

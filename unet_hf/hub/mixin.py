@@ -105,7 +105,8 @@ class CheckpointMixin(PyTorchModelHubMixin):
             The commit; as a string, its address.
 
         Raises:
-            PushError: The Hub did not take it; the repository is as it was.
+            PushError: The Hub did not take it. A new repository or branch that was made for it
+                stays, and is named.
         """
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "checkpoint"

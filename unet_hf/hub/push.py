@@ -1,12 +1,12 @@
-"""A checkpoint's folder onto the Hub: one commit with all of it, or an error and no change."""
+"""A checkpoint's folder onto the Hub: one commit with all of it, or an error and no commit."""
 
 import logging
 import re
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
@@ -15,15 +15,22 @@ from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
 from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, is_ours
 from .records import Evidence, stamp
+from .retry import (
+    Answer,
+    asked_wait,
+    has_transient_status,
+    is_answer_lost,
+    is_broken_connection,
+    retry_transient,
+)
 
 WAITS = (0.5, 1.5)  # seconds before the second and the third try
 PATIENCE = 10.0  # seconds beside the waits, after which no further try begins
 LONGEST_WAIT = 30.0  # seconds that are waited because the Hub asks for it
-TRANSIENT = (408, 412, 429, 500, 502, 503, 504)  # 412: somebody else committed in between
-DIGITS = re.compile(r"\d+")
+MAY_EXIST = (401, 402, 403, 409)  # answers to who makes a repository that is there already
+CONFLICT = 412  # somebody else committed in between
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def push_folder(
@@ -49,9 +56,11 @@ def push_folder(
         waits: Seconds between tries, where the Hub stumbles or cannot be reached.
 
     Raises:
-        PushError: The Hub did not take it. The repository is as it was; trying again is safe.
+        PushError: The Hub did not take it. No commit was made by halves; what else was made, a
+            repository or a branch, is named. Trying again is safe, unless the message of a pull
+            request says that one may be open.
     """
-    api = HfApi(token=token)
+    api, made = HfApi(token=token), Made()
     if create_pr and (branch or tag):
         raise PushError(
             "A pull request goes to the main branch and has no commit to tag yet. Leave out "
@@ -59,9 +68,9 @@ def push_folder(
         )
 
     def push() -> CommitInfo:
-        name = repo_id if create_pr else writable_repository(api, repo_id, private)
+        name = repo_id if create_pr else writable_repository(api, repo_id, private, made=made)
         if branch:
-            api.create_branch(name, branch=branch, exist_ok=True)
+            made.create(f"the branch {branch}", partial(api.create_branch, name, branch=branch))
         head = api.model_info(name, revision=branch)
         there = {sibling.rfilename for sibling in head.siblings or ()}
         card = _card(api, folder, name, head.sha if CARD_NAME in there else None, space)
@@ -71,7 +80,8 @@ def push_folder(
         stale = sorted(filter(is_ours, there - {CARD_NAME, *files}))
         stale += _other_exports(folder, name, head.sha, there, token)
         operations += [CommitOperationDelete(path) for path in stale]
-        return api.create_commit(
+        commit = partial(
+            api.create_commit,
             name,
             operations,
             commit_message=commit_message,
@@ -79,6 +89,7 @@ def push_folder(
             create_pr=create_pr,
             parent_commit=head.sha,
         )
+        return propose_once(commit, name) if create_pr else commit()
 
     def add_tag() -> None:
         name = commit.repo_url.repo_id
@@ -86,7 +97,7 @@ def push_folder(
 
     if tag:
         patiently(lambda: _refuse_taken_tag(api, repo_id, tag), repo_id, waits)
-    commit = patiently(push, repo_id, waits)
+    commit = patiently(push, repo_id, waits, made=made)
     if tag:
         patiently(add_tag, repo_id, waits, f"The checkpoint is there as commit {commit.oid}. ")
     return commit
@@ -101,13 +112,73 @@ def published_files(folder: Path) -> list[str]:
     return sorted(filter(is_ours, found - foreign - {CARD_NAME}))
 
 
+class Made:
+    """What a push has made on the Hub beside its commit: it stays where the push fails."""
+
+    def __init__(self) -> None:
+        self._certain: dict[str, bool] = {}  # False: asked for, and the answer was lost
+
+    def create(self, what: str, call: Callable[..., Any]) -> Any:
+        """The answer of `call(exist_ok=...)`, which makes `what` unless it is there already."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            answer = call(exist_ok=False)
+        except Exception as error:
+            status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+            if status in MAY_EXIST:
+                answer = call(exist_ok=True)
+                if what in self._certain:  # of an earlier try, whose answer was lost
+                    self._certain[what] = True
+                return answer
+            if is_answer_lost(error):
+                self._certain[what] = False
+            raise
+        self._certain[what] = True
+        return answer
+
+    def __str__(self) -> str:
+        """Sentences with a space before them; "" if there is nothing to tell."""
+        text = ""
+        for certain, words in (
+            (True, "Made for it, and still there"),
+            (False, "Maybe made for it"),
+        ):
+            if names := [what for what, known in self._certain.items() if known is certain]:
+                text += f" {words}: {', '.join(names)}."
+        return f"{text} The next push uses what is there." if text else ""
+
+
+def propose_once(commit: Callable[[], CommitInfo], repo_id: str) -> CommitInfo:
+    """Opens a pull request. Raises `PushError`, which nobody retries, if the answer is lost:
+    it may be open, and the same commit sent again would open a second one."""
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        return commit()
+    except (HTTPError, OSError) as error:
+        if not is_answer_lost(error):
+            raise
+    raise PushError(
+        f"The answer of the Hub was lost, so it is not known whether the pull request to {repo_id} "
+        "was opened. Look at its pull requests (the tab Community) before you push again."
+    )
+
+
 def writable_repository(
-    api: HfApi, repo_id: str, private: bool | None = None, repo_type: str = "model"
+    api: HfApi,
+    repo_id: str,
+    private: bool | None = None,
+    repo_type: str = "model",
+    made: Made | None = None,
 ) -> str:
     """The full id of a repository that the token may write to; made if missing.
 
     Creating a repository that exists succeeds for everyone; whose it is tells who may write.
     Raises what the client raises, and PermissionError.
+
+    Args:
+        made: Is told if the repository was missing.
     """
     account = api.whoami()
     full = repo_id if "/" in repo_id else f"{account['name']}/{repo_id}"
@@ -118,37 +189,53 @@ def writable_repository(
     role = account.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
         raise PermissionError("the token in use can read but not write")
-    url = api.create_repo(full, repo_type=repo_type, private=private, exist_ok=True)
-    return url.repo_id
+    create = partial(api.create_repo, full, repo_type=repo_type, private=private)
+    return (made or Made()).create(f"the repository {full}", create).repo_id
 
 
-def patiently(work: Callable[[], T], repo_id: str, waits: tuple[float, ...], done: str = "") -> T:
+def patiently(
+    work: Callable[[], Answer],
+    repo_id: str,
+    waits: tuple[float, ...],
+    done: str = "",
+    made: Made | None = None,
+) -> Answer:
     """`work()`, again after each wait while the Hub stumbles; what it raises, as a `PushError`.
 
-    done: What has been achieved before, for the message.
+    Args:
+        done: What has been achieved before, for the message.
+        made: What `work` makes on the Hub, for the message.
     """
     from huggingface_hub.errors import HTTPError
 
-    # The client tries some requests again itself, for up to half a minute: that is enough.
-    latest = time.monotonic() + sum(waits) + PATIENCE
-    for wait in (*waits, None):
+    def attempt() -> Answer:
         try:
             return work()
-        except PushError:
-            raise
-        except (HTTPError, OSError, ValueError, RuntimeError) as caught:
+        except RuntimeError as caught:
             # An upload of large files that failed hides why in a RuntimeError.
-            error = caught.__cause__ if type(caught) is RuntimeError else caught
-            if not isinstance(error, (HTTPError, OSError, ValueError)):
+            cause = caught.__cause__ if type(caught) is RuntimeError else None
+            if not isinstance(cause, (HTTPError, OSError, ValueError)):
                 raise
-            asked = _asked_wait(error)
-            last = wait is None or time.monotonic() > latest
-            if last or not _is_transient(error) or asked > LONGEST_WAIT:
-                # Not `from error`: its request would show a token in a debugger's traceback.
-                raise PushError(done + push_failure(error, repo_id)) from None
-            logger.warning("%s: trying again", push_failure(error, repo_id))
-            time.sleep(max(wait, asked))
-    raise AssertionError("unreachable")
+            raise cause from None
+
+    try:
+        return retry_transient(
+            attempt,
+            waits,
+            longest_wait=LONGEST_WAIT,
+            is_transient=_is_transient,
+            # The client tries some requests again itself, for up to half a minute: that is enough.
+            patience=PATIENCE,
+            before_wait=lambda error: logger.warning(
+                "%s: trying again", push_failure(error, repo_id)
+            ),
+        )
+    except PushError as error:
+        text = str(error)
+    except (HTTPError, OSError, ValueError) as error:
+        text = f"{done}{push_failure(error, repo_id)}"
+    # Out here, where no error is at hand: its request would show the token, see `harmless_cause`.
+    raise PushError(f"{text}{made or ''}")
 
 
 def push_failure(error: Exception, repo_id: str) -> str:
@@ -184,40 +271,26 @@ def push_failure(error: Exception, repo_id: str) -> str:
                 "is lost; push again in a moment."
             )
         if status == 429:
-            wait = _asked_wait(error)
-            when = f"in {wait:.0f} s" if wait else "in a few minutes"
+            wait = asked_wait(error)
+            when = f"in {wait} s" if wait else "in a few minutes"
             return f"{repo_id}: the Hub asks for fewer requests (status 429). Push again {when}."
         if status >= 500:
-            return (
-                f"{repo_id}: the Hub is in trouble (status {status}). Nothing was changed; push "
-                "again later."
-            )
+            return f"{repo_id}: the Hub is in trouble (status {status}); push again later."
         return (
             f"The Hub refused the push to {repo_id}: {_plain(error)}. Mend that, then push again."
         )
     if isinstance(error, (HTTPError, ConnectionError, TimeoutError)):
         return (
-            f"The Hub could not be reached, or the connection broke, while pushing to {repo_id}. "
-            "Nothing was changed; check the network, then push again."
+            f"The Hub could not be reached, or the connection broke, while pushing to "
+            f"{repo_id}; check the network, then push again. What arrived is not sent twice."
         )
     return f"{repo_id} could not be pushed to: {_plain(error)}. Mend that, then push again."
 
 
 def _is_transient(error: Exception) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
-
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in TRANSIENT
-    if isinstance(error, OfflineModeIsEnabled):
-        return False
-    return isinstance(error, (HTTPError, ConnectionError, TimeoutError))
-
-
-def _asked_wait(error: Exception) -> float:
-    """Seconds the Hub asks to wait, 0 if it does not say."""
     response = getattr(error, "response", None)
-    found = DIGITS.search(response.headers.get("Retry-After", "")) if response is not None else None
-    return float(found[0]) if found else 0.0
+    conflict = response is not None and response.status_code == CONFLICT
+    return conflict or has_transient_status(error) or is_broken_connection(error)
 
 
 def _plain(error: Exception) -> str:

@@ -5,22 +5,25 @@ weights that were changed or replaced take no old figure with them.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
+from ..files import parse_json
 from .layout import (
     CONFIG_NAME,
     CURVE_NAME,
     EVALUATION_NAME,
     EXPECTED_NAME,
     INT8_NAME,
+    MAX_EVIDENCE_BYTES,
+    MAX_INT8_BYTES,
     SPEED_NAME,
     TRAINING_NAME,
     WEIGHTS_NAME,
 )
+from .record_fields import wrong_field
 
 STAMP = "checkpoint"  # key of the hashes in a record
 MADE_WITH = "made_with"  # key of what a training ran on, in training.json
@@ -52,7 +55,7 @@ class Evidence:
         """Reads the records in `folder`.
 
         Raises:
-            CheckpointError: One is not JSON.
+            CheckpointError: One is not JSON, or not as this package writes it.
         """
         own = stamp(folder)
         found: dict[str, Any] = {}
@@ -67,14 +70,17 @@ class Evidence:
             record = read_record(folder / name)
             if record is None:
                 continue
-            of = record.get(MADE_WITH) or {} if name == TRAINING_NAME else record
-            if of.get(STAMP) == own:
-                found[key] = record
+            of = record.get(MADE_WITH) if name == TRAINING_NAME else record
+            if isinstance(of, dict) and of.get(STAMP) == own:
+                found[key] = _checked(name, record)
             else:
                 foreign.append(name)
         if "training" in found and (folder / CURVE_NAME).is_file():
-            lines = (folder / CURVE_NAME).read_text(encoding="utf-8").splitlines()
-            found["curve"] = [json.loads(line) for line in lines]
+            lines = _content(folder / CURVE_NAME).splitlines()
+            found["curve"] = [
+                _checked(CURVE_NAME, _parsed(f"{CURVE_NAME}, line {number},", line))
+                for number, line in enumerate(lines, start=1)
+            ]
         return cls(own, **found, foreign=tuple(foreign))
 
 
@@ -82,15 +88,40 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """A record, None where there is none. Raises `CheckpointError`."""
     if not path.is_file():
         return None
+    return _parsed(path.name, _content(path))
+
+
+def _content(path: Path) -> bytes:
+    size, most = (
+        path.stat().st_size,
+        MAX_INT8_BYTES if path.name == INT8_NAME else MAX_EVIDENCE_BYTES,
+    )
+    if size > most:
+        raise CheckpointError(
+            f"{path.name} has {size / 1e6:.1f} MB, and no record has more than {most / 1e6:.0f}. "
+            "It was not read. Restore it from its source, or delete it."
+        )
+    return path.read_bytes()
+
+
+def _parsed(where: str, content: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_bytes())
+        record = parse_json(content)
     except ValueError as error:
         raise CheckpointError(
-            f"{path.name} is not JSON ({error}). Restore it from its source, or delete it."
+            f"{where} is not JSON ({error}). Restore it from its source, or delete it."
         ) from error
     if not isinstance(record, dict):
         raise CheckpointError(
-            f"{path.name} holds a {type(record).__name__}, not a mapping. Restore it from its "
+            f"{where} holds a {type(record).__name__}, not a mapping. Restore it from its "
             "source, or delete it."
+        )
+    return record
+
+
+def _checked(name: str, record: dict[str, Any]) -> dict[str, Any]:
+    if said := wrong_field(name, record):
+        raise CheckpointError(
+            f"{name} is not as unet_hf writes it: {said}. Restore it from its source, or delete it."
         )
     return record

@@ -15,7 +15,7 @@ import torch
 
 from ..engine.calibration import Calibration
 from ..errors import CheckpointError, UNetError
-from ..files import write_whole
+from ..files import parse_json, write_whole
 from ..hashes import weights_sha256
 from ..network.network import Network
 from .card import CardOptions, render_card
@@ -115,7 +115,7 @@ def _existing_card(folder: Path, origin: Origin | None) -> str | None:
 def _is_unchanged(new: Path, origin: Path) -> bool:
     """Both hold the same configuration and tensors; if so, `new` gets the very same files."""
     try:
-        configs = [json.loads((place / CONFIG_NAME).read_bytes()) for place in (new, origin)]
+        configs = [parse_json((place / CONFIG_NAME).read_bytes()) for place in (new, origin)]
         if configs[0] != configs[1]:
             return False
         ours, theirs = (

@@ -21,7 +21,7 @@ from accelerate.utils import broadcast_object_list
 from ...data.columns import find_image_column
 from ...data.sources import Source, hub_commit, open_source
 from ...errors import ConfigError, DatasetError
-from ...files import write_text
+from ...files import parse_json, write_text
 from ...hashes import model_sha256
 from ...unet import UNet
 from ..item import BatchOptions, explaining_write_errors
@@ -196,7 +196,9 @@ def _prepare(folder: Path, job: dict[str, Any], overwrite: bool) -> None:
     record = folder / JOB
     if record.is_file():
         with _unreadable_json(record):
-            earlier = json.loads(record.read_text(encoding="utf-8"))
+            earlier = parse_json(record.read_bytes())
+            if not isinstance(earlier, dict):
+                raise ValueError(f"it holds a {type(earlier).__name__}, not a mapping")
         changed = [key for key in job if earlier.get(key) != job[key]]
         if changed and not overwrite:
             raise ConfigError(
@@ -220,7 +222,9 @@ def _unreadable_json(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}. Delete its folder.") from error
+        raise ConfigError(
+            f"{path} is not the record of a job: {error}. Delete its folder."
+        ) from error
 
 
 @contextmanager

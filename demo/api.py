@@ -1,0 +1,203 @@
+"""The demo for programs: the endpoints `/segment`, `/objects` and `/models`.
+
+Their docstrings are what people read on the API page and what agents read as descriptions of
+tools; the names of their arguments are those of the API.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from unet_hf import shipped_checkpoints
+from unet_hf.objects.instances import METHODS
+from unet_hf.predict.overlay import Look
+
+from .server import limits, sign_in
+from .server.errors_in_words import plain_sentence
+from .server.folders import ResultFolders
+from .server.model_facts import facts_of_model
+from .server.models import Offer, checked_name, load_model
+from .server.predictions import Place, segment_file
+from .server.queue import ONE_AT_A_TIME
+from .server.result_files import write_result
+from .viewer.component import DEFAULT_ALPHA
+
+
+def add_endpoint(folders: ResultFolders) -> None:
+    """Adds them to the page that is being built, out of sight."""
+    with gr.Row(visible=False):
+        _add_segment(folders)
+        _add_objects(folders)
+        _add_models()
+
+
+def _add_segment(folders: ResultFolders) -> None:
+    def segment(
+        image: str,
+        model: str,
+        threshold: float | None = None,
+        page: int = 0,
+        alpha: float = DEFAULT_ALPHA,
+        channel: int | None = None,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Segments an image: the class of every pixel, at the image's own size.
+
+        Args:
+            image: The image file: PNG, JPEG, TIFF (8 or 16 bits, float), NPY ...
+            model: A shipped checkpoint such as "unet-isbi", or a Hub id "org/name".
+            threshold: For two classes: a pixel is class 1 where its probability exceeds this.
+                Empty: the checkpoint's own.
+            page: Page of a multi-page file, from 0.
+            alpha: Opacity of the classes in the overlay, 0 to 1.
+            channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
+
+        Returns:
+            The overlay (PNG), the mask (indexed PNG, pixel values are class ids), and a summary
+            with classes, area shares, size and seconds.
+        """
+        try:
+            visitor = sign_in.visitor(profile, token)
+            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            paths = write_result(result, folders.new(), Look(alpha), ("overlay", "mask"))
+        except Exception as error:
+            raise gr.Error(plain_sentence(error), print_exception=False) from error
+        return paths["overlay"], paths["mask"], result.summary()
+
+    inputs = [
+        gr.File(label="Image"),
+        gr.Textbox(label="Model"),
+        gr.Number(None, label="Threshold"),
+        gr.Number(0, label="Page", precision=0),
+        gr.Number(DEFAULT_ALPHA, label="Overlay opacity"),
+        gr.Number(None, label="Channel", precision=0),
+    ]
+    outputs = [gr.File(label="Overlay"), gr.File(label="Mask"), gr.JSON(label="Summary")]
+    _publish(segment, inputs, outputs, **ONE_AT_A_TIME)
+
+
+def _add_objects(folders: ResultFolders) -> None:
+    def objects(
+        image: str,
+        model: str,
+        threshold: float | None = None,
+        classes: str = "",
+        method: str = "components",
+        min_size: int = 0,
+        exclude_border: bool = False,
+        pixel_size: str = "",
+        page: int = 0,
+        channel: int | None = None,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> tuple[str, str, str, dict[str, Any]]:
+        """Segments an image, then counts and measures its single objects, such as cells or nuclei.
+
+        Args:
+            image: The image file: PNG, JPEG, TIFF (8 or 16 bits, float), NPY ...
+            model: A shipped checkpoint such as "unet-nuclei", or a Hub id "org/name".
+            threshold: For two classes: a pixel is class 1 where its probability exceeds this.
+                Empty: the checkpoint's own.
+            classes: Names or ids of the classes whose objects are meant, with commas between.
+                Empty: all but class 0, which is the ground between objects.
+            method: "components": what hangs together is one object. "watershed": what touches is
+                parted, too, where it narrows.
+            min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
+            exclude_border: Leaves out objects that touch the border of the image.
+            pixel_size: Such as "0.25 um", for areas and lengths in that unit. Empty: what a TIFF
+                says of itself.
+            page: Page of a multi-page file, from 0.
+            channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
+
+        Returns:
+            A table with a row for each object (CSV: area, centroid, bounding box, perimeter,
+            eccentricity, intensity, probability ...), the objects' ids as an image (16-bit TIFF,
+            32-bit for more than 65,535), their outlines in pixels (GeoJSON, opens in QuPath), and
+            a summary with count and areas for each class.
+        """
+        try:
+            visitor = sign_in.visitor(profile, token)
+            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            found = result.objects(
+                classes=[name.strip() for name in classes.split(",")] if classes else None,
+                method=method,
+                min_size=min_size,
+                exclude_border=exclude_border,
+                pixel_size=pixel_size or None,
+                max_objects=limits.MAX_OBJECTS,
+            )
+            wanted = ("objects", "instances", "outlines")
+            paths = write_result(result, folders.new(), Look(), wanted, found)
+        except Exception as error:
+            raise gr.Error(plain_sentence(error), print_exception=False) from error
+        return *(paths[name] for name in wanted), found.summary()
+
+    inputs = [
+        gr.File(label="Image"),
+        gr.Textbox(label="Model"),
+        gr.Number(None, label="Threshold"),
+        gr.Textbox("", label="Classes"),
+        gr.Radio(METHODS, value="components", label="Method"),
+        gr.Number(0, label="Smallest size in pixels", precision=0),
+        gr.Checkbox(False, label="Leave out what touches the border"),
+        gr.Textbox("", label="Pixel size"),
+        gr.Number(0, label="Page", precision=0),
+        gr.Number(None, label="Channel", precision=0),
+    ]
+    outputs = [
+        gr.File(label="Table"),
+        gr.File(label="Instances"),
+        gr.File(label="Outlines"),
+        gr.JSON(label="Summary"),
+    ]
+    _publish(objects, inputs, outputs, **ONE_AT_A_TIME)
+
+
+def _add_models() -> None:
+    def models(
+        model: str = "",
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> list[dict[str, Any]]:
+        """Lists the checkpoints that /segment and /objects can be asked for.
+
+        Args:
+            model: A shipped checkpoint or a Hub id "org/name", to hear of that one alone. Empty:
+                all that are on offer here; of those on the Hub the names only.
+
+        Returns:
+            For each its name, classes by id, channels, licence, and, as far as they are recorded
+            beside its weights, training data, scores and speed.
+        """
+        try:
+            if model:
+                visitor = sign_in.visitor(profile, token)
+                return [{"name": checked_name(model)} | facts_of_model(load_model(model, visitor))]
+            names = Offer.of(os.environ).names()
+            return [_known_facts(name) for name in names]
+        except Exception as error:
+            raise gr.Error(plain_sentence(error), print_exception=False) from error
+
+    _publish(models, [gr.Textbox("", label="Model")], [gr.JSON(label="Checkpoints")])
+
+
+def _known_facts(name: str) -> dict[str, Any]:
+    """Without a download."""
+    facts = _shipped_facts(name) if name in shipped_checkpoints() else {}
+    return {"name": name} | facts
+
+
+@cache
+def _shipped_facts(name: str) -> dict[str, Any]:
+    return facts_of_model(load_model(name))
+
+
+def _publish(
+    function: Callable[..., Any], inputs: list[Any], outputs: list[Any], **options: Any
+) -> None:
+    """The function as the endpoint of its name."""
+    gr.Button().click(function, inputs, outputs, api_name=function.__name__, **options)

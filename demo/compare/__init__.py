@@ -1,0 +1,1 @@
+"""The tab Compare: two checkpoints or thresholds on one image."""

@@ -1,0 +1,1 @@
+"""Objects of the result in view: counted, measured, taken home."""

@@ -1,0 +1,28 @@
+"""What the demo knows of Gradio beyond its documentation: when a new Gradio breaks it, look here.
+
+`tests/test_gradio_internals.py` has a test for each. What scripts know of Gradio's markup is in
+`drop_and_paste.js` and `upload_guard.js`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+
+def upload_folder() -> Path:
+    """Where Gradio keeps uploads. It serves the files there without making a copy."""
+    return Path(get_upload_folder())
+
+
+def served_file(path: Path) -> dict[str, Any]:
+    """In the value of a `gr.HTML`: a file that its script finds there with a `url`."""
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def hide_sign_in_from_api(page: gr.Blocks) -> None:
+    """Gradio lists the own event of its `LoginButton` as an endpoint, with no way to say no."""
+    for event in page.fns.values():
+        if event.api_name == "_check_login_status":
+            event.api_visibility = "private"

@@ -1,0 +1,1 @@
+"""The tab Segment: an image, a checkpoint, the result."""

@@ -1,0 +1,268 @@
+"""The tab Segment: an image, a checkpoint, and the result in the viewer."""
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from unet_hf import Segmentation
+from unet_hf.errors import ConfigError
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.overlay import Look
+
+from ..parts.component import HIDDEN
+from ..parts.downloads import connect, download_buttons
+from ..parts.html_parts import alert
+from ..server import limits, sign_in
+from ..server.errors_in_words import plain_sentence
+from ..server.folders import ResultFolders
+from ..server.models import Visitor, load_model
+from ..server.predictions import Place, segment_file, start_with
+from ..server.queue import ONE_AT_A_TIME
+from ..server.result_files import write_overlay, write_result
+from ..server.result_store import GONE, Handle, result_store
+from ..viewer.component import Camera, seen, show_image, viewer
+from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
+from .examples import Example, examples, picker
+from .images_in import ImagesIn
+from .model_panel import STYLE as PANEL_STYLE
+from .model_panel import panel
+from .share_link import Asked, link_to, no_link, read_link, share_button, show_as_asked
+
+DOWNLOADS = {
+    "mask": "Mask (PNG)",
+    "overlay": "Overlay (PNG)",
+    "probabilities": "Probabilities (TIFF)",
+}
+Updates = dict[Any, Any]
+
+
+class SegmentTab:
+    """Adds its components where it is made, on the page that is being built; `connect` comes last.
+
+    Args:
+        models: Checkpoints to choose from. any_model: Others may be typed.
+        default_model: Offered first; None: the first example's own.
+        folders: Where files to take home are written.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        any_model: bool,
+        default_model: str | None,
+        folders: ResultFolders,
+    ) -> None:
+        self.folders = folders
+        self.default_model = default_model
+        self.examples = examples()
+        self.first = next(
+            (example for example in self.examples if example.model == default_model),
+            self.examples[0],
+        )
+        self.images = ImagesIn()
+        # What the result in view is kept by.
+        self.current = gr.State(None, time_to_live=limits.KEEP_SECONDS)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=280):
+                gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
+                self.images.add_upload()
+                self.gallery = picker()
+                choice = "shipped, or a Hub id" if any_model else "from the list"
+                gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
+                self.model = gr.Dropdown(
+                    list(models),
+                    value=default_model or self.first.model,
+                    label="Checkpoint",
+                    show_label=False,
+                    allow_custom_value=True,
+                    elem_id="model",
+                )
+                self.run = gr.Button("Segment", variant="primary", elem_id="segment")
+                self.alert = gr.HTML(visible="hidden", elem_id="alert")
+                self.about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
+
+            with gr.Column(scale=8, min_width=280):
+                self.images.add_place()
+                self.picture = viewer()
+                self.facts = gr.Markdown(elem_id="facts")
+                self.downloads = download_buttons(DOWNLOADS)
+                self.share = share_button()
+                # How the picture was looked at when a button was clicked.
+                self.in_view = gr.JSON(visible="hidden")
+
+    def connect(self, page: gr.Blocks, no_objects: Callable[[], Updates]) -> None:
+        """Says what happens when.
+
+        no_objects: Gives the updates that empty the list of objects: another picture has others.
+        """
+        self.no_objects = no_objects
+        outputs = [
+            self.current, self.picture, self.facts, self.share, *self.downloads.values(),
+            self.alert, *no_objects(),
+        ]  # fmt: skip
+        images, model = self.images, self.model
+        inputs = [*images.image, model]
+        images.connect(self.show_bare, self.tell, outputs, progress_on=self.facts)
+        chosen = self.gallery.select(self.on_example, None, [*images.outputs, model], **HIDDEN)
+        chosen.success(self.on_segment, inputs, outputs, **ONE_AT_A_TIME, **HIDDEN)
+        self.run.click(self.on_segment, inputs, outputs, **ONE_AT_A_TIME, **HIDDEN)
+        page.load(self.on_load, None, [images.source, model, *outputs], **ONE_AT_A_TIME, **HIDDEN)
+        connect(
+            self.downloads,
+            self.write,
+            [self.current, self.in_view],
+            f"(result) => [result, {seen()}]",
+            self.alert,
+        )
+        model.change(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
+        page.load(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
+
+    # --------------------------------------------------------------- what can change at once
+
+    def show_result(self, result: Segmentation, view: Asked) -> Updates:
+        return (
+            self._downloads_usable(True)
+            | self.no_objects()
+            | {
+                self.current: result_store().keep(result),
+                self.picture: show_as_asked(result, view),
+                self.facts: facts_of(result),
+                self.alert: gr.update(value="", visible="hidden"),
+            }
+        )
+
+    def show_bare(self, image: ImageData, camera: Camera | None) -> Updates:
+        """Another image, not segmented: the last result was not its."""
+        return (
+            self._downloads_usable(False)
+            | self.no_objects()
+            | {
+                self.current: None,
+                self.picture: show_image(image, camera=camera),
+                self.facts: facts_of_image(image),
+                self.share: no_link(),
+                self.alert: gr.update(value="", visible="hidden"),
+            }
+        )
+
+    def tell(self, error: Exception) -> Updates:
+        return {self.alert: gr.update(value=alert(plain_sentence(error)), visible=True)}
+
+    def _downloads_usable(self, usable: bool) -> Updates:
+        return {button: gr.update(interactive=usable) for button in self.downloads.values()}
+
+    # ---------------------------------------------------------------------------- events
+
+    def on_example(self, event: gr.SelectData) -> Updates:
+        example = self.examples[event.index]
+        return self.images.replaced_by(example.path) | {self.model: example.model}
+
+    def on_segment(
+        self,
+        path: str | None,
+        chosen: dict | None,
+        name: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+        view: Asked = Asked(),  # noqa: B008
+    ) -> Iterator[Updates]:
+        try:
+            result = segment_file(
+                path,
+                name,
+                place=Place.chosen(chosen),
+                progress=lambda done, total: progress((done, total)),
+                visitor=sign_in.visitor(profile, token),
+            )
+            example = next((one for one in self.examples if one.path == path), None)
+            link = link_to(example, name, result)
+            yield self.show_result(result, view) | {self.share: link}
+        except Exception as error:
+            yield self.tell(error)
+
+    def on_load(
+        self,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Iterator[Updates]:
+        """The first picture, or that of the address: /?model=org/name, and see `share_link`."""
+        asked = read_link(request.query_params, self.examples)
+        example, faults = asked.example or self.first, list(asked.faults)
+        path, name = example.path, example.model
+        visitor = sign_in.visitor(profile, token)
+        try:
+            if wanted := asked.model or (None if asked.example else self.default_model):
+                path = self._picture_for(wanted, asked.example, visitor)
+                name = wanted
+            if asked.threshold is not None and load_model(name, visitor).threshold is None:
+                faults.append(f"{name} has more than two classes, and so no threshold.")
+        except Exception as error:
+            faults.append(plain_sentence(error))
+        refusal = self.tell(ConfigError(" ".join(faults))) if faults else {}
+        yield {self.images.source: path, self.model: name} | refusal
+        for change in self.on_segment(path, None, name, progress, profile, token, asked):
+            yield change | refusal  # the sentence outlives the picture that comes instead
+
+    def _picture_for(self, name: str, example: Example | None, visitor: Visitor | None) -> str:
+        """The example, or something that this checkpoint can make sense of, if there is anything.
+
+        Raises as `load_model` does.
+        """
+        if example:
+            load_model(name, visitor)
+            return example.path
+        made_for_it = [example.path for example in self.examples if example.model == name]
+        if made_for_it:
+            return made_for_it[0]
+        return start_with(name, self.folders.new(), visitor) or self.first.path
+
+    def write(self, kind: str, handle: Handle | None, view: dict) -> str:
+        """Writes one file of the result as it is seen."""
+        result = result_store().get(handle)
+        if result is None:
+            raise ConfigError(GONE)
+        cut, folder = cut_as_seen(result, view), self.folders.new()
+        if kind == "overlay":
+            return write_overlay(cut, folder, draw_as_seen(cut, view))
+        return write_result(cut, folder, Look(), only=[kind])[kind]
+
+    def on_model(
+        self,
+        name: str,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> str:
+        """What the chosen checkpoint is; a refusal is told where the image is segmented."""
+        try:
+            return panel(name, load_model(name, sign_in.visitor(profile, token)))
+        except Exception as error:
+            return f'<p class="small">{html.escape(plain_sentence(error))}</p>'
+
+
+def facts_of_image(image: ImageData) -> str:
+    channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
+    text = f"{image.width} × {image.height} px · {channels} · {image.dtype}"
+    seen_so = []
+    if image.channel is not None:
+        seen_so = ["the network is shown this channel alone, as a gray image"]
+    elif not image.is_rgb and image.channels == 2:
+        seen_so = ["drawn here: channel 0"]
+    elif not image.is_rgb and image.channels > 2:
+        seen_so = ["drawn here: channels 0, 1 and 2 as red, green and blue"]
+    return " · ".join([text, *image.notes, *seen_so])
+
+
+def facts_of(result: Segmentation) -> str:
+    """One line under the picture: size, time, device, and what was inferred."""
+    tiles = f" · {result.tiles} tiles" if result.tiles > 1 else ""
+    device = {"cpu": "CPU", "cuda:0": "GPU", "mps:0": "GPU"}.get(result.device, result.device)
+    text = (
+        f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
+        f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
+    )
+    return " · ".join([text, *result.notes])

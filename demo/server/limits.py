@@ -1,0 +1,9 @@
+"""How much one visitor may send, and how long it is kept."""
+
+from math import isqrt
+
+MAX_PIXELS = 8192 * 8192  # of an image
+MAX_SIDE = isqrt(MAX_PIXELS)
+MAX_FILE_MEGABYTES = 200
+MAX_OBJECTS = 20_000  # measured at a time: a noisy mask has more than anybody looks at
+KEEP_SECONDS = 3600  # uploads and results are deleted after this

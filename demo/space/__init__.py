@@ -1,0 +1,1 @@
+"""How the demo gets onto a Hugging Face Space."""

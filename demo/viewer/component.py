@@ -1,0 +1,233 @@
+"""The viewer component: what it is made of, and what Python shows in it.
+
+A picture and what is known of its pixels go over once (`payload.py`). Everything a person then
+changes (zoom, opacity, threshold, classes, contrast ...) is drawn in the browser, from
+`web/`, and no request is sent. Of a picture above `MOST_PIXELS` every second pixel, or
+fewer, go over at first; who looks closer is brought the rest, tile by tile (`tiles.py`). Several
+viewers may stand on one page; those of one `group` pan and zoom together.
+
+JavaScript may tell a viewer to fly somewhere and blink: `tell("viewer", "fly")` gives the
+function for an event's `js=`. The viewer triggers Gradio's `select` where it is clicked:
+`gr.EventData` then has `x` and `y` in pixels of the image, and as `value` the class there by name
+(None while its tile is on the way).
+"""
+
+import uuid
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from unet_hf import Segmentation
+from unet_hf.errors import ConfigError
+from unet_hf.images.image_data import ImageData
+from unet_hf.images.pixel_size import PixelSize
+from unet_hf.predict.overlay import display_window, drawn_channels
+
+from ..parts.component import component
+from .color_maps import HEAT, MAPS
+from .payload import FINE, STEPS, entropy, fixed_point, probability_codes, write_transfer
+from .tiles import Planes
+
+WEB = Path(__file__).parent / "web"
+# One function in the browser: each part uses what stands before it.
+SCRIPTS = (
+    "scene.js", "unpack.js", "tiles.js", "colors.js", "camera.js", "pieces.js", "paint.js",
+    "panel.js", "input.js", "controls.js", "index.js",
+)  # fmt: skip
+UNPACKING = ("scene.js", "unpack.js", "unpack.worker.js")  # beside the page
+DEFAULT_ALPHA = 0.45  # opacity of the classes
+MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
+
+Size = PixelSize | tuple | str | None  # of a pixel; None: what the file says, if it does
+Box = dict[str, float]  # "x", "y", "width", "height" in pixels of the image
+# "x", "y": the image's point in the middle; "zoom": CSS pixels to a pixel of the image.
+Camera = dict[str, float]
+
+
+def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
+    """An empty viewer. Those of one `group` pan and zoom together."""
+    return component(
+        WEB / "viewer",
+        SCRIPTS,
+        elem_id=elem_id,
+        group=group,
+        unpacking=_program(UNPACKING),
+        maps=MAPS,
+        heat=HEAT,
+    )
+
+
+def show_image(
+    image: ImageData, pixel_size: Size = None, camera: Camera | None = None
+) -> dict[str, Any]:
+    """The picture alone, before anything is known about it. `camera`: see `show_result`."""
+    return _payload(
+        image,
+        lambda rows, columns: {},
+        pixel_size,
+        camera,
+        alt=f"{image.source}, not segmented yet",
+    )
+
+
+def show_result(
+    result: Segmentation,
+    alpha: float = DEFAULT_ALPHA,
+    pixel_size: Size = None,
+    camera: Camera | None = None,
+) -> dict[str, Any]:
+    """The picture and its classes.
+
+    alpha: their opacity, until the visitor chooses another.
+    camera: where a picture that was not there before is opened; without it the whole is seen.
+    Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
+    """
+    two_classes = result.threshold is not None
+
+    def planes(rows: slice, columns: slice) -> dict[str, np.ndarray]:
+        probabilities = result.probabilities[:, rows, columns]
+        if two_classes:
+            return {"codes": probability_codes(probabilities[1])}
+        return {
+            "classes": result.mask[rows, columns],
+            "probability": fixed_point(probabilities.max(axis=0), np.uint16),
+            "entropy": fixed_point(entropy(probabilities), np.uint8),
+        }
+
+    names = [result.id2label[index] for index in range(len(result.id2label))]
+    return _payload(
+        result.image,
+        planes,
+        pixel_size,
+        camera,
+        names=names,
+        colors=list(result.colors),
+        alpha=alpha,
+        threshold=result.threshold if two_classes else None,
+        steps=STEPS,
+        fine=FINE,
+        alt=f"{result.image.source} with its classes painted over: {', '.join(names)}",
+    )
+
+
+def show_map(
+    image: ImageData,
+    mask: np.ndarray,
+    names: list[str],
+    colors: list[str],
+    alt: str,
+    *,
+    alpha: float = DEFAULT_ALPHA,
+    pixel_size: Size = None,
+) -> dict[str, Any]:
+    """Any map of classes over any image: ground truth, errors, disagreement ...
+
+    mask: (H, W) uint8 of the image's own size; values without a name stay unpainted.
+    colors: "#rrggbb" by value, as many as `names`.
+    Raises `ConfigError` if the mask is of another size.
+    """
+    if mask.shape != (image.height, image.width):
+        raise ConfigError(
+            f"The map has the shape {mask.shape}, the image {(image.height, image.width)}. "
+            "Give one class for each of the image's pixels."
+        )
+    return _payload(
+        image,
+        lambda rows, columns: {"classes": mask[rows, columns].astype(np.uint8, copy=False)},
+        pixel_size,
+        names=names,
+        colors=colors,
+        alpha=alpha,
+        threshold=None,
+        alt=alt,
+    )
+
+
+def focus(payload: dict[str, Any], box: Box) -> dict[str, Any]:
+    """The same, opened at a region, which blinks."""
+    return payload | {"focus": box}
+
+
+def tell(elem_id: str, event: str) -> str:
+    """JavaScript for an event's `js=`: hands its first input to a viewer.
+
+    `fly` takes a `Box`; `opacity` and `threshold` take numbers from 0 to 1.
+    """
+    return (
+        f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"
+        f".dispatchEvent(new CustomEvent('viewer:{event}', {{ detail }})); return detail; }}"
+    )
+
+
+def seen(elem_id: str = "viewer") -> str:
+    """JavaScript expression: how the picture is looked at now.
+
+    {"opacity": 0 to 1, "threshold": 0 to 1, or null unless there are two classes,
+    "outline": bool, "hidden": [class ids], "view": "classes", "probability" or "uncertainty",
+    "window": [black, white], "colormap": "Gray" ..., "split": the image's first column right of the
+    line, null without one, "camera": see `Camera`, "fitted": bool, the whole picture is seen}
+    """
+    return f"JSON.parse(document.querySelector('#{elem_id} .viewer').dataset.seen)"
+
+
+def thinning(height: int, width: int) -> int:
+    """Every how many-th pixel is sent at once."""
+    step = 1
+    while -(-height // step) * -(-width // step) > MOST_PIXELS:
+        step += 1
+    return step
+
+
+def _checked(camera: Camera) -> Camera:
+    try:
+        place = {name: float(camera[name]) for name in ("x", "y", "zoom")}
+    except (KeyError, TypeError, ValueError):
+        place = {}
+    if not place or not np.isfinite([*place.values()]).all() or place["zoom"] <= 0:
+        raise ConfigError(
+            f"A view cannot be opened at {camera}. "
+            'Expected: {"x": ..., "y": ..., "zoom": ...}, finite numbers, the zoom above 0.'
+        )
+    return place
+
+
+def _program(parts: Sequence[str]) -> str:
+    return "\n".join((WEB / part).read_text(encoding="utf-8") for part in parts)
+
+
+def _payload(
+    image: ImageData,
+    planes: Planes,
+    pixel_size: Size,
+    camera: Camera | None = None,
+    **known: Any,
+) -> dict[str, Any]:
+    """As `web/scene.js` reads it; `planes`: all but the picture. See `payload.write_transfer`."""
+    size = PixelSize.of(pixel_size) or image.pixel_size
+    step = thinning(image.height, image.width)
+    pixels = drawn_channels(image)
+    check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
+    return {
+        "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing
+        # The view stays where it was if the next picture is the same.
+        "picture": f"{image.width} {image.height} {check}",
+        "width": image.width,
+        "height": image.height,
+        "step": step,
+        "channels": pixels.shape[2],
+        "dtype": str(image.dtype),
+        "window": display_window(image),
+        "camera": None if camera is None else _checked(camera),
+        "pixel_size": [size.x, size.unit] if size else None,  # the scale bar lies along x
+        **write_transfer(
+            lambda rows, columns: {"image": pixels[rows, columns]} | planes(rows, columns),
+            image.height,
+            image.width,
+            step,
+        ),
+        **known,
+    }

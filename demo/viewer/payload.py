@@ -1,0 +1,122 @@
+"""What the viewer is sent: one file of arrays, deflated, and where each begins.
+
+Gradio's JSON would carry them as base64 and compare that text several times over; a file is
+fetched once, and the browser inflates it by itself. Beside the file of a picture that was thinned
+out lie its tiles (`tiles.py`).
+"""
+
+import time
+import uuid
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+
+from ..parts.gradio_internals import served_file, upload_folder
+from ..server import limits
+from .tiles import SIDE, THREADS, Planes, as_sent, write_tiles
+
+STEPS = 100  # thresholds a unit of probability
+FINE = 600  # codes between two thresholds, see `probability_codes`
+FAST = 1  # zlib's level: the page waits for this more than for the bytes
+BLOCK = 2**18  # pixels that a processor's cache holds, with all that is computed from them
+
+
+def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[str, Any]:
+    """Every `step`-th pixel in one file; if that leaves any out, all of them in tiles beside it.
+
+    Returns {"data": Gradio's file, "planes": what is where in it, "tiles": None or {"side",
+    "range": lowest and highest value of the picture}}. The planes of a thinned picture include
+    `counts`, of all its pixels.
+
+    The files lie among Gradio's own, which it serves without a copy. Each has a name of its own:
+    two visitors with the same picture never write to one file.
+    """
+    folder = _new_folder()
+    try:
+        sent, tiles = planes(slice(None, None, step), slice(None, None, step)), None
+        if step > 1:
+            total = write_tiles(planes, folder, height, width)
+            tiles = {"side": SIDE, "range": [total.low, total.high]}
+            if total.counts is not None:
+                sent["counts"] = total.counts
+        described = _write_planes(sent, folder / "pixels.bin")
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
+    return {"data": served_file(folder / "pixels.bin"), "planes": described, "tiles": tiles}
+
+
+def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, Any]]:
+    described, start = [], 0
+    arrays = {name: as_sent(plane) for name, plane in planes.items()}
+    with path.open("wb") as file, ThreadPoolExecutor(THREADS) as pool:
+        deflated = pool.map(lambda array: zlib.compress(array, FAST), arrays.values())
+        for (name, array), content in zip(arrays.items(), deflated, strict=True):
+            end = start + file.write(content)
+            described.append({"name": name, "dtype": array.dtype.name, "start": start, "end": end})
+            start = end
+    return described
+
+
+def _new_folder() -> Path:
+    """Gradio forgets a file whose visitor left before it was sent: the old ones go here."""
+    root = upload_folder() / "viewer"
+    folder = root / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    oldest = time.time() - limits.KEEP_SECONDS
+    for other in root.iterdir():
+        with suppress(FileNotFoundError):  # another visitor's transfer removed it just now
+            if other.stat().st_mtime < oldest:
+                rmtree(other, ignore_errors=True)
+    return folder
+
+
+def threshold_levels(probability: np.ndarray) -> np.ndarray:
+    """(H, W) float32 -> (H, W) uint8: how many of the thresholds 0, 0.01 ... 1 it exceeds.
+
+    `probability > k / 100` is then exactly `level > k`, in Python as in the browser.
+    """
+    # Off by one at most, where float32 rounds; the two comparisons that follow are exact.
+    level = np.clip(np.ceil(probability * np.float32(STEPS)), 0, STEPS).astype(np.int16)
+    level += probability > _thresholds(probability)[level]
+    return (level - (probability <= _thresholds(probability)[level - 1])).astype(np.uint8)
+
+
+def probability_codes(probability: np.ndarray) -> np.ndarray:
+    """(H, W) float32, 0 to 1 -> (H, W) uint16: level * `FINE` + the place between thresholds.
+
+    One number for both: `probability > k / 100` is exactly `code >= (k + 1) * FINE`, and
+    `(code - FINE + 0.5) / FINE / STEPS` is the probability to within 0.00001.
+    """
+    codes = np.empty(probability.shape, np.uint16)
+    rows = max(1, BLOCK // max(1, probability.shape[1]))
+    for top in range(0, len(probability), rows):
+        part = probability[top : top + rows]
+        level = threshold_levels(part)
+        place = (part - _thresholds(part)[level.astype(np.int16) - 1]) * np.float32(STEPS * FINE)
+        place = np.where(level == 0, 0, np.clip(place, 0, FINE - 1))
+        codes[top : top + rows] = level * np.uint16(FINE) + place.astype(np.uint16)
+    return codes
+
+
+def _thresholds(probability: np.ndarray) -> np.ndarray:
+    """0, 0.01 ... 1 as they are compared with it; then -1, which index -1 finds: below all."""
+    return np.array([*(step / STEPS for step in range(STEPS + 1)), -1]).astype(probability.dtype)
+
+
+def fixed_point(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """0 to 1 -> 0 to the largest whole number of `dtype`, rounded."""
+    return np.rint(np.clip(values, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """(classes, H, W) -> (H, W) float32: 0 sure of one class, 1 every class alike."""
+    total = np.zeros(probabilities.shape[1:], np.float32)
+    for plane in probabilities:  # one class at a time: no second copy of them all
+        total -= plane * np.log(np.maximum(plane, np.float32(1e-30)))
+    return total / np.float32(np.log(max(2, len(probabilities))))

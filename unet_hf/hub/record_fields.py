@@ -1,0 +1,174 @@
+"""The fields of the records beside a checkpoint that this package reads.
+
+A record may come from anyone's repository. What is checked here can then be printed, sorted and
+put on a card without a second look; fields that are not listed are kept as they are.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .layout import (
+    CURVE_NAME,
+    EVALUATION_NAME,
+    EXPECTED_NAME,
+    INT8_NAME,
+    SPEED_NAME,
+    TRAINING_NAME,
+)
+
+
+@dataclass(frozen=True)
+class Optional:
+    """May be missing or null."""
+
+    fields: Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """A mapping from any names to values that are all alike."""
+
+    fields: Any
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of any length whose values are all alike."""
+
+    fields: Any
+
+
+SPREAD = Optional((float, float))
+WORDS = Optional(str)
+SCORES = Each(Optional(float))
+DATASET = {"name": str, "shown": str, "config": WORDS, "split": WORDS, "revision": WORDS}
+MEMBRANE = dict.fromkeys(
+    ("v_rand", "best_v_rand", "best_v_rand_threshold", "v_info", "best_v_info",
+     "best_v_info_threshold", "rand_error", "pixel_error"), float,
+)  # fmt: skip
+TRAINED_ON = {"name": WORDS, "config": WORDS, "split": WORDS, "revision": WORDS, "license": WORDS}
+MADE_WITH = {
+    "command": str,
+    "data": Optional(TRAINED_ON),
+    "base_model": Optional({"name": WORDS, "commit": WORDS, "license": WORDS}),
+    "step": Optional(float),
+    "parameters": float,
+    "crops": float,
+    "minutes": float,
+    "extended": ListOf((float, float)),
+    "processor": WORDS,
+}
+# A mapping lists fields; a tuple is a list of that length; float is any number.
+FIELDS: dict[str, Any] = {
+    EVALUATION_NAME: {
+        "dataset": DATASET,
+        "threshold": Optional(float),
+        "arguments": WORDS,
+        "iou": SCORES,
+        "dice": SCORES,
+        "mean_iou": float,
+        "pixel_accuracy": float,
+        "calibration": {"expected_error": float, "bins": float},
+        "intervals": {
+            "iou": Each(SPREAD), "dice": Each(SPREAD), "mean_iou": SPREAD, "v_rand": SPREAD,
+            "v_info": SPREAD,
+        },
+        "membrane": Optional(MEMBRANE),
+        "images": ListOf(
+            {"name": str, "mean_iou": Optional(float), "v_rand": Optional(float),
+             "v_info": Optional(float)}
+        ),
+        "groups": Optional(SCORES),
+    },
+    TRAINING_NAME: {
+        "max_train_steps": float,
+        "resolution": Optional(float),
+        "seed": float,
+        "license": WORDS,
+        "license_name": WORDS,
+        "license_note": WORDS,
+        "dataset_note": WORDS,
+        "citation": WORDS,
+        "demo_space": WORDS,
+        "made_with": MADE_WITH,
+    },
+    CURVE_NAME: {"step": float, "loss": float, "score": Optional(float), "score_name": str},
+    SPEED_NAME: {
+        "image": (float, float),
+        "milliseconds": {"median": float, "lowest": float, "highest": float},
+        "rounds": float,
+        "peak_megabytes": Optional(float),
+        "precision": str,
+        "threads": float,
+        "processor": str,
+        "torch": str,
+    },
+    INT8_NAME: {
+        "images": int,
+        "dataset": Optional({"name": str, "train": str, "validation": str}),
+        "rounding": Optional({"changed": float, "pixels": int}),
+        "scores": Optional({"float32": SCORES, "int8": SCORES}),
+    },
+    EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str},
+}  # fmt: skip
+# Pairs of fields that have the same names: a row of the card's tables shows both.
+ALIKE = {
+    EVALUATION_NAME: [(("iou",), ("dice",))],
+    INT8_NAME: [(("scores", "float32"), ("scores", "int8"))],
+}
+TOGETHER = {INT8_NAME: ("dataset", "rounding", "scores")}  # all of them or none
+
+
+def wrong_field(name: str, record: dict[str, Any]) -> str | None:
+    """What is wrong with the record in the file `name`, in words; None if nothing is."""
+    if said := _wrong(record, FIELDS[name], ""):
+        return said
+    together = TOGETHER.get(name, ())
+    if len({record.get(field) is None for field in together}) > 1:
+        return f"it has some but not all of {', '.join(together)}"
+    for pair in ALIKE.get(name, ()):
+        one, other = (_at(record, path) for path in pair)
+        if one.keys() != other.keys():
+            return f"{'.'.join(pair[0])} and {'.'.join(pair[1])} have different names"
+    return None
+
+
+def _at(record: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    for key in path:
+        record = (record or {}).get(key)
+    return record or {}
+
+
+def _wrong(value: Any, fields: Any, at: str) -> str | None:
+    if isinstance(fields, Optional):
+        return None if value is None else _wrong(value, fields.fields, at)
+    if isinstance(fields, type):
+        kinds = (int, float) if fields is float else fields
+        if isinstance(value, kinds) and not isinstance(value, bool):
+            return None
+        return f"{at} is {_shown(value)}, expected is a {_KIND[fields]}"
+    wanted = dict if isinstance(fields, (dict, Each)) else list
+    if not isinstance(value, wanted):
+        return f"{at or 'it'} is {_shown(value)}, expected is a {_KIND[wanted]}"
+    if isinstance(fields, tuple) and len(value) != len(fields):
+        return f"{at} has {len(value)} values, expected are {len(fields)}"
+    if isinstance(fields, dict):
+        parts = [
+            (value.get(key), inner, f"{at}.{key}".lstrip(".")) for key, inner in fields.items()
+        ]
+    elif isinstance(fields, Each):
+        parts = [(part, fields.fields, f"{at}.{key[:40]}") for key, part in value.items()]
+    else:
+        inner = fields if isinstance(fields, tuple) else [fields.fields] * len(value)
+        parts = [
+            (part, kind, f"{at}[{i}]")
+            for i, (part, kind) in enumerate(zip(value, inner, strict=True))
+        ]
+    return next(filter(None, (_wrong(*part) for part in parts)), None)
+
+
+_KIND = {str: "text", int: "whole number", float: "number", dict: "mapping", list: "list"}
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else repr(value)[:60]
