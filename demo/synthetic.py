@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawing:
     """image: (H, W) or (H, W, 3) uint8; label: (H, W) uint8 class ids; instances: (H, W) int32."""
 

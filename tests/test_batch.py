@@ -223,6 +223,23 @@ def test_outputs_that_no_longer_fit_are_removed(images, model, tmp_path):
     assert not (tmp_path / "out" / "a_mask.png").exists()
 
 
+@pytest.mark.parametrize("outside", ["../mine.png", "below/../../mine.png", "{absolute}"])
+def test_records_cannot_have_files_outside_of_their_folder_deleted(
+    outside, images, model, tmp_path
+):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(b"mine")
+    segment(images, tmp_path / "out", model)
+    records = tmp_path / "out" / "segmented.jsonl"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    for line in lines:
+        line["files"][outside.format(absolute=mine)] = 4
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    # Outputs that the same images no longer have would be removed.
+    segment(images, tmp_path / "out", model, outputs=("mask",), overwrite=True)
+    assert mine.read_bytes() == b"mine"
+
+
 def test_a_damaged_image_is_one_line_and_the_rest_is_done(images, model, tmp_path, capsys):
     whole = (images / "a.png").read_bytes()
     (images / "a.png").write_bytes(whole[: len(whole) // 2])

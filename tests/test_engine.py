@@ -1,9 +1,12 @@
 """The engine computes what the network computes, whatever its precision, size and history."""
 
+import contextlib
+import copy
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,9 +24,12 @@ from unet_hf.engine.engine import (
     checked_precision,
     cpu_precisions,
 )
-from unet_hf.errors import ConfigError, PrecisionError
+from unet_hf.errors import ConfigError, NestedPredictionError, PrecisionError
 from unet_hf.hub.find import SHIPPED
+from unet_hf.predict import progress as reporting
 from unet_hf.predict import tiles
+
+from .conftest import ROOT
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "usual": {},
@@ -144,6 +150,43 @@ def test_several_threads_do_not_meet_in_that_memory():
         assert np.array_equal(one, other)
 
 
+def test_a_progress_that_predicts_is_refused_instead_of_waiting_for_itself(monkeypatch):
+    monkeypatch.setattr(reporting, "SILENCE", 0.0)  # as if each layer took long
+    model, picture = network(), gray()
+    expected = model.segment(picture).probabilities
+    for within in (lambda: model.segment(gray(20, 20)), lambda: network(depth=1).segment(picture)):
+        with pytest.raises(NestedPredictionError, match="when the first prediction has returned"):
+            in_time(lambda within=within: model.segment(picture, progress=lambda *_: within()))
+    with pytest.raises(NestedPredictionError):
+        in_time(lambda: model.segment(picture, progress=lambda *_: MEMORY.release()))
+    # Nothing is left over from it; and another thread waits for its turn, as ever.
+    with ThreadPoolExecutor(1) as pool:
+        others = []
+
+        def ask(done: int, total: int) -> None:
+            others.append(pool.submit(model.segment, picture))
+
+        seen = [in_time(lambda: model.segment(picture, progress=ask))]
+        seen += [other.result(60) for other in others]
+    assert len(seen) > 2
+    for one in seen:
+        assert np.array_equal(one.probabilities, expected)
+
+
+def in_time(run: Any) -> Any:
+    """What it returns or raises; fails where it hangs."""
+    outcome: Future = Future()
+
+    def attempt() -> None:
+        try:
+            outcome.set_result(run())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=attempt, daemon=True).start()
+    return outcome.result(60)
+
+
 def in_place(model: UNet) -> None:
     with torch.no_grad():
         model.head.weight.mul_(-1).add_(0.5)
@@ -162,16 +205,98 @@ def loaded(model: UNet) -> None:
     model.load_state_dict(UNet(base_channels=8).state_dict())
 
 
-@pytest.mark.parametrize("change", [in_place, behind, statistics, loaded])
+def negated(model: UNet) -> None:
+    with torch.no_grad():
+        model.head.weight.neg_()
+        model.head.bias.neg_()
+
+
+def negated_behind(model: UNet) -> None:
+    model.head.weight.data.neg_()
+    model.head.bias.data.neg_()
+
+
+def smallest(weight: torch.Tensor) -> torch.Tensor:
+    """A view of the weight on which the norm depends least."""
+    index = np.unravel_index(int(weight.abs().argmin()), weight.shape)
+    return weight[tuple(map(int, index))]
+
+
+def one_a_little(model: UNet) -> None:
+    with torch.no_grad():
+        smallest(model.expansive[3][0].weight).add_(1e-5)
+
+
+def one_a_little_behind(model: UNet) -> None:
+    smallest(model.expansive[3][0].weight.data).add_(1e-5)
+
+
+def reordered(model: UNet) -> None:
+    with torch.no_grad():
+        model.head.weight.copy_(model.head.weight.flip(1))
+
+
+def reordered_behind(model: UNet) -> None:
+    weight = model.bottleneck[0].weight.data  # large enough for sums in the place of all values
+    weight.copy_(weight[[2, 1, 0, *range(3, len(weight))]])
+
+
+def transposed_kernels_behind(model: UNet) -> None:
+    weight = model.bottleneck[3].weight.data
+    weight.copy_(weight.transpose(2, 3).clone())
+
+
+def numpys_view(model: UNet) -> None:
+    model.head.weight.detach().numpy()[:] *= -1
+
+
+def statistics_behind(model: UNet) -> None:
+    variance = model.contracting[1][1].running_var.data
+    variance.copy_(variance.flip(0))
+
+
+def another_eps(model: UNet) -> None:
+    model.bottleneck[1].eps = 0.5
+
+
+def another_head(model: UNet) -> None:
+    model.head = UNet(base_channels=8).head
+
+
+CHANGES = [
+    in_place, behind, statistics, loaded, negated, negated_behind, one_a_little,
+    one_a_little_behind, reordered, reordered_behind, transposed_kernels_behind, numpys_view,
+    statistics_behind, another_eps, another_head,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_changed_weights_are_noticed(change: Any):
     model, image = network(), gray()
     before = model.segment(image, precision="float32").probabilities
     change(model)
     after = model.segment(image, precision="float32").probabilities
     assert not np.array_equal(before, after)
-    fresh = UNet(base_channels=8)  # has never predicted anything
-    fresh.load_state_dict(model.state_dict())
+    fresh = copy.deepcopy(model)  # has never predicted anything
     assert np.array_equal(after, fresh.segment(image, precision="float32").probabilities)
+
+
+def test_changed_weights_are_noticed_where_pytorch_does_not_count_changes():
+    with torch.inference_mode():
+        model, image = network(), gray()
+        before = model.segment(image, precision="float32").probabilities
+        negated(model)
+        after = model.segment(image, precision="float32").probabilities
+    assert model.head.weight.is_inference()
+    assert np.allclose(after, before[::-1], atol=1e-6)  # two classes change places
+
+
+def test_an_engine_is_kept_while_nothing_changes():
+    model = network()
+    first = network_of(model, "float32")
+    model.segment(gray())
+    model.train().eval()
+    assert network_of(model, "float32") is first
 
 
 def test_an_engine_goes_with_its_network():
@@ -268,6 +393,131 @@ def test_without_onednn_pytorch_computes_it(monkeypatch):
     seen = model.segment(image)
     assert seen.precision == "float32"
     assert np.abs(seen.probabilities - expected).max() < 1e-4
+
+
+class Without:
+    """A namespace that lacks one of its names."""
+
+    def __init__(self, namespace: Any, missing: str) -> None:
+        self._namespace, self._missing = namespace, missing
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._missing:
+            raise AttributeError(name)
+        return getattr(self._namespace, name)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "operator"),
+    [
+        ("mkldnn", "_convolution_pointwise_"),
+        ("mkldnn", "_reorder_convolution_weight"),
+        ("mkldnn", "_is_mkldnn_bf16_supported"),
+        ("mkldnn", "_is_mkldnn_fp16_supported"),
+        ("onednn", "qconv2d_pointwise"),
+        ("onednn", "qconv_prepack"),
+    ],
+)
+def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
+    namespace: str, operator: str, monkeypatch, caplog
+):
+    model, image = network(), gray()
+    expected = model.segment(image, precision="float32").probabilities
+    engine._note_missing.cache_clear()
+    monkeypatch.setattr(torch.ops, namespace, Without(getattr(torch.ops, namespace), operator))
+    for _ in range(2):
+        assert (model.segment(image).mask == (expected[1] > 0.5)).mean() > 0.9
+        seen = model.segment(image, precision="float32").probabilities
+    assert np.abs(seen - expected).max() < 1e-4
+    if namespace == "onednn":
+        with pytest.raises(ConfigError, match="int8"):
+            model.segment(image, precision="int8")
+    noted = [record for record in caplog.records if operator in record.getMessage()]
+    assert len(noted) == (0 if "supported" in operator else 1)
+
+
+@pytest.mark.parametrize("name", ["avx512_bf16", "amx_tile", "amx_fp16"])
+def test_what_pytorch_cannot_tell_of_a_cpu_it_does_not_have(name: str, monkeypatch):
+    monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
+    assert not engine.cpu_has(name)
+    assert best_precision(CPU) in cpu_precisions()
+
+
+def rounding() -> dict[str, Any]:
+    """Whether GPUs may round float32 numbers to TF32, as PyTorch's settings say."""
+    backends = torch.backends
+    seen: dict[str, Any] = {
+        "convolution": backends.cudnn.conv.fp32_precision,
+        "rnn": backends.cudnn.rnn.fp32_precision,
+        "product": backends.cuda.matmul.fp32_precision,
+        "product on CPUs": backends.mkldnn.matmul.fp32_precision,
+        "older": None,  # there is none where newer settings contradict it
+        "product, older": None,
+    }
+    with contextlib.suppress(RuntimeError):
+        seen["older"] = backends.cudnn.allow_tf32
+    with contextlib.suppress(RuntimeError):
+        seen["product, older"] = torch.get_float32_matmul_precision()
+    return seen
+
+
+def usual() -> None:
+    pass
+
+
+def high() -> None:
+    torch.set_float32_matmul_precision("high")
+
+
+def older() -> None:
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def newer() -> None:
+    torch.backends.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+
+
+@pytest.mark.parametrize("settings", [usual, high, older, newer])
+def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
+    """As far as it can be seen without one: in the settings under which it is computed."""
+    code = (
+        "import torch; from tests import test_engine as t; from unet_hf import runtime;"
+        f"t.{settings.__name__}(); before = t.rounding();"
+        "model = t.network(depth=1); seen = [];"
+        "model.head.register_forward_hook(lambda *_: seen.append(t.rounding()));"
+        "image = t.images(model);"
+        "[runtime.plainly(model, name, image) for name in ('float32', 'bfloat16')];"
+        "exact, half = seen;"
+        "assert exact['convolution'] == exact['product'] == 'ieee', exact;"
+        "assert not exact['older'] and exact['product, older'] in ('highest', None), exact;"
+        "assert exact['older'] is False or before['product, older'] is None, exact;"
+        "assert half == before == t.rounding(), (before, half, t.rounding())"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_settings_for_float32_are_restored_when_the_last_thread_leaves():
+    before = rounding()
+    first, second = threading.Event(), threading.Event()
+
+    def early() -> None:
+        with runtime.EXACT:
+            first.set()
+            second.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        leaving = pool.submit(early)
+        first.wait(60)
+        with runtime.EXACT:
+            second.set()
+            leaving.result(60)
+            assert rounding()["convolution"] == "ieee"
+        assert rounding() == before
+    with pytest.raises(ZeroDivisionError), runtime.EXACT:
+        raise ZeroDivisionError
+    assert rounding() == before
 
 
 def test_pytorchs_own_half_precision_as_on_a_gpu():

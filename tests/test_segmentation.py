@@ -144,3 +144,27 @@ def test_what_was_inferred_is_on_the_result(five_classes, tmp_path):
     assert "page 1 of 3" in notes
     assert "three equal channels" in notes
     assert np.array_equal(result.probabilities, five_classes.segment(stack[1]).probabilities)
+
+
+def test_a_result_keeps_its_image_where_the_array_is_filled_with_the_next(model):
+    camera = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+    first = camera.copy()
+    result = model.segment(camera)
+    overlay = np.asarray(result.overlay())
+    camera[:] = 0
+    assert np.array_equal(result.image.pixels[..., 0], first)
+    assert np.array_equal(np.asarray(result.overlay()), overlay)
+
+
+def test_results_can_be_compared_and_collected(model):
+    """Each is equal to itself alone; arrays have no one answer to whether they are equal."""
+    camera = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+    one, other = model.segment(camera), model.segment(camera)
+    for first, second in (
+        (one, other),
+        (one.image, other.image),
+        (one.objects(), other.objects()),
+    ):
+        assert first == first
+        assert first != second
+        assert len({first, second, first}) == 2

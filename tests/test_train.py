@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from demo.synthetic import electron_micrograph, fluorescence_nuclei
+from train.checkpoints import clear_unfinished
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
+from train.loop import find_start
 from unet_hf import UNet
 from unet_hf.data.pairs import open_data, open_split
 from unet_hf.errors import ConfigError, DatasetError
@@ -101,6 +103,33 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
     again = run("--dataset_name", membranes, "--output_dir", out)
     assert again.returncode == 1
     assert "already holds a training" in again.stderr  # nothing is overwritten
+
+
+@pytest.mark.parametrize("name", ["best", "checkpoint-3"])
+@pytest.mark.parametrize("resume", [None, "latest"])
+def test_a_folder_that_no_training_wrote_is_not_replaced(name, resume, tmp_path):
+    mine = tmp_path / name / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    config = tiny(tmp_path, tmp_path, resume_from_checkpoint=resume)
+    with pytest.raises(ConfigError, match=rf"{name} was not written by a training.*Move it away"):
+        find_start(config, tmp_path)
+
+
+def test_only_what_killed_trainings_left_is_cleared_away(tmp_path):
+    kept = [".unfinished-work-of-mine/a.txt", ".d41d8cd98f00b204e9800998ecf8427e.png", "a.png"]
+    left = [
+        f".unfinished-{'0' * 32}/a.txt",
+        ".unfinished-a_b1c2d3/a.txt",
+        f".unet_hf-{'0' * 32}.png",
+        f"logs/.unet_hf-{'f' * 32}",
+    ]
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    clear_unfinished(tmp_path)
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert {name for name in there if (tmp_path / name).is_file()} == set(kept)
 
 
 def test_the_checkpoint_scores_what_its_evidence_says(membranes, tmp_path):

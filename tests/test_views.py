@@ -50,15 +50,40 @@ def test_tiles_give_the_whole_image_to_the_bit():
     assert np.array_equal(whole.uncertainty, tiled.uncertainty)
 
 
-def test_views_that_agree_leave_no_doubt():
+@pytest.mark.parametrize("difference", np.linspace(-20, 20, 13))
+def test_views_that_agree_leave_no_doubt(difference: float):
     def constant(window: torch.Tensor) -> torch.Tensor:
-        logits = torch.tensor([1.0, -1.0])[None, :, None, None]
+        logits = torch.tensor([difference, 0.0])[None, :, None, None]
         return logits.expand(len(window), 2, *window.shape[-2:])
 
     probabilities, uncertainty = in_eight_views(constant, torch.zeros(1, 6, 10))
     assert probabilities.shape == (2, 6, 10)
-    assert np.allclose(probabilities[0], 1 / (1 + np.exp(-2)))
-    assert uncertainty.max() < 1e-3
+    assert np.allclose(probabilities[0], 1 / (1 + np.exp(-difference)))
+    assert (uncertainty == 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1, 100])
+def test_the_doubt_is_the_standard_deviation_however_small(scale: float):
+    generator = torch.Generator().manual_seed(0)
+    seen = []
+
+    def random(views: torch.Tensor) -> torch.Tensor:
+        logits = torch.tensor([1.0, 0.0, -2.0]).view(1, 3, 1, 1)
+        noise = torch.randn(len(views), 3, *views.shape[-2:], generator=generator)
+        logits = logits + scale * noise
+        seen.append(logits.double().softmax(1).numpy())
+        return logits
+
+    _, uncertainty = in_eight_views(random, torch.zeros(1, 16, 16))
+    undone = []
+    views = iter(np.concatenate(seen))
+    for turns in (0, 2, 1, 3):
+        for flipped in (False, True):
+            view = next(views)
+            view = view[..., ::-1] if flipped else view
+            undone.append(np.rot90(view, -turns, (1, 2)))
+    expected = np.std(undone, axis=0).max(axis=0)
+    assert np.allclose(uncertainty, expected, rtol=1e-3, atol=3e-7)  # softmax rounds, too
 
 
 def test_without_it_there_is_no_uncertainty():

@@ -26,11 +26,12 @@ from torch import Tensor, nn
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError, CheckpointNotFoundError
-from unet_hf.files import parse_json
+from unet_hf.files import PREFIX, is_temporary, parse_json
 
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
 BEST = "best"
+METRICS = "metrics.jsonl"  # one line an evaluation
 UNFINISHED = ".unfinished-"
 FORMAT = 1  # of training_state.json
 
@@ -80,9 +81,11 @@ def remove_folder(folder: Path) -> None:
 def clear_unfinished(output: Path) -> None:
     """Deletes what killed processes left: folders of this file, files of `unet_hf.files`."""
     for path in output.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in output.rglob(".*"):
-        if re.fullmatch(r"\.[0-9a-f]{32}(\.\w+)?", path.name):
+        # 8 characters: of `unet_hf.hub.save`, which has Python choose them.
+        if re.fullmatch(r"[0-9a-f]{32}|[a-z0-9_]{8}", path.name.removeprefix(UNFINISHED)):
+            shutil.rmtree(path, ignore_errors=True)
+    for path in output.rglob(f"{PREFIX}*"):
+        if is_temporary(path.name):
             path.unlink(missing_ok=True)
 
 
@@ -150,6 +153,20 @@ def find_checkpoints(output: Path) -> dict[int, Path]:
         if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file():
             found[int(match[1])] = path
     return found
+
+
+def foreign_folders(output: Path) -> list[Path]:
+    """Folders in `output` that a training would replace, and that none has written."""
+    ours = find_checkpoints(output)
+    foreign = [
+        path
+        for path in sorted(output.glob("checkpoint-*"))
+        if re.fullmatch(r"checkpoint-\d+", path.name) and path not in ours.values()
+    ]
+    # Before there is a best one, metrics are written; and they are never deleted.
+    if (output / BEST).exists() and not ours and not (output / METRICS).exists():
+        foreign.append(output / BEST)
+    return foreign
 
 
 def find_checkpoint(asked: str, output: Path) -> Path | None:

@@ -22,7 +22,7 @@ from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text
 
 from . import checkpoints
-from .checkpoints import Progress
+from .checkpoints import METRICS, Progress
 from .checks.inspection import Inspection, inspect, looking_at
 from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
@@ -45,7 +45,6 @@ from .report import (
     write_samples,
 )
 
-METRICS = "metrics.jsonl"  # one line an evaluation
 FIRST_ESTIMATE = 20  # steps after which the remaining time is told
 LOGGED_STEPS = 100  # where no terminal shows a bar, a line this often
 PICTURED = 3  # validation images of which predictions are drawn
@@ -239,6 +238,11 @@ def find_start(config: TrainingConfig, output: Path) -> Path | None:
     """The checkpoint to go on from. Raises `ConfigError` where another training would be lost."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output_dir {output} is a file. Name a folder.")
+    if foreign := checkpoints.foreign_folders(output):
+        raise ConfigError(
+            f"{foreign[0]} was not written by a training of this program, which would replace it. "
+            "Move it away, or choose another --output_dir."
+        )
     if config.resume_from_checkpoint:
         found = checkpoints.find_checkpoint(config.resume_from_checkpoint, output)
         if found is None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from unet_hf import UNet
+from unet_hf.engine.engine import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
 from unet_hf.network.configuration import check_colors, check_labels
@@ -131,4 +132,4 @@ def choose_precision(asked: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     if torch.backends.mps.is_available():
         return "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
+    return "bf16" if cpu_has("avx512_bf16") else "no"

@@ -60,7 +60,7 @@ class HubTarget:
             return cls(name, config)
         except (HTTPError, OSError, ValueError) as error:
             text = push_failure(error, name)
-        # Out here, see `unet_hf.hub.client_errors.harmless_cause`.
+        # Out here, see `unet_hf.errors.harmless_cause`.
         raise ConfigError(f"--push_to_hub: {text}")
 
     def push(self, folder: Path) -> str:

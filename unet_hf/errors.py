@@ -73,6 +73,10 @@ class PrecisionError(UNetError, ArithmeticError):
     """The values inside a network exceed what the chosen precision can hold."""
 
 
+class NestedPredictionError(UNetError, RuntimeError):
+    """A prediction was asked for by the `progress` of another one, which is within a layer."""
+
+
 class CalibrationError(UNetError):
     """int8 was asked of a network whose values are not known beforehand."""
 
@@ -99,3 +103,20 @@ class DownloadError(CheckpointUnreachableError):
 
 class UnsafeRepositoryError(CheckpointError):
     """A repository names files outside itself."""
+
+
+def harmless_cause(error: BaseException) -> BaseException | None:
+    """The error, to raise another from; None if a request hangs on it or on one before it.
+
+    The client's errors carry their requests, and those the token: a debugger or a crash report
+    that follows the chain of errors would show it. The error that is raised in place of one must
+    be raised after its `except` block, which else puts it back as the context.
+    """
+    from huggingface_hub.errors import HTTPError
+
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, HTTPError):  # also `HfHubHTTPError`
+            return None
+        link = link.__cause__ or link.__context__
+    return error

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ DISK_FAULTS = {
 }
 MAX_DEPTH = 64  # levels of lists and mappings in a JSON file; ours have 6
 TOO_DEEP = "its lists and mappings are nested too deeply"
+# Files and folders of this package that nobody is meant to see begin with this; nothing else is
+# ever cleared away.
+PREFIX = ".unet_hf-"
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -32,12 +36,17 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
     An interrupted write leaves neither half a file under the final name nor the temporary one.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         write(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether `write_whole` leaves files of this name when its process is killed."""
+    return re.fullmatch(rf"{re.escape(PREFIX)}[0-9a-f]{{32}}(\.\w+)?", name) is not None
 
 
 def write_text(path: Path, text: str) -> None:

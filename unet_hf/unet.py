@@ -86,7 +86,8 @@ class UNet(
             tta: Test-time augmentation: the mean over all eight turns and flips of the image, eight
                 times as slow; the result then has an `uncertainty`.
             progress: Called as `progress(done, total)` after each tile, and within one that takes
-                long some times a second. What it raises ends the prediction.
+                long some times a second. What it raises ends the prediction. It must not predict
+                anything, nor wait for a thread that does.
 
         Returns:
             A `Segmentation` of the image's own size and orientation.
@@ -96,6 +97,7 @@ class UNet(
             ConfigError: `threshold`, `tile_size` or `precision` is not usable.
             PrecisionError: The network's values exceed what float16 can hold.
             CalibrationError: int8 was asked of a network that is not calibrated for it.
+            NestedPredictionError: `progress` predicts.
         """
         return segment(
             self,

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..files import write_text
+from ..files import PREFIX, is_temporary, write_text
 
 RECORDS = "segmented.jsonl"
-UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.\w+")  # what `write_whole` leaves when it is killed
 
 Record = dict[str, Any]
 
@@ -29,17 +27,15 @@ class Records:
         self.by_name: dict[str, Record] = {}
         text = self.path.read_text("utf-8", "replace") if self.path.is_file() else ""
         for line in text.splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 record = json.loads(line)
-                self.by_name[record["name"]] = record
+                # Outputs of earlier runs are replaced and deleted: none may lie elsewhere.
+                if all(map(_is_below, _files_of(record))):
+                    self.by_name[record["name"]] = record
 
     def files(self) -> set[str]:
         """All files that are ours, relative to the folder; planned ones, too."""
-        return {
-            file
-            for record in self.by_name.values()
-            for file in (*record.get("planned", ()), *record.get("files", ()))
-        }
+        return {file for record in self.by_name.values() for file in _files_of(record)}
 
     def is_complete(self, name: str, wanted: Record, files: Iterable[str]) -> bool:
         """Whether these files were finished for just what is wanted, and still are as written.
@@ -72,6 +68,17 @@ class Records:
         write_text(self.path, "".join(lines))
 
 
+def _files_of(record: Record) -> tuple[str, ...]:
+    """Relative to the folder; planned ones, too."""
+    return (*record.get("planned", ()), *record.get("files", ()))
+
+
+def _is_below(file: str) -> bool:
+    """Whether a path stays below the folder that it is joined to."""
+    path = Path(file)
+    return not path.is_absolute() and not path.drive and ".." not in path.parts
+
+
 def _size(path: Path, expected: int | None) -> bool:
     """Whether the file is there, and of the expected size if one is known."""
     try:
@@ -82,6 +89,6 @@ def _size(path: Path, expected: int | None) -> bool:
 
 def clear_unfinished(folder: Path) -> None:
     """Removes what a killed run has left half-written, in the folder and those beneath."""
-    for path in folder.rglob(".*"):
-        if UNFINISHED.fullmatch(path.name):
+    for path in folder.rglob(f"{PREFIX}*"):
+        if is_temporary(path.name):
             path.unlink(missing_ok=True)

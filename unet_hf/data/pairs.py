@@ -41,7 +41,7 @@ CACHED_PIXELS = 2**30  # bytes of decoded images and masks kept in memory
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """One labelled image."""
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatasetError
+from ..errors import DatasetError, harmless_cause
 from ..files import parse_json
-from ..hub.client_errors import harmless_cause
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
 
 if TYPE_CHECKING:

@@ -12,15 +12,21 @@ What the network computes is `UNet.forward`'s business; this is how a CPU likes 
 * Half precision, but only where the CPU multiplies it faster than float32.
 """
 
+import functools
+import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, PrecisionError
+from ..errors import ConfigError, NestedPredictionError, PrecisionError
 from ..network.network import Network
+
+logger = logging.getLogger(__name__)
 
 DTYPES = {
     "float32": torch.float32,
@@ -35,6 +41,9 @@ WITHOUT_BFLOAT16 = {
 # oneDNN packs the weights of narrow layers in one of several ways, by the size of the image, and
 # is up to three times slower with another. Wide layers have one way.
 NARROW = 64
+# What the engine calls of PyTorch beyond its public interface.
+OPERATORS = ("mkldnn._convolution_pointwise_.binary", "mkldnn._reorder_convolution_weight")
+INT8_OPERATORS = ("onednn.qconv2d_pointwise", "onednn.qconv_prepack")
 SIZES = 16  # for which packed weights are kept
 BAND = 2**15  # pixels that get their logits at once
 
@@ -73,15 +82,52 @@ def best_precision(device: torch.device) -> str:
     if device.type != "cpu":
         return "float16"
     able = cpu_precisions()
-    if "float16" in able and torch.cpu._is_amx_fp16_supported():
+    if "float16" in able and cpu_has("amx_fp16"):
         return "float16"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    native = cpu_has("avx512_bf16") or cpu_has("amx_tile")
     fast = native and isa_cap() not in WITHOUT_BFLOAT16
     return "bfloat16" if "bfloat16" in able and fast else "float32"
 
 
+def cpu_has(instructions: str) -> bool:
+    """Whether the CPU has "avx512_bf16", "amx_tile" or "amx_fp16"; no, if PyTorch cannot tell."""
+    asked = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return asked is not None and asked()
+
+
 def has_onednn() -> bool:
-    return torch.backends.mkldnn.is_available()
+    """Whether the engine can run here: PyTorch has oneDNN, and its operators are as expected."""
+    return torch.backends.mkldnn.is_available() and not _missing(OPERATORS)
+
+
+def _missing(operators: tuple[str, ...]) -> list[str]:
+    """They are PyTorch's own business: another version may have others. A note in the log says so,
+    once."""
+    missing = [name for name in operators if not _has_operator(name)]
+    if missing:
+        _note_missing(", ".join(missing))
+    return missing
+
+
+def _has_operator(name: str) -> bool:
+    found = torch.ops
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is not None
+
+
+@functools.cache
+def _note_missing(names: str) -> None:
+    logger.warning(
+        "PyTorch %s has no %s, so that %s. unet_hf was tested with PyTorch 2.13.",
+        torch.__version__,
+        names,
+        "there is no int8" if "onednn.q" in names else "plain PyTorch computes, which is slower",
+    )
+
+
+def _supported(name: str) -> bool:
+    return _has_operator(name) and attrgetter(name)(torch.ops)()
 
 
 def cpu_precisions() -> list[str]:
@@ -90,9 +136,9 @@ def cpu_precisions() -> list[str]:
         return ["float32"]
     supported = {
         "float32": True,
-        "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
-        "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported(),
-        "int8": hasattr(torch.ops.onednn, "qconv2d_pointwise"),
+        "bfloat16": _supported("mkldnn._is_mkldnn_bf16_supported"),
+        "float16": _supported("mkldnn._is_mkldnn_fp16_supported"),
+        "int8": not _missing(INT8_OPERATORS),
     }
     return [name for name, able in supported.items() if able]
 
@@ -232,8 +278,26 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()  # held by the engine that runs
+        self._lock = threading.Lock()  # held by the engine that runs
+        self._holder: int | None = None  # its thread
         self._pieces: dict[tuple[str, int], Tensor] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For one thread at a time, the others wait. Raises `NestedPredictionError` in a thread
+        that holds it already, which would wait for itself."""
+        if self._holder == threading.get_ident():
+            raise NestedPredictionError(
+                "A prediction was asked for within another one: by its `progress`, while a tile is "
+                "computed. Only note there what is to be predicted, and predict it when the first "
+                "prediction has returned."
+            )
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
 
     def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A tensor in the piece of this name; what was in it is gone."""
@@ -250,7 +314,7 @@ class Memory:
 
     def release(self) -> None:
         """Gives it back; the next prediction takes it anew."""
-        with self.lock:
+        with self.held():
             self._pieces.clear()
 
 
@@ -320,9 +384,10 @@ class Engine:
 
         "same": h and w are multiples of the pooling grid. "valid": as `UNet.forward`.
 
-        pause: Called between layers; what it raises ends the run.
+        pause: Called between layers; what it raises ends the run. It must not run an engine
+            itself: `NestedPredictionError`.
         """
-        with MEMORY.lock:
+        with MEMORY.held():
             self._pause = pause or _nothing
             return checked_logits(self._run(image), self.precision)
 

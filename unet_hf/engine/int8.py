@@ -25,7 +25,7 @@ MARGIN = 0.25  # of the image's range, at both ends: others may be darker and br
 LEAST = 0.3  # of a feature map's widest range: that of a channel where less was seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Values:
     """What a feature map's channels held: the lowest, the highest and the mean value, (C,)."""
 
@@ -34,7 +34,7 @@ class Values:
     mean: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Code:
     """In channel c, the integer q, 0 to 255, stands for step[c] * (q - zero[c])."""
 

@@ -33,7 +33,7 @@ class Region:
     predicted: str  # ... and of the prediction, or of the second
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
     """A mask against the truth. Scores are None for a class that neither of them holds.
 
@@ -75,7 +75,7 @@ class Score:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Disagreement:
     """Two predictions of one image, `a` and `b`, by the classes of `a`.
 

@@ -22,7 +22,7 @@ def confusion_matrix(
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OverlapScores:
     """Scores of each class (NaN for one that neither truth nor prediction holds)."""
 
@@ -70,7 +70,7 @@ def thin(interior: np.ndarray) -> np.ndarray:
     return watershed(flat, markers, connectivity=1, watershed_line=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contingency:
     """How the pixels of true regions spread over proposed ones; truth's 0 does not count.
 

@@ -66,21 +66,6 @@ def is_offline(error: Exception) -> bool:
     return isinstance(error.__cause__, OfflineModeIsEnabled)
 
 
-def harmless_cause(error: BaseException) -> BaseException | None:
-    """The error, to raise another from; None if a request hangs on it or on one before it.
-
-    The client's errors carry their requests, and those the token: a debugger or a crash report
-    that follows the chain of errors would show it. The error that is raised in place of one must
-    be raised after its `except` block, which else puts it back as the context.
-    """
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, HTTPError):  # also `HfHubHTTPError`
-            return None
-        link = link.__cause__ or link.__context__
-    return error
-
-
 def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
     """cached: A copy is in the cache, whether or not it may be used."""
     if cached:

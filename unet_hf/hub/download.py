@@ -28,9 +28,10 @@ from ..errors import (
     ConfigError,
     DownloadError,
     UnsafeRepositoryError,
+    harmless_cause,
 )
 from ..files import write_text
-from .client_errors import COMMIT, Name, harmless_cause, named, unreachable
+from .client_errors import COMMIT, Name, named, unreachable
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,

@@ -22,7 +22,7 @@ from .pixel_size import PixelSize
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageData:
     """Pixels, and what is known about them.
 

@@ -88,6 +88,8 @@ def read_image(
         check_level(level, 1, "array")
         array = np.asarray(source)
         image = from_array(array, "array", "array", page, axes, channel, max_pixels)
+        # The caller may fill the array with the next image, as cameras do.
+        image = replace(image, pixels=image.pixels.copy(order="K"))
     else:
         raise UnsupportedLayoutError(
             f"{type(source).__name__} is not a kind of image. Pass a file's path, a NumPy array "

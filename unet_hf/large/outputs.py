@@ -1,5 +1,6 @@
 """What a large prediction is saved as: tiled TIFF, or zarr."""
 
+import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -53,6 +54,25 @@ def planes_of(outputs: Collection[str]) -> list[str]:
     """The names of the planes that these are made of; the mask is always there, to be counted."""
     wanted = {name.removesuffix(".zarr") for name in outputs}
     return ["mask", *(name for name in ("probabilities", "uncertainty") if name in wanted)]
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises `ConfigError` if a result of this name would replace a folder that is not one."""
+    if path.is_dir() and not (path.suffix == ".zarr" and _is_result(path)):
+        raise ConfigError(
+            f"{path} is a folder, and not one that was written here: the result of that name "
+            "would replace it. Move it away, or name another folder or prefix."
+        )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether `_write_zarr` wrote this folder: one array that knows its classes."""
+    import zarr
+
+    with contextlib.suppress(Exception):  # what others have written raises anything
+        attributes = zarr.open_array(str(path), mode="r").attrs
+        return "axes" in attributes and "classes" in attributes
+    return False
 
 
 def write_large_outputs(

@@ -1,11 +1,14 @@
 """What is finished of a large prediction, in files that survive being killed at any moment.
 
-A folder beside the results holds raw planes, which tiles are written into wherever they lie, and
-a record: a first line that says of what image, model and options, then the number of each tile
-that is on the disk. What a killed run leaves is taken up by the next one with the same first line.
+A hidden folder beside the results holds raw planes, which tiles are written into wherever they
+lie, and a record: a first line that says of what image, model and options, then the number of each
+tile that is on the disk. What a killed run leaves is taken up by the next one with the same first
+line. From its beginning to its end the folder has such a record; one without it is not touched.
 """
 
 import contextlib
+import errno
+import io
 import json
 import math
 import os
@@ -16,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConfigError
+from ..files import PREFIX, is_temporary, write_text
+
 RECORD = "finished.jsonl"
+
+
+def unfinished_folder(folder: Path, prefix: str) -> Path:
+    """Where the prediction is kept until the results with this prefix are complete."""
+    place = folder / f"{prefix}unfinished"
+    return place.with_name(f"{PREFIX}{place.name}")
 
 
 class Plane:
@@ -37,13 +49,13 @@ class Plane:
             file.truncate(self.nbytes)
 
     def write(self, rows: slice, columns: slice, values: np.ndarray) -> None:
-        """values: (layers, h, w). On the disk when this returns."""
+        """values: (layers, h, w). On the disk, all of them, when this returns; else `OSError`."""
         values = np.ascontiguousarray(values, self.dtype)
         with self.path.open("r+b", buffering=0) as file:
             for layer, block in enumerate(values):
                 for row, line in enumerate(block, start=rows.start):
                     file.seek(self._offset(layer, row, columns.start))
-                    file.write(line)
+                    _write_all(file, line)
             os.fsync(file.fileno())
 
     def bands(self, layer: int, height: int) -> Iterator[np.ndarray]:
@@ -51,7 +63,10 @@ class Plane:
         _, bottom, width = self.shape
         for top in range(0, bottom, height):
             count, offset = min(height, bottom - top) * width, self._offset(layer, top, 0)
-            yield np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, width)
+            band = np.fromfile(self.path, self.dtype, count, offset=offset)
+            if len(band) < count:
+                raise _shortened(self.path)
+            yield band.reshape(-1, width)
 
     def blocks(self, side: int, nbytes: int) -> Iterator[tuple[slice, slice]]:
         """Rows and columns of pieces of a layer, band by band from top to bottom, each `side`
@@ -68,12 +83,36 @@ class Plane:
         with self.path.open("rb", buffering=0) as file:
             for row, line in enumerate(block, start=rows.start):
                 file.seek(self._offset(layer, row, columns.start))
-                file.readinto(line)
+                _read_all(file, line)
         return block
 
     def _offset(self, layer: int, row: int, column: int) -> int:
         _, height, width = self.shape
         return ((layer * height + row) * width + column) * self.dtype.itemsize
+
+
+def _write_all(file: io.FileIO, line: np.ndarray) -> None:
+    """One call may write a part only, as on a disk that is nearly full; the next one says why."""
+    left = memoryview(line).cast("B")
+    while len(left):
+        count = file.write(left)
+        if not count:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), file.name)
+        left = left[count:]
+
+
+def _read_all(file: io.FileIO, line: np.ndarray) -> None:
+    left = memoryview(line).cast("B")
+    while len(left):
+        count = file.readinto(left)
+        if not count:
+            raise _shortened(Path(file.name))
+        left = left[count:]
+
+
+def _shortened(path: Path) -> OSError:
+    reason = "it became shorter while it was in use"
+    return OSError(errno.EIO, reason, str(path))
 
 
 class Unfinished:
@@ -83,6 +122,7 @@ class Unfinished:
     """
 
     def __init__(self, folder: Path) -> None:
+        """Raises `ConfigError` if the folder holds anything but an unfinished prediction."""
         self.folder = folder
         self.of: dict[str, Any] | None = None
         self.finished: set[int] = set()
@@ -96,16 +136,21 @@ class Unfinished:
                     self.of = entry
                 else:  # in brackets, for half a number is a number, too
                     self.finished.update(entry)
+        if self.of is None and not all(is_temporary(path.name) for path in folder.iterdir()):
+            raise ConfigError(
+                f"{folder} is where an unfinished prediction would be kept, but it holds other "
+                f"files and no {RECORD} that says so. Move it away, or name another folder."
+            )
 
     def begin(self, of: dict[str, Any], planes: Collection[Plane]) -> None:
         """Anew; what was there is gone."""
+        write_text(self._record, json.dumps(of) + "\n")  # first: what follows is ours from here on
+        self.of, self.finished, self._torn = of, set(), False
         for path in self.folder.iterdir():
-            _remove(path)
+            if path != self._record:
+                _remove(path)
         for plane in planes:
             plane.create()
-        self.finished, self._torn = set(), False
-        self._append(of)
-        self.of = of
 
     def add(self, tile: int) -> None:
         """A tile that is written to its planes; for good when this returns."""
@@ -124,8 +169,8 @@ class Unfinished:
 
 
 def move(source: Path, target: Path) -> None:
-    """Also a folder, also over one."""
-    if target.is_dir():
+    """Replaces what is there: a file by a file, a folder by a folder."""
+    if source.is_dir() and target.is_dir():
         shutil.rmtree(target)
     os.replace(source, target)
 

@@ -7,7 +7,7 @@ from ..images.image_data import ImageData
 from ..predict.summary import Counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LargeSegmentation(Counted):
     """A prediction that lies in files."""
 

@@ -16,8 +16,14 @@ from ..images.windows import open_image
 from ..network.configuration import checked_threshold, checked_tile_size
 from ..network.network import Network
 from ..predict.tiles import precisions_to_try
-from .outputs import LARGE_OUTPUTS, checked_large_outputs, planes_of, write_large_outputs
-from .partial_result import Unfinished
+from .outputs import (
+    LARGE_OUTPUTS,
+    check_replaceable,
+    checked_large_outputs,
+    planes_of,
+    write_large_outputs,
+)
+from .partial_result import Unfinished, unfinished_folder
 from .prediction import predicted
 from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
@@ -61,14 +67,15 @@ def segment_large(
         tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. Of
             wide networks larger tiles are faster, and need more; a note says how much.
         progress: Called as `progress(done, total)` after each tile. What it raises ends the
-            prediction.
+            prediction. It must not predict anything, nor wait for a thread that does.
         resume: Goes on where a run that was killed or ended left off, of the same image, model,
             options and machine; of anything else what is left is thrown away, and a note says so.
 
     Raises:
         ImageError, ConfigError, PrecisionError: As `UNet.segment`. Nothing lies under its final
             name then.
-        ConfigError: Another run is writing the same outputs.
+        ConfigError: Another run is writing the same outputs, or a folder that is not a result of
+            this function has the name of one.
         OSError: The outputs cannot be written.
     """
     names = checked_large_outputs(outputs, tta)
@@ -77,6 +84,9 @@ def segment_large(
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
     ways = precisions_to_try(precision, model.device)
+    files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
+    for path in files.values():
+        check_replaceable(path)
     started = time.perf_counter()
 
     with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
@@ -93,7 +103,7 @@ def segment_large(
             of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way, tta=tta)}
             for way in ways
         ]
-        place = Path(folder) / f"{prefix}unfinished"
+        place = unfinished_folder(Path(folder), prefix)
         place.mkdir(parents=True, exist_ok=True)
         with only_writer(place):
             unfinished = Unfinished(place)
@@ -107,7 +117,7 @@ def segment_large(
             if tile_size is None and len(prediction.tiles) > 1:
                 notes += _on_tiles(model, job["precision"], job["tile_size"], tta)
             result = LargeSegmentation(
-                files={name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names},
+                files=files,
                 pixels=prediction.count(num_classes),
                 id2label=model.id2label,
                 threshold=threshold,

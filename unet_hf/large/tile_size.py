@@ -71,7 +71,7 @@ def bytes_per_pixel(model: Network, precision: str, tta: bool = False) -> float:
     bytes_a_channel = VALUES_A_PIXEL[config["padding"]] * DTYPES[precision].itemsize
     if precision == "int8":
         bytes_a_channel += MORE_IN_INT8
-    around = 3 * config["in_channels"] + (8 if tta else 4) * config["num_classes"]
+    around = 3 * config["in_channels"] + (9 if tta else 4) * config["num_classes"]
     return bytes_a_channel * config["base_channels"] + 4 * around
 
 

@@ -22,7 +22,7 @@ STYLE = """
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Histogram:
     """counts[i] objects have an area from edges[i] up to, not including, edges[i + 1]."""
 

@@ -99,7 +99,7 @@ def measure(
     return tuple(columns), table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pixels:
     """The pixels of all objects, and what can be said of each object by looking at them once."""
 

@@ -18,7 +18,7 @@ from .measures import Column, measure
 from .outlines import Outline, trace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Objects:
     """The objects of a prediction, numbered 1 to n row by row.
 

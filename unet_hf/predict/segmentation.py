@@ -24,7 +24,7 @@ from .overlay import Look, color_table, draw_overlay, to_display
 from .summary import Counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segmentation(Counted):
     """A prediction, of the image's own height, width and orientation.
 
