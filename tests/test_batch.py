@@ -240,6 +240,24 @@ def test_records_cannot_have_files_outside_of_their_folder_deleted(
     assert mine.read_bytes() == b"mine"
 
 
+def test_outputs_are_on_the_disk_before_their_record_and_that_before_the_next(
+    images, model, tmp_path, monkeypatch
+):
+    """What a power cut leaves: no record of an output that was lost with it."""
+    flushed: list[str] = []
+    original = os.fsync
+
+    def noted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve().suffix)
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    segment(images, tmp_path / "out", model, outputs=("mask", "overlay"))
+    finished = "".join("r" if suffix == ".jsonl" else "o" for suffix in flushed)
+    # The plan; two outputs and a record an image; the records in order, and the table.
+    assert finished == "r" + "oor" * 3 + "r" + "o"
+
+
 def test_a_damaged_image_is_one_line_and_the_rest_is_done(images, model, tmp_path, capsys):
     whole = (images / "a.png").read_bytes()
     (images / "a.png").write_bytes(whole[: len(whole) // 2])

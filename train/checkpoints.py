@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError, CheckpointNotFoundError
-from unet_hf.files import PREFIX, is_temporary, parse_json
+from unet_hf.files import PREFIX, flush_to_disk, is_temporary, parse_json
 
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
@@ -63,7 +63,7 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         for path in temporary.rglob("*"):
             if path.is_file():
-                _to_disk(path)
+                flush_to_disk(path)
         if folder.exists():
             remove_folder(folder)
         os.replace(temporary, folder)
@@ -87,14 +87,6 @@ def clear_unfinished(output: Path) -> None:
     for path in output.rglob(f"{PREFIX}*"):
         if is_temporary(path.name):
             path.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def save_checkpoint(
