@@ -7,6 +7,8 @@ from ..errors import ConfigError
 from ..export import Exported, export
 from ..export.formats import FORMATS, format_named
 from ..export.parity import TOLERANCE
+from ..unet import UNet
+from .options import add_checkpoint, command_parser
 
 DESCRIPTION = f"""Writes a checkpoint, with its pre- and post-processing, as one file for images of
 any size, and beside it a text that says how to use it. It is checked first: on the checkpoint's
@@ -16,12 +18,8 @@ FORMAT = "onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml
 
 
 def run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m unet_hf export", description=DESCRIPTION, allow_abbrev=False
-    )
-    parser.add_argument("model", help="shipped name, folder or Hub id")
-    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
-    parser.add_argument("--subfolder", help="where in the repository it lies")
+    parser = command_parser("export", DESCRIPTION)
+    add_checkpoint(parser)
     parser.add_argument(
         "--format", type=_format, default="onnx", metavar="|".join(FORMATS), help=FORMAT
     )
@@ -36,8 +34,6 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     folder, name = destination(given.output, given.model, given.format)
     format_named(given.format).check_packages()
-    from ..unet import UNet
-
     model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
     exported = export(model, folder, given.format, name=name)
     print(summary(exported))

@@ -11,7 +11,10 @@ from ..errors import ConfigError
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
-    """A field of a dataclass whose options are flags on the command line."""
+    """A field of a dataclass whose options are flags on the command line.
+
+    default: `dataclasses.MISSING` if it has to be given.
+    """
     return field(default=default, metadata={"help": help, **metadata})
 
 
