@@ -52,6 +52,7 @@ def main() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", uploads.name)
 
     import gradio as gr
+    from starlette.middleware import Middleware
 
     from demo.interface import build
     from demo.parts.texts import CSS
@@ -59,6 +60,7 @@ def main() -> None:
     from demo.server.cross_origin import isolation
     from demo.server.limits import MAX_FILE_MEGABYTES
     from demo.server.models import LOCAL
+    from demo.server.script_caching import CheckedScripts
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
@@ -79,7 +81,7 @@ def main() -> None:
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
         mcp_server=mcp_is_installed(),
-        app_kwargs=isolation(os.environ),
+        app_kwargs={"middleware": [Middleware(CheckedScripts), *isolation(os.environ)]},
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 
 from unet_hf import shipped_checkpoints
+from unet_hf.classes import split_names
+from unet_hf.errors import ConfigError
 from unet_hf.objects.instances import METHODS
 from unet_hf.predict.overlay import Look
 
@@ -102,8 +104,9 @@ def _add_objects(folders: ResultFolders) -> None:
             model: A shipped checkpoint such as "unet-nuclei", or a Hub id "org/name".
             threshold: For two classes: a pixel is class 1 where its probability exceeds this.
                 Empty: the checkpoint's own.
-            classes: Names or ids of the classes whose objects are meant, with commas between.
-                Empty: all but class 0, which is the ground between objects.
+            classes: Names or ids of the classes whose objects are meant, with commas between; a
+                name that holds a comma stands in double quotes. Empty: all but class 0, which is
+                the ground between objects.
             method: "components": what hangs together is one object. "watershed": what touches is
                 parted, too, where it narrows.
             min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
@@ -123,7 +126,7 @@ def _add_objects(folders: ResultFolders) -> None:
             visitor = sign_in.visitor(profile, token)
             result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
             found = result.objects(
-                classes=[name.strip() for name in classes.split(",")] if classes else None,
+                classes=_named_classes(classes),
                 method=method,
                 min_size=min_size,
                 exclude_border=exclude_border,
@@ -155,6 +158,13 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.JSON(label="Summary"),
     ]
     _publish(objects, inputs, outputs, **ONE_AT_A_TIME)
+
+
+def _named_classes(text: str) -> list[str] | None:
+    try:
+        return split_names(text) if text else None
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from error
 
 
 def _add_models() -> None:

@@ -483,7 +483,8 @@ def newer() -> None:
 def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
     """As far as it can be seen without one: in the settings under which it is computed."""
     code = (
-        "import torch; from tests import test_engine as t; from unet_hf import runtime;"
+        "import torch; from tests import test_engine as t; "
+        "from unet_hf.engine import backend as runtime;"
         f"t.{settings.__name__}(); before = t.rounding();"
         "model = t.network(depth=1); seen = [];"
         "model.head.register_forward_hook(lambda *_: seen.append(t.rounding()));"

@@ -22,6 +22,7 @@ from unet_hf.export.parity import TOLERANCE, inputs_for
 from unet_hf.images.reading import read_image
 
 from .hub import client_environment, running_hub
+from .processes import forked_python
 from .test_engine import network
 
 FIXED = {"normalization": "fixed", "mean": [0.3, 0.5, 0.6], "std": [0.2, 0.1, 0.3]}
@@ -283,7 +284,7 @@ for model in ("alice/net", "other"):
 def test_a_push_is_one_commit_beside_the_same_weights_or_none(tmp_path):
     with running_hub({TOKEN: "alice"}) as hub:
         done = subprocess.run(
-            [sys.executable, "-c", CLIENT],
+            [*forked_python(), "-c", CLIENT],
             cwd=tmp_path,
             env=client_environment(hub, tmp_path, TOKEN),
             capture_output=True,

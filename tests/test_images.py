@@ -291,7 +291,7 @@ def test_a_channel_of_arrays_and_of_what_was_read_before():
     check(image, stack[1, 3])
     check(read_image(read_image(RGB), channel=2), RGB[..., 2])
     assert read_image(GRAY, channel=0).channel is None  # there are no others
-    with pytest.raises(UnsupportedLayoutError, match="no channel 3: it has 1 channel, "):
+    with pytest.raises(UnsupportedLayoutError, match="channel=3 cannot be chosen any more"):
         read_image(image, channel=3)  # it was picked already
 
 
@@ -410,3 +410,31 @@ def test_pixels_outlive_the_file(write, tmp_path: Path):
     with path.open("r+b") as file:
         file.write(bytes(2000))
     check(image, GRAY)
+
+
+ASKED_TOO_LATE = [{"page": 1}, {"axes": "CYX"}, {"level": 2}, {"channel": 0}, {"page": -1}]
+
+
+@pytest.mark.parametrize("options", ASKED_TOO_LATE)
+def test_what_an_image_that_was_read_cannot_be_asked_for_is_no_silence(options, tmp_path):
+    from unet_hf import UNet
+    from unet_hf.large import segment_large
+
+    image = read_image(np.stack([RGB, RGB]), axes="ZYXC", page=0, channel=2)
+    model = UNet(base_channels=1, depth=1).eval()
+    (name, value) = next(iter(options.items()))
+    calls = [
+        lambda: read_image(image, **options),
+        lambda: segment_large(model, image, tmp_path / "out", **options),
+    ]
+    if name != "level":  # `segment` has no such option
+        calls.append(lambda: model.segment(image, **options))
+    for call in calls:
+        with pytest.raises(UnsupportedLayoutError, match=f"{name}={value!r} cannot be chosen"):
+            call()
+
+
+def test_what_an_image_was_read_with_may_be_said_again():
+    image = read_image(np.stack([RGB, GRAY[..., None].repeat(3, 2)]), axes="ZYXC", page=1)
+    assert read_image(image, page=1, axes="zyxc") is image
+    check(read_image(image, page=1, channel=2), GRAY)

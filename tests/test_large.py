@@ -472,7 +472,7 @@ def test_a_full_disk_leaves_no_hole_in_a_tile(plane):
 import resource, signal
 from pathlib import Path
 import numpy as np
-from unet_hf.large.unfinished import Plane
+from unet_hf.large.partial_result import Plane
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 16384 + 5000, resource.RLIM_INFINITY))
 plane = Plane(Path({str(plane.path)!r}), (1, 4, 4096), np.float32)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,3 +269,23 @@ def test_a_folder_called_snapshots_is_not_the_hubs_cache(tmp_path, monkeypatch):
     options = {"dataset_name": "x", "output_dir": "y"}
     config = TrainingConfig(**options, pretrained_model_name_or_path="snapshots/run1")
     assert "commit" not in describe_base(config)
+
+
+def test_a_folder_does_not_shadow_a_shipped_checkpoint_and_is_told_of(
+    tmp_path, monkeypatch, caplog
+):
+    from unet_hf.hub.find import SHIPPED
+
+    UNet(base_channels=2, depth=1).save_pretrained(tmp_path / "unet-isbi")
+    UNet(base_channels=3, depth=1).save_pretrained(tmp_path / "unet-mine")
+    monkeypatch.chdir(tmp_path)
+    assert UNet.from_pretrained("unet-isbi").origin.folder == SHIPPED / "unet-isbi"
+    assert "The folder of that name here is './unet-isbi'" in caplog.text
+    caplog.clear()
+    for folder in ("./unet-isbi", tmp_path / "unet-isbi", Path("unet-isbi")):
+        assert UNet.from_pretrained(folder).config["base_channels"] == 2
+    assert UNet.from_pretrained("unet-mine").config["base_channels"] == 3
+    monkeypatch.chdir(tmp_path / "unet-mine")  # without such a folder
+    for name in ("unet-isbi", Path("unet-isbi")):
+        assert UNet.from_pretrained(name).origin.folder == SHIPPED / "unet-isbi"
+    assert caplog.text == ""

@@ -16,6 +16,8 @@ import tifffile
 import torch
 
 from unet_hf import UNet
+from unet_hf.batch.item import BatchOptions
+from unet_hf.classes import chosen_classes, join_names, split_names
 from unet_hf.cli.main import main
 from unet_hf.errors import ConfigError
 from unet_hf.predict.bundle import RECIPE, Recipe, write_bundle
@@ -222,6 +224,43 @@ def test_the_lines_name_page_axes_commit_and_what_was_chosen(tmp_path):
     assert words[words.index("--page") :][:4] == ["--page", "2", "--axes", "ZYX"]
     assert words[words.index("--classes") + 1] == "0,1"
     assert words[-1] == "--exclude_border"
+
+
+COMMA, QUOTED = "cell, large", 'the "inner" part'
+
+
+def test_written_lines_with_commas_quotes_and_digits_in_names_work_when_pasted(
+    picture, tmp_path, monkeypatch
+):
+    """A class may also be named like the id of another one."""
+    torch.manual_seed(0)
+    names = {"0": "ground", "1": COMMA, "2": QUOTED, "3": "-4", "4": "1"}
+    UNet(base_channels=2, depth=1, num_classes=5, id2label=names).save_pretrained(tmp_path / "net")
+    result = UNet.from_pretrained(tmp_path / "net").segment(picture)
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe(str(tmp_path / "net"), look=Look(hidden=(COMMA, "-4")))
+    command = recipe.command(result, result.objects(classes=[1, 2], max_objects=10**6))
+    shown = []
+    settled = BatchOptions.settled
+    monkeypatch.setattr(
+        BatchOptions, "settled", lambda self, model: shown.append(self) or settled(self, model)
+    )
+    assert main(shlex.split(command)[3:]) == 0
+    labels = result.id2label
+    assert chosen_classes(shown[0].objects["classes"], labels) == (1, 2)
+    assert shown[0].look.hidden_ids(labels) == (1, 3)
+
+
+@pytest.mark.parametrize("names", [[COMMA], ["a", COMMA, QUOTED], ["-4", "ground"], ["#1 'x'"]])
+def test_names_survive_being_listed_and_split(names):
+    assert split_names(join_names(names)) == names
+
+
+def test_lists_of_plain_names_are_read_as_before_and_broken_quotes_are_named(capsys):
+    assert split_names(" a ,b,1") == ["a", "b", "1"]
+    with pytest.raises(SystemExit):
+        main(["segment", "x.png", "--hidden", '"a,b'])
+    assert "stands in double quotes" in capsys.readouterr().err
 
 
 def test_an_interrupted_bundle_is_not_there(cells, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 the same mask, byte for byte."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from unet_hf import UNet
 
 from .browsing import FLAGS
 from .conftest import ROOT
+from .processes import forked_python
 
 # What is said of each beside its name. The last has two channels, of which one is looked at.
 IMAGES = {"slice.tif": {}, "deep.tif": {}, "channels.tif": {"channel": 1}}
@@ -44,7 +44,7 @@ def by_python(images, tmp_path_factory) -> dict[str, bytes]:
 
 def test_the_command_line_writes_the_mask_that_python_writes(images, by_python, tmp_path):
     one, two, of_channels = map(str, images.values())
-    command = [sys.executable, "-m", "unet_hf", "segment", "--model", "unet-isbi", "--page", "0"]
+    command = [*forked_python(), "-m", "unet_hf", "segment", "--model", "unet-isbi", "--page", "0"]
     for files in ([one, two], [of_channels, "--channel", "1"]):
         subprocess.run(
             [*command, *files, "--output", str(tmp_path / "out")],

@@ -20,6 +20,7 @@ from unet_hf.files import DISK_FAULTS
 
 from .checkpoints import Progress, find_checkpoints
 from .config import TrainingConfig
+from .errors import DivergedError, StoppedError, TrainingError
 
 # The rest of the cure of a disk fault, see `DISK_FAULTS`.
 DISK_CURES = {
@@ -29,18 +30,6 @@ DISK_CURES = {
     errno.EROFS: "move the folder to another disk",
     errno.EIO: "move the folder to another disk",
 }
-
-
-class TrainingError(UNetError):
-    """A training ended early; its last checkpoint is intact."""
-
-
-class DivergedError(TrainingError):
-    """The loss became NaN or infinite."""
-
-
-class StoppedError(TrainingError):
-    """Somebody pressed Ctrl-C, or the machine asked the process to end."""
 
 
 def how_to_resume(output: Path) -> str:

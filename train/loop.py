@@ -5,18 +5,24 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from accelerate.utils import (
+    InitProcessGroupKwargs,
+    broadcast_object_list,
+    gather_object,
+    set_seed,
+)
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
-from unet_hf.data.pairs import Pairs, open_data, validation_pairs
+from unet_hf.data.options import PROCESS_TIMEOUT
+from unet_hf.data.pairs import Pairs, open_data, pin_revision, validation_pairs
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text
@@ -75,11 +81,14 @@ def train(config: TrainingConfig) -> Evaluation:
         mixed_precision=choose_precision(config.mixed_precision),
         log_with=config.report_to,
         project_dir=output / "logs",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None
 
     # Data
+    pinned = pin_revision(config).dataset_revision if main else None
+    config = replace(config, dataset_revision=broadcast_object_list([pinned])[0])
     with accelerator.main_process_first():
         data = open_data(config)
     seen = inspect(data, config.max_inspected, looking_at) if main else None
@@ -90,7 +99,7 @@ def train(config: TrainingConfig) -> Evaluation:
     model = build_model(config, data.id2label, inspection.channels)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
-    count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
+    config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
     check_resumed(config, progress, processes)
     problems = refuse_errors(data, inspection, size)
     model.train().to(accelerator.device, memory_format=torch.channels_last)
@@ -286,12 +295,15 @@ def check_resumed(config: TrainingConfig, progress: Progress, processes: int) ->
         )
 
 
-def count_steps(config: TrainingConfig, steps_an_epoch: float) -> None:
-    """Settles `max_train_steps`, which may have been given as epochs or not at all."""
-    if config.max_train_steps is None and config.num_train_epochs is not None:
-        config.max_train_steps = max(1, round(config.num_train_epochs * steps_an_epoch))
-    elif config.max_train_steps is None:
-        config.max_train_steps = DEFAULT_STEPS
+def count_steps(config: TrainingConfig, steps_an_epoch: float) -> TrainingConfig:
+    """The same options with `max_train_steps`, which may have been given as epochs or not at
+    all."""
+    if config.max_train_steps is not None:
+        return config
+    if config.num_train_epochs is None:
+        return replace(config, max_train_steps=DEFAULT_STEPS)
+    steps = max(1, round(config.num_train_epochs * steps_an_epoch))
+    return replace(config, max_train_steps=steps)
 
 
 def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:

@@ -136,8 +136,12 @@ def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:
         predicted = np.asarray(model.segment(pair.image).overlay(0.5).convert("RGB"))
         rows.append(np.hstack([image, truth, predicted]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    width = min(row.shape[1] for row in rows)
-    picture = PIL.Image.fromarray(np.vstack([row[:, :width] for row in rows]))
+    width = max(row.shape[1] for row in rows)
+    margins = [((0, 0), (0, width - row.shape[1]), (0, 0)) for row in rows]
+    padded = [
+        np.pad(row, margin, constant_values=255) for row, margin in zip(rows, margins, strict=True)
+    ]
+    picture = PIL.Image.fromarray(np.vstack(padded))
     write_whole(path, picture.save)
 
 

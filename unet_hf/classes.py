@@ -1,6 +1,8 @@
 """Classes as people name them: by name or by id."""
 
-from collections.abc import Collection
+import csv
+import io
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -28,3 +30,28 @@ def chosen_classes(
         seen = f"There is no class {unknown[0]!r}" if unknown else "No class is named"
         raise ConfigError(f"{seen}; the checkpoint has {offered}. Name them, or leave them out.")
     return tuple(sorted({int(index) for index in chosen}))
+
+
+def split_names(text: str) -> list[str]:
+    """Names with commas between, as on a command line; one that holds a comma stands in double
+    quotes, as in CSV: 'cell,"vessel, small"'. Raises `ValueError`."""
+    try:
+        rows = list(csv.reader(io.StringIO(text), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise ValueError(
+            f"{text!r} is no list of names with commas between ({error}); a name with a comma in "
+            "it stands in double quotes"
+        ) from error
+    return [name.strip() for row in rows for name in row]
+
+
+def join_names(names: Iterable[object]) -> str:
+    """The inverse of `split_names`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def unmistakable(index: int, id2label: Mapping[int, str]) -> int | str:
+    """A class as it can be written: its id, or its name where a class is named like the id."""
+    return id2label[index] if str(index) in id2label.values() else index

@@ -30,13 +30,6 @@ DOWNLOADS = {
     "rois": "Outlines (ImageJ)",
     "everything": "Everything (zip)",
 }
-# A row flies to its object in the viewer; no request is sent.
-FLY = """
-document.querySelector("#%s").addEventListener("objects:select", (event) => {
-  const viewer = document.querySelector("#%s .viewer");
-  viewer?.dispatchEvent(new CustomEvent("viewer:fly", { detail: event.detail.box }));
-});
-"""
 HIGHLIGHT = (
     "(id) => { document.querySelector('#%s .objects')"
     "?.dispatchEvent(new CustomEvent('objects:highlight', { detail: id || null })); }"
@@ -81,7 +74,7 @@ def objects_view(
         )
     run = gr.Button("Count and measure", variant="primary", elem_id="objects_run")
     told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="objects_told")
-    table = objects_table(TABLE)
+    table = objects_table(TABLE, main_viewer)
     buttons = download_buttons(DOWNLOADS)
 
     def on_run(
@@ -152,5 +145,4 @@ def objects_view(
     picked = picture.select(on_pick, found, clicked, show_progress="hidden", **HIDDEN)
     picked.success(None, clicked, None, js=HIGHLIGHT % TABLE, **HIDDEN)
     connect(buttons, write, [found, view, model], look, told)
-    gr.HTML(js_on_load=FLY % (TABLE, main_viewer))
     return lambda: usable(False) | {found: None, table: None}

@@ -6,8 +6,10 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
+from gradio.route_utils import API_PREFIX
 from gradio.utils import get_upload_folder
 
 
@@ -19,6 +21,11 @@ def upload_folder() -> Path:
 def served_file(path: Path) -> dict[str, Any]:
     """In the value of a `gr.HTML`: a file that its script finds there with a `url`."""
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def served_address(path: Path) -> str:
+    """Where Gradio serves a file that `gr.set_static_paths` names, from the root of the app."""
+    return f"{API_PREFIX.lstrip('/')}/file={quote(path.resolve().as_posix(), safe='/:')}"
 
 
 def hide_sign_in_from_api(page: gr.Blocks) -> None:

@@ -158,7 +158,7 @@ def checked_name(name: str) -> str:
             f"{name[:200]!r} is not a checkpoint. Pick one from the list or type a Hub id, "
             "'org/name'."
         )
-    if Path(name).is_dir():
+    if Path(name).is_dir() and name not in shipped_checkpoints():
         raise ConfigError(f"{name!r} is a folder of the server, not a Hub id.")
     return name
 

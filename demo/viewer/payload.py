@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,37 @@ STEPS = 100  # thresholds a unit of probability
 FINE = 600  # codes between two thresholds, see `probability_codes`
 FAST = 1  # zlib's level: the page waits for this more than for the bytes
 BLOCK = 2**18  # pixels that a processor's cache holds, with all that is computed from them
+
+
+class Shown(TypedDict):
+    """What is always said of a picture. `Payload` in web/payload.js has the same keys."""
+
+    id: str  # the same picture twice is still a new drawing
+    picture: str  # the view stays where it was if the next picture is the same
+    width: int
+    height: int
+    step: int  # every how many-th pixel is sent at once
+    channels: int
+    dtype: str  # of the file
+    window: tuple[float, float]  # values that are drawn black and white
+    camera: dict[str, float] | None  # where it is opened; None: the whole is seen
+    pixel_size: list[Any] | None  # [number, unit], along x
+    alt: str  # in words, for screen readers
+    tiles: dict[str, Any] | None  # {"side", "range"}; None where all pixels are sent at once
+
+
+class Payload(Shown, total=False):
+    """What the viewer is sent of a picture, and what a map of its classes adds."""
+
+    data: dict[str, Any]  # Gradio's file of all planes
+    planes: list[dict[str, Any]]  # what is where in it: {"name", "dtype", "start", "end"}
+    names: list[str]  # of the classes, by their ids
+    colors: list[str]  # "#rrggbb"
+    alpha: float  # opacity of the classes, until the visitor chooses another
+    threshold: float | None  # None unless there are two classes
+    steps: int  # `STEPS` and
+    fine: int  # `FINE`, where there are codes
+    focus: dict[str, float]  # a region to fly to
 
 
 def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 import argparse
 import dataclasses
-import typing
 from pathlib import Path
 from typing import Any
 
 from unet_hf.cli.options import add_options
+from unet_hf.data.options import fits_annotation
 from unet_hf.errors import ConfigError
 from unet_hf.files import parse_json
 from unet_hf.hub.records import MADE_WITH
@@ -53,28 +53,22 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
     return config
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, what: str = "--config") -> dict[str, Any]:
+    """Options in a JSON file, of the right types. Raises `ConfigError`, which names `what`."""
     try:
         options = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--config {path} cannot be read: {error}.") from error
+        raise ConfigError(f"{what} {path} cannot be read: {error}.") from error
     if not isinstance(options, dict):
-        raise ConfigError(f"--config {path} holds a {type(options).__name__}, not a mapping.")
+        raise ConfigError(f"{what} {path} holds a {type(options).__name__}, not a mapping.")
     annotations = {item.name: item.type for item in dataclasses.fields(TrainingConfig)}
     options.pop(MADE_WITH, None)  # a record, not an option
     if extra := sorted(set(options) - set(annotations)):
-        raise ConfigError(f"--config {path} has options that do not exist: {', '.join(extra)}.")
+        raise ConfigError(f"{what} {path} has options that do not exist: {', '.join(extra)}.")
     for name, value in options.items():
-        if not _is_of(annotations[name], value):
+        if not fits_annotation(annotations[name], value):
             raise ConfigError(
-                f"--config {path}: {name} is {value!r}, a {type(value).__name__}; the flag's help "
+                f"{what} {path}: {name} is {value!r}, a {type(value).__name__}; the flag's help "
                 "says what is expected."
             )
     return options
-
-
-def _is_of(annotation: Any, value: Any) -> bool:
-    kinds = typing.get_args(annotation) or (annotation,)
-    if isinstance(value, bool):
-        return bool in kinds
-    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))

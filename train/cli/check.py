@@ -13,7 +13,7 @@ import numpy as np
 
 from unet_hf.cli.options import add_options
 from unet_hf.data.options import DATA_OPTIONS
-from unet_hf.data.pairs import LabelledData, open_data
+from unet_hf.data.pairs import LabelledData, open_data, pin_revision
 from unet_hf.errors import ConfigError, UNetError
 
 from ..checks.inspection import Facts, Inspection, inspect, looking_at
@@ -63,6 +63,7 @@ def run(arguments: list[str]) -> int:
     report: dict[str, Any] = {"dataset_name": config.dataset_name}
     problems: list[Problem] = []
     try:
+        config = pin_revision(config)
         data = open_data(config)
         inspection = inspect(data, WHOLE if folder else config.max_inspected, looking_at)
         report |= _described(data, inspection)

@@ -6,6 +6,7 @@ import sys
 
 from unet_hf.errors import UNetError
 
+from ..errors import StoppedError
 from .arguments import parse_arguments
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
         return run_training(arguments)
     except UNetError as error:
         print(f"error: {error}", file=sys.stderr)
-        return INTERRUPTED if type(error).__name__ == "StoppedError" else 1
+        return INTERRUPTED if isinstance(error, StoppedError) else 1
     except KeyboardInterrupt:
         print("error: stopped before the first step.", file=sys.stderr)
         return INTERRUPTED

@@ -95,6 +95,8 @@ class RandomCrops(Dataset[Crop]):
         self.pairs = pairs
         self.maker = maker
         self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
+        pixel = 4 * len(maker.preprocessing.channels) + 1 + 4  # bytes: image, label, weight
+        self.all_fit = pixel * areas.sum() <= PREPARED_BYTES
         # Large images are met more often, though not in full proportion to their area: a few
         # slides would crowd out a hundred small pictures.
         share = np.sqrt(np.maximum(areas / maker.augmentation.size**2, 1.0))
@@ -105,10 +107,15 @@ class RandomCrops(Dataset[Crop]):
         position = int(rng.choice(len(self.pairs), p=self.share))
         prepared = self.cache.get(
             position,
-            lambda: self.maker.prepare(self.pairs[position]),
+            lambda: self.maker.prepare(self._pair(position)),
             lambda tensors: sum(tensor.nbytes for tensor in tensors),
         )
         return self.maker.cut(prepared, rng)
+
+    def _pair(self, position: int) -> Pair:
+        """Kept decoded only where not all that is prepared can be kept: what is prepared is not
+        decoded again, and both would be twice the memory in each worker."""
+        return self.pairs.once(position) if self.all_fit else self.pairs[position]
 
 
 class StreamedCrops(IterableDataset):

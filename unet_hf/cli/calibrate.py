@@ -21,11 +21,11 @@ MOST_LOST = 0.001  # of a score; int8 that loses more is refused
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
-    from ..data.pairs import open_data
+    from ..data.pairs import open_data, pin_revision
 
     check_whose(given.model)
     model, folder = open_checkpoint(given)
-    config = data_config(given, folder, OPTIONS)
+    config = pin_revision(data_config(given, folder, OPTIONS))
     data = open_data(config)
     model.calibrate(typical_images(data, given.calibration_images))
     record = record_of(model.calibration, folder) | measured(model, data, config)

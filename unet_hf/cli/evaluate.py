@@ -84,9 +84,9 @@ def labelled_images(
     given: argparse.Namespace, folder: Path
 ) -> tuple[DataOptions, str, str | None, Any]:
     """Options, the split in words, its name (None: what was held back), and its pairs."""
-    from ..data.pairs import open_data, open_split, validation_pairs
+    from ..data.pairs import open_data, open_split, pin_revision, validation_pairs
 
-    config = data_config(given, folder)
+    config = pin_revision(data_config(given, folder))
     if given.dataset_name:
         pairs, _ = open_split(config, given.split)
         return config, given.split, given.split, pairs

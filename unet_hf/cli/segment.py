@@ -8,6 +8,7 @@ from typing import Any
 from ..batch.dataset.options import DatasetOptions
 from ..batch.item import BatchOptions
 from ..batch.run import FAILED, RESULTS, segment_files
+from ..classes import split_names
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
 from ..predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
@@ -99,7 +100,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     text = f"With --only and one of {', '.join(OF_OBJECTS)}."
     group = parser.add_argument_group("objects of files", text)
-    text = "names or ids, with commas between (default: all but class 0)"
+    text = (
+        'names or ids, with commas between, "a, b" in double quotes being one name (default: '
+        "all but class 0)"
+    )
     one(group, "classes", text, type=_names, metavar="A,B")
     text = "watershed: parts what touches, where it narrows (default: components)"
     one(group, "method", text, choices=METHODS)
@@ -140,7 +144,10 @@ def _outputs(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+    try:
+        return split_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _window(text: str) -> tuple[float, ...]:

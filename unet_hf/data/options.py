@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import typing
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,15 @@ DATA_OPTIONS = (
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip
+
+# How long a process waits for another: the first one looks at the data, evaluates, downloads, and
+# that may take hours. The default, ten minutes with NCCL, would end the run.
+PROCESS_TIMEOUT = timedelta(days=30)
+
+
+def fits_annotation(annotation: Any, value: Any) -> bool:
+    """Is a value, read from JSON, of the type that a field of a dataclass is annotated with?"""
+    kinds = typing.get_args(annotation) or (annotation,)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))

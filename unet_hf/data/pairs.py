@@ -165,9 +165,16 @@ class Pairs(Sequence[Pair]):
 
     def __getitem__(self, position: int) -> Pair:  # type: ignore[override]
         index = int(self.indices[position])
-        return self.cache.get(
-            index, lambda: self.reader.read(self.rows[index], self.split, index), lambda p: p.nbytes
-        )
+        return self.cache.get(index, lambda: self._read(index), lambda pair: pair.nbytes)
+
+    def once(self, position: int) -> Pair:
+        """A pair for who keeps what is made of it: it is not kept here if it was not before."""
+        index = int(self.indices[position])
+        kept = self.cache.items.get(index)
+        return self._read(index) if kept is None else kept
+
+    def _read(self, index: int) -> Pair:
+        return self.reader.read(self.rows[index], self.split, index)
 
     def name(self, position: int) -> str:
         index = int(self.indices[position])
@@ -218,9 +225,21 @@ class LabelledData:
         return len(self.id2label)
 
 
+def pin_revision(config: DataOptions) -> DataOptions:
+    """The same options with the commit that a Hub data set is at now, if the Hub says: whatever is
+    pushed meanwhile, all of the data is of one."""
+    if Path(config.dataset_name).expanduser().exists():
+        return config
+    commit = hub_commit(config.dataset_name, config.dataset_revision, config.hub_token)
+    return replace(config, dataset_revision=commit or config.dataset_revision)
+
+
 def open_data(config: DataOptions) -> LabelledData:
     """Finds splits, columns, mask encoding and class names. Raises `DatasetError` where a guess
-    would be needed."""
+    would be needed.
+
+    config: Of a Hub data set as `pin_revision` gives it, or files of two commits may meet.
+    """
     source = _open(config)
     train_name = _find_split(source, config.train_split, "--train_split")
     validation = _validation_split(source, config, train_name)
@@ -296,10 +315,6 @@ def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _open(config: DataOptions) -> Source:
-    """From here on a Hub data set is one commit of it, whatever is pushed meanwhile."""
-    if not Path(config.dataset_name).expanduser().exists():
-        commit = hub_commit(config.dataset_name, config.dataset_revision, config.hub_token)
-        config.dataset_revision = commit or config.dataset_revision
     return open_source(
         config.dataset_name,
         config.dataset_config_name,

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..data.options import DATA_OPTIONS, DataOptions
+from ..data.options import DATA_OPTIONS, DataOptions, fits_annotation
 from ..errors import ConfigError
 from ..hub.find import SHIPPED
 from ..hub.layout import CARD_NAME, TRAINING_NAME
@@ -37,8 +37,14 @@ def data_config(
             f"{given.model} has no {TRAINING_NAME} that says which images it is from. Name the "
             "images with --dataset_name."
         )
-    known = {item.name for item in dataclasses.fields(DataOptions)}
+    known = {item.name: item.type for item in dataclasses.fields(DataOptions)}
     options = {name: value for name, value in record.items() if name in known}
+    for name, value in options.items():
+        if not fits_annotation(known[name], value):
+            raise ConfigError(
+                f"The record {folder / TRAINING_NAME}: {name} is {value!r}, a "
+                f"{type(value).__name__}. Name the images with --dataset_name."
+            )
     return DataOptions(**options | {"hub_token": given.hub_token})
 
 

@@ -67,7 +67,8 @@ def locate_checkpoint(
     """Finds a checkpoint's folder; what lies on the Hub is downloaded first.
 
     Args:
-        source: A shipped name, a folder, or "org/name" on the Hub.
+        source: A shipped name, a folder, or "org/name" on the Hub. A folder with a shipped name
+            is written with a slash, "./unet-isbi", or given as a `Path`.
         revision: Of a Hub repository: branch, tag, "refs/pr/1" or commit.
         subfolder: Where in the folder or repository the checkpoint lies, "x/y".
         evidence: Also the card, records and sample, where the repository has them. Otherwise
@@ -81,8 +82,15 @@ def locate_checkpoint(
     """
     text, inside = os.fspath(source), _checked_subfolder(subfolder)
     folder = Path(text)
-    if "/" not in text and "\\" not in text and not folder.is_dir():
-        names = shipped_checkpoints()
+    names = shipped_checkpoints()
+    if isinstance(source, str) and text in names:
+        if folder.is_dir():
+            logger.warning(
+                "%s is the checkpoint that ships with this package. The folder of that name here "
+                "is './%s'.", text, text,
+            )  # fmt: skip
+        folder = SHIPPED / text
+    elif "/" not in text and "\\" not in text and not folder.is_dir():
         if text not in names:
             raise CheckpointNotFoundError(
                 f"There is no checkpoint {text!r}. Shipped with this package: {', '.join(names)}. "

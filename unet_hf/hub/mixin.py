@@ -26,7 +26,8 @@ class CheckpointMixin(PyTorchModelHubMixin):
 
         Args:
             source: "unet-isbi" (no slash: ships with the package, no network), "org/name"
-                (Hub), or a folder with `config.json` and `model.safetensors`.
+                (Hub), or a folder with `config.json` and `model.safetensors` ("./unet-isbi" if
+                its name is a shipped one).
 
         Returns:
             The model on the CPU, float32, in evaluation mode.

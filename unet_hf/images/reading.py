@@ -69,11 +69,14 @@ def read_image(
         max_pixels: Images with more are refused before they are decoded; more than 4 channels
             count as more pixels. Pillow has a limit of its own for the formats it reads.
 
+    An `ImageData` has been read: page, axes and level can only be what they were then, and a
+    channel can be picked if none was.
+
     Raises:
         ImageNotFoundError, UnreadableImageError, ImageTooLargeError, UnsupportedLayoutError.
     """
     if isinstance(source, ImageData):
-        return pick_channel(source, channel)
+        return _from_image_data(source, page, axes, channel, level)
     if axes is not None and not (isinstance(axes, str) and axes.isalpha()):
         raise UnsupportedLayoutError(
             f"axes={axes!r} is not a word of one letter an axis. Pass e.g. axes='CYX'."
@@ -103,6 +106,27 @@ def read_image(
     if image.channel is None:  # it was not read alone
         image = pick_channel(image, channel)
     return replace(image, axes_given=axes is not None)
+
+
+def _from_image_data(
+    image: ImageData, page: int, axes: str | None, channel: int | None, level: int
+) -> ImageData:
+    """The image itself, or a channel of it; refuses what could only be done while reading it."""
+    asked = {
+        "page": page if page not in (0, image.page) else None,
+        "axes": axes if axes and str(axes).upper() != image.axes else None,
+        "channel": channel if image.channel is not None else None,
+        "level": level or None,
+    }
+    options = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
+    if options:
+        alone = "" if image.channel is None else f" and its channel {image.channel} alone"
+        raise UnsupportedLayoutError(
+            f"{', '.join(options)} cannot be chosen any more: {image.source} has been read as an "
+            f"ImageData, its page {image.page} with the axes {image.axes!r}{alone}. Pass this to "
+            "`read_image` together with the file or array."
+        )
+    return pick_channel(image, channel)
 
 
 def _from_file(

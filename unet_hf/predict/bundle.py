@@ -3,11 +3,11 @@
 import shlex
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..classes import chosen_classes, join_names, unmistakable
 from ..files import write_whole
 from ..objects.objects import Objects
 from .overlay import Look
@@ -62,7 +62,11 @@ class Recipe:
         parts = (segmenting, painting, finding)
         flags = [name for part in parts for name in FLAGS if part.pop(name, False)]
         if "classes" in finding:
-            finding["classes"] = _commas(finding["classes"])
+            named = [unmistakable(index, objects.id2label) for index in finding["classes"]]
+            finding["classes"] = join_names(named)
+        if "hidden" in painting:
+            ids = chosen_classes(painting["hidden"], result.id2label)
+            painting["hidden"] = [unmistakable(index, result.id2label) for index in ids]
         if "pixel_size" in finding:
             finding["pixel_size"] = " ".join(map(str, finding["pixel_size"]))
         options = {
@@ -71,7 +75,7 @@ class Recipe:
             **segmenting,
             "only": ",".join(result.all_outputs()),
             "alpha": self.look.alpha,
-            **{name: _commas(value) for name, value in painting.items()},
+            **{name: join_names(value) for name, value in painting.items()},
             **finding,
             "output": "out",
         }
@@ -144,10 +148,6 @@ def _finding(objects: "Objects") -> dict[str, Any]:
         "pixel_size": None,
     }
     return {name: value for name, value in given.items() if value != usual[name]}
-
-
-def _commas(values: Iterable[Any]) -> str:
-    return ",".join(map(str, values))
 
 
 def _arguments(options: dict[str, Any]) -> str:

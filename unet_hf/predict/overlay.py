@@ -29,7 +29,9 @@ class Look:
         0.5, "strength of the overlay's colours, 0 (the image alone) to 1; outlines are opaque"
     )
     hidden: Collection[int | str] | int | str = option(
-        (), "names or ids of classes that the overlay leaves out, with commas between"
+        (),
+        'names or ids of classes that the overlay leaves out, with commas between; "a, b" in '
+        "double quotes is one name",
     )
     outline: bool = option(
         False,

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from ...data.columns import find_image_column
+from ...data.options import PROCESS_TIMEOUT
 from ...data.sources import Source, hub_commit, open_source
 from ...errors import ConfigError, DatasetError
 from ...files import parse_json, write_text
@@ -31,7 +31,6 @@ from .options import FAILED, DatasetOptions
 from .publish import JOB, MaskTarget, write_card
 from .shards import collect_failures, cut_into_shards, write_shard
 
-PATIENCE = timedelta(days=30)  # of a process that waits for the slowest one
 MASK_COLUMNS = ("mask", "predicted_mask")  # the second where the first is taken
 
 
@@ -66,7 +65,7 @@ def segment_dataset(options: DatasetOptions) -> SegmentedDataset | None:
         BatchStoppedError: The folder cannot be written to.
         KeyboardInterrupt: With a sentence that says how to go on.
     """
-    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PROCESS_TIMEOUT)
     main = state.is_main_process
     target = MaskTarget.verified(options) if main and options.push_to_hub else None
     commit = None

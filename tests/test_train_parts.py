@@ -1,0 +1,148 @@
+"""Small parts of a training: what it shows, waits for, and leaves as it was given."""
+
+import argparse
+import json
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from accelerate.utils import InitProcessGroupKwargs
+
+from train import loop
+from train.cli import main as command
+from train.config import DEFAULT_STEPS, TrainingConfig
+from train.crops import crops
+from train.crops.crops import CropMaker, RandomCrops
+from train.errors import StoppedError
+from train.model import build_model
+from train.report import write_samples
+from unet_hf import UNet
+from unet_hf.data import pairs as data
+from unet_hf.data.pairs import Pair
+from unet_hf.errors import ConfigError
+from unet_hf.evaluation.update_card import data_config
+from unet_hf.images.reading import read_image
+
+from .test_train import tiny, write_dataset
+
+SHA = "a" * 40
+
+
+class ReachedError(Exception):
+    """The training got to the part that is looked at."""
+
+
+def test_no_process_gives_up_while_the_first_one_evaluates(tmp_path, monkeypatch):
+    """Accelerate's own timeout is ten minutes on several GPUs; an evaluation may take longer."""
+    seen = {}
+
+    def accelerator(**options):
+        seen.update(options)
+        raise ReachedError
+
+    monkeypatch.setattr(loop, "Accelerator", accelerator)
+    with pytest.raises(ReachedError):
+        loop.train(TrainingConfig(dataset_name="x", output_dir=str(tmp_path / "out")))
+    (handler,) = seen["kwargs_handlers"]
+    assert isinstance(handler, InitProcessGroupKwargs)
+    assert handler.timeout >= timedelta(days=1)
+
+
+def test_one_process_asks_the_hub_for_the_commit_and_the_others_are_told(tmp_path, monkeypatch):
+    class Second:
+        is_main_process, num_processes = False, 2
+
+        def main_process_first(self):
+            return nullcontext()
+
+    def open_data(config):
+        assert config.dataset_revision == SHA
+        raise ReachedError
+
+    monkeypatch.setattr(loop, "Accelerator", lambda **_: Second())
+    monkeypatch.setattr(loop, "broadcast_object_list", lambda _: [SHA])
+    monkeypatch.setattr(loop, "open_data", open_data)
+    monkeypatch.setattr(data, "hub_commit", lambda *_: pytest.fail("asked by each process"))
+    config = TrainingConfig(dataset_name="org/cells", output_dir=str(tmp_path / "out"))
+    with pytest.raises(ReachedError):
+        loop.train(config)
+    assert config.dataset_revision is None
+
+
+def test_options_stay_as_they_were_given(monkeypatch):
+    """The commit and the number of steps are found out, and are in new options."""
+    monkeypatch.setattr(data, "hub_commit", lambda *_: SHA)
+    config = TrainingConfig(dataset_name="org/cells", output_dir="out", num_train_epochs=3)
+    before = config.to_dict()
+    pinned = data.pin_revision(config)
+    assert loop.count_steps(pinned, 20).max_train_steps == 60
+    assert pinned.to_dict() == before | {"dataset_revision": SHA}
+    assert config.to_dict() == before
+    without = TrainingConfig(dataset_name="org/cells", output_dir="out")
+    assert loop.count_steps(without, 20).max_train_steps == DEFAULT_STEPS
+    assert without.max_train_steps is None
+
+
+def test_a_stopped_training_has_the_exit_status_of_ctrl_c(monkeypatch, capsys):
+    def stop(_):
+        raise HaltedError("Stopped after step 3.")
+
+    class HaltedError(StoppedError):
+        """Of another name."""
+
+    monkeypatch.setattr(command, "run_training", stop)
+    assert command.main([]) == 130
+    assert "Stopped after step 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [({"seed": "4"}, "seed is '4'"), ({"id2label": {"0": "a"}}, "id2label is {")],
+)
+def test_a_record_of_a_training_from_anyone_is_no_crash(record, words, tmp_path):
+    (tmp_path / "training.json").write_text(json.dumps({"dataset_name": "x"} | record))
+    given = argparse.Namespace(dataset_name=None, model="net", hub_token=None)
+    with pytest.raises(ConfigError, match=words):
+        data_config(given, tmp_path)
+
+
+def pair(height: int, width: int) -> Pair:
+    image = read_image(np.random.default_rng(0).integers(0, 200, (height, width), np.uint8))
+    return Pair("x", image, np.zeros((height, width), np.uint8), None, {})
+
+
+@pytest.mark.parametrize("widths", [(300, 100), (100, 300)])
+def test_the_sample_picture_shows_every_prediction_whole(widths, tmp_path: Path):
+    model = UNet(base_channels=1, depth=1).eval()
+    pairs = [pair(40, width) for width in widths]
+    write_samples(tmp_path / "samples" / "step.png", model, pairs)
+    picture = np.asarray(PIL.Image.open(tmp_path / "samples" / "step.png"))
+    assert picture.shape == (80, 3 * 300, 3)
+    for row, (one, width) in enumerate(zip(pairs, widths, strict=True)):
+        predicted = np.asarray(model.segment(one.image).overlay(0.5).convert("RGB"))
+        shown = picture[40 * row : 40 * row + 40]
+        assert np.array_equal(shown[:, 2 * width : 3 * width], predicted)
+        assert (shown[:, 3 * width :] == 255).all()
+
+
+@pytest.mark.parametrize("room", [2**30, 0])
+def test_images_are_kept_prepared_or_decoded_but_not_both(room, tmp_path, monkeypatch):
+    """In each worker; and the crops are the same ones either way."""
+    monkeypatch.setattr(crops, "PREPARED_BYTES", room)
+    folder = write_dataset(tmp_path / "cells", {"train": 3, "validation": 1})
+    config = tiny(folder, tmp_path / "out", max_train_steps=1)
+    pairs = data.open_data(config).train
+    model = build_model(config, {0: "membrane", 1: "cell"}, 1)
+    counts = np.ones(2)
+    maker = CropMaker(model.preprocessing, loop.augmentation_of(config, 48), counts, config)
+    areas = np.full(3, 96.0 * 96)
+    random = RandomCrops(pairs, areas, maker)
+    first = [random[number] for number in range(12)]
+    assert (random.cache.used > 0, pairs.cache.used > 0) == (room > 0, room == 0)
+    again = [random[number] for number in range(12)]
+    for one, other in zip(first, again, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
