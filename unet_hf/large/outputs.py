@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..images.pixel_size import PixelSize
 from ..images.zarr_windows import check_zarr
 from ..predict.outputs import NEEDS_TTA
-from ..predict.overlay import color_table
+from ..predict.overlay import tiff_palette
 from .partial_result import Plane, move
 from .prediction import Prediction
 from .result import LargeSegmentation
@@ -83,12 +83,10 @@ def write_large_outputs(
     size = result.image.pixel_size
     labels = [result.id2label[index] for index in range(len(result.id2label))]
     planes = prediction.planes
-    palette = np.zeros((3, 256), np.uint16)
-    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
             path, planes["mask"], {"axes": "YX"}, size,
-            photometric="palette", colormap=palette, compression="zlib",
+            photometric="palette", colormap=tiff_palette(colors), compression="zlib",
         ),
         "classes": lambda path: _write_tiff(
             path, planes["mask"], {"axes": "YX", "Classes": labels}, size,
@@ -124,7 +122,6 @@ def _write_tiff(
     """In tiles; the size of a pixel as resolution tags, where it is known."""
     import tifffile
 
-    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
     with tifffile.TiffWriter(path, bigtiff=plane.nbytes > CLASSIC) as writer:
         writer.write(
@@ -135,7 +132,7 @@ def _write_tiff(
             metadata=metadata,
             maxworkers=2,
             buffersize=AT_ONCE,
-            **scale,
+            **(size.resolution_tags if size else {}),
             **options,
         )
 

@@ -56,7 +56,7 @@ def write_tiff(
     """Deflated; the size of a pixel as resolution tags, where it is known."""
     import tifffile
 
-    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
+    tags = size.resolution_tags if size else {}
     tifffile.imwrite(
-        path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **scale
+        path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **tags
     )

@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 
 from ..classes import chosen_classes
+from ..data.options import option
 from ..errors import ConfigError
 from ..images.image_data import ImageData
 
@@ -20,21 +21,27 @@ BAND = 2**20  # pixels at a time: tables are read by 64-bit indices, eight times
 class Look:
     """How a result is painted; everything that the overlay of one result can differ in.
 
-    alpha: Opacity of the classes: 0 shows the image alone, 1 the colours alone. Outlines are
-        opaque.
-    hidden: Names or ids of classes that are not painted.
-    outline: Paints the borders of classes instead of their pixels.
-    window: What is drawn black and what white, in the image's own values; None: see
-        `display_window`.
-
     Raises:
         ConfigError: `alpha` is not from 0 to 1, or `window` is none.
     """
 
-    alpha: float = 0.5
-    hidden: Collection[int | str] | int | str = ()
-    outline: bool = False
-    window: tuple[float, float] | None = None
+    alpha: float = option(
+        0.5, "strength of the overlay's colours, 0 (the image alone) to 1; outlines are opaque"
+    )
+    hidden: Collection[int | str] | int | str = option(
+        (),
+        'names or ids of classes that the overlay leaves out, with commas between; "a, b" in '
+        "double quotes is one name",
+    )
+    outline: bool = option(
+        False,
+        "the overlay has the borders of classes, two pixels thick, instead of their pixels",
+    )
+    window: tuple[float, float] | None = option(
+        None,
+        "what the overlay draws black and white, in the image's own values (default: 8 bits as "
+        "they are, others between their 0.5 and 99.5 percentiles)",
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
@@ -105,6 +112,13 @@ def to_display(image: ImageData, window: tuple[float, float] | None = None) -> n
 def color_table(colors: list[str]) -> np.ndarray:
     """ "#rrggbb" a class -> (classes, 3) uint8."""
     return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
+
+
+def tiff_palette(colors: list[str]) -> np.ndarray:
+    """The colour map of a TIFF of class ids: (3, 256) uint16."""
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
+    return palette
 
 
 def draw_overlay(
