@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from demo.actions import segment_file
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from demo.server.predictions import segment_file
 from unet_hf.errors import UNetError
 from unet_hf.predict.outputs import OUTPUTS
 
