@@ -1,16 +1,17 @@
-"""The layers of the engine: each writes into memory that it is given."""
+"""The engine's layers: fused convolutions and pooling that write into given memory."""
 
 import torch
 from torch import Tensor, nn
 
-# oneDNN packs the weights of narrow layers in one of several ways, by the size of the image, and
-# is up to three times slower with another. Wide layers have one way.
-NARROW = 64
-SIZES = 16  # for which packed weights are kept
+# Layers with fewer channels than this are narrow. oneDNN packs their weights in one of several
+# ways, depending on the image's size, and is up to three times slower with the wrong one. For wide
+# layers there is one way only.
+NARROW_CHANNELS = 64
+SIZES = 16  # image sizes for which a layer keeps packed weights
 
 
 class Convolution:
-    """3x3, with everything that follows it: bias, batch norm and ReLU."""
+    """A 3x3 convolution fused with what follows it: bias, batch norm and ReLU."""
 
     def __init__(
         self,
@@ -27,18 +28,18 @@ class Convolution:
         self.padding = padding
         self.relu = relu
         weight = weight.to(dtype, memory_format=torch.channels_last)
-        self.narrow = min(weight.shape[:2]) < NARROW
+        self.narrow = min(weight.shape[:2]) < NARROW_CHANNELS
         self.weight = weight if self.narrow else self._pack(weight, None)
         self.packed: dict[torch.Size, Tensor] = {}
 
     def write(self, out: Tensor, image: Tensor) -> Tensor:
-        """(B, h, w, in) -> `out`, (B, h', w', out), whatever stood there."""
+        """Convolves (B, h, w, in) and overwrites `out`, (B, h', w', out)."""
         return self.add(out.zero_(), image)
 
     def add(self, out: Tensor, image: Tensor) -> Tensor:
-        """To what stands in `out`; the ReLU comes after the sum.
+        """Convolves and adds the result to `out`; the ReLU is applied to the sum.
 
-        (oneDNN has a convolution into given memory only as one that adds.)
+        This is the only convolution of oneDNN that writes into given memory.
         """
         image = image.permute(0, 3, 1, 2)
         torch.ops.mkldnn._convolution_pointwise_.binary(
@@ -63,36 +64,36 @@ class Convolution:
         )
 
 
-class Joining:
-    """The 3x3 convolution of (skip, up), without concatenating them first."""
+class SkipConvolution:
+    """The 3x3 convolution of the skip connection and the upsampled map, not concatenated."""
 
     def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype, padding: int) -> None:
-        """As `Convolution`; the first half of the input channels are the skip connection's."""
-        beside, below = weight.tensor_split(2, dim=1)
-        self.below = Convolution(below, None, dtype=dtype, padding=padding, relu=False)
-        self.beside = Convolution(beside, bias, dtype=dtype, padding=padding)
+        """weight: As for `Convolution`; the skip's input channels are the first half."""
+        skip, up = weight.tensor_split(2, dim=1)
+        self.up = Convolution(up, None, dtype=dtype, padding=padding, relu=False)
+        self.skip = Convolution(skip, bias, dtype=dtype, padding=padding)
         self.out_channels, self.dtype = len(weight), dtype
 
     def write(self, out: Tensor, skip: Tensor, up: Tensor) -> Tensor:
-        """Two (B, h, w, C) -> `out`, (B, h', w', C)."""
-        return self.beside.add(self.below.write(out, up), skip)
+        """Convolves two (B, h, w, C) and overwrites `out`, (B, h', w', C)."""
+        return self.skip.add(self.up.write(out, up), skip)
 
 
 class UpConvolution:
-    """Twice the height and width, half the channels; transposed or bilinear."""
+    """Doubles height and width and halves the channels, transposed or bilinear."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         self.bilinear = isinstance(module, nn.Sequential)
         if self.bilinear:  # a 1x1 convolution, then interpolation
             convolution = module[0]
             matrix, bias = convolution.weight.detach()[:, :, 0, 0].t(), convolution.bias.detach()
-        else:  # each pixel becomes 2x2 pixels, each by a matrix of its own
+        else:  # each pixel becomes 2x2 pixels, each by its own matrix
             matrix = module.weight.detach().permute(0, 2, 3, 1).flatten(1)
             bias = module.bias.detach().repeat(4)
         self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
 
     def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
-        """(B, h, w, 2 C) -> (B, h, w, 4 C or C), in the memory of `scratch`."""
+        """Multiplies (B, h, w, 2 C) by the matrix; returns (B, h, w, 4 C or C), in `scratch`."""
         batch, height, width, _ = image.shape
         channels = self.matrix.shape[1]
         product = scratch.flatten()[: batch * height * width * channels].view(-1, channels)
@@ -100,7 +101,10 @@ class UpConvolution:
         return product.view(batch, height, width, channels)
 
     def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
-        """(B, h, w, 2 C) -> `out`, (B, 2 h, 2 w, C). scratch: as large as `out`."""
+        """Upsamples (B, h, w, 2 C) and overwrites `out`, (B, 2 h, 2 w, C).
+
+        scratch: As large as `out`.
+        """
         batch, height, width, _ = image.shape
         product = self.multiply(image, scratch)
         if self.bilinear:
@@ -113,9 +117,11 @@ class UpConvolution:
 
 
 def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
-    """2x2 max pooling, (B, h, w, C) -> `out`, (B, h/2, w/2, C). scratch: half as large as image.
+    """Max-pools (B, h, w, C) by 2x2 and overwrites `out`, (B, h/2, w/2, C).
 
-    (`max_pool2d` writes 8 bytes of index beside each value.)
+    `max_pool2d` would also write 8 bytes of index for each value.
+
+    scratch: Half as large as `image`.
     """
     batch, height, width, channels = image.shape
     rows = image.view(batch, height // 2, 2, width * channels)
@@ -126,7 +132,7 @@ def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
 
 
 def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weights and bias of a convolution and the batch norm behind it, as of one convolution."""
+    """Returns weights and bias of one convolution that equals a convolution and its batch norm."""
     weight = convolution.weight.detach()
     bias = weight.new_zeros(len(weight))
     if convolution.bias is not None:

@@ -1,4 +1,4 @@
-"""The memory that feature maps are written to, shared by all engines of the process."""
+"""`MEMORY`: the memory of feature maps, shared by all engines of the process."""
 
 import threading
 from collections.abc import Iterator
@@ -11,20 +11,23 @@ from ..errors import NestedPredictionError
 
 
 class Memory:
-    """What feature maps are written to: kept from call to call, shared by all engines.
+    """Memory for feature maps that is kept from call to call.
 
-    It grows to what the largest window has needed: some 5 * base_channels values a pixel.
+    It grows to what the largest window needed: about 5 * base_channels values a pixel.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held by the engine that runs
-        self._holder: int | None = None  # its thread
-        self._pieces: dict[tuple[str, int], Tensor] = {}
+        self._holder: int | None = None  # the id of that engine's thread
+        self._buffers: dict[tuple[str, int], Tensor] = {}
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """For one thread at a time, the others wait. Raises `NestedPredictionError` in a thread
-        that holds it already, which would wait for itself."""
+        """Reserves the memory for this thread; other threads wait.
+
+        Raises:
+            NestedPredictionError: This thread holds it already, and would wait for itself.
+        """
         if self._holder == threading.get_ident():
             raise NestedPredictionError(
                 "A prediction was asked for within another one: by its `progress`, while a tile is "
@@ -39,22 +42,22 @@ class Memory:
                 self._holder = None
 
     def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """A tensor in the piece of this name; what was in it is gone."""
+        """Returns a tensor in the buffer of this name, whose earlier content is lost."""
         size = torch.Size(shape).numel() * dtype.itemsize
-        piece = self._pieces.get(key)
-        if piece is None or len(piece) < size:
-            self._pieces.pop(key, None)  # before there are two
-            piece = self._pieces[key] = torch.empty(size, dtype=torch.uint8)
-        return piece[:size].view(dtype).view(shape)
+        buffer = self._buffers.get(key)
+        if buffer is None or len(buffer) < size:
+            self._buffers.pop(key, None)  # freed first, so that never both are held
+            buffer = self._buffers[key] = torch.empty(size, dtype=torch.uint8)
+        return buffer[:size].view(dtype).view(shape)
 
     def __len__(self) -> int:
-        """Bytes."""
-        return sum(map(len, self._pieces.values()))
+        """Returns the size in bytes."""
+        return sum(map(len, self._buffers.values()))
 
     def release(self) -> None:
-        """Gives it back; the next prediction takes it anew."""
+        """Returns the memory to the system; the next prediction allocates it again."""
         with self.held():
-            self._pieces.clear()
+            self._buffers.clear()
 
 
 MEMORY = Memory()

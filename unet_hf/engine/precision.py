@@ -1,4 +1,4 @@
-"""The arithmetic that a device can do, and which of it is chosen."""
+"""Which precisions a device can compute in, and which one "auto" chooses."""
 
 import functools
 import logging
@@ -17,17 +17,21 @@ DTYPES = {
     "float16": torch.float16,
     "int8": torch.uint8,
 }
-# Caps under which oneDNN computes bfloat16 by way of float32.
+# Values of ONEDNN_MAX_CPU_ISA with which oneDNN emulates bfloat16 in float32.
 WITHOUT_BFLOAT16 = {
     "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
 }  # fmt: skip
-# What the engine calls of PyTorch beyond its public interface.
+# Operators that the engine calls and that are not part of PyTorch's public interface.
 OPERATORS = ("mkldnn._convolution_pointwise_.binary", "mkldnn._reorder_convolution_weight")
 INT8_OPERATORS = ("onednn.qconv2d_pointwise", "onednn.qconv_prepack")
 
 
 def checked_precision(precision: str, device: torch.device) -> str:
-    """A name of `DTYPES`, "auto" resolved. Raises `ConfigError` for any other."""
+    """Returns the name of `DTYPES` that is meant, with "auto" resolved.
+
+    Raises:
+        ConfigError: There is no such precision, or this device cannot compute in it.
+    """
     if precision == "auto":
         return best_precision(device)
     if precision not in DTYPES:
@@ -48,11 +52,11 @@ def checked_precision(precision: str, device: torch.device) -> str:
 
 
 def best_precision(device: torch.device) -> str:
-    """The name of the dtype that this device multiplies fastest at a small loss.
+    """Returns the name of the dtype that this device multiplies fastest at a small loss.
 
-    On a CPU half precision only where there are instructions for it; float16, which rounds eight
-    times finer than bfloat16, if it has a matrix unit for that. A matter of the machine, not of
-    the moment: the same image gives the same bytes each time.
+    A CPU gets half precision only if it has instructions for it, and float16, which rounds eight
+    times finer than bfloat16, only if it has a matrix unit for it. The choice depends on nothing
+    but the machine, so that the same image gives the same bytes each time.
     """
     if device.type != "cpu":
         return "float16"
@@ -65,19 +69,21 @@ def best_precision(device: torch.device) -> str:
 
 
 def cpu_has(instructions: str) -> bool:
-    """Whether the CPU has "avx512_bf16", "amx_tile" or "amx_fp16"; no, if PyTorch cannot tell."""
-    asked = getattr(torch.cpu, f"_is_{instructions}_supported", None)
-    return asked is not None and asked()
+    """Whether the CPU has "avx512_bf16", "amx_tile" or "amx_fp16"; False if PyTorch cannot tell."""
+    supported = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return supported is not None and supported()
 
 
 def has_onednn() -> bool:
-    """Whether the engine can run here: PyTorch has oneDNN, and its operators are as expected."""
+    """Whether the engine can run here: PyTorch has oneDNN and the operators that it needs."""
     return torch.backends.mkldnn.is_available() and not _missing(OPERATORS)
 
 
 def _missing(operators: tuple[str, ...]) -> list[str]:
-    """They are PyTorch's own business: another version may have others. A note in the log says so,
-    once."""
+    """Returns the operators that this version of PyTorch lacks, and logs them once.
+
+    They are private, so another version may have renamed or removed them.
+    """
     missing = [name for name in operators if not _has_operator(name)]
     if missing:
         _note_missing(", ".join(missing))
@@ -85,10 +91,10 @@ def _missing(operators: tuple[str, ...]) -> list[str]:
 
 
 def _has_operator(name: str) -> bool:
-    found = torch.ops
+    operator = torch.ops
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return found is not None
+        operator = getattr(operator, part, None)
+    return operator is not None
 
 
 @functools.cache
@@ -106,7 +112,7 @@ def _supported(name: str) -> bool:
 
 
 def cpu_precisions() -> list[str]:
-    """What oneDNN computes here, be it fast or slow."""
+    """Returns the names of `DTYPES` that oneDNN can compute in here, fast or slow."""
     if not has_onednn():
         return ["float32"]
     supported = {
@@ -119,6 +125,6 @@ def cpu_precisions() -> list[str]:
 
 
 def isa_cap() -> str:
-    """The instructions that oneDNN was told to keep to, "" for all there are."""
+    """Returns the instruction set that the environment limits oneDNN to, "" for no limit."""
     cap = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
     return cap.upper()
