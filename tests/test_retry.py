@@ -133,7 +133,7 @@ def test_no_error_that_is_raised_leads_to_the_request_and_its_token(status, slep
     monkeypatch.setattr(download, "get_hf_file_metadata", refuse)
     config = TrainingConfig(dataset_name="x", output_dir="y", push_to_hub=True)
     calls = [
-        lambda: download.ask(name, TOKEN, cached=False),
+        lambda: download.fetch_repo_info(name, TOKEN, cached=False),
         lambda: commit.fetch("config.json"),
         lambda: patiently(refuse, "org/net", ()),
         lambda: patiently(lambda: propose_once(refuse, "org/net"), "org/net", ()),
