@@ -53,17 +53,22 @@ def main() -> None:
 
     import gradio as gr
 
+    from demo.batch.tab import archive_folders
     from demo.interface import build
     from demo.parts.texts import CSS
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
+    from demo.server.folders import Janitor, ResultFolders
     from demo.server.limits import MAX_FILE_MEGABYTES
     from demo.server.models import LOCAL
+    from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
     bound_arenas()
-    demo = build(options.model)
+    results = ResultFolders()
+    demo = build(options.model, results)
+    Janitor([results, viewer_folders(), archive_folders()]).start()
     demo.queue(max_size=20)
     demo.launch(
         server_name=options.host,

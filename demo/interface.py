@@ -20,9 +20,13 @@ from .server.result_store import result_store
 from .truth.tab import truth_tab
 
 
-def build(default_model: str | None = None) -> gr.Blocks:
-    """The whole demo. `default_model` is offered first; None: the first example's own."""
-    folders = ResultFolders()
+def build(default_model: str | None = None, folders: ResultFolders | None = None) -> gr.Blocks:
+    """The whole demo.
+
+    default_model: Offered first; None: the first example's own.
+    folders: Where results go; None: to folders that nobody sweeps.
+    """
+    folders = folders or ResultFolders()
     offer = Offer.of(os.environ)
     models = offer.names()
     if default_model and default_model not in models:

@@ -1,7 +1,6 @@
 """Many images at once: files, a zip or a stack in; one zip and one table out."""
 
 import html
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..parts.threshold_box import read_threshold, threshold_box
 from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
-from ..server.folders import ResultFolders
+from ..server.folders import KeptFolders, ResultFolders
 from ..server.models import load_model
 from ..server.queue import ONE_AT_A_TIME
 from . import archives
@@ -136,10 +135,8 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
         """The run is over, for now or for good."""
         status, rows = current.status, current.table()
         packed = None
-        if rows:  # among Gradio's own files: it would make a copy of any other
-            place = upload_folder() / uuid.uuid4().hex
-            place.mkdir(parents=True)
-            packed = str(current.archive(place / "segmented.zip"))
+        if rows:
+            packed = str(current.archive(archive_folders().new() / "segmented.zip"))
         finished = status.state == "finished"
         return {
             progress: progress_html(status) + lines(current.staged.left_out),
@@ -174,6 +171,11 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
 
 def is_gone(job: BatchJob | None) -> bool:
     return job is None or not job.folder.is_dir()
+
+
+def archive_folders() -> KeptFolders:
+    """Among Gradio's own files: it would make a copy of any other."""
+    return KeptFolders(upload_folder() / "batches")
 
 
 def progress_html(status: Status) -> str:
