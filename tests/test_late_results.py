@@ -25,19 +25,10 @@ from demo.server.result_store import result_store
 from demo.truth import tab as truth_tab
 from unet_hf.objects.objects import Objects
 
+from .page_events import Events
 from .serving import Gate, until
 
 SEEN = {"threshold": 0.5}
-
-
-class Events:
-    """The functions of a page's events, by name, as Gradio calls them."""
-
-    def __init__(self, page: gr.Blocks) -> None:
-        self.page = page
-
-    def __getattr__(self, name: str) -> Callable:
-        return next(event.fn for event in self.page.fns.values() if event.name == name)
 
 
 @pytest.fixture
