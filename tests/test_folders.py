@@ -13,6 +13,7 @@ import pytest
 import app
 from demo.batch.tab import archive_folders
 from demo.server import folders as kept_folders
+from demo.server import limits
 from demo.server.folders import Janitor, KeptFolders, ResultFolders
 from demo.viewer.component import show_image
 from demo.viewer.payload import viewer_folders
@@ -82,6 +83,7 @@ def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
     monkeypatch.setattr(ResultFolders, "__init__", lambda self: init(self) or made.append(self))
 
     def launch(page: gr.Blocks, **options: object) -> None:
+        assert options["state_session_capacity"] == limits.MAX_SESSIONS
         (results,) = made
         show_image(read_image(gray_image))
         (seen,) = viewer_folders().root.iterdir()

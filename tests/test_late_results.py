@@ -1,7 +1,9 @@
 """An answer that comes after the visitor has chosen something else is not shown: the picture, its
 result, the list of files and what can be taken home always belong together."""
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +18,12 @@ from demo.compare.tab import compare_tab
 from demo.interface import build
 from demo.objects import tab as objects_tab
 from demo.segment.file_list import Files
-from demo.segment.tab import SegmentTab
+from demo.segment.tab import SegmentTab, facts_of
 from demo.server import predictions
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
 from demo.server.predictions import FIRST
-from demo.server.result_store import result_store
+from demo.server.result_store import GONE, result_store
 from demo.truth import tab as truth_tab
 from unet_hf.objects.objects import Objects
 
@@ -268,3 +270,35 @@ def test_a_slow_result_does_not_replace_the_picture_that_was_chosen_since(
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Mask (PNG)").click()
     assert waiting.value.suggested_filename == "other_mask.png"
+
+
+def test_a_result_whose_hour_is_over_is_told_apart_from_none(segment_page, tiny, two: Files):
+    tab, events = segment_page
+    in_view = InView()
+
+    def sentence() -> str:
+        found = events.on_run(None, SEEN, "components", 0, "", False, in_view, in_view.version)
+        return "".join(str(value) for value in found.values())
+
+    events.on_upload(list(two.paths), in_view)
+    assert "There is no result yet" in sentence()
+    segmented(tab, two.path, tiny, in_view)
+    assert GONE in sentence()
+    events.on_select(two, in_view, choose(1))
+    assert "There is no result yet" in sentence()
+
+
+def test_every_state_of_a_visitor_ends_after_an_hour_but_what_is_in_view():
+    page = build()
+    states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
+    unbounded = [state.value for state in states if state.time_to_live == math.inf]
+    assert [type(value) for value in unbounded] == [InView]
+
+
+@pytest.mark.parametrize(
+    ("device", "word"),
+    [("cpu", "CPU"), ("cuda", "GPU"), ("cuda:1", "GPU"), ("mps:0", "GPU"), ("xpu", "xpu")],
+)
+def test_the_facts_name_the_device(device, word, tiny: str, picture: Path):
+    result = predictions.segment_file(str(picture), tiny)
+    assert f"on {word}, " in facts_of(replace(result, device=device))

@@ -18,12 +18,13 @@ from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.queue import ONE_AT_A_TIME
 from ..server.result_files import file_stem, write_result
-from ..server.result_store import GONE_OBJECTS, Handle, result_store
+from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..viewer.component import seen
 from ..viewer.drawn_as_seen import cut_as_seen, look_as_seen
 from .table import objects_table, show_objects
 
 TABLE = "objects"
+NO_RESULT = "There is no result yet. Segment an image first."
 DOWNLOADS = {
     "objects": "Table (CSV)",
     "instances": "Instances (TIFF)",
@@ -100,7 +101,8 @@ def objects_view(
         try:
             result = result_store().get(handle)
             if result is None:
-                raise ConfigError("There is no result yet. Segment an image first.")
+                # The viewer still shows one that the server has deleted after its hour.
+                raise ConfigError(GONE if in_view.segmented_with else NO_RESULT)
             if in_view.version != version:  # it has waited for the network
                 return gr.skip()
             cut = cut_as_seen(result, seen_now)

@@ -29,7 +29,8 @@ class ImagesIn:
     def __init__(self) -> None:
         self.source = gr.State(None, time_to_live=limits.KEEP_SECONDS)  # the file's path
         self.files = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-        self.shown = gr.State(None)  # the value of `place` that is in view
+        # The value of `place` that is in view.
+        self.shown = gr.State(None, time_to_live=limits.KEEP_SECONDS)
         self.camera = gr.JSON(visible="hidden")
         # No time to live: it is a few bytes, and must not begin again while a visitor is here.
         self.in_view = gr.State(InView())

@@ -164,6 +164,7 @@ class SegmentTab:
 
     def show_bare(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
         """Another image, not segmented: the last result was not its."""
+        in_view.segmented_with = ""
         return (
             self._downloads_usable(False)
             | self.no_objects()
@@ -323,7 +324,8 @@ def facts_of_image(image: ImageData) -> str:
 def facts_of(result: Segmentation) -> str:
     """One line under the picture: size, time, device, and what was inferred."""
     tiles = f" · {result.tiles} tiles" if result.tiles > 1 else ""
-    device = {"cpu": "CPU", "cuda:0": "GPU", "mps:0": "GPU"}.get(result.device, result.device)
+    kind = result.device.partition(":")[0]  # "cuda:1" is a GPU, too
+    device = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}.get(kind, result.device)
     text = (
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"

@@ -21,7 +21,7 @@ class InView:
     picture: The path of a file (None: of no file) and where to look in it; None before anything
         was chosen.
     model: The checkpoint that was chosen last; None before any was.
-    segmented_with: The checkpoint that the result in the viewer is from.
+    segmented_with: The checkpoint that the result in the viewer is from; empty without one.
     version: Rises whenever the picture in the viewer or its result becomes another one.
     """
 

@@ -18,7 +18,7 @@ from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView
 from ..server.queue import ONE_AT_A_TIME
-from ..server.result_store import Handle, result_store
+from ..server.result_store import GONE, Handle, result_store
 from ..viewer.component import show_map, viewer
 from .label_image import read_truth
 
@@ -89,7 +89,8 @@ def truth_tab(
         try:
             result = result_of(value)
             if result is None:
-                return empty | {scores: alert(EMPTY)}
+                gone = view is not None and view.segmented_with
+                return empty | {scores: alert(GONE if gone else EMPTY)}
             if view is not None:
                 view.check(version)  # it has waited for the network
             if threshold is not None and result.threshold not in (None, threshold):
