@@ -5,11 +5,8 @@ fetched once, and the browser inflates it by itself. Beside the file of a pictur
 out lie its tiles (`tiles.py`).
 """
 
-import time
-import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, TypedDict
@@ -17,7 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from ..parts.gradio_internals import served_file, upload_folder
-from ..server import limits
+from ..server.folders import KeptFolders
 from .tiles import SIDE, THREADS, Planes, as_sent, write_tiles
 
 STEPS = 100  # thresholds a unit of probability
@@ -67,7 +64,7 @@ def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[s
     The files lie among Gradio's own, which it serves without a copy. Each has a name of its own:
     two visitors with the same picture never write to one file.
     """
-    folder = _new_folder()
+    folder = viewer_folders().new()
     try:
         sent, tiles = planes(slice(None, None, step), slice(None, None, step)), None
         if step > 1:
@@ -94,17 +91,9 @@ def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, A
     return described
 
 
-def _new_folder() -> Path:
-    """Gradio forgets a file whose visitor left before it was sent: the old ones go here."""
-    root = upload_folder() / "viewer"
-    folder = root / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    oldest = time.time() - limits.KEEP_SECONDS
-    for other in root.iterdir():
-        with suppress(FileNotFoundError):  # another visitor's transfer removed it just now
-            if other.stat().st_mtime < oldest:
-                rmtree(other, ignore_errors=True)
-    return folder
+def viewer_folders() -> KeptFolders:
+    """Gradio forgets a file whose visitor left before it was sent; the janitor does not."""
+    return KeptFolders(upload_folder() / "viewer")
 
 
 def threshold_levels(probability: np.ndarray) -> np.ndarray:
