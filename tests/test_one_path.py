@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 from gradio_client import Client, handle_file
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from demo.synthetic import electron_micrograph
 from unet_hf import UNet
 
-from .browsing import FLAGS
 from .conftest import ROOT
 from .processes import forked_python
 
@@ -67,10 +66,9 @@ def test_the_endpoint_answers_the_mask_that_python_writes(images, by_python, dem
         assert Path(mask).read_bytes() == by_python[name]
 
 
-def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, demo_url, chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_context(accept_downloads=True).new_page()
+def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, demo_url, browser):
+    with browser.new_context(accept_downloads=True) as context:
+        page = context.new_page()
         page.goto(f"{demo_url}/?model=unet-isbi")
         save = page.get_by_role("button", name="Mask (PNG)")
         expect(save).to_be_enabled(timeout=60_000)
@@ -86,4 +84,3 @@ def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, de
             with page.expect_download() as download:
                 save.click()
             assert Path(download.value.path()).read_bytes() == by_python[name]
-        browser.close()
