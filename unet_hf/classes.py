@@ -55,6 +55,6 @@ def join_names(names: Iterable[object]) -> str:
     return text.getvalue()
 
 
-def unmistakable(index: int, id2label: Mapping[int, str]) -> int | str:
+def unambiguous_name(index: int, id2label: Mapping[int, str]) -> int | str:
     """Returns the id of a class, or its name if some class has the id as its name."""
     return id2label[index] if str(index) in id2label.values() else index

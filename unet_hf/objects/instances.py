@@ -42,10 +42,10 @@ def find_instances(
         else:
             class_labels = label(inside, connectivity=1)
         labels[inside] = class_labels[inside] + labels.max()
-    return numbered(labels)
+    return relabel_in_raster_order(labels)
 
 
-def numbered(labels: np.ndarray) -> np.ndarray:
+def relabel_in_raster_order(labels: np.ndarray) -> np.ndarray:
     """Renumbers (H, W) ids as 1 to n, int32, in the order of first pixels, row by row."""
     flat = labels.ravel()
     pixels = np.flatnonzero(flat)[::-1]
@@ -57,7 +57,7 @@ def numbered(labels: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
-def keep(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
+def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     """Returns only the objects for which `selected` is true, renumbered from 1.
 
     selected: (n,) bool, in the order of ids.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from .instances import keep, touching_border
+from .instances import select_objects, touching_border
 
 SHAPE_PROPERTIES = ("perimeter", "eccentricity", "solidity")  # do not depend on the position
 INTENSITY_STATISTICS = ("mean", "min", "max")
@@ -156,7 +156,7 @@ def _shapes(labels: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
         inside = labels[top:bottom, left:right] == row + 1
         example[row] = first.setdefault((right - left, inside.tobytes()), row)
     examples = np.unique(example)
-    alone = keep(labels, np.isin(np.arange(len(boxes)), examples))
+    alone = select_objects(labels, np.isin(np.arange(len(boxes)), examples))
     table = regionprops_table(alone, properties=SHAPE_PROPERTIES)
     return {name: table[name][np.searchsorted(examples, example)] for name in SHAPE_PROPERTIES}
 

@@ -13,7 +13,7 @@ from ..classes import chosen_classes
 from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from .instances import METHODS, find_instances, keep, touching_border
+from .instances import METHODS, find_instances, select_objects, touching_border
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -128,7 +128,7 @@ def find_objects(
     if exclude_border:
         selected &= ~touching_border(labels)
     _check_count(int(selected.sum()), max_objects)
-    labels = keep(labels, selected)
+    labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, size)
     return Objects(
         labels,

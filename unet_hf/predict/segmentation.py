@@ -21,11 +21,11 @@ from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
 from .outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, PHOTOGRAPH, USUAL, checked_outputs, write_tiff
 from .overlay import Look, color_table, draw_overlay, to_display
-from .summary import Counted
+from .summary import PredictionSummary
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation(Counted):
+class Segmentation(PredictionSummary):
     """A prediction, of the image's own height, width and orientation.
 
     mask: (H, W) uint8, the class id of every pixel.

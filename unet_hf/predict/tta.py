@@ -15,7 +15,7 @@ from torch import Tensor
 LogitsFunction = Callable[[Tensor], Tensor]
 # Called with (C, h, w) normalised pixels; returns (classes, h', w') float32 probabilities, and
 # (h', w') float32 uncertainty or None.
-Show = Callable[[LogitsFunction, Tensor], tuple[np.ndarray, np.ndarray | None]]
+WindowPredictor = Callable[[LogitsFunction, Tensor], tuple[np.ndarray, np.ndarray | None]]
 View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 
 # Pixels in one batch on a CPU. A batch saves the fixed costs of each call and each small layer:
@@ -26,7 +26,7 @@ View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 CPU_PIXELS = 8 * 128 * 128
 
 
-def views_of(tta: bool, device: torch.device, tile_size: int) -> Show:
+def views_of(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor:
     """Returns the function that predicts a window on this device.
 
     Args:
