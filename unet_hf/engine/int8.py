@@ -52,7 +52,7 @@ class Code:
     mean: Tensor  # (C,) float32: the average of q - zero_point
 
     @classmethod
-    def of(cls, values: Values) -> "Code":
+    def from_range(cls, values: Values) -> "Code":
         """Returns the finest quantization that holds these values, and 0.0 exactly, with which
         images are padded."""
         low, high = values.low.clamp(max=0), values.high.clamp(min=0)
@@ -62,7 +62,7 @@ class Code:
         return cls(scale, (-low / scale).round().long(), values.mean / scale)
 
     @classmethod
-    def of_image(cls, values: Values) -> "Code":
+    def from_image_range(cls, values: Values) -> "Code":
         """Returns the quantization of the parts of an image's pixels, equal for all channels.
 
         Each channel of the image has `PARTS` entries.
@@ -71,7 +71,7 @@ class Code:
         margin = IMAGE_MARGIN * (highest - lowest)
         low, high = (end.expand(len(values.mean)) for end in (lowest - margin, highest + margin))
         parts = (each.repeat_interleave(PARTS) / PARTS for each in (low, high, values.mean))
-        return cls.of(Values(*parts))
+        return cls.from_range(Values(*parts))
 
     def concatenate(self, other: "Code") -> "Code":
         """Returns the quantization of this feature map's channels followed by the other's."""
@@ -219,8 +219,8 @@ class Int8Engine(Engine):
 
     def __init__(self, model: Network, values: Mapping[str, Values]) -> None:
         """values: For each feature map, by its name in `Engine._plan`, and for the "image"."""
-        self.quantization = {name: Code.of(seen) for name, seen in values.items()}
-        self.quantization["image"] = Code.of_image(values["image"])
+        self.quantization = {name: Code.from_range(seen) for name, seen in values.items()}
+        self.quantization["image"] = Code.from_image_range(values["image"])
         super().__init__(model, "int8")
         # Logits are float32: the last scale is multiplied into the weights, as in every layer.
         self.head = self.head * self.quantization[self.LAST].scale[:, None, None]

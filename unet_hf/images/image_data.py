@@ -24,15 +24,15 @@ ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Pixels, and what is known about them.
+    """Pixels of an image with their metadata.
 
     pixels: (H, W, C) in the file's own dtype; gray images have C = 1.
     """
 
     pixels: np.ndarray
-    source: str  # file name, or what kind of object it was
+    source: str  # file name, or the kind of object
     format: str  # "PNG", "TIFF", "array" ...
-    axes: str  # of the source, e.g. "YX", "ZYX", "YXS": S and C are channels, all but Y, X pages
+    axes: str  # the source's, e.g. "YX", "ZYX", "YXS": S and C are channels, all but Y, X pages
     page: int = 0
     pages: int = 1
     notes: tuple[str, ...] = field(default=())  # what was inferred or converted, in words

@@ -168,7 +168,7 @@ class PreparedImage:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def whole(self) -> Tensor:
-        """The whole image, (C, H, W) float32."""
+        """Returns the whole image normalised, (C, H, W) float32."""
         return self.window(np.arange(self.image.height), np.arange(self.image.width))
 
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def read_image(
     level: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageData:
-    """Reads one image.
+    """Reads one image, or one page or channel of it.
 
     Args:
         source: A path to PNG, JPEG, TIFF, BMP, GIF, WebP, NPY ...; an array of (H, W) or

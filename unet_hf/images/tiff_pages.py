@@ -34,7 +34,7 @@ class TiffPageRef:
     series: "tifffile.TiffPageSeries"  # at the chosen resolution
     number: int  # index of the page in the series
     pages: int  # number of pages in the file
-    axes: str  # of the series
+    axes: str  # one letter for each axis of the series
     channel: int | None  # the channel that is read alone, if it is stored separately
     channels: int  # number of channels of the page
     finest: "tifffile.TiffPageSeries"
@@ -42,7 +42,7 @@ class TiffPageRef:
 
     @property
     def shape(self) -> dict[str, int]:
-        """Length of each axis of the series."""
+        """The length of each axis of the series, by its letter."""
         return dict(zip(self.axes, self.series.shape, strict=True))
 
     def pixel_size(

@@ -16,7 +16,7 @@ MAX_DEPTH = 8
 MAX_CLASSES = 256  # class ids are stored as uint8
 MAX_NAME_LENGTH = 200
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")  # of the network's arithmetic
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
 # Okabe and Ito's palette, distinct for all kinds of colour vision. The first class is usually the
 # background, hence the gray.

@@ -189,7 +189,7 @@ class Network(nn.Module):
 
         for up, convolutions in zip(self.up_convolutions, self.expansive, strict=True):
             x = up(x)  # (B, 512, 56, 56) ... (B, 64, 392, 392)
-            skip = center_crop(skips.pop(), x.shape[-2:])  # of the same shape
+            skip = center_crop(skips.pop(), x.shape[-2:])  # same shape as x
             x = convolutions(torch.cat([skip, x], dim=1))  # (B, 512, 52, 52) ... (B, 64, 388, 388)
 
         logits = self.head(x)  # (B, num_classes, 388, 388)
@@ -231,7 +231,7 @@ class Network(nn.Module):
 
     @property
     def geometry(self) -> TileGeometry:
-        """Sizes, margins and tiles of this network."""
+        """The sizes, margins and tiles of this network's windows."""
         config = self.config
         return TileGeometry(config["depth"], config["padding"], config["upsampling"])
 

@@ -42,7 +42,7 @@ class Segmentation(PredictionSummary):
     tiles: int = 1
     seconds: float = 0.0  # without reading the image
     device: str = "cpu"
-    precision: str = "float32"  # of the network's arithmetic, or "bfloat16", "float16"
+    precision: str = "float32"  # what was computed in: also "bfloat16", "float16" or "int8"
     # With test-time augmentation: (H, W) float32, the largest standard deviation of any class's
     # probability over the eight views; 0 where all views are equal, at most 0.5.
     uncertainty: np.ndarray | None = field(default=None, repr=False)

@@ -47,11 +47,10 @@ def in_one_view(network: LogitsFunction, window: Tensor) -> tuple[np.ndarray, No
 def in_eight_views(
     network: LogitsFunction, window: Tensor, pixels: int = CPU_PIXELS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean probabilities over eight views, and the largest standard deviation of any
-    class.
+    """Returns the mean probabilities over eight views, and their uncertainty.
 
-    The deviation is computed from differences to the first view, so that it is exactly 0 where all
-    views are equal.
+    The uncertainty is the largest standard deviation of any class over the views. It is
+    computed from differences to the first view, so that it is exactly 0 where all views are equal.
 
     Args:
         pixels: Size of a batch, unless a single view is larger. In float32 the result does not
