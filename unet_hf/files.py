@@ -46,7 +46,7 @@ def flush_to_disk(path: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `write_whole` uses such a name, so that a killed process may have left the file."""
+    """Whether a killed process may have left a file of this name, see `write_whole`."""
     return re.fullmatch(rf"{re.escape(PREFIX)}[0-9a-f]{{32}}(\.\w+)?", name) is not None
 
 
