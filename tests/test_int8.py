@@ -64,7 +64,7 @@ def test_no_weight_moves_by_a_step_and_a_kernel_by_half_a_step():
 
 
 def test_a_code_holds_its_range_and_zero():
-    code = Code.of(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
+    code = Code.from_range(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
     assert torch.allclose(code.scale, torch.tensor([4.0, 0.3 * 8, 8.0]) / 255)
     assert code.zero_point.tolist() == [64, 0, 0]  # 1 / (4 / 255) = 63.75
     assert code.mean[2] == pytest.approx(5 / (8 / 255))

@@ -1,4 +1,4 @@
-"""Classes as people name them: by name or by id."""
+"""Classes as users refer to them: by name or by id."""
 
 import csv
 import io
@@ -12,29 +12,32 @@ from .errors import ConfigError
 def chosen_classes(
     classes: Collection[int | str] | int | str | None, id2label: dict[int, str]
 ) -> tuple[int, ...]:
-    """Names and ids of classes -> ids, ascending. None: all but 0, the ground that parts objects:
-    background, matrix, membrane.
+    """Returns the ids of classes that are given by name or id, ascending.
+
+    None means all classes but 0, which is the background between objects.
 
     Raises:
-        ConfigError: There is no such class, or none is named.
+        ConfigError: There is no such class, or the collection is empty.
     """
     if classes is None:
         return tuple(index for index in sorted(id2label) if index)
-    named = [classes] if isinstance(classes, (int, str, np.integer)) else list(classes)
+    given = [classes] if isinstance(classes, (int, str, np.integer)) else list(classes)
     ids = {str(index): index for index in id2label}
     ids |= {name: index for index, name in sorted(id2label.items(), reverse=True)}
-    chosen = [ids.get(name) if isinstance(name, str) else name for name in named]
-    unknown = [name for name, index in zip(named, chosen, strict=True) if index not in id2label]
-    if unknown or not named:
+    chosen = [ids.get(name) if isinstance(name, str) else name for name in given]
+    unknown = [name for name, index in zip(given, chosen, strict=True) if index not in id2label]
+    if unknown or not given:
         offered = ", ".join(f"{index} {name!r}" for index, name in sorted(id2label.items()))
-        seen = f"There is no class {unknown[0]!r}" if unknown else "No class is named"
-        raise ConfigError(f"{seen}; the checkpoint has {offered}. Name them, or leave them out.")
+        problem = f"There is no class {unknown[0]!r}" if unknown else "No class is named"
+        raise ConfigError(f"{problem}; the checkpoint has {offered}. Name them, or leave them out.")
     return tuple(sorted({int(index) for index in chosen}))
 
 
 def split_names(text: str) -> list[str]:
-    """Names with commas between, as on a command line; one that holds a comma stands in double
-    quotes, as in CSV: 'cell,"vessel, small"'. Raises `ValueError`."""
+    """Splits names that are separated by commas, as on a command line; raises `ValueError`.
+
+    A name that contains a comma is quoted as in CSV: 'cell,"vessel, small"'.
+    """
     try:
         rows = list(csv.reader(io.StringIO(text), skipinitialspace=True, strict=True))
     except csv.Error as error:
@@ -46,12 +49,12 @@ def split_names(text: str) -> list[str]:
 
 
 def join_names(names: Iterable[object]) -> str:
-    """The inverse of `split_names`."""
+    """Joins names by commas, with quotes where needed; the inverse of `split_names`."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(names)
     return text.getvalue()
 
 
-def unmistakable(index: int, id2label: Mapping[int, str]) -> int | str:
-    """A class as it can be written: its id, or its name where a class is named like the id."""
+def unambiguous_name(index: int, id2label: Mapping[int, str]) -> int | str:
+    """Returns the id of a class, or its name if some class has the id as its name."""
     return id2label[index] if str(index) in id2label.values() else index

@@ -1,12 +1,12 @@
 """Every error this package raises on purpose.
 
-Each message says what was seen, what was expected and what to do next, in words fit for
-a person who has never seen the code. The demo shows these messages as they stand.
+Each message says what was seen, what was expected and what to do next, for a reader who has
+never seen the code. The demo shows these messages unchanged.
 """
 
 
 class UNetError(Exception):
-    """Base class: catching it catches every error below and nothing else."""
+    """Base class of all errors of this package."""
 
 
 class ConfigError(UNetError, ValueError):
@@ -46,7 +46,7 @@ class NonFiniteImageError(ImageError):
 
 
 class TooManyObjectsError(UNetError, ValueError):
-    """There are more objects in a result than were asked to be measured."""
+    """A result has more objects than the caller wants to have measured."""
 
 
 class CheckpointError(UNetError):
@@ -54,7 +54,7 @@ class CheckpointError(UNetError):
 
 
 class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
-    """There is no checkpoint of that name, in that folder or at that repository."""
+    """There is no checkpoint of that name, in that folder or in that repository."""
 
 
 class CheckpointUnreachableError(CheckpointError, ConnectionError):
@@ -74,43 +74,43 @@ class PrecisionError(UNetError, ArithmeticError):
 
 
 class NestedPredictionError(UNetError, RuntimeError):
-    """A prediction was asked for by the `progress` of another one, which is within a layer."""
+    """The `progress` callback of a prediction started another prediction."""
 
 
 class CalibrationError(UNetError):
-    """int8 was asked of a network whose values are not known beforehand."""
+    """The network is not calibrated for int8, or the calibration cannot be used."""
 
 
 class DatasetError(UNetError, ValueError):
-    """A data set cannot be trained on as it stands."""
+    """A data set cannot be used for training as it is."""
 
 
 class PushError(UNetError):
-    """The Hub did not take an upload: there is no commit, or only the one that it names."""
+    """The Hub did not accept an upload: there is no commit, or only the one in the message."""
 
 
 class ExportError(UNetError):
-    """A network cannot be exported, or what was exported does not predict what it does."""
+    """A network cannot be exported, or the exported file predicts differently."""
 
 
 class HubBusyError(CheckpointUnreachableError):
-    """The Hub answered that it cannot serve now: overloaded, in repair, or asked too often."""
+    """The Hub cannot answer now: it is overloaded, under maintenance, or limits requests."""
 
 
 class DownloadError(CheckpointUnreachableError):
-    """A file broke off or came damaged on its way here; nothing of it is used."""
+    """A download was cut off or damaged; the file is not used."""
 
 
 class UnsafeRepositoryError(CheckpointError):
-    """A repository names files outside itself."""
+    """A repository contains paths that lead outside of it."""
 
 
 def harmless_cause(error: BaseException) -> BaseException | None:
-    """The error, to raise another from; None if a request hangs on it or on one before it.
+    """Returns the error as a cause for another one, or None if its chain contains a request.
 
-    The client's errors carry their requests, and those the token: a debugger or a crash report
-    that follows the chain of errors would show it. The error that is raised in place of one must
-    be raised after its `except` block, which else puts it back as the context.
+    The Hub client's errors hold their requests, and these the token: a debugger or a crash report
+    that follows the chain of errors would show it. With None as the cause, the new error must be
+    raised after the `except` block: within it, Python would set the old error as the context.
     """
     from huggingface_hub.errors import HTTPError
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that one run at a time writes to."""
+"""Atomic writes of files, strict JSON, and folders that one process at a time writes to."""
 
 import errno
 import json
@@ -24,19 +24,19 @@ DISK_FAULTS = {
     errno.EPERM: "you may not write there. Change its permissions",
     errno.EIO: "the disk fails. Look after it",
 }
-MAX_DEPTH = 64  # levels of lists and mappings in a JSON file; ours have 6
+MAX_JSON_DEPTH = 64  # levels of lists and mappings; the files of this package have 6
 TOO_DEEP = "its lists and mappings are nested too deeply"
-# Files and folders of this package that nobody is meant to see begin with this; nothing else is
-# ever cleared away.
+# Names of this package's temporary files and folders begin with this. Only such files are ever
+# deleted.
 PREFIX = ".unet_hf-"
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Calls `write(temporary)`, then moves the finished file to `path`.
 
-    An interrupted write leaves neither half a file under the final name nor the temporary one; nor
-    does a power cut, for the file is on the disk before it gets its name (2 ms more for a small
-    file, 20 for one of 8 MB).
+    An interrupted write leaves neither an incomplete file at `path` nor the temporary one. After a
+    power cut, too, the file is complete or absent: it is on the disk before it gets its name, which
+    takes 2 ms for a small file, 20 ms for one of 8 MB.
     """
     temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
@@ -48,8 +48,8 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """A file that is closed already."""
-    # Windows flushes only what may be written to; elsewhere it may be write-protected.
+    """Flushes a closed file to the disk."""
+    # Windows flushes only files that are opened for writing. Elsewhere a file may be read-only.
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -58,26 +58,26 @@ def flush_to_disk(path: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `write_whole` leaves files of this name when its process is killed."""
+    """Whether a killed process may have left a file of this name, see `write_whole`."""
     return re.fullmatch(rf"{re.escape(PREFIX)}[0-9a-f]{{32}}(\.\w+)?", name) is not None
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` for a text, UTF-8."""
+    """Writes a text as UTF-8, completely or not at all."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Reads JSON strictly: every number is finite. Raises `ValueError`, whatever is wrong.
+    """Parses JSON strictly: all numbers are finite. Raises `ValueError` for any fault.
 
-    Python's own reader accepts NaN, Infinity and 1e999, and nesting that is too deep for it is a
-    `RecursionError`. What it can just read would be too deep for others, so there is a limit.
+    Python's own parser accepts NaN, Infinity and 1e999, and raises `RecursionError` for deep
+    nesting. Nesting that it can just read would be too deep for others, so there is a limit.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
-    _check_depth(value, MAX_DEPTH)
+    _check_depth(value, MAX_JSON_DEPTH)
     return value
 
 
@@ -102,10 +102,10 @@ def _finite(digits: str) -> float:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Refuses a second run that writes to the same folder; the system forgets it with the process.
+    """Locks a folder for one writer; the system releases the lock when the process ends.
 
     Raises:
-        ConfigError: Another process is at it.
+        ConfigError: Another process is writing to the folder.
     """
     try:
         import fcntl

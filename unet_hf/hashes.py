@@ -1,4 +1,4 @@
-"""Which model it was, whatever its name."""
+"""Hashes that identify a model, its weights, or an image."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from .images.preprocessing import BAND_PIXELS
 from .images.reading import ImageSource
 from .network.network import Network
 
-AT_ONCE = 2**20  # numbers of a weight that are copied for it
+CHUNK_NUMBERS = 2**20  # numbers of a tensor that are copied at once
 
 
 def model_sha256(model: Network) -> str:
-    """sha256 of configuration and weights: what decides a prediction."""
+    """Returns the SHA-256 of configuration and weights, which together decide a prediction."""
     digest = hashlib.sha256(json.dumps(model.config, sort_keys=True).encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         rows = torch.atleast_1d(tensor)
-        for part in rows.split(max(1, AT_ONCE * len(rows) // rows.numel())):
+        for part in rows.split(max(1, CHUNK_NUMBERS * len(rows) // rows.numel())):
             digest.update(part.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:
-    """Changes with any of them."""
+    """Returns the SHA-256 of all weights, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(weights[name].cpu().contiguous().numpy())
@@ -38,7 +38,11 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
 
 
 def source_fingerprint(source: ImageSource | Any, image: ImageData) -> str:
-    """Of a file its name, size and time; of a folder those of all its files; else of the pixels."""
+    """Returns a SHA-256 that changes with the image, without reading it if it is a file.
+
+    For a file it is that of its name, size and time, for a folder of those of all its files;
+    otherwise it is that of the pixels.
+    """
     digest = hashlib.sha256()
     if isinstance(source, (str, os.PathLike)):
         path = Path(os.fsdecode(source)).resolve()

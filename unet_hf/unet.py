@@ -1,4 +1,4 @@
-"""`UNet`: the network that segments images, and that is loaded, saved and shared."""
+"""`UNet`: a network that segments images and can be loaded, saved and shared."""
 
 from collections.abc import Callable, Iterable
 
@@ -24,7 +24,7 @@ class UNet(
         num_classes: Number of classes, 2 to 256, background included.
         base_channels: Channels at full resolution; doubled at each of the `depth` poolings.
         depth: Number of poolings, 1 to 8.
-        padding: "same" keeps the image's size; "valid" is the paper's, and eats the context.
+        padding: "same" keeps the image's size; "valid" is the paper's, and trims the borders.
         norm: "batch" or "none", after each 3x3 convolution.
         upsampling: "transposed" (2x2 transposed convolution, the paper's) or "bilinear".
         dropout: Probability of dropping a feature at the end of the contracting path.
@@ -46,7 +46,7 @@ class UNet(
 
     @property
     def calibration(self) -> Calibration | None:
-        """What int8 needs to know: found by `calibrate`, or stored beside the loaded weights."""
+        """The ranges that int8 needs, from `calibrate` or stored beside the loaded weights."""
         if self._calibration is None and self.origin is not None:
             self._calibration = read_calibration(self.origin.folder, feature_maps(self))
         return self._calibration
@@ -68,26 +68,27 @@ class UNet(
         tta: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Segmentation:
-        """Predicts the class of every pixel. Training mode, if on, is left as it was.
+        """Predicts the class of every pixel. The training mode of each module is restored.
 
         Args:
             image: A path, a NumPy array ((H, W) or (H, W, C), any dtype) or a PIL image.
             page: Which page of a multi-page TIFF or animation, counted from 0.
-            axes: What the array's or TIFF's axes mean, e.g. "CYX"; read from the file if None.
-            channel: Which channel alone is looked at, counted from 0, as a gray image; None: all.
+            axes: Meaning of the axes of an array or TIFF, e.g. "CYX"; None: as the file says.
+            channel: The only channel to use, counted from 0, as a gray image; None: all.
             threshold: Two classes only: overrides the checkpoint's decision threshold.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
-                does not depend on it. (In float32, layers of 1024 channels and more round by
-                1e-5 otherwise in windows under 15 pixels of their own resolution, 240 at depth 4.)
-            precision: Of the network's arithmetic: "float32", "bfloat16" or "float16". "auto" is
-                the one that the device is fast in, which moves few pixels, see the README; the
-                result says which it was. "int8" is faster still on most CPUs, moves more, and is
-                only chosen by name; the network must be calibrated, see `calibrate`.
-            tta: Test-time augmentation: the mean over all eight turns and flips of the image, eight
-                times as slow; the result then has an `uncertainty`.
-            progress: Called as `progress(done, total)` after each tile, and within one that takes
-                long some times a second. What it raises ends the prediction. It must not predict
-                anything, nor wait for a thread that does.
+                does not depend on it, except that in float32 layers with 1024 channels or more
+                round differently by 1e-5 in windows under 240 pixels at depth 4.
+            precision: Precision of the network's arithmetic: "float32", "bfloat16" or "float16".
+                "auto" is the one that the device is fast in, and changes few pixels, see the
+                README; the result says which it was. "int8" is faster still on most CPUs, changes
+                more pixels, and is never chosen by "auto"; the network must be calibrated for it,
+                see `calibrate`.
+            tta: Test-time augmentation: the mean over the eight rotations and flips of the image,
+                eight times as slow; the result then has an `uncertainty`.
+            progress: Called as `progress(done, total)` after each tile, and a few times a second
+                within a tile that takes long. What it raises ends the prediction. It must not
+                predict anything, nor wait for a thread that does.
 
         Returns:
             A `Segmentation` of the image's own size and orientation.
@@ -96,7 +97,7 @@ class UNet(
             ImageError: The image cannot be read or does not fit; the message says why.
             ConfigError: `threshold`, `tile_size` or `precision` is not usable.
             PrecisionError: The network's values exceed what float16 can hold.
-            CalibrationError: int8 was asked of a network that is not calibrated for it.
+            CalibrationError: The precision is int8, and the network is not calibrated for it.
             NestedPredictionError: `progress` predicts.
         """
         return segment(
@@ -113,16 +114,16 @@ class UNet(
         )
 
     def calibrate(self, images: Iterable[ImageSource]) -> None:
-        """Learns from some ten typical images, without labels, what `precision="int8"` needs to
-        know: the range of values in each feature map.
+        """Measures the range of values in each feature map, which `precision="int8"` needs.
 
-        It is lost when the weights change; `save_pretrained` keeps it.
+        About ten typical images are enough; labels are not needed. The calibration is lost when
+        the weights change. `save_pretrained` stores it.
 
         Args:
-            images: As `segment` takes them.
+            images: What `segment` takes as its image.
 
         Raises:
-            ImageError: One cannot be read or does not fit; the message says why.
-            CalibrationError: There are none.
+            ImageError: An image cannot be read or does not fit; the message says why.
+            CalibrationError: There is no image.
         """
         self.calibration = calibrate(self, images)

@@ -143,8 +143,10 @@ def checked_calibration(model: Network) -> Calibration:
 
 
 def feature_maps(model: Network) -> dict[str, int]:
-    """Returns the number of channels of each feature map that int8 needs ranges for, by its name
-    in `Engine._plan`."""
+    """Returns the number of channels of each feature map that int8 needs ranges for.
+
+    The feature maps have their names in `Engine._plan`.
+    """
     base, depth = model.config["base_channels"], model.config["depth"]
     channels = {"image": model.config["in_channels"]}
     for level in range(depth + 1):

@@ -2,7 +2,7 @@
 
 `Network.forward` defines what is computed. The engine computes the same numbers faster:
 
-* Batch norm is folded into the convolution before it, whose weights and bias it only scales.
+* Batch norm becomes part of the convolution before it, whose weights and bias it only scales.
 * Each convolution adds its bias and applies its ReLU before its result leaves the cache.
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with

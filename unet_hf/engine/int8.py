@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from ..network.network import Network
 from .engine import BAND, Engine
@@ -52,7 +53,7 @@ class Code:
     mean: Tensor  # (C,) float32: the average of q - zero_point
 
     @classmethod
-    def of(cls, values: Values) -> "Code":
+    def from_range(cls, values: Values) -> Self:
         """Returns the finest quantization that holds these values, and 0.0 exactly, with which
         images are padded."""
         low, high = values.low.clamp(max=0), values.high.clamp(min=0)
@@ -62,7 +63,7 @@ class Code:
         return cls(scale, (-low / scale).round().long(), values.mean / scale)
 
     @classmethod
-    def of_image(cls, values: Values) -> "Code":
+    def from_image_range(cls, values: Values) -> Self:
         """Returns the quantization of the parts of an image's pixels, equal for all channels.
 
         Each channel of the image has `PARTS` entries.
@@ -71,9 +72,9 @@ class Code:
         margin = IMAGE_MARGIN * (highest - lowest)
         low, high = (end.expand(len(values.mean)) for end in (lowest - margin, highest + margin))
         parts = (each.repeat_interleave(PARTS) / PARTS for each in (low, high, values.mean))
-        return cls.of(Values(*parts))
+        return cls.from_range(Values(*parts))
 
-    def concatenate(self, other: "Code") -> "Code":
+    def concatenate(self, other: Self) -> Self:
         """Returns the quantization of this feature map's channels followed by the other's."""
         pairs = (
             (self.scale, other.scale),
@@ -82,7 +83,7 @@ class Code:
         )
         return Code(*(torch.cat(pair) for pair in pairs))
 
-    def tile(self, times: int) -> "Code":
+    def tile(self, times: int) -> Self:
         """Returns the quantization of all channels, repeated `times` times as a whole."""
         return Code(*(each.repeat(times) for each in (self.scale, self.zero_point, self.mean)))
 
@@ -93,15 +94,16 @@ def split_in_parts(number: Tensor) -> Tensor:
     The parts differ by at most one: floor(n / P) + floor((n + 1) / P) + ... +
     floor((n + P - 1) / P) = n (Hermite).
     """
-    return (number / PARTS + torch.arange(PARTS) / PARTS).floor_()  # exact: P is a power of two
+    # The divisions are exact, as P is a power of two.
+    return (number / PARTS + torch.arange(PARTS) / PARTS).floor_()
 
 
 def rounded(kernels: Tensor) -> Tensor:
     """Rounds (out, in, h, w) kernels to integers so that each kernel's sum is nearly kept.
 
-    Neighbouring pixels are much alike. How each single weight is rounded therefore matters less
-    than whether the errors of a kernel cancel out. As many weights as needed are rounded the other
-    way, those closest to a half first (Guo et al. 2022, SQuant, arXiv 2202.07471).
+    Neighbouring pixels are much alike. The error of each single weight therefore matters less than
+    whether the errors of a kernel cancel out. As many weights as needed get the other neighbouring
+    integer, those closest to a half first (Guo et al. 2022, SQuant, arXiv 2202.07471).
     """
     exact = kernels.flatten(2)
     nearest = exact.round()
@@ -204,8 +206,8 @@ class Int8UpConvolution(UpConvolution):
 class Int8SkipConvolution(SkipConvolution):
     """A `SkipConvolution` of both inputs side by side in one uint8 tensor.
 
-    Two separate sums, as in `SkipConvolution`, would be rounded twice. With padding, the tensor
-    has a frame one pixel wide, as 0.0 is a different integer in each channel.
+    Two separate sums, as in `SkipConvolution`, would round twice. With padding, the tensor has a
+    frame one pixel wide, as 0.0 is a different integer in each channel.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, *, skip: Code, up: Code, writes: Code) -> None:
@@ -219,8 +221,8 @@ class Int8Engine(Engine):
 
     def __init__(self, model: Network, values: Mapping[str, Values]) -> None:
         """values: For each feature map, by its name in `Engine._plan`, and for the "image"."""
-        self.quantization = {name: Code.of(seen) for name, seen in values.items()}
-        self.quantization["image"] = Code.of_image(values["image"])
+        self.quantization = {name: Code.from_range(seen) for name, seen in values.items()}
+        self.quantization["image"] = Code.from_image_range(values["image"])
         super().__init__(model, "int8")
         # Logits are float32: the last scale is multiplied into the weights, as in every layer.
         self.head = self.head * self.quantization[self.LAST].scale[:, None, None]
@@ -275,7 +277,7 @@ class Int8Engine(Engine):
         return skip_convolution.convolution(both)
 
     def _load_input(self, image: Tensor) -> Tensor:
-        """Quantizes each pixel as a sum of `PARTS` integers: 8 bits alone would be too coarse."""
+        """Quantizes each pixel as a sum of `PARTS` integers: 8 bits would be too coarse."""
         batch, channels, height, width = image.shape
         quantization = self.quantization["image"]
         scale, zero_point = float(quantization.scale[0]), int(quantization.zero_point[0])

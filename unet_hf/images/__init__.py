@@ -1,1 +1,1 @@
-"""Any image file -> pixels with axes: PNG, JPEG, TIFF, zarr, arrays; whole or by windows."""
+"""Reading images of any format, PNG, JPEG, TIFF, zarr, arrays, as a whole or by windows."""

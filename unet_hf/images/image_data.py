@@ -1,4 +1,4 @@
-"""`ImageData`: pixels and what is known about them; and the checks every image goes through."""
+"""`ImageData`, pixels with what is known about them, and the checks that all images go through."""
 
 import contextlib
 import math
@@ -24,23 +24,23 @@ ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Pixels, and what is known about them.
+    """Pixels of an image with their metadata.
 
     pixels: (H, W, C) in the file's own dtype; gray images have C = 1.
     """
 
     pixels: np.ndarray
-    source: str  # file name, or what kind of object it was
+    source: str  # file name, or the kind of object
     format: str  # "PNG", "TIFF", "array" ...
-    axes: str  # of the source, e.g. "YX", "ZYX", "YXS": Y, X, S or C channels, the rest pages
+    axes: str  # the source's, e.g. "YX", "ZYX", "YXS": S and C are channels, all but Y, X pages
     page: int = 0
     pages: int = 1
     notes: tuple[str, ...] = field(default=())  # what was inferred or converted, in words
-    pixel_size: PixelSize | None = None  # as far as the file says
-    channel: int | None = None  # the one that was picked; None: all are there
-    all_channels: int | None = None  # how many it was picked from
-    is_rgb: bool = False  # whether what it was read from is red, green and blue
-    axes_given: bool = False  # whether somebody said what the axes mean
+    pixel_size: PixelSize | None = None  # as stored in the file; None if unknown
+    channel: int | None = None  # the channel that was picked; None: all of them
+    all_channels: int | None = None  # the number of channels that it was picked from
+    is_rgb: bool = False  # whether the source has red, green and blue
+    axes_given: bool = False  # whether the caller gave the axes
 
     @property
     def height(self) -> int:
@@ -59,7 +59,7 @@ class ImageData:
         return self.pixels.dtype
 
     def summary(self) -> dict[str, Any]:
-        """The same without the pixels, as JSON."""
+        """Returns everything but the pixels, as JSON."""
         return {
             "source": self.source,
             "format": self.format,
@@ -77,6 +77,7 @@ class ImageData:
 
 
 def check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
+    """Raises `UnsupportedLayoutError` unless the axes fit the shape and have one Y and one X."""
     if len(axes) != len(shape):
         raise UnsupportedLayoutError(
             f"axes={axes!r} names {len(axes)} axes, but {name} has {len(shape)}, of lengths "
@@ -99,6 +100,7 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
 
 
 def check_page(page: int, pages: int, name: str) -> None:
+    """Raises `UnsupportedLayoutError` if the image has no such page."""
     if not isinstance(page, (int, np.integer)) or not 0 <= page < pages:
         cure = f"Choose a page from 0 to {pages - 1}" if pages > 1 else "Leave the page out"
         raise UnsupportedLayoutError(
@@ -108,6 +110,7 @@ def check_page(page: int, pages: int, name: str) -> None:
 
 
 def check_level(level: int, levels: int, name: str) -> None:
+    """Raises `UnsupportedLayoutError` if the image has no such resolution."""
     if not isinstance(level, (int, np.integer)) or not 0 <= level < levels:
         cure = f"Choose one from 0 to {levels - 1}" if levels > 1 else "Leave the level out"
         raise UnsupportedLayoutError(
@@ -117,6 +120,7 @@ def check_level(level: int, levels: int, name: str) -> None:
 
 
 def check_channel(channel: int, channels: int, name: str) -> None:
+    """Raises `UnsupportedLayoutError` if the image has no such channel."""
     if not isinstance(channel, (int, np.integer)) or not 0 <= channel < channels:
         cure = f"Choose one from 0 to {channels - 1}" if channels > 1 else "Leave the channel out"
         raise UnsupportedLayoutError(
@@ -126,6 +130,7 @@ def check_channel(channel: int, channels: int, name: str) -> None:
 
 
 def too_large(name: str, seen: str, max_pixels: int) -> ImageTooLargeError:
+    """Returns the error for an image of more than `max_pixels`; `seen` says how many it has."""
     return ImageTooLargeError(
         f"{name} is too large: {seen}. The limit is {max_pixels / 1e6:.0f} million pixels; "
         "cut it into parts or scale it down."
@@ -133,17 +138,18 @@ def too_large(name: str, seen: str, max_pixels: int) -> ImageTooLargeError:
 
 
 def check_size(name: str, height: int, width: int, max_pixels: int, layers: int = 1) -> None:
+    """Raises `ImageTooLargeError` for more than `max_pixels`; more than 4 layers count as more."""
     if height * width * max(layers, 4) > 4 * max_pixels:
         seen = f"{width} x {height} pixels" + (f" in {layers} layers" if layers > 4 else "")
         raise too_large(name, seen, max_pixels)
 
 
 @contextlib.contextmanager
-def named_errors(name: str, max_pixels: int) -> Iterator[None]:
-    """Whatever a decoder raises becomes an `ImageError`."""
+def decoder_errors(name: str, max_pixels: int) -> Iterator[None]:
+    """Turns every exception of a decoder into an `ImageError` that names the image."""
     try:
         with warnings.catch_warnings():
-            # Of a possible bomb long before max_pixels, of metadata that is not used here.
+            # Pillow warns of bombs long before max_pixels, and of metadata that is not used here.
             warnings.simplefilter("ignore")
             yield
     except ImageError:
@@ -165,8 +171,12 @@ def named_errors(name: str, max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def checked(image: ImageData, max_pixels: int) -> ImageData:
-    """The last look at every image, whatever way it came."""
+def validated(image: ImageData, max_pixels: int) -> ImageData:
+    """Checks dtype and size of an image that was read; returns it in native byte order.
+
+    Raises:
+        UnsupportedLayoutError, ImageTooLargeError
+    """
     if image.pixels.size == 0:
         raise UnsupportedLayoutError(
             f"{image.source} holds no pixels: its shape is {image.pixels.shape}. Export it again."
@@ -181,15 +191,16 @@ def checked(image: ImageData, max_pixels: int) -> ImageData:
     return image if image.dtype == native else replace(image, pixels=image.pixels.astype(native))
 
 
-def say_pages(image: ImageData) -> ImageData:
+def note_pages(image: ImageData) -> ImageData:
+    """Adds a note on the other pages to an image that has several."""
     if image.pages == 1:
         return image
     note = f"page {image.page} of {image.pages} (counted from 0); the others were not looked at"
     return replace(image, notes=(*image.notes, note))
 
 
-def say_level(level: int, levels: int) -> list[str]:
-    """A note, if there is something to say."""
+def level_notes(level: int, levels: int) -> list[str]:
+    """Returns a note on the resolution that was taken, if there are several."""
     if levels == 1:
         return []
     if level == 0:
@@ -198,44 +209,46 @@ def say_level(level: int, levels: int) -> list[str]:
 
 
 def pick_channel(image: ImageData, channel: int | None) -> ImageData:
-    """The image with this channel alone; as it is if `channel` is None or there is but one."""
+    """Returns the image with this channel only, unchanged for None or if it has only one."""
     if channel is None:
         return image
     check_channel(channel, image.channels, image.source)
     if image.channels == 1:
         return image
     pixels = np.ascontiguousarray(image.pixels[..., channel : channel + 1])
-    return say_channel(replace(image, pixels=pixels), channel, image.channels)
+    return note_channel(replace(image, pixels=pixels), channel, image.channels)
 
 
-def say_channel(image: ImageData, channel: int, channels: int) -> ImageData:
+def note_channel(image: ImageData, channel: int, channels: int) -> ImageData:
+    """Adds a note to an image that has only one channel of several."""
     note = f"channel {channel} of {channels} (counted from 0); the others were not looked at"
     notes = (*image.notes, note)
     return replace(image, notes=notes, channel=int(channel), all_channels=channels)
 
 
 def select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:
-    """One page of an array, as a view, and the axes that remain."""
-    others = [position for position, axis in enumerate(axes) if axis not in "YXSC"]
-    kept = "".join(axis for axis in axes if axis in "YXSC")
-    array = np.moveaxis(array, others, range(len(others)))
-    return array[np.unravel_index(page, array.shape[: len(others)])], kept
+    """Returns a view of one page of an array, and the axes that remain."""
+    page_axes = [position for position, axis in enumerate(axes) if axis not in "YXSC"]
+    remaining = "".join(axis for axis in axes if axis in "YXSC")
+    array = np.moveaxis(array, page_axes, range(len(page_axes)))
+    return array[np.unravel_index(page, array.shape[: len(page_axes)])], remaining
 
 
 def select_channel(array: np.ndarray, axes: str, channel: int) -> tuple[np.ndarray, str]:
-    """One channel of an array, as a view, and the axes that remain."""
+    """Returns a view of one channel of an array, and the axes that remain."""
     axis = "C" if "C" in axes else "S"
     return np.moveaxis(array, axes.index(axis), 0)[channel], axes.replace(axis, "")
 
 
 def count_pages(axes: str, shape: tuple[int, ...]) -> int:
+    """Returns the number of pages of an array: all axes but Y, X, S and C count as pages."""
     return math.prod(
         length for axis, length in zip(axes.upper(), shape, strict=False) if axis not in "YXSC"
     )
 
 
 def oriented(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Applies a TIFF or EXIF orientation tag, 1 to 8."""
+    """Returns the pixels upright, by a TIFF or EXIF orientation tag, 1 to 8."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

@@ -1,9 +1,9 @@
-"""How large a pixel is, where a TIFF says so or a person does.
+"""`PixelSize`: the size of a pixel, as given by the user or read from a TIFF.
 
-Read from, the first that speaks: OME metadata, ImageJ's (ImageDescription and resolution tags),
-the plain resolution tags. Those say "72 dpi" in files that were never near a microscope, so they
-count only where a pixel is finer than any printer's or scanner's (`COARSEST`). What was passed
-over is said in a note; `PixelSize.of` takes what a person knows.
+It is read from the first of these that a file has: OME metadata, ImageJ's metadata
+(ImageDescription and resolution tags), or plain resolution tags. Any software writes plain
+resolution tags, such as "72 dpi", so they count only if a pixel is finer than that of any printer
+or scanner (`COARSEST`). A note says so if they were ignored.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
 
 
-# Units as they are written in files and by people -> the one that is shown.
+# Spellings of units in files and by users -> the unit that is shown.
 UNITS = {
     "pm": "pm", "picometer": "pm",
     "å": "Å", "angstrom": "Å",
@@ -28,10 +28,12 @@ UNITS = {
     "mm": "mm", "millimeter": "mm", "millimetre": "mm",
     "cm": "cm", "m": "m",
 }  # fmt: skip
-ASCII = {"µm": "um", "Å": "angstrom"}  # in names of columns, which every program has to read
+# For names of columns, which every program must be able to read.
+ASCII_UNITS = {"µm": "um", "Å": "angstrom"}
 MICROMETERS = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 RESOLUTION_UNITS = {2: 25_400.0, 3: 10_000.0}  # the tag's value -> micrometres: inch, centimetre
-# Of a plain resolution tag, in micrometres a pixel: 5080 dpi. Print and office scans end at 4800.
+# Largest pixel, in micrometres, that a plain resolution tag is trusted for: 5080 dpi. Printers and
+# office scanners have at most 4800.
 COARSEST = 5.0
 
 
@@ -46,7 +48,7 @@ class PixelSize:
 
     @classmethod
     def of(cls, value: "PixelSize | tuple | str | None") -> "PixelSize | None":
-        """What a person gave: (0.25, "µm"), (0.25, 0.5, "µm") as x and y, or "0.25 um".
+        """Parses a given size: (0.25, "µm"), (0.25, 0.5, "µm") as x and y, or "0.25 um".
 
         Raises:
             ConfigError: It is none of these.
@@ -67,12 +69,13 @@ class PixelSize:
 
     @property
     def is_square(self) -> bool:
-        """Within what resolution tags can express."""
+        """Whether width and height are equal, to the accuracy of resolution tags."""
         return math.isclose(self.x, self.y, rel_tol=1e-3)
 
     @property
     def ascii_unit(self) -> str:
-        return ASCII.get(self.unit, self.unit)
+        """The unit in ASCII letters, for names of columns."""
+        return ASCII_UNITS.get(self.unit, self.unit)
 
     @property
     def resolution_tags(self) -> dict[str, Any]:
@@ -81,7 +84,7 @@ class PixelSize:
         return {"resolution": (x, y), "resolutionunit": 3}
 
     def turned(self) -> "PixelSize":
-        """Of the image on its side."""
+        """Returns the size with width and height exchanged, for an image turned by 90 degrees."""
         return PixelSize(self.y, self.x, self.unit, self.source)
 
     def __str__(self) -> str:
@@ -92,13 +95,13 @@ class PixelSize:
 def read_pixel_size(
     tiff: "tifffile.TiffFile", page: "tifffile.TiffPage", series: int = 0
 ) -> tuple[PixelSize | None, list[str]]:
-    """What a TIFF says of its pixels, and notes on what was not believed.
+    """Reads the pixel size of a TIFF; also returns notes on tags that were ignored.
 
     Metadata that cannot be read counts as absent: it is no reason to refuse an image.
 
     Args:
-        page: The directory whose resolution tags count.
-        series: The number of its series, which is the number of its image in OME metadata.
+        page: The directory whose resolution tags are used.
+        series: The index of its series, which is the index of its image in OME metadata.
     """
     if tiff.is_ome and (size := _from_ome(tiff.ome_metadata or "", series)):
         return size, []
@@ -109,7 +112,7 @@ def read_pixel_size(
         unit = UNITS.get(str((tiff.imagej_metadata or {}).get("unit", "")).strip().lower())
         if unit:
             return PixelSize(1 / across, 1 / down, unit, "ImageJ"), []
-    unit = page.tags.valueof("ResolutionUnit", 2)  # an inch, if the file does not say
+    unit = page.tags.valueof("ResolutionUnit", 2)  # the default is an inch
     if unit not in RESOLUTION_UNITS or across <= 1:
         return None, []
     x, y = RESOLUTION_UNITS[unit] / across, RESOLUTION_UNITS[unit] / down
@@ -120,7 +123,7 @@ def read_pixel_size(
 
 
 def _resolution(page: "tifffile.TiffPage", name: str) -> float | None:
-    """Pixels a unit, of a tag that is a fraction."""
+    """Returns the pixels per unit of a resolution tag, which is a fraction."""
     value = page.tags.valueof(name)
     with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
         numerator, denominator = value
@@ -129,11 +132,11 @@ def _resolution(page: "tifffile.TiffPage", name: str) -> float | None:
     return None
 
 
-def _from_ome(xml: str, number: int) -> PixelSize | None:
-    """Of the image of this number, in micrometres where the file names no unit."""
+def _from_ome(xml: str, index: int) -> PixelSize | None:
+    """Reads the size of this image from OME-XML, where the default unit is a micrometre."""
     with contextlib.suppress(ElementTree.ParseError, IndexError, KeyError, ValueError):
         pixels = [tag for tag in ElementTree.fromstring(xml).iter() if tag.tag.endswith("}Pixels")]
-        attributes = pixels[number].attrib
+        attributes = pixels[index].attrib
         x, y = (float(attributes[f"PhysicalSize{axis}"]) for axis in "XY")
         units = [attributes.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"]
         unit = UNITS[units[0].strip().lower()]

@@ -1,6 +1,6 @@
-"""Pixels -> network input, exactly as the checkpoint's config says.
+"""Preprocessing: from pixels to network input, exactly as the checkpoint's config says.
 
-Two steps, both decided before any pixel is looked at:
+The two steps do not depend on a guess from the pixels:
 
 1. The dtype sets the scale: uint8 / 255, uint16 / 65535, booleans and floats as they are.
    An image is never "probably 0 to 255".
@@ -29,7 +29,7 @@ BAND_PIXELS = 2**20  # statistics are summed band by band, so that memory stays 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a checkpoint wants its images. Stored in `config.json`.
+    """How a checkpoint's images are prepared. Stored in `config.json`.
 
     channels: One name a channel, e.g. ("gray",) or ("red", "green", "blue").
     normalization: "image" or "fixed", see above.
@@ -43,7 +43,7 @@ class Preprocessing:
 
     @classmethod
     def from_config(cls, options: Any, in_channels: int) -> "Preprocessing":
-        """From `config.json`, checked. Raises `ConfigError`."""
+        """Checks the options of `config.json` and fills in defaults; raises `ConfigError`."""
         if options is None:
             options = {}
         if not isinstance(options, dict):
@@ -90,6 +90,7 @@ class Preprocessing:
         return cls(tuple(channels), normalization, mean, std)
 
     def to_config(self) -> dict[str, Any]:
+        """Returns the options as stored in `config.json`."""
         config: dict[str, Any] = {
             "channels": list(self.channels),
             "normalization": self.normalization,
@@ -99,7 +100,7 @@ class Preprocessing:
         return config
 
     def prepare(self, image: ImageData) -> "PreparedImage":
-        """Fits the image's channels and measures what normalisation needs.
+        """Matches the image's channels to the network's and measures mean and standard deviation.
 
         Raises:
             ChannelMismatchError: e.g. 5 channels for an RGB network.
@@ -109,7 +110,7 @@ class Preprocessing:
         return PreparedImage(self, image, mixing, (note,) if note else ())
 
     def _mixing(self, image: ImageData) -> tuple[str, str]:
-        """How the image's channels become the network's, and what to say about it."""
+        """Returns how the image's channels become the network's, and a note on it."""
         wanted, seen = len(self.channels), image.channels
         if seen == wanted:
             return "as is", ""
@@ -136,8 +137,10 @@ class Preprocessing:
 
 
 class PreparedImage:
-    """An image with its normalisation worked out; windows of it are made on demand, so that
-    a large image is never held as float32 as a whole."""
+    """An image with its normalisation; windows are computed on demand.
+
+    A large image is thus never in memory as float32 as a whole.
+    """
 
     def __init__(
         self,
@@ -149,7 +152,7 @@ class PreparedImage:
         self.image = image
         self.notes = notes
         self._mixing = mixing
-        mean, std = self._statistics()  # also refuses NaN
+        mean, std = self._statistics()  # always, as it refuses NaN
         if preprocessing.normalization == "fixed":
             self._mean = np.array(preprocessing.mean, np.float32)
             self._std = np.array(preprocessing.std, np.float32)
@@ -159,17 +162,17 @@ class PreparedImage:
             self._std = np.array([std if np.float32(std) > 0 else 1.0], np.float32)
 
     def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """Normalised pixels at the given row and column indices: (C, h, w) float32."""
+        """Returns normalised pixels at the given row and column indices: (C, h, w) float32."""
         pixels = self._scaled(self.image.pixels[np.ix_(rows, columns)])
         pixels = (pixels - self._mean) / self._std
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def whole(self) -> Tensor:
-        """The whole image, (C, H, W) float32."""
+        """Returns the whole image normalised, (C, H, W) float32."""
         return self.window(np.arange(self.image.height), np.arange(self.image.width))
 
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:
-        """(h, w, seen channels) of any dtype -> (h, w, wanted channels) float32."""
+        """Scales (h, w, image channels) of any dtype to (h, w, network channels) float32."""
         scaled = pixels.astype(np.float32)
         if pixels.dtype.kind in "ui":
             scaled *= np.float32(1 / np.iinfo(pixels.dtype).max)
@@ -182,7 +185,7 @@ class PreparedImage:
         return scaled
 
     def _statistics(self) -> tuple[float, float]:
-        """Mean and standard deviation of all scaled pixels, in two passes of float64 sums."""
+        """Returns mean and standard deviation of all scaled pixels, from float64 sums."""
         with np.errstate(invalid="ignore", over="ignore"):
             sums = [(s.sum(dtype=np.float64), s.size) for s in map(self._scaled, self._bands())]
             mean = float(sum(total for total, _ in sums) / sum(size for _, size in sums))
@@ -197,7 +200,7 @@ class PreparedImage:
         return mean, math.sqrt(squares / sum(size for _, size in sums))
 
     def _bands(self) -> Iterator[np.ndarray]:
-        """The pixels, some rows at a time, each read as late as it can be."""
+        """Yields the pixels in bands of rows, each read when it is needed."""
         rows = max(1, BAND_PIXELS // self.image.width)
         for top in range(0, self.image.height, rows):
             yield self.image.pixels[top : top + rows]

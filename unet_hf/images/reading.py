@@ -1,8 +1,8 @@
-"""Any image a person has -> pixels with named axes, losslessly: 16-bit stays 16-bit.
+"""`read_image`: reads any image losslessly, into pixels with named axes; 16-bit stays 16-bit.
 
-`read_image` takes a path, a NumPy array or a PIL image and returns an `ImageData` that says
-what was found and what was inferred. TIFF goes through tifffile, 16-bit colour PNG through
-imagecodecs (Pillow would cut it to 8 bits), everything else through Pillow.
+It takes a path, a NumPy array or a PIL image and returns an `ImageData`, which also says what was
+inferred. tifffile reads TIFF, imagecodecs reads PNG with 16-bit colours (which Pillow would cut to
+8 bits), and Pillow reads everything else.
 """
 
 import os
@@ -28,21 +28,21 @@ from .image_data import (
     check_level,
     check_page,
     check_size,
-    checked,
     count_pages,
-    named_errors,
+    decoder_errors,
+    note_channel,
+    note_pages,
     oriented,
     pick_channel,
-    say_channel,
-    say_pages,
     select_channel,
     select_page,
+    validated,
 )
 
 ImageSource = str | os.PathLike | np.ndarray | PIL.Image.Image | ImageData
 
 MAX_PIXELS = 2**28  # 16384 x 16384
-# Pillow knows these by their first bytes only, or hands them to another program to draw.
+# Pillow only identifies these, or passes them to another program that draws them.
 NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
@@ -55,7 +55,7 @@ def read_image(
     level: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageData:
-    """Reads one image.
+    """Reads one image, or one page or channel of it.
 
     Args:
         source: A path to PNG, JPEG, TIFF, BMP, GIF, WebP, NPY ...; an array of (H, W) or
@@ -63,14 +63,13 @@ def read_image(
         page: Which page of a stack or animation, counted from 0.
         axes: Meaning of the axes of an array, NPY or TIFF, e.g. "CYX": Y and X, at most one
             of C and S for channels, anything else counts as pages.
-        channel: Which channel alone, counted from 0 among those that are there without it; None:
-            all of them.
-        level: Which resolution of a TIFF that is a pyramid, counted from 0, the finest.
+        channel: The only channel to read, counted from 0; None: all of them.
+        level: Which resolution of a TIFF pyramid, counted from 0, the finest.
         max_pixels: Images with more are refused before they are decoded; more than 4 channels
             count as more pixels. Pillow has a limit of its own for the formats it reads.
 
-    An `ImageData` has been read: page, axes and level can only be what they were then, and a
-    channel can be picked if none was.
+    An `ImageData` as the source has been read already: page, axes and level cannot be changed, but
+    a channel can be picked if none was.
 
     Raises:
         ImageNotFoundError, UnreadableImageError, ImageTooLargeError, UnsupportedLayoutError.
@@ -83,7 +82,7 @@ def read_image(
         )
     if isinstance(source, PIL.Image.Image):
         check_level(level, 1, "PIL image")
-        with named_errors("PIL image", max_pixels):
+        with decoder_errors("PIL image", max_pixels):
             image = _from_pil(source, "PIL image", page, max_pixels)
     elif isinstance(source, (str, os.PathLike)):
         image = _from_file(source, page, axes, channel, level, max_pixels)
@@ -103,7 +102,7 @@ def read_image(
             f"axes={axes!r} cannot be chosen for {image.source}: {image.format} images have the "
             f"axes {image.axes!r}. Leave axes out."
         )
-    if image.channel is None:  # it was not read alone
+    if image.channel is None:  # the channel has not been picked yet
         image = pick_channel(image, channel)
     return replace(image, axes_given=axes is not None)
 
@@ -111,14 +110,14 @@ def read_image(
 def _from_image_data(
     image: ImageData, page: int, axes: str | None, channel: int | None, level: int
 ) -> ImageData:
-    """The image itself, or a channel of it; refuses what could only be done while reading it."""
-    asked = {
+    """Returns the image or one of its channels; refuses options that need another reading."""
+    changed = {
         "page": page if page not in (0, image.page) else None,
         "axes": axes if axes and str(axes).upper() != image.axes else None,
         "channel": channel if image.channel is not None else None,
         "level": level or None,
     }
-    options = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
+    options = [f"{name}={value!r}" for name, value in changed.items() if value is not None]
     if options:
         alone = "" if image.channel is None else f" and its channel {image.channel} alone"
         raise UnsupportedLayoutError(
@@ -159,7 +158,7 @@ def _from_file(
             f"{path.name} cannot be opened: {error.strerror}. Check the path and its permissions."
         ) from error
 
-    with named_errors(path.name, max_pixels):
+    with decoder_errors(path.name, max_pixels):
         if head.startswith(tiff.SIGNATURES):
             return tiff.read_tiff(path, page, axes, max_pixels, channel, level)
         check_level(level, 1, path.name)
@@ -182,7 +181,10 @@ def _from_file(
 
 
 def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: int) -> ImageData:
-    """16-bit colour, which Pillow would cut to 8 bits; it reads the size and the EXIF."""
+    """Reads a PNG with 16-bit colours, which Pillow would cut to 8 bits.
+
+    picture: The file as Pillow opens it, for its size and EXIF.
+    """
     import imagecodecs
 
     check_size(path.name, picture.height, picture.width, max_pixels)
@@ -200,15 +202,15 @@ def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: 
     image = ImageData(
         pixels, path.name, "PNG", axes, notes=tuple(notes), is_rgb=pixels.shape[2] == 3
     )
-    return checked(image, max_pixels)
+    return validated(image, max_pixels)
 
 
 def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> ImageData:
     check_size(name, image.height, image.width, max_pixels)
-    # The frames of a PSD are its layers; the picture is all of them.
+    # The frames of a PSD are its layers, which together are one picture.
     pages = 1 if image.format == "PSD" else getattr(image, "n_frames", 1)
     check_page(page, pages, name)
-    shown = image.tell()
+    frame = image.tell()
     if pages > 1:
         image.seek(page)
         check_size(name, image.height, image.width, max_pixels)
@@ -219,7 +221,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         notes.append(f"scaled from a maximum of {image.tile[0][3][-1]}")
     upright = PIL.ImageOps.exif_transpose(image)  # a copy
     if pages > 1:
-        image.seek(shown)  # an image that was passed in stays as it was
+        image.seek(frame)  # an image that the caller passed in is not changed
 
     mode = upright.mode
     if mode in ("P", "PA"):
@@ -240,13 +242,13 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         )
     pixels = np.asarray(upright)
     if mode == "I" and image.format in ("PNG", "PPM"):
-        pixels = pixels.astype(np.uint16)  # what the file holds; Pillow widens it
+        pixels = pixels.astype(np.uint16)  # the dtype of the file; Pillow widens it
     axes = "YX" if pixels.ndim == 2 else "YXS"
     pixels = np.atleast_3d(pixels)
     data = ImageData(
         pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS"
     )
-    return checked(say_pages(data), max_pixels)
+    return validated(note_pages(data), max_pixels)
 
 
 def from_array(
@@ -258,14 +260,19 @@ def from_array(
     channel: int | None,
     max_pixels: int,
 ) -> ImageData:
-    """An array as an image; arguments as of `read_image`. name, format: What is said of it."""
+    """Returns an array as an image.
+
+    Args:
+        name, format: Stored as the image's source and format.
+        page, axes, channel, max_pixels: As for `read_image`.
+    """
     notes: tuple[str, ...] = ()
     if axes is not None:
-        found = axes.upper()
+        named_axes = axes.upper()
     elif array.ndim == 2:
-        found = "YX"
+        named_axes = "YX"
     elif array.ndim == 3 and array.shape[2] <= 4:
-        found = "YXS"
+        named_axes = "YXS"
         notes = (f"shape {array.shape} read as (height, width, channels)",)
     else:
         raise UnsupportedLayoutError(
@@ -273,23 +280,23 @@ def from_array(
             "width, 1 to 4 channels) have. Say what they are, e.g. axes='CYX' for channels "
             "first or axes='ZYX' with page=3 for a stack."
         )
-    check_axes(found, array.shape, name)
-    shape = dict(zip(found, array.shape, strict=True))
-    pages = count_pages(found, array.shape)
+    check_axes(named_axes, array.shape, name)
+    shape = dict(zip(named_axes, array.shape, strict=True))
+    pages = count_pages(named_axes, array.shape)
     check_page(page, pages, name)
     channels = max(shape.get("C", 1), shape.get("S", 1))
-    alone = channel is not None and channels > 1
-    check_size(name, shape["Y"], shape["X"], max_pixels, 1 if alone else channels)
-    plane, plane_axes = select_page(array, found, page)
-    if alone:
+    single = channel is not None and channels > 1
+    check_size(name, shape["Y"], shape["X"], max_pixels, 1 if single else channels)
+    plane, plane_axes = select_page(array, named_axes, page)
+    if single:
         check_channel(channel, channels, name)
         plane, plane_axes = select_channel(plane, plane_axes, channel)
     if isinstance(array, np.memmap):
-        plane = np.array(plane)  # the file may change or go away
+        plane = np.array(plane)  # a copy, as the file may change or be deleted
     order = [plane_axes.index(axis) for axis in "YXSC" if axis in plane_axes]
     pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
-    # S is for samples of a colour, C for channels that stand for themselves.
+    # S means samples of a colour, C means independent channels.
     is_rgb = shape.get("S") == 3
-    data = ImageData(pixels, name, format, found, page, pages, notes, is_rgb=is_rgb)
-    data = say_pages(data)
-    return checked(say_channel(data, channel, channels) if alone else data, max_pixels)
+    data = ImageData(pixels, name, format, named_axes, page, pages, notes, is_rgb=is_rgb)
+    data = note_pages(data)
+    return validated(note_channel(data, channel, channels) if single else data, max_pixels)

@@ -1,7 +1,7 @@
-"""TIFF of any kind, through tifffile: one page of it, upright, as gray or RGB or channels.
+"""Reading one page of a TIFF of any kind, upright, as gray, RGB or channels.
 
-The codecs of tifffile trust what a file says of itself. What a damaged or hostile file could do
-with that (a crash, all of the memory) is looked for first.
+The codecs of tifffile trust the sizes in a file. Damaged or hostile files, which could crash them
+or fill the memory, are refused before decoding.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ from .image_data import (
     ORIENTATION,
     ImageData,
     check_size,
-    checked,
     count_pages,
+    note_channel,
+    note_pages,
     oriented,
-    say_channel,
-    say_pages,
     select_channel,
     select_page,
+    validated,
 )
-from .tiff_pages import TiffPlace, find_page, is_gray
+from .tiff_pages import TiffPageRef, find_page, is_gray
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG = (6, 7, 33007, 34892)  # compressions that tifffile turns into RGB
 LZW = 5
-# Compressions of strips that bring a size of their own, which may be a bomb.
+# Compressions whose strips contain their own image size, which may be a decompression bomb.
 SELF_SIZED = (*JPEG, 33003, 33004, 33005, 34712, 50001)
 SELF_SIZED_FORMATS = ("JPEG", "JPEG2000", "WEBP")
 
@@ -49,47 +49,51 @@ def read_tiff(
     channel: int | None = None,
     level: int = 0,
 ) -> ImageData:
-    """See `read_image`. A channel that lies apart from the others is read alone; of one that is
-    interleaved with them, or part of a colour, nothing is picked here."""
+    """Reads one page of a TIFF; arguments as for `read_image`.
+
+    A channel that is stored separately is read alone. A channel that is interleaved with others, or
+    part of a colour, is not picked here: then all channels are returned.
+    """
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        place = find_page(tiff, path.name, page, axes, channel, level)
-        shape = place.shape
-        # What lies in one directory of the file is decoded together.
-        layers = math.prod(place.series.keyframe.shape) // (shape["Y"] * shape["X"])
-        layers = layers if place.channel is not None else max(layers, place.channels)
+        page_ref = find_page(tiff, path.name, page, axes, channel, level)
+        shape = page_ref.shape
+        # The layers of one directory of the file are decoded together.
+        layers = math.prod(page_ref.series.keyframe.shape) // (shape["Y"] * shape["X"])
+        layers = layers if page_ref.channel is not None else max(layers, page_ref.channels)
         check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
 
-        array, page_axes, directory = _read_page(place, max_pixels)
+        array, page_axes, directory = _read_page(page_ref, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
         pixels, converted = plain_colors(pixels, directory, path.name)
-        pixel_size, doubts = place.pixel_size(tiff, directory)
-        notes = [*place.notes, *converted, *doubts]
+        pixel_size, doubts = page_ref.pixel_size(tiff, directory)
+        notes = [*page_ref.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
             pixels = oriented(pixels, orientation)
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
-        is_rgb = pixels.shape[2] == 3 and "C" not in place.axes and not is_gray(directory)
-    image = say_pages(
+        is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
+    image = note_pages(
         ImageData(
-            pixels, path.name, "TIFF", place.axes, page, place.pages, tuple(notes), pixel_size,
-            is_rgb=is_rgb,
+            pixels, path.name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
+            pixel_size, is_rgb=is_rgb,
         )
     )  # fmt: skip
-    if place.channel is not None:
-        image = say_channel(image, place.channel, place.channels)
-    return checked(image, max_pixels)
+    if page_ref.channel is not None:
+        image = note_channel(image, page_ref.channel, page_ref.channels)
+    return validated(image, max_pixels)
 
 
-def _read_page(place: TiffPlace, max_pixels: int) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
-    """One page, or one channel of it, its axes, and the directory that describes it; no other
-    page or channel is decoded."""
-    series, axes, page, channel = place.series, place.axes, place.number, place.channel
-    if series.dataoffset is not None:  # uncompressed, in one piece: mapped, one page copied
+def _read_page(
+    page_ref: TiffPageRef, max_pixels: int
+) -> tuple[np.ndarray, str, "tifffile.TiffPage"]:
+    """Decodes one page, or one channel of it; returns it with its axes and its directory."""
+    series, axes, page, channel = page_ref.series, page_ref.axes, page_ref.number, page_ref.channel
+    if series.dataoffset is not None:  # uncompressed and contiguous: mapped
         array, page_axes = select_page(series.asarray(out="memmap"), axes, page)
         if channel is not None:
             array, page_axes = select_channel(array, page_axes, channel)
@@ -113,7 +117,7 @@ def _read_page(place: TiffPlace, max_pixels: int) -> tuple[np.ndarray, str, "tif
 
 
 def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int) -> None:
-    """Refuses strips and tiles that a decoder would take without a word, or crash on."""
+    """Refuses strips and tiles that a decoder would accept in silence, or crash on."""
     file, compression = page.parent.filehandle, page.keyframe.compression
     for index, (offset, count) in enumerate(
         zip(page.dataoffsets, page.databytecounts, strict=False)
@@ -128,7 +132,7 @@ def _check_parts(page: "tifffile.TiffPage | tifffile.TiffFrame", max_pixels: int
 def check_part(
     page: "tifffile.TiffPage | tifffile.TiffFrame", index: int, data: bytes, max_pixels: int
 ) -> None:
-    """`data`: of the strip or tile of this index."""
+    """Refuses a strip or tile whose encoded `data` does not fit its size or is damaged."""
     keyframe = page.keyframe
     if keyframe.compression in SELF_SIZED:
         with (
@@ -143,8 +147,10 @@ def check_part(
 
 
 def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
-    """Lets libtiff read the codes, as the only strip of a TIFF of one row of `size` bytes: some
-    that are damaged crash the decoder of imagecodecs, and Python with it."""
+    """Lets libtiff decode the LZW codes first, as a TIFF of one row of `size` bytes.
+
+    Some damaged codes crash the decoder of imagecodecs, and Python with it; libtiff raises.
+    """
     import imagecodecs
 
     values = {256: size, 257: 1, 258: 8, 259: LZW, 262: 1, 266: fill_order, 273: 134, 277: 1,
@@ -157,10 +163,10 @@ def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
 def plain_colors(
     pixels: np.ndarray, page: "tifffile.TiffPage", name: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Palette, inverted, CMYK and alpha TIFFs -> plain gray or RGB, and what was done."""
+    """Converts palette, inverted, CMYK and alpha TIFFs to plain gray or RGB; also returns notes."""
     photometric = getattr(page.photometric, "name", str(page.photometric))
     if photometric == "PALETTE" and np.ndim(page.colormap) == 2:
-        # Colour maps of TIFF are 16-bit whatever the indices are; 8 of them carry the colour.
+        # Colour maps of TIFF are always 16-bit; the upper 8 bits hold the colour.
         lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
         return lut.take(pixels[..., 0], axis=0), ["palette turned into its RGB colours"]
     if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
@@ -182,7 +188,7 @@ def plain_colors(
         notes.append("inverted: the file stores white as 0")
     elif photometric == "MINISWHITE":
         notes.append("not inverted: the file stores white as 0, but not what black is")
-    if bits in (2, 4):  # scaled as in a PNG of so few bits
+    if bits in (2, 4):  # scaled as in a PNG of 2 or 4 bits
         pixels = pixels * np.uint8(255 // (2**bits - 1))
         notes.append(f"{bits}-bit values scaled to 8 bits")
     colors = 3 if photometric in ("RGB", "YCBCR") else 1

@@ -1,7 +1,7 @@
-"""Which part of a TIFF is meant: a page of one of its series, a channel, a resolution.
+"""Finding a page in a TIFF: its series, its channel and its resolution.
 
-tifffile trusts what a file says of itself. What a damaged or hostile file could do with its list
-of pages (an endless loop, all of the memory) is looked for first.
+tifffile trusts the list of pages in a file. Damaged or hostile lists, which could loop forever or
+fill the memory, are refused first.
 """
 
 import os
@@ -19,7 +19,7 @@ from .image_data import (
     check_level,
     check_page,
     count_pages,
-    say_level,
+    level_notes,
 )
 from .pixel_size import PixelSize, read_pixel_size
 
@@ -28,28 +28,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TiffPlace:
-    """A page of a TIFF, not read yet."""
+class TiffPageRef:
+    """A reference to a page of a TIFF that has not been read yet."""
 
-    series: "tifffile.TiffPageSeries"  # of the resolution that is meant
-    number: int  # of the page in there
-    pages: int  # of the file
-    axes: str  # of the series
-    channel: int | None  # the one that is read alone, for it lies apart from the others
-    channels: int
+    series: "tifffile.TiffPageSeries"  # at the chosen resolution
+    number: int  # index of the page in the series
+    pages: int  # number of pages in the file
+    axes: str  # one letter for each axis of the series
+    channel: int | None  # the channel that is read alone, if it is stored separately
+    channels: int  # number of channels of the page
     finest: "tifffile.TiffPageSeries"
     notes: tuple[str, ...]
 
     @property
     def shape(self) -> dict[str, int]:
-        """Length of each axis of the series."""
+        """The length of each axis of the series, by its letter."""
         return dict(zip(self.axes, self.series.shape, strict=True))
 
     def pixel_size(
         self, tiff: "tifffile.TiffFile", directory: "tifffile.TiffPage"
     ) -> tuple[PixelSize | None, list[str]]:
-        """As `read_pixel_size` of the page's directory. Coarser resolutions have pixels that are
-        larger than the finest's in proportion, whatever they say themselves."""
+        """Returns the pixel size and notes, see `read_pixel_size`.
+
+        At coarser resolutions, it is scaled from that of the finest one; what their own tags say is
+        ignored.
+        """
         index = tiff.series.index(self.finest)
         if self.series is self.finest:
             return read_pixel_size(tiff, directory, index)
@@ -68,57 +71,65 @@ def find_page(
     axes: str | None,
     channel: int | None,
     level: int = 0,
-) -> TiffPlace:
-    """The place of a page; arguments as of `read_image`.
+) -> TiffPageRef:
+    """Finds a page of a TIFF; arguments as for `read_image`.
 
     Raises:
-        UnreadableImageError: There is no picture.
+        UnreadableImageError: The file has no picture.
         UnsupportedLayoutError: There is no such page, channel or level, or axes do not fit.
         ValueError: The file is damaged.
     """
-    notes = [] if ends_well(tiff) else ["the list of pages breaks off: the file may be cut"]
-    places = _places(tiff, axes)
-    if not places:
+    notes = []
+    if not page_list_is_complete(tiff):
+        notes.append("the list of pages breaks off: the file may be cut")
+    entries = _list_pages(tiff, axes)
+    if not entries:
         raise UnreadableImageError(f"{name} is a TIFF without a picture. Export it again.")
-    check_page(page, len(places), name)
-    finest, number = places[page]
+    check_page(page, len(entries), name)
+    finest, number = entries[page]
     check_level(level, len(finest.levels), name)
     series = finest.levels[level]
 
-    found = axes.upper() if axes else finest.axes
+    named_axes = axes.upper() if axes else finest.axes
     if finest.kind == "generic" and (tiff.is_shaped or tiff.is_imagej or tiff.is_ome):
         notes.append("the description of the axes does not fit the file: it was not used")
-    if found.startswith("Q") and axes is None:
-        notes.append(f"axes {found!r} are not named in the file: Q read as pages")
-    notes += say_level(level, len(finest.levels))
-    check_axes(found, series.shape, name)
-    if count_pages(found, series.shape) != count_pages(found, finest.shape):
+    if named_axes.startswith("Q") and axes is None:
+        notes.append(f"axes {named_axes!r} are not named in the file: Q read as pages")
+    notes += level_notes(level, len(finest.levels))
+    check_axes(named_axes, series.shape, name)
+    if count_pages(named_axes, series.shape) != count_pages(named_axes, finest.shape):
         raise ValueError("its resolutions differ in their pages")
-    lengths = dict(zip(found, series.shape, strict=True))
+    lengths = dict(zip(named_axes, series.shape, strict=True))
     channels = max(lengths.get("C", 1), lengths.get("S", 1))
-    alone = channel is not None and channels > 1 and _lies_apart(series, found)
-    if alone:
+    single = channel is not None and channels > 1 and _has_separate_channels(series, named_axes)
+    if single:
         check_channel(channel, channels, name)
-    picked = channel if alone else None
-    return TiffPlace(series, number, len(places), found, picked, channels, finest, tuple(notes))
+    picked = channel if single else None
+    return TiffPageRef(
+        series, number, len(entries), named_axes, picked, channels, finest, tuple(notes)
+    )
 
 
 def count_tiff_pages(path: Path, axes: str | None) -> int:
-    """How many pages `read_tiff` finds; 1 where the list of pages breaks off."""
+    """Returns the number of pages that `read_tiff` finds; 1 if the list of pages is cut off."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        return len(_places(tiff, axes)) if ends_well(tiff) else 1
+        return len(_list_pages(tiff, axes)) if page_list_is_complete(tiff) else 1
 
 
-def ends_well(tiff: "tifffile.TiffFile") -> bool:
-    """Whether the chain of pages ends inside the file; tifffile follows a circle for ever."""
-    layout, file, seen = tiff.tiff, tiff.filehandle, set()
+def page_list_is_complete(tiff: "tifffile.TiffFile") -> bool:
+    """Whether the list of pages is complete; False if the file is cut off within it.
+
+    Raises:
+        ValueError: The list is a circle, which tifffile would follow forever.
+    """
+    layout, file, visited = tiff.tiff, tiff.filehandle, set()
     offset = tiff.pages.first.offset if tiff.pages else 0
     while offset:
-        if offset in seen:
+        if offset in visited:
             raise ValueError("its list of pages runs in a circle")
-        seen.add(offset)
+        visited.add(offset)
         file.seek(offset)
         tags = file.read(layout.tagnosize)
         if len(tags) < layout.tagnosize:
@@ -131,31 +142,32 @@ def ends_well(tiff: "tifffile.TiffFile") -> bool:
     return True
 
 
-def _places(
+def _list_pages(
     tiff: "tifffile.TiffFile", axes: str | None
 ) -> list[tuple["tifffile.TiffPageSeries", int]]:
-    """Of each page, in order: its series, and its number in there."""
-    places = []
+    """Returns the series of each page, and the page's index in it, in the order of pages."""
+    pages = []
     for series in tiff.series:
         count = count_pages(axes or series.axes, series.shape)
         if count > tiff.filehandle.size:
             raise ValueError(f"{count} pages in a file of {tiff.filehandle.size} bytes")
-        places += [(series, number) for number in range(count)]
+        pages += [(series, number) for number in range(count)]
 
-    def directory(place: tuple["tifffile.TiffPageSeries", int]) -> list[int]:
-        series, number = place
+    def directory(page: tuple["tifffile.TiffPageSeries", int]) -> list[int]:
+        series, number = page
         planes = max(1, count_pages(axes or series.axes, series.shape) // len(series))
         return np.ravel(series[number // planes].index).tolist()
 
     if len(tiff.series) > 1 and all(series.kind == "generic" for series in tiff.series):
-        places.sort(key=directory)  # tifffile put those of one size and type together
-    return places
+        pages.sort(key=directory)  # tifffile groups pages of one size and type
+    return pages
 
 
 def is_gray(page: "tifffile.TiffPage") -> bool:
+    """Whether the page is stored as gray, so that its samples are not colours."""
     return getattr(page.photometric, "name", "") in ("MINISBLACK", "MINISWHITE")
 
 
-def _lies_apart(series: "tifffile.TiffPageSeries", axes: str) -> bool:
-    """Whether no pixel of a directory has more than one channel, and none is a colour."""
+def _has_separate_channels(series: "tifffile.TiffPageSeries", axes: str) -> bool:
+    """Whether each channel is stored separately, and is not part of a colour."""
     return "C" in axes and series.keyframe.samplesperpixel == 1 and is_gray(series.keyframe)

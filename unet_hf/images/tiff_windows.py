@@ -1,4 +1,4 @@
-"""Windows of a TIFF: only the tiles or strips that a window touches are decoded."""
+"""Reading a TIFF by windows: only the tiles or strips that a window touches are decoded."""
 
 import math
 from collections import OrderedDict
@@ -14,80 +14,93 @@ from .image_data import (
     ORIENTATION,
     ImageData,
     check_channel,
-    checked,
     count_pages,
-    named_errors,
-    say_channel,
-    say_pages,
+    decoder_errors,
+    note_channel,
+    note_pages,
     select_channel,
     select_page,
+    validated,
 )
 from .tiff import check_part, plain_colors
-from .tiff_pages import TiffPlace, find_page, is_gray
+from .tiff_pages import TiffPageRef, find_page, is_gray
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
 
 
 NO_LIMIT = 2**62  # pixels
-DECODED = 2**24  # bytes of tiles or strips that are kept: the next window shares some
+CACHE_BYTES = 2**24  # decoded tiles or strips that are kept, as the next window shares some
 
 
 @contextmanager
 def open_tiff(
     path: Path, page: int, axes: str | None, channel: int | None, level: int = 0
 ) -> Iterator[ImageData | None]:
-    """An image as `read_tiff` gives it, but its `pixels` are a `TiffPixels`; None of a kind that
-    has to be read as a whole."""
+    """Opens an image whose `pixels` are a `TiffPixels`, else as `read_tiff` returns it.
+
+    Yields None if the TIFF has to be read as a whole.
+    """
     import tifffile
 
-    with named_errors(path.name, NO_LIMIT):
+    with decoder_errors(path.name, NO_LIMIT):
         file = tifffile.TiffFile(path)
     with file:
-        with named_errors(path.name, NO_LIMIT):
-            place = find_page(file, path.name, page, axes, channel, level)
-            image = _described(file, path.name, page, place, channel)
+        with decoder_errors(path.name, NO_LIMIT):
+            page_ref = find_page(file, path.name, page, axes, channel, level)
+            image = _image_of_page(file, path.name, page, page_ref, channel)
         yield None if image is None else replace(image, axes_given=axes is not None)
 
 
 def most_pixels(path: Path, level: int = 0) -> int:
-    """Of a page of the file, at this level of pyramids; 0 where none has it."""
+    """Returns the pixels of the largest page at this level; 0 if no page has the level."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        found = [series.levels[level] for series in file.series if level < len(series.levels)]
-        pages = [series.keyframe for series in found]
+        levels = [series.levels[level] for series in file.series if level < len(series.levels)]
+        pages = [series.keyframe for series in levels]
         return max((page.imagelength * page.imagewidth for page in pages), default=0)
 
 
-def _described(
-    file: "tifffile.TiffFile", name: str, page: int, place: TiffPlace, channel: int | None
+def _image_of_page(
+    file: "tifffile.TiffFile", name: str, page: int, page_ref: TiffPageRef, channel: int | None
 ) -> ImageData | None:
-    planes = _planes(place)
+    """Returns the image with pixels that are read later; None if it has no windows."""
+    planes = _planes(page_ref)
     directory = planes.directory if planes else None
     if directory is None or directory.tags.valueof(ORIENTATION) in range(2, 9):
         return None
     pixels = TiffPixels(planes, directory, name)
-    is_rgb = pixels.shape[2] == 3 and "C" not in place.axes and not is_gray(directory)
-    alone, channels = place.channel is not None, place.channels
+    is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
+    alone, channels = page_ref.channel is not None, page_ref.channels
     if channel is not None and not alone:
         check_channel(channel, pixels.shape[2], name)
         if pixels.shape[2] > 1:
             alone, channels = True, pixels.shape[2]
             pixels.pick(channel)
-    pixel_size, doubts = place.pixel_size(file, directory)
-    notes = (*place.notes, *pixels.notes, *doubts)
-    image = say_pages(
+    pixel_size, doubts = page_ref.pixel_size(file, directory)
+    notes = (*page_ref.notes, *pixels.notes, *doubts)
+    image = note_pages(
         ImageData(
-            pixels, name, "TIFF", place.axes, page, place.pages, notes, pixel_size, is_rgb=is_rgb
+            pixels,
+            name,
+            "TIFF",
+            page_ref.axes,
+            page,
+            page_ref.pages,
+            notes,
+            pixel_size,
+            is_rgb=is_rgb,
         )
     )
-    return checked(say_channel(image, channel, channels) if alone else image, NO_LIMIT)
+    return validated(note_channel(image, channel, channels) if alone else image, NO_LIMIT)
 
 
 class TiffPixels:
-    """(H, W, C) pixels of one page, as gray, RGB or channels. Called with rows and columns, two
-    slices with both ends, it reads them."""
+    """The (H, W, C) pixels of one page, as gray, RGB or channels, read when it is called.
+
+    It is called with rows and columns, two slices with start and stop.
+    """
 
     def __init__(
         self, planes: "MappedPlanes | DecodedPlanes", directory: "tifffile.TiffPage", name: str
@@ -95,7 +108,7 @@ class TiffPixels:
         self._planes, self._directory, self._name = planes, directory, name
         self._samples = slice(None)
         corner, notes = self._plain(slice(0, 1), slice(0, 1))
-        self.notes = notes  # what is done to the colours
+        self.notes = notes  # on conversions of colours
         self.shape = (*planes.size, corner.shape[2])
         self.dtype = corner.dtype
 
@@ -104,6 +117,7 @@ class TiffPixels:
         return math.prod(self.shape)
 
     def pick(self, channel: int) -> None:
+        """Restricts the pixels to one channel."""
         self._samples = slice(channel, channel + 1)
         self.shape = (*self.shape[:2], 1)
 
@@ -118,51 +132,58 @@ class TiffPixels:
         return plain_colors(pixels, self._directory, self._name)
 
 
-def _planes(place: TiffPlace) -> "MappedPlanes | DecodedPlanes | None":
-    """What a page consists of; None where it is stored in a way that has no windows."""
-    series = place.series
+def _planes(page_ref: TiffPageRef) -> "MappedPlanes | DecodedPlanes | None":
+    """Returns the reader of a page's windows; None if it is stored in a way that has none."""
+    series = page_ref.series
     if series.transform is not None:
         return None
     if series.dataoffset is not None:
-        return MappedPlanes(place) if series.keyframe.is_memmappable else None
-    inner = place.axes[series.ndim - series.keyframe.ndim :]
+        return MappedPlanes(page_ref) if series.keyframe.is_memmappable else None
+    inner = page_ref.axes[series.ndim - series.keyframe.ndim :]
     own = series.keyframe.axes
     in_place = all(axis in inner and inner.index(axis) == own.index(axis) for axis in "YX")
     flat = series.keyframe.imagedepth == 1
-    return DecodedPlanes(place) if in_place and flat else None
+    return DecodedPlanes(page_ref) if in_place and flat else None
 
 
 class MappedPlanes:
-    """Pages in one uncompressed piece."""
+    """A page that is stored uncompressed and contiguous, and mapped."""
 
-    def __init__(self, place: TiffPlace) -> None:
-        self._place = place
-        self.directory = place.series.keyframe
-        self.size = (place.shape["Y"], place.shape["X"])
+    def __init__(self, page_ref: TiffPageRef) -> None:
+        self._page_ref = page_ref
+        self.directory = page_ref.series.keyframe
+        self.size = (page_ref.shape["Y"], page_ref.shape["X"])
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, str]:
-        """A window and its axes."""
-        place = self._place
-        # Mapped anew each time: what was read stays in memory as long as its mapping.
-        array, axes = select_page(place.series.asarray(out="memmap"), place.axes, place.number)
-        if place.channel is not None:
-            array, axes = select_channel(array, axes, place.channel)
+        """Reads a window; returns it with its axes."""
+        page_ref = self._page_ref
+        # Mapped for each window, as pages of the file stay in memory as long as their mapping.
+        array, axes = select_page(
+            page_ref.series.asarray(out="memmap"), page_ref.axes, page_ref.number
+        )
+        if page_ref.channel is not None:
+            array, axes = select_channel(array, axes, page_ref.channel)
         window = array[tuple({"Y": rows, "X": columns}.get(axis, slice(None)) for axis in axes)]
         return np.array(window, window.dtype.newbyteorder("=")), axes
 
 
 class DecodedPlanes:
-    """Pages in tiles or strips, compressed or not, one directory or several to a page."""
+    """A page of tiles or strips, compressed or not, in one or several directories."""
 
-    def __init__(self, place: TiffPlace) -> None:
-        series, axes, page, channel = place.series, place.axes, place.number, place.channel
+    def __init__(self, page_ref: TiffPageRef) -> None:
+        series, axes, page, channel = (
+            page_ref.series,
+            page_ref.axes,
+            page_ref.number,
+            page_ref.channel,
+        )
         split = series.ndim - series.keyframe.ndim
-        stored, self._inner = axes[:split], axes[split:]
-        inner_pages = count_pages(self._inner, series.shape[split:])
+        stored, self._inner_axes = axes[:split], axes[split:]
+        inner_pages = count_pages(self._inner_axes, series.shape[split:])
         numbers = np.arange(len(series)).reshape(series.shape[:split])
-        numbers, self._kept = select_page(numbers, stored, page // inner_pages)
-        if channel is not None and "C" in self._kept:
-            numbers, self._kept = select_channel(numbers, self._kept, channel)
+        numbers, self._stored_axes = select_page(numbers, stored, page // inner_pages)
+        if channel is not None and "C" in self._stored_axes:
+            numbers, self._stored_axes = select_channel(numbers, self._stored_axes, channel)
             channel = None
         self._channel, self._page = channel, page % inner_pages
         self._count = numbers.shape
@@ -173,23 +194,23 @@ class DecodedPlanes:
         self._decoded: OrderedDict[tuple[int, int], np.ndarray | None] = OrderedDict()
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, str]:
-        """A window and its axes."""
+        """Reads a window; returns it with its axes."""
         keyframe = self._keyframe
         lengths = {"Y": rows.stop - rows.start, "X": columns.stop - columns.start}
         shape = [
             lengths.get(axis, length)
             for axis, length in zip(keyframe.axes, keyframe.shape, strict=True)
         ]
-        windows = [self._of_frame(number, rows, columns) for number in range(len(self._frames))]
+        windows = [self._read_frame(number, rows, columns) for number in range(len(self._frames))]
         array = windows[0][None] if len(windows) == 1 else np.stack(windows)
         array = array.reshape(*self._count, *shape)
-        array, axes = select_page(array, self._kept + self._inner, self._page)
+        array, axes = select_page(array, self._stored_axes + self._inner_axes, self._page)
         if self._channel is not None and "C" in axes:
             array, axes = select_channel(array, axes, self._channel)
         return array, axes
 
-    def _of_frame(self, number: int, rows: slice, columns: slice) -> np.ndarray:
-        """(planes, 1, h, w, samples) of one directory."""
+    def _read_frame(self, number: int, rows: slice, columns: slice) -> np.ndarray:
+        """Reads a window of one directory: (planes, 1, h, w, samples)."""
         frame, keyframe = self._frames[number], self._keyframe
         if keyframe.is_memmappable:
             array = frame.asarray(out="memmap", squeeze=False)[:, :, rows, columns]
@@ -210,20 +231,20 @@ class DecodedPlanes:
                     y, x = row * tall, column * wide
                     top, bottom = max(rows.start, y), min(rows.stop, y + tall)
                     left, right = max(columns.start, x), min(columns.stop, x + wide)
-                    place = window[
+                    target = window[
                         plane,
                         0,
                         top - rows.start : bottom - rows.start,
                         left - columns.start : right - columns.start,
                     ]
                     if part is None:
-                        place[:] = keyframe.nodata
+                        target[:] = keyframe.nodata
                     else:
-                        place[:] = part[top - y : bottom - y, left - x : right - x]
+                        target[:] = part[top - y : bottom - y, left - x : right - x]
         return window
 
     def _part(self, number: int, index: int) -> np.ndarray | None:
-        """A decoded tile or strip, (h, w, samples); None where the file stores nothing."""
+        """Returns a decoded tile or strip, (h, w, samples); None if the file does not store it."""
         key = (number, index)
         if key in self._decoded:
             self._decoded.move_to_end(key)
@@ -243,9 +264,9 @@ class DecodedPlanes:
                 options = {"jpegtables": frame.jpegtables, "jpegheader": keyframe.jpegheader}
             part = keyframe.decode(data, index, **options)[0]
             part = None if part is None else part[0]
-        held = sum(some.nbytes for some in self._decoded.values() if some is not None)
-        while self._decoded and held + (0 if part is None else part.nbytes) > DECODED:
+        cached = sum(each.nbytes for each in self._decoded.values() if each is not None)
+        while self._decoded and cached + (0 if part is None else part.nbytes) > CACHE_BYTES:
             _, oldest = self._decoded.popitem(last=False)
-            held -= 0 if oldest is None else oldest.nbytes
+            cached -= 0 if oldest is None else oldest.nbytes
         self._decoded[key] = part
         return part

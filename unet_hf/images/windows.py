@@ -1,7 +1,7 @@
-"""Pixels that are read when they are asked for, window by window.
+"""`open_image`: reads an image by windows.
 
-`open_image` gives the `ImageData` that `read_image` would give, pixel for pixel, but its `pixels`
-stay in the file until `Preprocessing` takes a window of them.
+It yields the same `ImageData` as `read_image`, but the `pixels` stay in the file until
+`Preprocessing` reads a window of them.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .image_data import ImageData, check_level, named_errors
+from .image_data import ImageData, check_level, decoder_errors
 from .reading import ImageSource, from_array, read_image
 from .tiff import SIGNATURES
 from .tiff_windows import most_pixels, open_tiff
@@ -23,16 +23,16 @@ from .zarr_windows import is_zarr, open_zarr
 
 Read = Callable[[slice, slice], np.ndarray]
 NO_LIMIT = 2**62  # pixels
-LARGE = 2**26  # pixels: 8192 x 8192, of which `UNet.segment` would hold a gigabyte
+LARGE = 2**26  # pixels: 8192 x 8192, for which `UNet.segment` would need a gigabyte
 
 
 class LazyPixels:
-    """(H, W, C) pixels, as far as `PreparedImage` uses an array of them."""
+    """An array of (H, W, C) pixels in a file, with the methods that `PreparedImage` needs."""
 
     ndim = 3
 
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype, read: Read, name: str) -> None:
-        """read: Rows and columns, two slices with both ends -> (h, w, C) of this dtype."""
+        """read: Called with rows and columns, two slices with start and stop; returns (h, w, C)."""
         self.shape, self.dtype = shape, dtype
         self._read, self._name = read, name
 
@@ -41,19 +41,20 @@ class LazyPixels:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
     def __getitem__(self, key: slice | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Whole rows, or what `np.ix_` of row and column indices means.
+        """Reads whole rows, or the pixels at `np.ix_` of row and column indices.
 
-        Raises `ImageError` where the file is damaged.
+        Raises:
+            ImageError: The file is damaged there.
         """
         if isinstance(key, slice):
             top, bottom, _ = key.indices(self.shape[0])
             return self._window(slice(top, bottom), slice(0, self.shape[1]))
         rows, columns = (indices.ravel() for indices in key)
-        box = [slice(int(some.min()), int(some.max()) + 1) for some in (rows, columns)]
+        box = [slice(int(each.min()), int(each.max()) + 1) for each in (rows, columns)]
         return self._window(*box)[np.ix_(rows - box[0].start, columns - box[1].start)]
 
     def _window(self, rows: slice, columns: slice) -> np.ndarray:
-        with named_errors(self._name, NO_LIMIT):
+        with decoder_errors(self._name, NO_LIMIT):
             return self._read(rows, columns)
 
 
@@ -66,28 +67,28 @@ def open_image(
     channel: int | None = None,
     level: int = 0,
 ) -> Iterator[ImageData]:
-    """An image whose pixels are read by windows, until the `with` block ends.
+    """Opens an image whose pixels are read by windows, until the `with` block ends.
 
-    By windows are read: TIFF of any kind (mapped where it is uncompressed, else the tiles or
-    strips that a window touches), NPY, zarr arrays and OME-Zarr, and arrays: NumPy's, mapped or
-    not, and zarr's. Anything else is read as a whole, and a note says so.
+    These are read by windows: TIFF of any kind (mapped if it is uncompressed, else the tiles or
+    strips that a window touches), NPY, OME-Zarr, and arrays of NumPy and zarr. Anything else is
+    read as a whole, and a note says so.
 
-    Args: as `read_image`, without its limit; `level` also of OME-Zarr.
+    Args: As for `read_image`, but without a limit of pixels; `level` also for OME-Zarr.
 
     Raises:
-        ImageError, as `read_image`; a part that cannot be decoded shows when it is its turn.
+        ImageError: As for `read_image`; a damaged part raises when it is read.
         ConfigError: zarr is not installed.
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(os.fsdecode(source))
         if is_zarr(path):
-            with named_errors(path.name, NO_LIMIT):
-                found = open_zarr(path, axes, level)
-            image = of_array(lambda: found.array, path.name, "zarr", page, found.axes, channel)
-            image = replace(image, pixel_size=found.pixel_size, axes_given=axes is not None)
-            yield replace(image, notes=(*found.notes, *image.notes))
+            with decoder_errors(path.name, NO_LIMIT):
+                stored = open_zarr(path, axes, level)
+            image = open_array(lambda: stored.array, path.name, "zarr", page, stored.axes, channel)
+            image = replace(image, pixel_size=stored.pixel_size, axes_given=axes is not None)
+            yield replace(image, notes=(*stored.notes, *image.notes))
             return
-        head = head_of(path)
+        head = read_head(path)
         if head.startswith(SIGNATURES):
             with open_tiff(path, page, axes, channel, level) as image:
                 if image is not None:
@@ -97,18 +98,18 @@ def open_image(
                     return
         elif head.startswith(b"\x93NUMPY"):
             check_level(level, 1, path.name)
-            yield of_array(mapped(path), path.name, "NPY", page, axes, channel)
+            yield open_array(memory_map(path), path.name, "NPY", page, axes, channel)
             return
     elif all(hasattr(source, name) for name in ("shape", "dtype", "ndim", "__getitem__")):
         check_level(level, 1, "array")
-        yield of_array(lambda: source, "array", "array", page, axes, channel)
+        yield open_array(lambda: source, "array", "array", page, axes, channel)
         return
     image = read_image(source, page=page, axes=axes, channel=channel, level=level)
     note = f"{image.format} images have no windows: it was read as a whole"
     yield replace(image, notes=(*image.notes, note))
 
 
-def of_array(
+def open_array(
     opened: Callable[[], Any],
     name: str,
     format: str,
@@ -116,12 +117,15 @@ def of_array(
     axes: str | None,
     channel: int | None,
 ) -> ImageData:
-    """Windows of an array. opened: gives the array; called for each window anew, for what was
-    read of a mapped file stays in memory as long as its mapping."""
-    with named_errors(name, NO_LIMIT):
+    """Returns an array as an image whose pixels are read by windows.
+
+    opened: Returns the array. It is called for each window, as what was read of a mapped file stays
+        in memory as long as its mapping.
+    """
+    with decoder_errors(name, NO_LIMIT):
         array = opened()
         native = np.dtype(array.dtype).newbyteorder("=")
-        # What `read_image` would say of an array like this one, which has no pixels.
+        # A stand-in without memory, to get the metadata that `read_image` would return.
         stand_in = np.broadcast_to(np.zeros((), native), array.shape)
         image = from_array(stand_in, name, format, page, axes, channel, NO_LIMIT)
     letters = image.axes
@@ -134,8 +138,8 @@ def of_array(
         pages = iter(numbers)
         index = tuple(picked[axis] if axis in picked else next(pages) for axis in letters)
         window = np.array(opened()[index], native)
-        kept = [axis for axis in letters if axis in picked]
-        order = [kept.index(axis) for axis in "YXSC" if axis in kept]
+        remaining = [axis for axis in letters if axis in picked]
+        order = [remaining.index(axis) for axis in "YXSC" if axis in remaining]
         size = rows.stop - rows.start, columns.stop - columns.start
         return np.transpose(window, order).reshape(*size, -1)
 
@@ -144,24 +148,27 @@ def of_array(
 
 
 def is_large(path: Path, level: int = 0) -> bool:
-    """Whether a TIFF or NPY file has images of more than `LARGE` pixels, from its head; False if
-    that cannot be told. level: Of a pyramid."""
+    """Whether a TIFF or NPY file has an image of more than `LARGE` pixels, by its metadata.
+
+    False if the metadata cannot be read. level: The resolution of a pyramid that is meant.
+    """
     with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise anything
         warnings.simplefilter("ignore")
-        head = head_of(path)
+        head = read_head(path)
         if head.startswith(SIGNATURES):
             return most_pixels(path, level) > LARGE
         if head.startswith(b"\x93NUMPY"):
-            return mapped(path)().size > LARGE
+            return memory_map(path)().size > LARGE
     return False
 
 
-def mapped(path: Path) -> Callable[[], np.ndarray]:
+def memory_map(path: Path) -> Callable[[], np.ndarray]:
+    """Returns a function that maps an NPY file."""
     return lambda: np.load(path, allow_pickle=False, mmap_mode="r")
 
 
-def head_of(path: Path) -> bytes:
-    """The first bytes; none where they cannot be read, for `read_image` says why."""
+def read_head(path: Path) -> bytes:
+    """Returns the first 8 bytes; none if they cannot be read: `read_image` then says why."""
     try:
         with path.open("rb") as file:
             return file.read(8)

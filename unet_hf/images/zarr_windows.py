@@ -1,5 +1,4 @@
-"""zarr arrays and OME-Zarr images on disk: which array is meant, what its axes are, how large a
-pixel is."""
+"""Opening zarr arrays and OME-Zarr images: the array, its axes and its pixel size."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, UnsupportedLayoutError
-from .image_data import check_level, say_level
+from .image_data import check_level, level_notes
 from .pixel_size import MICROMETERS, UNITS, PixelSize
 
-MARKS = ("zarr.json", ".zarray", ".zgroup")  # one of these makes a folder zarr's
+METADATA_FILES = ("zarr.json", ".zarray", ".zgroup")  # a folder of zarr has one of these
 
 
 @dataclass(frozen=True)
 class ZarrImage:
-    """array: a `zarr.Array`. axes: one letter an axis; None: as of any array."""
+    """An opened zarr image.
+
+    array: A `zarr.Array`. axes: One letter for each axis; None if they are not known.
+    """
 
     array: Any
     axes: str | None
@@ -24,11 +26,12 @@ class ZarrImage:
 
 
 def is_zarr(path: Path) -> bool:
-    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+    """Whether the path is a folder of zarr: an array or a group."""
+    return path.is_dir() and any((path / name).is_file() for name in METADATA_FILES)
 
 
 def check_zarr() -> None:
-    """Raises `ConfigError` where zarr is not installed."""
+    """Raises `ConfigError` if zarr is not installed."""
     try:
         import zarr  # noqa: F401
     except ImportError as error:
@@ -38,23 +41,24 @@ def check_zarr() -> None:
 
 
 def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
-    """The array itself, or one of an OME-Zarr image (NGFF 0.4 and 0.5): of its resolutions the
-    one of this number, 0 is the finest.
+    """Opens a zarr array, or the array of one resolution of an OME-Zarr image (NGFF 0.4, 0.5).
+
+    level: The resolution, counted from 0, the finest.
 
     Raises:
-        UnsupportedLayoutError: A group that does not say which of its arrays is the image, or an
-            image without this level.
+        UnsupportedLayoutError: The group does not say which of its arrays is the image, or the
+            image has no such level.
     """
     import zarr
 
-    found = zarr.open(str(path), mode="r")
-    if not isinstance(found, zarr.Group):
+    stored = zarr.open(str(path), mode="r")
+    if not isinstance(stored, zarr.Group):
         check_level(level, 1, path.name)
-        return ZarrImage(found, axes)
-    attributes = dict(found.attrs)
+        return ZarrImage(stored, axes)
+    attributes = dict(stored.attrs)
     images = attributes.get("ome", attributes).get("multiscales") or []
     if not images:
-        arrays = ", ".join(sorted(name for name, _ in found.arrays())[:8]) or "none"
+        arrays = ", ".join(sorted(name for name, _ in stored.arrays())[:8]) or "none"
         raise UnsupportedLayoutError(
             f"{path.name} is a zarr group without the metadata of OME-Zarr. Pass one of its "
             f"arrays (seen: {arrays}), e.g. {path.name}/NAME, and axes."
@@ -68,13 +72,13 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     named = image.get("axes") or []
     names = [axis["name"] if isinstance(axis, dict) else axis for axis in named]
     letters = axes or "".join(name[0] for name in names).upper() or "TCZYX"
-    notes += say_level(level, len(levels))
+    notes += level_notes(level, len(levels))
     size = _pixel_size(names, named, [image, levels[level]])
-    return ZarrImage(found[levels[level]["path"]], letters, size, tuple(notes))
+    return ZarrImage(stored[levels[level]["path"]], letters, size, tuple(notes))
 
 
 def _pixel_size(names: list[str], axes: list[Any], scaled: list[dict]) -> PixelSize | None:
-    """The product of all scales, if both sides have a length's unit."""
+    """Returns the product of all scales, if x and y both have a unit of length."""
     sides, units = [], []
     for axis in ("x", "y"):
         if axis not in names or not isinstance(axes[names.index(axis)], dict):

@@ -43,14 +43,14 @@ def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[s
         )
     if not outputs:
         raise ConfigError(f"outputs is empty. Name some of {', '.join(LARGE_OUTPUTS)}.")
-    if not tta and "uncertainty" in planes_of(outputs):
+    if not tta and "uncertainty" in planes_for(outputs):
         raise ConfigError(NEEDS_TTA)
     if any(name.endswith(".zarr") for name in outputs):
         check_zarr()
     return [name for name in LARGE_OUTPUTS if name in outputs]
 
 
-def planes_of(outputs: Collection[str]) -> list[str]:
+def planes_for(outputs: Collection[str]) -> list[str]:
     """Returns the planes that these outputs need, and always the mask, for the pixel counts."""
     wanted = {name.removesuffix(".zarr") for name in outputs}
     return ["mask", *(name for name in ("probabilities", "uncertainty") if name in wanted)]

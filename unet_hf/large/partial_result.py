@@ -25,7 +25,7 @@ from ..files import PREFIX, is_temporary, write_text
 RECORD = "finished.jsonl"
 
 
-def unfinished_folder(folder: Path, prefix: str) -> Path:
+def partial_result_folder(folder: Path, prefix: str) -> Path:
     """Returns the folder of the partial result until the results with this prefix are complete."""
     path = folder / f"{prefix}unfinished"
     return path.with_name(f"{PREFIX}{path.name}")

@@ -23,8 +23,10 @@ class Prediction:
         job: dict[str, Any],
         threshold: float | None,
     ) -> None:
-        """job: Image, model and options of the prediction, as JSON; among them "tile_size",
-        "precision", "tta", and in "planes" the names of the planes to fill."""
+        """job: Image, model and options of the prediction, as JSON.
+
+        Among the options are "tile_size", "precision", "tta", and "planes", the planes to fill.
+        """
         image = prepared.image
         self.model, self.prepared, self.partial = model, prepared, partial
         self.job, self.threshold = job, threshold

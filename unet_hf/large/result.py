@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..images.image_data import ImageData
-from ..predict.summary import Counted
+from ..predict.summary import PredictionSummary
 
 
 @dataclass(frozen=True, eq=False)
-class LargeSegmentation(Counted):
+class LargeSegmentation(PredictionSummary):
     """A prediction whose pixels are in files."""
 
     files: dict[str, Path]  # by the names in `outputs`

@@ -20,10 +20,10 @@ from .outputs import (
     LARGE_OUTPUTS,
     check_replaceable,
     checked_large_outputs,
-    planes_of,
+    planes_for,
     write_large_outputs,
 )
-from .partial_result import Unfinished, unfinished_folder
+from .partial_result import Unfinished, partial_result_folder
 from .prediction import predict_into_files
 from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
@@ -94,7 +94,7 @@ def segment_large(
             "input": source_fingerprint(source, image),
             "model": model_sha256(model),
             "options": [page, axes, channel, level, threshold],
-            "planes": planes_of(names),
+            "planes": planes_for(names),
             "tta": tta,
             "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
         }
@@ -102,7 +102,7 @@ def segment_large(
             job | {"precision": name, "tile_size": tile_size or tile_size_for(model, name, tta=tta)}
             for name in precisions
         ]
-        partial_folder = unfinished_folder(Path(folder), prefix)
+        partial_folder = partial_result_folder(Path(folder), prefix)
         partial_folder.mkdir(parents=True, exist_ok=True)
         with only_writer(partial_folder):
             partial = Unfinished(partial_folder)

@@ -13,9 +13,9 @@ While tiles are computed, memory holds beside the loaded model:
 
 The halo of a tile is computed and discarded. A window of s px with a halo of h px at each side
 computes (s / (s - 2 h))² pixels for each one that it keeps. Squares have the least overhead of all
-shapes with the same area. The overhead falls fast at first and slowly later, so tiles are no larger
-than `USEFUL` asks for, and no smaller than `BEARABLE` allows. With very wide networks, even these
-need more memory than the budget.
+shapes with the same area. The overhead falls fast at first and slowly later, so tiles are no
+larger than `USEFUL` asks for, and no smaller than `BEARABLE` allows. With very
+wide networks, even these need more memory than the budget.
 """
 
 from ..engine.engine import BAND
@@ -42,7 +42,7 @@ def tile_size_for(
 ) -> int:
     """Returns the side of the largest window, in pixels, that fits into this much memory.
 
-    It is on the pooling grid, and between the sizes that `BEARABLE` and `USEFUL` ask for.
+    It is on the pooling grid, and has an overhead between `USEFUL` and `BEARABLE`.
 
     Args:
         precision: "float32", "bfloat16", "float16" or "int8".

@@ -1,1 +1,1 @@
-"""The network as the paper draws it, its configuration, and its tiles."""
+"""The network as in the paper's figure, its configuration, and the tiling of large images."""

@@ -1,6 +1,7 @@
-"""The options of a `UNet`, checked: wrong ones are refused with the cure, before any memory
-is allocated. Everything here is plain JSON, because `config.json` is all a checkpoint has
-besides its weights."""
+"""Checks of a network's options, before any memory is allocated for it.
+
+All options are plain JSON, as `config.json` is all that a checkpoint has besides its weights.
+"""
 
 import math
 from typing import Any
@@ -9,16 +10,16 @@ from ..errors import ConfigError
 from ..images.preprocessing import Preprocessing
 from .tiling import TileGeometry
 
-# Bounds that no honest network meets; a hostile config.json meets them before the allocator.
+# Far above any real network: a hostile config.json is refused before memory is allocated.
 MAX_CHANNELS = 4096
 MAX_DEPTH = 8
 MAX_CLASSES = 256  # class ids are stored as uint8
 MAX_NAME_LENGTH = 200
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")  # of the network's arithmetic
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
-# Okabe and Ito's palette: told apart with any kind of colour vision. The first class is
-# usually the background, hence the quiet gray.
+# Okabe and Ito's palette, distinct for all kinds of colour vision. The first class is usually the
+# background, hence the gray.
 PALETTE = (
     "#9a9a9a",
     "#e69f00",
@@ -53,19 +54,23 @@ def _fraction(name: str, value: Any, *, below_one: bool = False) -> float:
 
 
 def default_colors(num_classes: int) -> list[str]:
-    """Distinct colours as "#rrggbb": the safe palette first, then steps around the hue circle."""
+    """Returns distinct colours as "#rrggbb": the palette, then steps around the hue circle."""
     import colorsys
 
     colors = list(PALETTE[:num_classes])
     for index in range(len(colors), num_classes):
-        hue = index * 0.618034 % 1  # the golden ratio never comes back to an old hue
+        hue = index * 0.618034 % 1  # steps of the golden ratio never repeat a hue
         rgb = colorsys.hls_to_rgb(hue, 0.35 + 0.1 * (index % 4), 0.75)
         colors.append("#" + "".join(f"{round(255 * part):02x}" for part in rgb))
     return colors
 
 
 def check_labels(id2label: Any, num_classes: int) -> dict[str, str]:
-    """`{"0": "membrane", ...}`, one name a class; keys as strings, as JSON will have them."""
+    """Returns one name for each class, `{"0": "membrane", ...}`; keys are strings, as in JSON.
+
+    Raises:
+        ConfigError: A name is missing or not usable.
+    """
     if id2label is None:
         return {str(index): f"class {index}" for index in range(num_classes)}
     if not isinstance(id2label, dict):
@@ -95,7 +100,7 @@ def check_labels(id2label: Any, num_classes: int) -> dict[str, str]:
 
 
 def check_colors(colors: Any, num_classes: int) -> list[str]:
-    """One "#rrggbb" a class."""
+    """Returns one "#rrggbb" for each class; raises `ConfigError`."""
     if colors is None:
         return default_colors(num_classes)
     if not isinstance(colors, (list, tuple)) or len(colors) != num_classes:
@@ -111,7 +116,7 @@ def check_colors(colors: Any, num_classes: int) -> list[str]:
 
 
 def checked_threshold(threshold: Any, num_classes: int) -> float:
-    """A decision threshold on the probability of class 1. Raises `ConfigError`."""
+    """Returns a decision threshold on the probability of class 1; raises `ConfigError`."""
     threshold = _fraction("threshold", threshold)
     if num_classes != 2:
         raise ConfigError(
@@ -122,16 +127,17 @@ def checked_threshold(threshold: Any, num_classes: int) -> float:
 
 
 def checked_tile_size(tile_size: Any, geometry: TileGeometry) -> int:
-    """A tile size that leaves something of each tile. Raises `ConfigError`."""
+    """Returns a tile size, in pixels, that leaves pixels of each tile; raises `ConfigError`."""
     _integer("tile_size", tile_size, 16, 65536)
     geometry.core_size(tile_size)
     return tile_size
 
 
 def checked_config(options: dict[str, Any]) -> dict[str, Any]:
-    """The complete configuration: every option valid, every default filled in, all of it JSON.
+    """Returns the complete configuration as JSON: options checked, defaults filled in.
 
-    Raises `ConfigError` for the first option that is not usable.
+    Raises:
+        ConfigError: An option is not usable; the first one is named.
     """
     config = dict(options)
     in_channels = _integer("in_channels", config["in_channels"], 1, MAX_CHANNELS)

@@ -1,5 +1,7 @@
-"""The U-Net of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), and its modern
-same-size variant: one class, one code path, two configurations."""
+"""`Network`: the U-Net of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597).
+
+The configuration also allows the modern variant whose output has the size of its input.
+"""
 
 import inspect
 from typing import Any
@@ -21,7 +23,7 @@ class DoubleConvolution(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int, padding: str, norm: str) -> None:
         def convolution(channels: int) -> nn.Conv2d:
-            # A norm subtracts the mean, and any bias with it.
+            # With a norm a bias would have no effect: the norm subtracts the mean.
             return nn.Conv2d(channels, out_channels, 3, padding=padding, bias=norm == "none")
 
         super().__init__(
@@ -46,14 +48,14 @@ def up_convolution(in_channels: int, out_channels: int, upsampling: str) -> nn.M
 
 
 class Network(nn.Module):
-    """The network of the figure, and its whole configuration: what decides a prediction.
+    """The network of the paper's figure, with the whole configuration of a prediction.
 
     Args:
         in_channels: Channels of the image, 1 for gray, 3 for RGB.
         num_classes: Number of classes, 2 to 256, background included.
         base_channels: Channels at full resolution; doubled at each of the `depth` poolings.
         depth: Number of poolings, 1 to 8.
-        padding: "same" keeps the image's size; "valid" is the paper's, and eats the context.
+        padding: "same" keeps the image's size; "valid" is the paper's, and trims the borders.
         norm: "batch" or "none", after each 3x3 convolution.
         upsampling: "transposed" (2x2 transposed convolution, the paper's) or "bilinear".
         dropout: Probability of dropping a feature at the end of the contracting path.
@@ -73,8 +75,8 @@ class Network(nn.Module):
         torch.Size([1, 5, 100, 130])
     """
 
-    # What `precision="int8"` needs to know, an `engine.calibration.Calibration`; not part of the
-    # configuration, as it is lost when the weights change.
+    # The `engine.calibration.Calibration` that `precision="int8"` needs. It is not part of the
+    # configuration, as it is invalid when the weights change.
     calibration: Any = None
 
     def __init__(
@@ -130,14 +132,13 @@ class Network(nn.Module):
         )
         self.head = nn.Conv2d(base_channels, num_classes, 1)
         self.reset_parameters()
-        # Channels last is the layout that CPU kernels are fast in. It is also what makes a tile
-        # equal the whole image to the bit: in the other one, oneDNN's choice of kernel depends
-        # on the batch.
+        # CPU kernels are fast in channels last. This layout also makes tiles equal the whole image
+        # to the bit: in the other one, oneDNN's choice of kernel depends on the batch.
         self.to(memory_format=torch.channels_last)
 
     @classmethod
     def paper(cls, in_channels: int = 1, num_classes: int = 2, **options: Any) -> Self:
-        """The 2015 network exactly: 572 x 572 in, 388 x 388 out, 31,030,658 parameters."""
+        """Builds the network of 2015: 572 x 572 in, 388 x 388 out, 31,030,658 parameters."""
         paper = {
             "base_channels": 64,
             "depth": 4,
@@ -151,19 +152,19 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Gaussian weights of std sqrt(2 / N), N the incoming nodes of a neuron (section 3)."""
-        if self.head.weight.is_meta:  # shapes alone, about to be loaded: nothing to draw
+        """Draws Gaussian weights of std sqrt(2 / N), N the inputs of a neuron (section 3)."""
+        if self.head.weight.is_meta:  # without memory, as weights will be loaded
             return
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                # At stride 2, a 2x2 transposed kernel brings each output pixel one tap a channel.
+                # A 2x2 transposed kernel of stride 2 has one tap per channel for each output pixel.
                 taps = module.kernel_size[0] ** 2 if isinstance(module, nn.Conv2d) else 1
                 nn.init.normal_(module.weight, std=(2 / (module.in_channels * taps)) ** 0.5)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Class logits for a batch of normalised images.
+        """Computes class logits for a batch of normalised images.
 
         Args:
             image: (B, in_channels, H, W) float. "same": any H and W. "valid": sizes that give
@@ -188,11 +189,11 @@ class Network(nn.Module):
 
         for up, convolutions in zip(self.up_convolutions, self.expansive, strict=True):
             x = up(x)  # (B, 512, 56, 56) ... (B, 64, 392, 392)
-            skip = center_crop(skips.pop(), x.shape[-2:])  # of the same shape
+            skip = center_crop(skips.pop(), x.shape[-2:])  # same shape as x
             x = convolutions(torch.cat([skip, x], dim=1))  # (B, 512, 52, 52) ... (B, 64, 388, 388)
 
         logits = self.head(x)  # (B, num_classes, 388, 388)
-        return logits[..., :height, :width]  # "same": what was mirrored is cut off again
+        return logits[..., :height, :width]  # "same": the mirrored margin is cut off again
 
     def _check_shape(self, image: Tensor) -> None:
         channels = self.config["in_channels"]
@@ -225,39 +226,43 @@ class Network(nn.Module):
 
     @classmethod
     def option_names(cls) -> list[str]:
-        """Names of all options: the keys of a complete `config.json`."""
+        """Returns the names of all options: the keys of a complete `config.json`."""
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     @property
     def geometry(self) -> TileGeometry:
-        """Sizes, margins and tiles of this network."""
+        """The sizes, margins and tiles of this network's windows."""
         config = self.config
         return TileGeometry(config["depth"], config["padding"], config["upsampling"])
 
     @property
     def preprocessing(self) -> Preprocessing:
+        """How this network's images are scaled and normalised."""
         return Preprocessing.from_config(self.config["preprocessing"], self.config["in_channels"])
 
     @property
     def threshold(self) -> float | None:
-        """Two classes: a pixel is class 1 where its probability exceeds this; 0.5 unless the
-        configuration says otherwise. More classes: None, the most probable one wins."""
+        """The probability above which a pixel is class 1, by default 0.5.
+
+        None with more than two classes: there the most probable class wins.
+        """
         if self.config["num_classes"] > 2:
             return None
         return 0.5 if self.config["threshold"] is None else self.config["threshold"]
 
     @property
     def id2label(self) -> dict[int, str]:
-        """Class id to class name."""
+        """The name of each class, by class id."""
         return {int(key): name for key, name in self.config["id2label"].items()}
 
     @property
     def device(self) -> torch.device:
+        """The device that the weights are on."""
         return self.head.weight.device
 
 
 def center_crop(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle of a feature map: (B, C, H, W) -> (B, C, *size). A no-op where sizes agree."""
+    """Crops a feature map to its middle: (B, C, H, W) -> (B, C, *size). A no-op for equal sizes."""
     top = (features.shape[-2] - size[0]) // 2
     left = (features.shape[-1] - size[1]) // 2
     return features[..., top : top + size[0], left : left + size[1]]

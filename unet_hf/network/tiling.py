@@ -1,4 +1,4 @@
-"""The overlap-tile strategy (Ronneberger et al. 2015, section 1 and figure 2).
+"""Tiling: the overlap-tile strategy (Ronneberger et al. 2015, section 1 and figure 2).
 
 A large image is predicted tile by tile. Each tile sees a window larger than itself, so that
 every output pixel has its full context; where the window leaves the image, the missing
@@ -6,14 +6,14 @@ context is mirrored. The result equals that of one pass over the whole image, to
 
 Two geometries share one plan:
 
-* ``padding="valid"``: the network itself eats the context. 572 px in, 388 px out: a margin
+* ``padding="valid"``: the network itself trims the context. 572 px in, 388 px out: a margin
   of 92 px at each side.
 * ``padding="same"``: the network keeps the size, and a pixel closer to a tile's cut edge
   than the receptive field reaches would see zeros instead of its neighbours. The window
-  therefore carries a halo (96 px at depth 4) that is thrown away afterwards. The image's own
-  edges are no cuts: there the tile sees what the whole image would see.
+  therefore has a halo (96 px at depth 4) that is discarded afterwards. The image's own edges
+  are no cuts: there the tile sees what the whole image would see.
 
-Max pooling sees the image on a grid of 2**depth pixels, hence every window starts on it.
+Max pooling works on a grid of 2**depth pixels, so every window starts on this grid.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from ..images.preprocessing import PreparedImage
 
 
 def mirrored(start: int, stop: int, size: int) -> np.ndarray:
-    """Indices ``start ... stop - 1`` folded back into ``0 ... size - 1`` like a mirror.
+    """Returns the indices ``start ... stop - 1``, mirrored into ``0 ... size - 1``.
 
     The border pixel itself is not repeated: ``mirrored(-2, 3, 5)`` is ``[2, 1, 0, 1, 2]``.
     Works for any overhang, also one larger than the image. Returns (stop - start,) int64.
@@ -40,15 +40,16 @@ def mirrored(start: int, stop: int, size: int) -> np.ndarray:
 
 
 def round_up(size: int, multiple: int) -> int:
+    """Returns the smallest multiple of `multiple` that is at least `size`."""
     return -(-size // multiple) * multiple
 
 
 def receptive_reach(depth: int, upsampling: str) -> int:
-    """How far outside a block of pixels a same-padded network looks, in pixels.
+    """Returns how far outside a block of pixels a same-padded network looks, in pixels.
 
-    The block starts and ends on the 2**depth grid. Walks the network backwards from the
-    output: each pair of 3x3 convolutions adds 2 px of its own level, each upsampling halves
-    the reach (bilinear interpolation adds a neighbour), each pooling doubles it.
+    The block starts and ends on the 2**depth grid. The loop goes backwards from the output: each
+    pair of 3x3 convolutions adds 2 px of its own level, each upsampling halves the reach
+    (bilinear interpolation adds a neighbour), and each pooling doubles it.
     """
     reach = 0
     for _ in range(depth):  # expansive path, from the output down to the bottleneck
@@ -62,9 +63,9 @@ def receptive_reach(depth: int, upsampling: str) -> int:
 
 @dataclass(frozen=True)
 class Tile:
-    """One step of a plan, in pixels of the image; windows may leave it on any side."""
+    """One tile of a plan, in pixels of the image; its window may leave the image on any side."""
 
-    rows: slice  # what this tile contributes to the result
+    rows: slice  # the part of the result that this tile contributes
     columns: slice
     window: tuple[int, int, int, int]  # top, bottom, left, right: what the network is shown
     crop: tuple[int, int]  # where (rows.start, columns.start) lies in the network's output
@@ -72,7 +73,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class TileGeometry:
-    """What tiling has to know of a network. Made by `UNet.geometry`."""
+    """The sizes and margins of a network's windows; made by `Network.geometry`."""
 
     depth: int
     padding: str  # "same" or "valid"
@@ -85,15 +86,15 @@ class TileGeometry:
 
     @property
     def halo(self) -> int:
-        """Context a window carries beyond its tile, at each side, in pixels."""
+        """Context that a window has beyond its tile, at each side, in pixels."""
         if self.padding == "valid":
-            # Two unpadded 3x3 convolutions eat 2 px a side at every level, twice but at the
-            # bottleneck: 2 * 2**depth + 2 * 2 * (2**depth - 1).
+            # Two unpadded 3x3 convolutions trim 2 px a side, once at the bottleneck and twice at
+            # every other level: 2 * 2**depth + 2 * 2 * (2**depth - 1).
             return 6 * self.multiple - 4
         return round_up(receptive_reach(self.depth, self.upsampling), self.multiple)
 
     def input_size(self, output_size: int) -> int:
-        """The smallest input side that gives at least `output_size` output pixels."""
+        """Returns the smallest input side that gives at least `output_size` output pixels."""
         if self.padding == "same":
             return round_up(output_size, self.multiple)
         # A bottleneck of b px gives 2**depth * b - 4 * (2**depth - 1) output pixels.
@@ -107,7 +108,7 @@ class TileGeometry:
         return size > 2 * self.halo and self.input_size(size - 2 * self.halo) == size
 
     def core_size(self, tile_size: int) -> int:
-        """Side of what a window of at most `tile_size` px contributes; on the grid."""
+        """Returns the side that a window of at most `tile_size` px contributes; on the grid."""
         core = (tile_size - 2 * self.halo) // self.multiple * self.multiple
         if core < self.multiple:
             smallest = round_up(2 * self.halo + self.multiple, self.multiple)
@@ -119,10 +120,10 @@ class TileGeometry:
         return core
 
     def plan(self, height: int, width: int, tile_size: int) -> list[Tile]:
-        """Tiles that cover a (height, width) image, none shown more than about tile_size².
+        """Returns tiles that cover a (height, width) image, with windows of about tile_size².
 
-        All windows have one size, the smallest that does with so many of them: whoever runs the
-        network prepares for that size once, and no window is mostly margin.
+        All windows have the same size, the smallest that needs no more windows: the engine then
+        prepares for one size only, and no window is mostly margin.
         """
         return [
             Tile(slice(top, bottom), slice(left, right), (*rows, *columns), (y, x))
@@ -131,7 +132,7 @@ class TileGeometry:
         ]
 
     def _spans(self, size: int, tile_size: int) -> Iterator[tuple[int, int, tuple[int, int], int]]:
-        """One axis: start and stop of each tile, its window, where its output begins in that."""
+        """Yields for one axis each tile's start and stop, its window, and its output's offset."""
         padded = self.input_size(size)
         if padded <= tile_size:  # the whole axis fits into one window
             start = 0 if self.padding == "same" else -self.halo
@@ -140,7 +141,7 @@ class TileGeometry:
             yield from self._overlapping(size, padded, tile_size)
         else:
             core = self.core_size(tile_size)
-            core = round_up(-(-size // -(-size // core)), self.multiple)  # as many, but even
+            core = round_up(-(-size // -(-size // core)), self.multiple)  # as many, of equal size
             for start in range(0, size, core):
                 first = start - self.halo
                 stop = min(start + core, size)
@@ -149,8 +150,10 @@ class TileGeometry:
     def _overlapping(
         self, size: int, padded: int, tile_size: int
     ) -> Iterator[tuple[int, int, tuple[int, int], int]]:
-        """Windows inside the image, each sharing two halos with the next: up to the middle of
-        what they share, its pixels are the first one's."""
+        """Yields windows inside the image; each shares two halos with the next.
+
+        The shared pixels up to the middle belong to the first window.
+        """
         count = -(-(padded - 2 * self.halo) // self.core_size(tile_size))
         window = round_up(-(-(padded + 2 * self.halo * (count - 1)) // count), self.multiple)
         stop = 0
@@ -161,7 +164,7 @@ class TileGeometry:
 
 
 def read_window(prepared: PreparedImage, tile: Tile) -> Tensor:
-    """(C, h, w) float32: the normalised window of a tile, mirrored beyond the image's edges."""
+    """Reads the normalised window of a tile, mirrored beyond the image: (C, h, w) float32."""
     top, bottom, left, right = tile.window
     rows = mirrored(top, bottom, prepared.image.height)
     return prepared.window(rows, mirrored(left, right, prepared.image.width))

@@ -1,1 +1,1 @@
-"""Single objects of a mask: found, measured, outlined."""
+"""The single objects of a mask: finding, measuring and outlining them."""

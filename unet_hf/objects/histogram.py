@@ -1,4 +1,4 @@
-"""How many objects have which area: the numbers, and a small drawing of them."""
+"""`Histogram`: the distribution of the objects' areas, as numbers and as a drawing."""
 
 import html
 import math
@@ -9,8 +9,9 @@ import numpy as np
 
 from .objects import Objects
 
-BINS = 20  # about; the width is a round number
-WIDTH, HEIGHT, MARGIN = 480, 200, 34  # of the drawing, and what its words need below and left
+BINS = 20  # an approximate number, as the width of a bin is round
+WIDTH, HEIGHT = 480, 200  # px: size of the drawing
+MARGIN = 34  # px: space for the labels below and at the left
 # Colours follow the page's scheme, and a drawing that stands alone follows the system's.
 STYLE = """
 .area-histogram { color: var(--body-text-color, #1f2937); font: 12px system-ui, sans-serif; }
@@ -32,7 +33,7 @@ class Histogram:
 
     @classmethod
     def of(cls, objects: "Objects") -> "Histogram":
-        """Of the areas in the most telling unit; without objects, without bins."""
+        """Counts the areas in the pixel size's unit if known; has no bins without objects."""
         column = objects.area_column
         areas = objects.table[column.name].astype(np.float64)
         if not len(areas):
@@ -43,22 +44,22 @@ class Histogram:
         first = math.floor(areas.min() / step)
         last = max(math.floor(areas.max() / step) + 1, first + 1)
         edges = np.arange(first, last + 1) * step
-        # Of the edges as they are, to the last bit: a quotient may round across one.
+        # A search of the edges is exact; a quotient could be rounded across one.
         bins = np.clip(np.searchsorted(edges, areas, side="right") - 1, 0, len(edges) - 2)
         return cls(edges, np.bincount(bins, minlength=len(edges) - 1), column.unit)
 
     def data(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns edges, counts and unit as JSON."""
         return {"edges": self.edges.tolist(), "counts": self.counts.tolist(), "unit": self.unit}
 
     def svg(self) -> str:
-        """A drawing for a page or a file, in the colours of its surroundings."""
+        """Returns an SVG drawing, in the colours of the page that it is on."""
         total = int(self.counts.sum())
         title = f"Areas of the objects ({total}), in {self.unit}" if total else "No objects"
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
             f'class="area-histogram"><title>{html.escape(title)}</title>'
-            f"<style>{STYLE}</style>{self._bars()}{self._words()}</svg>\n"
+            f"<style>{STYLE}</style>{self._bars()}{self._labels()}</svg>\n"
         )
 
     def _bars(self) -> str:
@@ -75,12 +76,12 @@ class Histogram:
             )
         return "".join(bars)
 
-    def _words(self) -> str:
+    def _labels(self) -> str:
         base = HEIGHT - MARGIN
         line = f'<path d="M{MARGIN} {base}H{WIDTH}" stroke="currentColor" opacity=".5"/>'
         if not len(self.counts):
             return line
-        words = [
+        labels = [
             (MARGIN, base + 15, "start", f"{self.edges[0]:g}"),
             (WIDTH, base + 15, "end", f"{self.edges[-1]:g}"),
             ((MARGIN + WIDTH) / 2, base + 29, "middle", f"area ({self.unit})"),
@@ -90,13 +91,13 @@ class Histogram:
         return line + "".join(
             f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="currentColor">'
             f"{html.escape(text)}</text>"
-            for x, y, anchor, text in words
+            for x, y, anchor, text in labels
         )
 
 
-def round_step(least: float) -> float:
-    """The next of ... 0.5, 1, 2, 5, 10 ... that is not below `least`; 1 for 0."""
-    if least <= 0:
+def round_step(minimum: float) -> float:
+    """Returns the smallest of ... 0.5, 1, 2, 5, 10 ... that is at least `minimum`; 1 for 0."""
+    if minimum <= 0:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+    power = 10.0 ** math.floor(math.log10(minimum))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum)

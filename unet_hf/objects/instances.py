@@ -1,4 +1,4 @@
-"""Which pixels are one object: what hangs together, or what a watershed parts where it narrows."""
+"""Instances: the pixels of each object, by connected components or by a watershed."""
 
 from collections.abc import Collection, Iterator
 
@@ -7,26 +7,26 @@ import numpy as np
 from ..errors import ConfigError
 
 METHODS = ("components", "watershed")
-# Two summits are two objects if the neck between them is this much thinner than the thinner one.
+# Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
-SMOOTHING = 1.0  # pixels (sigma): a ragged edge is no neck
-FLOODED = 2**22  # pixels at a time
+SMOOTHING = 1.0  # pixels (sigma), so that a ragged edge is not taken for a neck
+FLOODED = 2**22  # pixels: about how many the watershed processes at a time
 
 
 def find_instances(
     mask: np.ndarray, probabilities: np.ndarray, classes: Collection[int], method: str
 ) -> np.ndarray:
-    """Numbers the objects of some classes; each is 4-connected and of one class.
+    """Finds and numbers the objects of some classes; each is 4-connected and of one class.
 
     Args:
         mask: (H, W) uint8 class ids.
-        probabilities: (classes, H, W) float, 0 to 1; the watershed alone looks at them.
-        classes: Ids of the classes whose objects are meant.
+        probabilities: (classes, H, W) float, 0 to 1; only the watershed uses them.
+        classes: Ids of the classes whose objects are found.
         method: One of METHODS, see `Segmentation.objects`.
 
     Returns:
-        (H, W) int32: 0 where there is none, 1 to n elsewhere, in the order in which reading
-        the image row by row meets them.
+        (H, W) int32: 0 where there is no object, else 1 to n, in the order of the objects' first
+        pixels, row by row.
 
     Raises:
         ConfigError: scikit-image is not installed.
@@ -38,86 +38,91 @@ def find_instances(
     for index in classes:
         inside = mask == index
         if method == "watershed":
-            found = _parted(inside, probabilities[index])
+            class_labels = _split_touching(inside, probabilities[index])
         else:
-            found = label(inside, connectivity=1)
-        labels[inside] = found[inside] + labels.max()
-    return numbered(labels)
+            class_labels = label(inside, connectivity=1)
+        labels[inside] = class_labels[inside] + labels.max()
+    return relabel_in_raster_order(labels)
 
 
-def numbered(labels: np.ndarray) -> np.ndarray:
-    """(H, W) ids -> the same objects as 1 to n, int32, by their first pixel, row by row."""
+def relabel_in_raster_order(labels: np.ndarray) -> np.ndarray:
+    """Renumbers (H, W) ids as 1 to n, int32, in the order of first pixels, row by row."""
     flat = labels.ravel()
-    places = np.flatnonzero(flat)[::-1]
+    pixels = np.flatnonzero(flat)[::-1]
     first = np.full(flat.max(initial=0) + 1, -1)
-    first[flat[places]] = places  # of an object's pixels the last one that is assigned counts
+    first[flat[pixels]] = pixels  # in reverse, so that an object's first pixel is assigned last
     present = np.flatnonzero(first >= 0)
     ids = np.zeros(first.size, np.int32)
     ids[present[np.argsort(first[present])]] = np.arange(1, present.size + 1)
     return ids[labels]
 
 
-def keep(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Only the objects for which `kept`, (n,) bool in the order of ids, is true; numbered anew."""
-    ids = np.zeros(kept.size + 1, np.int32)
-    ids[1:][kept] = np.arange(1, int(kept.sum()) + 1)
+def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
+    """Returns only the objects for which `selected` is true, renumbered from 1.
+
+    selected: (n,) bool, in the order of ids.
+    """
+    ids = np.zeros(selected.size + 1, np.int32)
+    ids[1:][selected] = np.arange(1, int(selected.sum()) + 1)
     return ids[labels]
 
 
 def touching_border(labels: np.ndarray) -> np.ndarray:
-    """(n,) bool in the order of ids: has the object a pixel in the outermost rows or columns?"""
+    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns."""
     touching = np.zeros(labels.max(initial=0) + 1, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[line] = True
     return touching[1:]
 
 
-def _parted(inside: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """(H, W) bool -> ids, by a watershed of the distance to the edge times the probability.
+def _split_touching(inside: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Splits (H, W) bool into ids, by a watershed of the distance to the edge times probability.
 
-    A pixel's height is the logarithm of 1 + that product, smoothed, and a summit counts if one
-    has to descend by the logarithm of 1 / NECK to reach a higher one: a ratio, and so the same
-    for small objects as for large ones. The distance is not measured to the image's own border:
-    what is cut off there does not narrow.
+    A pixel's height is the logarithm of 1 + that product, smoothed. A summit is an object of its
+    own if the way to any higher summit descends by at least the logarithm of 1 / NECK. This is a
+    ratio, so that it is the same for small and for large objects. The image's border does not count
+    as an edge: an object that is cut off there does not narrow.
     """
     from scipy.ndimage import distance_transform_edt, gaussian_filter
     from skimage.measure import label
 
     if not inside.any() or inside.all():
         return inside.astype(np.int32)
-    pieces = label(inside, connectivity=1)
+    components = label(inside, connectivity=1)
     height = np.zeros(inside.shape)
-    for rows, chosen in _some_at_a_time(pieces):
+    for rows, chosen in _bands_of_components(components):
         height[rows][chosen] = distance_transform_edt(inside[rows])[chosen]
     height *= probability
     gaussian_filter(height, SMOOTHING, output=height)
     np.log1p(height, out=height)
-    found = np.zeros(inside.shape, np.int32)
-    for rows, chosen in _some_at_a_time(pieces):
-        found[rows][chosen] = _flooded(height[rows], chosen)[chosen] + found.max()
-    return found
+    labels = np.zeros(inside.shape, np.int32)
+    for rows, chosen in _bands_of_components(components):
+        labels[rows][chosen] = _watershed_parts(height[rows], chosen)[chosen] + labels.max()
+    return labels
 
 
-def _some_at_a_time(pieces: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(H, W) ids -> rows with one more on either side, and where in them lie pieces that are
-    wholly there; each piece once.
+def _bands_of_components(components: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields bands of rows, and the pixels in each of the components that begin in it.
 
-    Between two pieces there is always something that is neither, so that no distance reaches from
-    one to the other and nothing flows: the result is that of the whole image, and the hundred
-    bytes a pixel that it takes are needed for some rows only.
+    A band contains its components completely, with one more row on either side. Each component
+    is in one band. As components never touch, neither distances nor the watershed reach from one to
+    another: the result is that of the whole image, but the hundred bytes a pixel that are needed
+    for it are needed for one band only.
+
+    components: (H, W) ids.
     """
-    top, bottom = _rows_of(pieces)
-    step = max(1, FLOODED // pieces.shape[1])
-    for start in range(0, len(pieces), step):
+    top, bottom = _row_ranges(components)
+    step = max(1, FLOODED // components.shape[1])
+    for start in range(0, len(components), step):
         here = (start <= top) & (top < start + step)
         here[0] = False
         if here.any():
             rows = slice(max(0, start - 1), bottom[here].max() + 1)
-            yield rows, here[pieces[rows]]
+            yield rows, here[components[rows]]
 
 
-def _rows_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each id, and the one after its last: (n + 1,) each, that of 0 at 0."""
+def _row_ranges(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns each id's first row and the row after its last: (n + 1,) each, by id."""
     top, bottom = np.zeros((2, labels.max() + 1), np.int64)
     for row, ids in enumerate(labels):
         bottom[ids] = row + 1
@@ -126,14 +131,14 @@ def _rows_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return top, bottom
 
 
-def _flooded(height: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(H, W) heights, of which those `inside` count -> (H, W) ids of the parts; 0 elsewhere."""
+def _watershed_parts(height: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Returns (H, W) ids of the parts between watersheds, 0 where `inside` is false."""
     from scipy.ndimage import generate_binary_structure
     from skimage.measure import label
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
-    height = np.where(inside, height, -10)  # deep enough for every piece to have a summit
+    height = np.where(inside, height, -10)  # low enough for every component to have a summit
     flooded = reconstruction(
         height + np.log(NECK), height, footprint=generate_binary_structure(2, 1)
     )

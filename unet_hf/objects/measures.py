@@ -1,4 +1,4 @@
-"""What is measured on each object, with its unit. Of shapes, scikit-image is the judge."""
+"""Measurements of each object, with their units; shapes are measured by scikit-image."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from .instances import keep, touching_border
+from .instances import select_objects, touching_border
 
-SHAPE = ("perimeter", "eccentricity", "solidity")  # wherever the object lies
-INTENSITIES = ("mean", "min", "max")
+SHAPE_PROPERTIES = ("perimeter", "eccentricity", "solidity")  # do not depend on the position
+INTENSITY_STATISTICS = ("mean", "min", "max")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: `name` as in the CSV file, `unit` as it is shown ("" for none)."""
+    """A column of the table: `name` as in the CSV file, `unit` as it is shown ("" for none)."""
 
     name: str
     unit: str
@@ -29,12 +29,12 @@ def measure(
     id2label: dict[int, str],
     pixel_size: PixelSize | None,
 ) -> tuple[tuple[Column, ...], dict[str, np.ndarray]]:
-    """The table of `Objects`, and what its columns mean.
+    """Measures all objects; returns the columns' meaning and the table of `Objects`.
 
     Args:
         labels: (H, W) int32, 0 and 1 to n without gaps.
-        pixel_size: None leaves out what needs it. Where pixels are not square, the perimeter
-            has no length but in pixels, as its estimate supposes that they are.
+        pixel_size: None leaves out the columns that need it. If pixels are not square, the
+            perimeter is in pixels only, as its estimate assumes that they are.
     """
     columns: list[Column] = []
     table: dict[str, np.ndarray] = {}
@@ -44,11 +44,11 @@ def measure(
         table[name] = values
 
     width = labels.shape[1]
-    pixels = _Pixels.of(labels)
+    pixels = _Pixels.from_labels(labels)
     boxes = _boxes(labels)
-    found = _shapes(labels, boxes)
+    shapes = _shapes(labels, boxes)
     classes = np.zeros(pixels.count, np.int64)
-    classes[pixels.owner] = mask.ravel()[pixels.place]  # all of an object are of one class
+    classes[pixels.owner] = mask.ravel()[pixels.index]  # all pixels of an object have one class
     ids = np.arange(1, pixels.count + 1)
     add("id", "", "number of the object, its value in instances.tif", ids)
     add("class_id", "", "class, as in the mask", classes)
@@ -56,8 +56,8 @@ def measure(
     add("class", "", "name of the class", names)
 
     area = pixels.area
-    x, y = pixels.mean(pixels.place % width), pixels.mean(pixels.place // width)
-    diameter, perimeter = np.sqrt(4 * area / np.pi), found["perimeter"]
+    x, y = pixels.mean(pixels.index % width), pixels.mean(pixels.index // width)
+    diameter, perimeter = np.sqrt(4 * area / np.pi), shapes["perimeter"]
     add("area_px", "px²", "pixels of the object, holes not among them", area)
     if size := pixel_size:
         unit = size.ascii_unit
@@ -80,19 +80,19 @@ def measure(
         scale = np.sqrt(size.x * size.y)
         add(f"equivalent_diameter_{unit}", size.unit, "the same", diameter * scale)
     meaning = "of the ellipse with the same second moments, in pixels: 0 a circle, 1 a line"
-    add("eccentricity", "", meaning, found["eccentricity"])
-    add("solidity", "", "area over the area of the convex hull, 0 to 1", found["solidity"])
+    add("eccentricity", "", meaning, shapes["eccentricity"])
+    add("solidity", "", "area over the area of the convex hull, 0 to 1", shapes["solidity"])
 
     values = str(image.dtype)
     for channel, suffix in enumerate(_channel_suffixes(image)):
-        inside = image.pixels[..., channel].ravel()[pixels.place]
-        for statistic in INTENSITIES:
+        inside = image.pixels[..., channel].ravel()[pixels.index]
+        for statistic in INTENSITY_STATISTICS:
             column = getattr(pixels, statistic)(inside)
             meaning = f"{statistic} of the image, in the units of its file"
             add(f"{statistic}_intensity{suffix}", values, meaning, column)
     meaning = "mean probability of its class over its pixels, 0 to 1"
     own = probabilities.reshape(len(probabilities), -1)
-    own = own[classes[pixels.owner], pixels.place]
+    own = own[classes[pixels.owner], pixels.index]
     add("mean_probability", "", meaning, pixels.mean(own))
     meaning = "has it pixels in the first or last row or column, so that it may be cut off?"
     add("touches_border", "", meaning, touching_border(labels))
@@ -101,24 +101,24 @@ def measure(
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """The pixels of all objects, and what can be said of each object by looking at them once."""
+    """The pixels of all objects, for statistics of each object in one pass."""
 
-    place: np.ndarray  # (m,) int64, in the image read row by row
-    owner: np.ndarray  # (m,) int32, its object's row in the table
+    index: np.ndarray  # (m,) int64, in the image read row by row
+    owner: np.ndarray  # (m,) int32, row of the pixel's object in the table
     area: np.ndarray  # (n,) int64
 
     @classmethod
-    def of(cls, labels: np.ndarray) -> "_Pixels":
-        place = np.flatnonzero(labels)
-        owner = labels.ravel()[place] - np.int32(1)
-        return cls(place, owner, np.bincount(owner, minlength=labels.max(initial=0)))
+    def from_labels(cls, labels: np.ndarray) -> "_Pixels":
+        index = np.flatnonzero(labels)
+        owner = labels.ravel()[index] - np.int32(1)
+        return cls(index, owner, np.bincount(owner, minlength=labels.max(initial=0)))
 
     @property
     def count(self) -> int:
         return self.area.size
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """(m,) values -> (n,) float64."""
+        """Returns the mean of each object, (n,) float64, of (m,) values."""
         return np.bincount(self.owner, values, self.count) / self.area
 
     def min(self, values: np.ndarray) -> np.ndarray:
@@ -128,14 +128,14 @@ class _Pixels:
         return self._extreme(np.maximum, values)
 
     def _extreme(self, pick: np.ufunc, values: np.ndarray) -> np.ndarray:
-        found = np.zeros(self.count, values.dtype)
-        found[self.owner] = values  # one of its own to begin with
-        pick.at(found, self.owner, values)
-        return found
+        extreme = np.zeros(self.count, values.dtype)
+        extreme[self.owner] = values  # any value of the object, to start with
+        pick.at(extreme, self.owner, values)
+        return extreme
 
 
 def _boxes(labels: np.ndarray) -> np.ndarray:
-    """(n, 4) upper, left, lower and right edge of each object."""
+    """Returns the upper, left, lower and right edge of each object, (n, 4)."""
     from scipy.ndimage import find_objects
 
     boxes = [(y.start, x.start, y.stop, x.stop) for y, x in find_objects(labels)]
@@ -143,8 +143,11 @@ def _boxes(labels: np.ndarray) -> np.ndarray:
 
 
 def _shapes(labels: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
-    """(n,) of each of `SHAPE`. Objects of the same shape are measured once: nearly all of the many
-    objects of a noisy mask are one of a few hundred crumbs."""
+    """Returns (n,) values of each of `SHAPE_PROPERTIES`.
+
+    Objects of the same shape are measured once: nearly all of the many objects of a noisy mask have
+    one of a few hundred tiny shapes.
+    """
     from skimage.measure import regionprops_table
 
     first: dict[tuple[int, bytes], int] = {}  # shape -> the first object that has it
@@ -153,9 +156,9 @@ def _shapes(labels: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
         inside = labels[top:bottom, left:right] == row + 1
         example[row] = first.setdefault((right - left, inside.tobytes()), row)
     examples = np.unique(example)
-    alone = keep(labels, np.isin(np.arange(len(boxes)), examples))
-    table = regionprops_table(alone, properties=SHAPE)
-    return {name: table[name][np.searchsorted(examples, example)] for name in SHAPE}
+    alone = select_objects(labels, np.isin(np.arange(len(boxes)), examples))
+    table = regionprops_table(alone, properties=SHAPE_PROPERTIES)
+    return {name: table[name][np.searchsorted(examples, example)] for name in SHAPE_PROPERTIES}
 
 
 def _channel_suffixes(image: ImageData) -> list[str]:

@@ -1,4 +1,4 @@
-"""`Objects`: the single things of a prediction, and what can be measured on each."""
+"""`Objects`: the single objects of a prediction, with their measurements."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from ..classes import chosen_classes
 from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from .instances import METHODS, find_instances, keep, touching_border
+from .instances import METHODS, find_instances, select_objects, touching_border
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -22,13 +22,13 @@ from .outlines import Outline, trace
 class Objects:
     """The objects of a prediction, numbered 1 to n row by row.
 
-    labels: (H, W) int32, the object of every pixel; 0: of none.
-    table: Column name -> (n,) array; row i is object i + 1. `columns` says what each means and
-        in which unit.
+    labels: (H, W) int32, the object of every pixel; 0 for none.
+    table: Column name -> (n,) array; row i is object i + 1. `columns` has the meaning and the unit
+        of each column.
 
-    Lengths and places are in pixels, x to the right and y down, from the upper left corner of
-    the image: the centre of its first pixel is (0.5, 0.5). Where the pixel size is known, the
-    same columns follow in its unit.
+    Lengths and positions are in pixels, x to the right and y down, from the upper left corner of
+    the image: the centre of its first pixel is (0.5, 0.5). If the pixel size is known, the same
+    columns follow in its unit.
     """
 
     labels: np.ndarray = field(repr=False)
@@ -37,7 +37,7 @@ class Objects:
     id2label: dict[int, str]
     colors: list[str]  # "#rrggbb", by class id
     pixel_size: PixelSize | None
-    classes: tuple[int, ...]  # those that were looked at, and how:
+    classes: tuple[int, ...]  # ids of the classes whose objects were searched
     method: str
     min_size: int
     exclude_border: bool
@@ -47,36 +47,36 @@ class Objects:
 
     @property
     def area_column(self) -> Column:
-        """The area in the most telling unit that is known."""
+        """The column of areas in the pixel size's unit if known, else in pixels."""
         areas = [column for column in self.columns if column.name.startswith("area_")]
         return areas[-1]
 
     @cached_property
     def outlines(self) -> list[Outline]:
-        """Along the edges of pixels, in the order of ids."""
+        """The outline of each object along the edges of pixels, in the order of ids."""
         return trace(self.labels)
 
     def instances(self) -> np.ndarray:
-        """`labels` as small as they fit: (H, W) uint16, uint32 for more than 65,535 objects."""
+        """Returns `labels` as (H, W) uint16, or as uint32 for more than 65,535 objects."""
         return self.labels.astype(np.uint16 if len(self) < 2**16 else np.uint32)
 
     def csv(self) -> str:
-        """The table as text; all names are ASCII, the unit is the last part of each."""
+        """Returns the table as CSV; names are ASCII and end in the unit."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.table)
-        writer.writerows(zip(*(_written(values) for values in self.table.values()), strict=True))
+        writer.writerows(zip(*(_csv_values(values) for values in self.table.values()), strict=True))
         return text.getvalue()
 
     def counts(self) -> dict[str, int]:
-        """Objects of each class that was looked at, by name."""
+        """Returns the number of objects of each searched class, by name."""
         ids = self.table["class_id"]
         return {self.id2label[index]: int((ids == index).sum()) for index in self.classes}
 
     def summary(self) -> dict[str, Any]:
-        """Count and areas of each class that was looked at, and how the objects were found."""
+        """Returns count and areas of each searched class, and the options, as JSON."""
         areas = self.table[self.area_column.name]
-        of_class = {index: areas[self.table["class_id"] == index] for index in self.classes}
+        areas_by_class = {index: areas[self.table["class_id"] == index] for index in self.classes}
         return {
             "count": len(self),
             "classes": {
@@ -90,7 +90,7 @@ class Objects:
                     if len(values)
                     else {}
                 )
-                for index, values in of_class.items()
+                for index, values in areas_by_class.items()
             },
             "area_unit": self.area_column.unit,
             "touching_border": int(self.table["touches_border"].sum()),
@@ -117,18 +117,18 @@ def find_objects(
 ) -> Objects:
     """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
 
-    mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both of `image`'s size.
+    mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both have `image`'s size.
     """
     chosen, size = check_options(
         id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
     )
     size = size or image.pixel_size
     labels = find_instances(mask, probabilities, chosen, method)
-    kept = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
+    selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
-        kept &= ~touching_border(labels)
-    _check_count(int(kept.sum()), max_objects)
-    labels = keep(labels, kept)
+        selected &= ~touching_border(labels)
+    _check_count(int(selected.sum()), max_objects)
+    labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, size)
     return Objects(
         labels,
@@ -154,7 +154,7 @@ def check_options(
     pixel_size: PixelSize | tuple | str | None = None,
     max_objects: int | None = None,
 ) -> tuple[tuple[int, ...], PixelSize | None]:
-    """The ids of the classes that are meant, and the pixel size if one is given.
+    """Checks the options; returns the ids of the classes, and the pixel size if one is given.
 
     Raises:
         ConfigError: An option of `Segmentation.objects` is not usable with these classes.
@@ -166,17 +166,17 @@ def check_options(
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 
 
-def _check_count(count: int, most: int | None) -> None:
-    if most is not None and count > most:
+def _check_count(count: int, limit: int | None) -> None:
+    if limit is not None and count > limit:
         raise TooManyObjectsError(
-            f"There are {count:,} objects, and at most {most:,} are measured here. Choose a larger "
-            "smallest size (min_size), or another threshold; in Python, "
+            f"There are {count:,} objects, and at most {limit:,} are measured here. Choose a "
+            "larger smallest size (min_size), or another threshold; in Python, "
             "result.objects(max_objects=None) measures them all."
         )
 
 
-def _written(values: np.ndarray) -> list[Any]:
-    """As text that says no more digits than there are, and no fewer than matter."""
+def _csv_values(values: np.ndarray) -> list[Any]:
+    """Returns values for a CSV file; floats have seven significant digits."""
     if values.dtype == bool:
         return ["true" if value else "false" for value in values]
     if values.dtype.kind == "f":

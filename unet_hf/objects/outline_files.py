@@ -1,4 +1,4 @@
-"""Outlines for other programs: GeoJSON for QuPath, a zip of ROIs for ImageJ and Fiji."""
+"""Outlines as files for other programs: GeoJSON for QuPath, a zip of ROIs for ImageJ and Fiji."""
 
 import io
 import zipfile
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     import roifile  # slow to import, so only where it is used
 
 
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: the same objects, the same bytes
-MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # the steps of a path in ImageJ
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the same objects give the same bytes
+MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # codes of the segments of a path in ImageJ
 
 
 def to_geojson(objects: "Objects") -> dict[str, Any]:
-    """A FeatureCollection that QuPath opens (File > Import objects): a polygon in pixels and a
-    class with name and colour for each object, its id in its name."""
+    """Returns a FeatureCollection that QuPath opens with File > Import objects.
+
+    Each object has a polygon in pixels, a name with its id, and a class with name and colour.
+    """
     features = [
         {
             "type": "Feature",
@@ -34,15 +36,15 @@ def to_geojson(objects: "Objects") -> dict[str, Any]:
                 "classification": {"name": name, "color": _rgb(objects, index)},
             },
         }
-        for number, index, name, outline in _each(objects)
+        for number, index, name, outline in _object_rows(objects)
     ]
     return {"type": "FeatureCollection", "features": features}
 
 
 def to_roi_zip(objects: "Objects", page: int | None = None) -> bytes:
-    """What ImageJ's ROI Manager opens: a ROI for each object, named "0012-cell".
+    """Returns a zip that ImageJ's ROI Manager opens: a ROI for each object, named "0012-cell".
 
-    page: The slice of a stack they lie on, from 0; None: of an image that is no stack.
+    page: The slice of a stack that the objects are on, from 0; None if the image is no stack.
 
     Raises:
         ConfigError: The package roifile is not installed.
@@ -51,12 +53,12 @@ def to_roi_zip(objects: "Objects", page: int | None = None) -> bytes:
     buffer = io.BytesIO()
     digits = max(4, len(str(len(objects))))  # so that names sort as ids do
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, index, name, outline in _each(objects):
+        for number, index, name, outline in _object_rows(objects):
             title = f"{number:0{digits}d}-{''.join(c if c.isalnum() else '_' for c in name)}"
             roi = _roi(outline, title, page)
             roi.stroke_color = bytes([255, *_rgb(objects, index)])
             archive.writestr(
-                zipfile.ZipInfo(f"{title}.roi", LONG_AGO), roi.tobytes(), zipfile.ZIP_DEFLATED
+                zipfile.ZipInfo(f"{title}.roi", ZIP_DATE), roi.tobytes(), zipfile.ZIP_DEFLATED
             )
     return buffer.getvalue()
 
@@ -78,7 +80,7 @@ def _roi(outline: Outline, title: str, page: int | None) -> "roifile.ImagejRoi":
     roi = roifile.ImagejRoi.frompoints(outline.exterior, name=title, position=page)
     roi.right, roi.bottom = outline.exterior.max(axis=0).tolist()  # edges, not pixels
     if not outline.holes:
-        roi.roitype = roifile.ROI_TYPE.TRACED  # what ImageJ's own wand leaves
+        roi.roitype = roifile.ROI_TYPE.TRACED  # the type that ImageJ's own wand makes
         return roi
     path = [
         np.concatenate([np.insert(ring, 0, LINE, axis=1).ravel(), [CLOSE]])
@@ -93,8 +95,8 @@ def _roi(outline: Outline, title: str, page: int | None) -> "roifile.ImagejRoi":
     return roi
 
 
-def _each(objects: "Objects") -> list[tuple[int, int, str, Outline]]:
-    """Id, class id, class name and outline of every object."""
+def _object_rows(objects: "Objects") -> list[tuple[int, int, str, Outline]]:
+    """Returns id, class id, class name and outline of every object."""
     table = objects.table
     columns = (table["id"].tolist(), table["class_id"].tolist(), table["class"].tolist())
     return list(zip(*columns, objects.outlines, strict=True))

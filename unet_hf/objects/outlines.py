@@ -1,6 +1,6 @@
-"""Outlines along the edges of pixels: filling one gives back exactly the pixels it came from.
+"""Outlines along the edges of pixels: filling an outline restores exactly the object's pixels.
 
-A contour at half height would cut every corner and lie half a pixel off. Here a pixel in column
+A contour at half height would cut every corner and be half a pixel off. Here a pixel in column
 x and row y is the square from (x, y) to (x + 1, y + 1), as in QuPath and ImageJ.
 """
 
@@ -14,8 +14,8 @@ class Outline:
     """One object as a polygon with holes.
 
     exterior, holes: (k, 2) int32 corners (x, y), the first not repeated at the end. Consecutive
-        ones differ in x or in y alone; no ring meets itself, though two may meet in a point.
-        With y down the exterior runs clockwise, holes the other way.
+        corners differ either in x or in y. No ring touches itself, but two rings may share a point.
+        With y down, the exterior runs clockwise and holes run counterclockwise.
     """
 
     exterior: np.ndarray
@@ -23,11 +23,12 @@ class Outline:
 
     @property
     def rings(self) -> tuple[np.ndarray, ...]:
+        """The exterior, followed by the holes."""
         return (self.exterior, *self.holes)
 
     @property
     def area(self) -> int:
-        """In pixels, holes not among them."""
+        """The area in pixels, without the holes."""
         doubled = 0
         for ring in self.rings:
             x, y = ring.astype(np.int64).T
@@ -36,23 +37,23 @@ class Outline:
 
 
 def trace(labels: np.ndarray) -> list[Outline]:
-    """The outlines of objects 1 to n, in their order.
+    """Returns the outlines of objects 1 to n, in their order.
 
-    One walks along the edges with the object on the right hand: east above its pixels, south
-    to the right of them, and so on. Where two pixels of it meet at a corner only, one walks on
-    along the other one. As objects hang together by edges, no ring then meets itself.
+    A ring follows the edges with the object at its right: east above the object's pixels, south at
+    their right, and so on. Where two pixels of the object meet at a corner only, the ring
+    continues along the other pixel. As objects are connected by edges, no ring then touches itself.
 
     Args:
         labels: (H, W) int, 0 and 1 to n without gaps, each object 4-connected.
     """
     stride = labels.shape[1] + 2
     framed = np.pad(labels, 1).ravel()
-    # East, south, west, north: where, from a pixel, lies what is outside of such an edge.
+    # For edges that run east, south, west, north: the offset from a pixel to its outer neighbour.
     outside = np.array([-stride, 1, stride, -1])
     pixels = np.flatnonzero(framed)
     own = framed[pixels]
-    # An edge is its pixel's place times 4 plus its direction; in ascending order, an object's
-    # first edge is above its first pixel, which is one of the exterior.
+    # An edge is its pixel's index times 4 plus its direction. In ascending order, an object's first
+    # edge is above its first pixel, and so belongs to the exterior.
     edges = np.sort(
         np.concatenate(
             [pixels[framed[pixels + out] != own] * 4 + d for d, out in enumerate(outside)]
@@ -70,7 +71,7 @@ def trace(labels: np.ndarray) -> list[Outline]:
 def _following(
     edges: np.ndarray, framed: np.ndarray, outside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each edge, the number of the next one on its ring, and whether it begins at a corner."""
+    """Returns the next edge on the ring of each edge, and whether each begins at a corner."""
     pixel, direction = edges // 4, edges % 4
     own = framed[pixel]
     ahead = pixel + outside[(direction + 1) % 4]
@@ -88,7 +89,7 @@ def _following(
 
 
 def _start_points(edges: np.ndarray, stride: int) -> np.ndarray:
-    """(k, 2) int32 (x, y) where each edge begins, in the image without its frame."""
+    """Returns the (x, y) where each edge begins, (k, 2) int32, in the image without its frame."""
     pixel, direction = edges // 4, edges % 4
     x = pixel % stride - 1 + np.isin(direction, (1, 2))
     y = pixel // stride - 1 + np.isin(direction, (2, 3))
@@ -96,13 +97,13 @@ def _start_points(edges: np.ndarray, stride: int) -> np.ndarray:
 
 
 def _rings(following: list[int], begins: list[bool]) -> list[list[int]]:
-    """The rings, each as its edges that begin at a corner."""
+    """Returns the rings, each as those of its edges that begin at a corner."""
     rings = []
-    seen = bytearray(len(following))
+    visited = bytearray(len(following))
     for first in range(len(following)):
         ring, edge = [], first
-        while not seen[edge]:
-            seen[edge] = True
+        while not visited[edge]:
+            visited[edge] = True
             if begins[edge]:
                 ring.append(edge)
             edge = following[edge]

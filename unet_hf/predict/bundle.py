@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..classes import chosen_classes, join_names, unmistakable
+from ..classes import chosen_classes, join_names, unambiguous_name
 from ..files import write_whole
 from ..objects.objects import Objects
 from .overlay import Look
@@ -63,11 +63,13 @@ class Recipe:
         parts = (segment_options, overlay_options, object_options)
         flags = [name for part in parts for name in FLAGS if part.pop(name, False)]
         if "classes" in object_options:
-            named = [unmistakable(index, objects.id2label) for index in object_options["classes"]]
+            named = [
+                unambiguous_name(index, objects.id2label) for index in object_options["classes"]
+            ]
             object_options["classes"] = join_names(named)
         if "hidden" in overlay_options:
             ids = chosen_classes(overlay_options["hidden"], result.id2label)
-            overlay_options["hidden"] = [unmistakable(index, result.id2label) for index in ids]
+            overlay_options["hidden"] = [unambiguous_name(index, result.id2label) for index in ids]
         if "pixel_size" in object_options:
             object_options["pixel_size"] = " ".join(map(str, object_options["pixel_size"]))
         options = {

@@ -75,8 +75,10 @@ def check_window(window: tuple[float, float]) -> None:
 
 
 def display_window(image: ImageData) -> tuple[float, float]:
-    """Returns the default values for black and white: 0 and 255 for uint8 images, otherwise the
-    0.5 and 99.5 percentiles."""
+    """Returns the values that are drawn black and white by default.
+
+    They are 0 and 255 for uint8 images, otherwise the 0.5 and 99.5 percentiles.
+    """
     if image.dtype == bool:
         return 0.0, 1.0
     if image.dtype == np.uint8:
@@ -95,8 +97,7 @@ def drawn_channels(image: ImageData) -> np.ndarray:
 
 
 def to_display(image: ImageData, window: tuple[float, float] | None = None) -> np.ndarray:
-    """Returns the image as (H, W, 3) uint8, for display only; see `Preprocessing` for the network's
-    input.
+    """Returns the image as (H, W, 3) uint8 for display; the network's input is computed elsewhere.
 
     window: The values of the image that become 0 and 255; None: `display_window`.
     """

@@ -8,7 +8,7 @@ SILENCE = 0.25  # s between two reports within a tile that takes long
 Progress = Callable[[int, int], None]
 
 
-class Reporter:
+class TileProgress:
     """Calls `progress(done, total)` after each tile.
 
     Within a tile that takes long, it calls it again with the same numbers. What `progress` raises

@@ -21,11 +21,11 @@ from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
 from .outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, PHOTOGRAPH, USUAL, checked_outputs, write_tiff
 from .overlay import Look, color_table, draw_overlay, to_display
-from .summary import Counted
+from .summary import PredictionSummary
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation(Counted):
+class Segmentation(PredictionSummary):
     """A prediction, of the image's own height, width and orientation.
 
     mask: (H, W) uint8, the class id of every pixel.
@@ -42,7 +42,7 @@ class Segmentation(Counted):
     tiles: int = 1
     seconds: float = 0.0  # without reading the image
     device: str = "cpu"
-    precision: str = "float32"  # of the network's arithmetic, or "bfloat16", "float16"
+    precision: str = "float32"  # what was computed in: also "bfloat16", "float16" or "int8"
     # With test-time augmentation: (H, W) float32, the largest standard deviation of any class's
     # probability over the eight views; 0 where all views are equal, at most 0.5.
     uncertainty: np.ndarray | None = field(default=None, repr=False)

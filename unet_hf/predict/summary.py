@@ -5,7 +5,7 @@ from typing import Any
 from ..images.image_data import ImageData
 
 
-class Counted:
+class PredictionSummary:
     """A base class of predictions: area of each class, and everything but the pixels as JSON."""
 
     pixel_counts: dict[int, int]  # by class id

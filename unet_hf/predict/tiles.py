@@ -18,8 +18,8 @@ from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
 from .decision import decide
-from .progress import Reporter
-from .tta import LogitsFunction, Show, views_of
+from .progress import TileProgress
+from .tta import LogitsFunction, WindowPredictor, views_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +62,11 @@ def predict_tiles(
         PrecisionError: The network's values exceed what float16 can hold.
         CalibrationError: int8 was asked of a network that is not calibrated for it.
     """
-    report = Reporter(progress, done + len(tiles), done)
+    tile_progress = TileProgress(progress, done + len(tiles), done)
     compute_logits = network_of(model, precision)
 
     def logits(image: Tensor) -> Tensor:
-        return compute_logits(image, report.between_layers)
+        return compute_logits(image, tile_progress.between_layers)
 
     predict_window = RepeatingBlanks(views_of(tta, model.device, tile_size))
     for tile in tiles:
@@ -80,7 +80,7 @@ def predict_tiles(
         if uncertainty is not None:
             uncertainty = uncertainty[rows, columns]
         yield TilePrediction(tile, core, decide(core, threshold), uncertainty)
-        report.step()
+        tile_progress.step()
 
 
 class RepeatingBlanks:
@@ -90,7 +90,7 @@ class RepeatingBlanks:
     colour have the same prediction.
     """
 
-    def __init__(self, predict_window: Show) -> None:
+    def __init__(self, predict_window: WindowPredictor) -> None:
         self._predict_window = predict_window
         self._key: Any = None
         self._prediction: tuple[np.ndarray, np.ndarray | None] | None = None

@@ -15,7 +15,7 @@ from torch import Tensor
 LogitsFunction = Callable[[Tensor], Tensor]
 # Called with (C, h, w) normalised pixels; returns (classes, h', w') float32 probabilities, and
 # (h', w') float32 uncertainty or None.
-Show = Callable[[LogitsFunction, Tensor], tuple[np.ndarray, np.ndarray | None]]
+WindowPredictor = Callable[[LogitsFunction, Tensor], tuple[np.ndarray, np.ndarray | None]]
 View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 
 # Pixels in one batch on a CPU. A batch saves the fixed costs of each call and each small layer:
@@ -26,7 +26,7 @@ View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 CPU_PIXELS = 8 * 128 * 128
 
 
-def views_of(tta: bool, device: torch.device, tile_size: int) -> Show:
+def views_of(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor:
     """Returns the function that predicts a window on this device.
 
     Args:
@@ -47,11 +47,10 @@ def in_one_view(network: LogitsFunction, window: Tensor) -> tuple[np.ndarray, No
 def in_eight_views(
     network: LogitsFunction, window: Tensor, pixels: int = CPU_PIXELS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean probabilities over eight views, and the largest standard deviation of any
-    class.
+    """Returns the mean probabilities over eight views, and their uncertainty.
 
-    The deviation is computed from differences to the first view, so that it is exactly 0 where all
-    views are equal.
+    The uncertainty is the largest standard deviation of any class over the views. It is
+    computed from differences to the first view, so that it is exactly 0 where all views are equal.
 
     Args:
         pixels: Size of a batch, unless a single view is larger. In float32 the result does not
