@@ -52,19 +52,28 @@ def main() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", uploads.name)
 
     import gradio as gr
+    from starlette.middleware import Middleware
 
+    from demo.batch.tab import archive_folders
     from demo.interface import build
+    from demo.parts.gradio_internals import poll_queue_less
     from demo.parts.texts import CSS
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
-    from demo.server.limits import MAX_FILE_MEGABYTES
+    from demo.server.folders import Janitor, ResultFolders
+    from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
     from demo.server.models import LOCAL
+    from demo.server.script_caching import CheckedScripts
+    from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
         os.environ[LOCAL] = options.model  # visitors may ask for this folder, and for no other
     bound_arenas()
-    demo = build(options.model)
+    results = ResultFolders()
+    demo = build(options.model, results)
+    Janitor([results, viewer_folders(), archive_folders()]).start()
     demo.queue(max_size=20)
+    poll_queue_less(demo)
     demo.launch(
         server_name=options.host,
         server_port=options.port,
@@ -78,8 +87,9 @@ def main() -> None:
         footer_links=["api"],
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
+        state_session_capacity=MAX_SESSIONS,
         mcp_server=mcp_is_installed(),
-        app_kwargs=isolation(os.environ),
+        app_kwargs={"middleware": [Middleware(CheckedScripts), *isolation(os.environ)]},
     )
 
 

@@ -19,8 +19,10 @@ import torch
 
 from unet_hf import UNet
 from unet_hf.engine.calibration import Observer
-from unet_hf.engine.engine import Convolution, Engine, UpConvolution, best_precision
+from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import Int8Convolution, Int8Engine
+from unet_hf.engine.layers import Convolution, UpConvolution
+from unet_hf.engine.precision import best_precision
 from unet_hf.evaluation.machine import processor
 
 DOCS = Path(__file__).parent.parent / "docs" / "measured.md"

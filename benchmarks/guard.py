@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from unet_hf.engine.engine import isa_cap
+from unet_hf.engine.precision import isa_cap
 from unet_hf.files import write_text
 
 from . import measuring

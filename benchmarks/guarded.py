@@ -11,7 +11,7 @@ import torch
 
 from demo.synthetic import electron_micrograph
 from train.crops.border_weights import border_weights
-from unet_hf.engine.engine import best_precision
+from unet_hf.engine.precision import best_precision
 
 from . import augmentation, engine, inference, large, memory
 from .measuring import in_own_process, in_turns, ratios

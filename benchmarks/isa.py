@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from unet_hf.engine.engine import best_precision
+from unet_hf.engine.precision import best_precision
 
 from .engine import measure
 from .measuring import in_own_process, on_this_machine, spread, table, write_json

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unet_hf import UNet
 from unet_hf.engine.backend import network_of
-from unet_hf.engine.engine import best_precision, checked_precision
+from unet_hf.engine.precision import best_precision, checked_precision
 from unet_hf.errors import ExportError
 from unet_hf.export import export
 from unet_hf.export.formats import format_named

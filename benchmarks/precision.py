@@ -12,7 +12,7 @@ import torch
 from train.config import TrainingConfig
 from unet_hf import UNet
 from unet_hf.data.open import open_split
-from unet_hf.engine.engine import DTYPES, best_precision
+from unet_hf.engine.precision import DTYPES, best_precision
 from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.evaluation.precision_loss import main_scores, rounding
 

@@ -24,7 +24,8 @@ import torch
 from monai.inferers import sliding_window_inference
 
 from unet_hf import UNet, read_image
-from unet_hf.engine.engine import Engine, checked_precision
+from unet_hf.engine.engine import Engine
+from unet_hf.engine.precision import checked_precision
 from unet_hf.images.preprocessing import PreparedImage
 from unet_hf.network.tiling import TileGeometry, mirrored, round_up
 from unet_hf.predict.tta import in_one_view

@@ -130,7 +130,8 @@ def run(width: int) -> tuple[float, list[str]]:
     import torch
 
     from unet_hf import UNet
-    from unet_hf.engine.engine import Engine, best_precision
+    from unet_hf.engine.engine import Engine
+    from unet_hf.engine.precision import best_precision
 
     model = UNet(base_channels=width).eval()
     image = torch.randn(1, 1, SIDE, SIDE)

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from unet_hf import UNet
-from unet_hf.engine.engine import Engine, best_precision
+from unet_hf.engine.engine import Engine
+from unet_hf.engine.precision import best_precision
 from unet_hf.evaluation.machine import processor
 
 from .apart import in_turns_apart

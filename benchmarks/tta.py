@@ -20,7 +20,7 @@ from unet_hf import UNet
 from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.data.open import open_split
 from unet_hf.data.pairs import Pair
-from unet_hf.engine.engine import DTYPES
+from unet_hf.engine.precision import DTYPES
 from unet_hf.evaluation.evaluate import Evaluation, evaluate
 from unet_hf.evaluation.uncertainty import mean_interval
 

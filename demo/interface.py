@@ -20,9 +20,13 @@ from .server.result_store import result_store
 from .truth.tab import truth_tab
 
 
-def build(default_model: str | None = None) -> gr.Blocks:
-    """The whole demo. `default_model` is offered first; None: the first example's own."""
-    folders = ResultFolders()
+def build(default_model: str | None = None, folders: ResultFolders | None = None) -> gr.Blocks:
+    """The whole demo.
+
+    default_model: Offered first; None: the first example's own.
+    folders: Where results go; None: to folders that nobody sweeps.
+    """
+    folders = folders or ResultFolders()
     offer = Offer.of(os.environ)
     models = offer.names()
     if default_model and default_model not in models:
@@ -43,12 +47,20 @@ def build(default_model: str | None = None) -> gr.Blocks:
             with gr.Tabs():
                 with gr.Tab("Objects"):
                     no_objects = objects_view(
-                        segment.current, segment.picture, "viewer", segment.model, folders
+                        segment.current, segment.in_view, segment.picture, "viewer", folders
                     )
                 with gr.Tab("Against the truth"):
-                    truth_tab(segment.current, result_store().get, main_viewer="viewer")
+                    truth_tab(
+                        segment.current, result_store().get, segment.in_view, main_viewer="viewer"
+                    )
         with gr.Tab("Compare", id="compare"):
-            compare_tab(segment.images.image, models, offer.anything, segment.first.model)
+            compare_tab(
+                segment.images.image,
+                segment.images.in_view,
+                models,
+                offer.anything,
+                segment.first.model,
+            )
         with gr.Tab("Many images", id="batch"):
             batch_tab(segment.model, folders)
         with gr.Tab("In your browser", id="private"):

@@ -80,49 +80,6 @@ def fluorescence_nuclei(size: int = 256, nuclei: int = 30, seed: int = 0) -> Dra
     return Drawing(_to_bytes(image), label, instances, {"0": "background", "1": "nucleus"})
 
 
-def superalloy_micrograph(size: int = 512, grains: int = 70, seed: int = 0) -> Drawing:
-    """A nickel superalloy as a scanning electron microscope shows it: dark grains with pale rims
-    in a gray matrix, small dark dots between them. Classes: 0 matrix, 1 secondary precipitate,
-    2 tertiary precipitate."""
-    from scipy import ndimage
-    from skimage.measure import label as connected_components
-    from skimage.segmentation import find_boundaries
-
-    rng = np.random.default_rng(seed)
-    noise = _Noise(size, rng)
-    cells = _cells(size, grains, rng, noise)
-    # Grains grow from the cells' middles and leave lanes of matrix between them.
-    lane = ndimage.distance_transform_edt(~find_boundaries(cells, mode="thick"))
-    apart = ndimage.gaussian_filter((lane > 9 + 3 * noise.smooth(40)).astype(np.float32), 5.0)
-    grown = apart > 0.5
-    to_grain = ndimage.distance_transform_edt(~grown)
-
-    dots, crowd = np.zeros((size, size), bool), noise.smooth(30)
-    for _ in range(grains * 20):  # crowded where a smooth field is high, absent elsewhere
-        cy, cx = rng.integers(6, size - 6, 2)
-        radius = rng.uniform(1.8, 4.2)
-        if to_grain[cy, cx] > radius + 3 and crowd[cy, cx] > rng.normal():
-            y, x = np.mgrid[-6:7, -6:7]
-            near = dots[cy - 6 : cy + 7, cx - 6 : cx + 7]
-            if not near.any():
-                near |= np.hypot(y, x * rng.uniform(0.85, 1.15)) < radius
-    label = np.where(dots, 2, grown).astype(np.uint8)
-
-    image = 0.50 + 0.012 * noise.smooth(80)
-    rim = np.exp(-np.square((to_grain - 4) / 4)) * (to_grain > 0)
-    image += 0.07 * rim * np.clip(1 + 0.4 * noise.smooth(20), 0, 2)
-    inside = ndimage.gaussian_filter(grown.astype(np.float32), 1.0)
-    image -= 0.08 * inside
-    image -= 0.09 * ndimage.gaussian_filter(dots.astype(np.float32), 0.8)
-    image += 0.02 * ndimage.gaussian_filter(rng.normal(size=image.shape), 0.7)
-    return Drawing(
-        _to_bytes(image),
-        label,
-        connected_components(label, connectivity=1).astype(np.int32),
-        {"0": "matrix", "1": "secondary precipitate", "2": "tertiary precipitate"},
-    )
-
-
 class _Noise:
     """Smooth random fields of unit variance."""
 

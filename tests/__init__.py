@@ -10,4 +10,6 @@ OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_SERVER_PORT": str(GRADIO_FIRST),
 }
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch: there is a process a core
 os.environ.update(OFFLINE)  # before anything of Hugging Face or Gradio is imported

@@ -1,10 +1,12 @@
 """What the tests share: small networks, one running demo, a browser, and no network."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,48 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 
+# Those that take longest, longest first: no process begins one when the others are done.
+LONG = (
+    "test_survival.py", "test_browser.py", "test_images_in.py", "test_space.py", "test_tabs.py",
+    "test_whole_page.py", "test_in_browser.py", "test_viewer.py", "test_segment_dataset.py",
+    "test_train_hub.py", "test_tiles.py", "test_walk.py", "test_batch.py", "test_export.py",
+    "test_publishing.py", "test_train.py", "test_hub_datasets.py", "test_fuzz.py", "test_load.py",
+    "test_objects_table.py", "test_one_path.py", "test_hub_faults.py", "test_hub.py",
+    "test_deploy.py", "test_large.py", "test_tiling.py", "test_bad_inputs.py",
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--deep", action="store_true",
+        help="all cases of the tests that draw them at random or from a long list, not a sample",
+    )  # fmt: skip
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.getoption("--deep"):
+        return "deep: all random and listed cases"
+    return "a sample of the random and listed cases; all of them with --deep"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core, but this very one for what is in a single file."""
+    alone = len(config.args) == 1 and ".py" in config.args[0]
+    return 0 if alone else min(len(os.sched_getaffinity(0)), 4)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+
+
+@pytest.fixture(scope="session")
+def sample(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """sample(some, all) is how many cases a test takes: all of them with --deep."""
+    deep = pytestconfig.getoption("--deep")
+    return lambda some, every: every if deep else some
+
+
 @pytest.fixture
 def gray_image() -> np.ndarray:
     """(90, 130) uint8 with structure on several scales."""
@@ -34,12 +78,20 @@ def gray_image() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Debian's chromium; installed where this process may do so, as on a clean CI machine."""
-    found = shutil.which("chromium")
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=True)
-        found = shutil.which("chromium")
+    """Debian's chromium; installed where this process may do so, as on a clean CI machine. Without
+    the windows that nobody sees, chromium-headless-shell needs a third less time for a page."""
+
+    def find() -> str | None:
+        return shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+    with Path(tempfile.gettempdir(), "unet_hf_tests_chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the tests installs it, the others wait
+        if find() is None and shutil.which("apt-get") and os.geteuid() == 0:
+            subprocess.run(["apt-get", "update", "-qq"], check=True)
+            for package in ("chromium-headless-shell", "chromium"):
+                if subprocess.run(["apt-get", "install", "-y", "-qq", package]).returncode == 0:
+                    break
+        found = find()
     if found is None:
         pytest.fail("The browser tests need chromium: `apt-get install chromium` (as root).")
     return found

@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from .hub import Hub, client_environment
+from .processes import forked_python
 from .waiting import WAITS
 
 # fingerprint(model) -> what a prediction is, as JSON.
@@ -76,7 +76,7 @@ class Client:
     def run(self, script: str, given: Any = None, **environment: str) -> Any:
         """The JSON that the script prints last; `given` is its standard input, as JSON."""
         done = subprocess.run(
-            [sys.executable, "-c", CLIENT + script],
+            [*forked_python(), "-c", CLIENT + script],
             input=json.dumps(given),
             env=self.environment | environment,
             capture_output=True,

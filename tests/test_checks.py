@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from unet_hf.data.pair_error import PairError, cell_fault
 from unet_hf.errors import DatasetError
 
 from .conftest import ROOT
+from .processes import forked_python
 
 SIZE, CROP = 96, 40
 TRAIN, VALIDATION = 6, 3
@@ -428,7 +428,7 @@ def test_a_data_set_that_cannot_be_opened_is_an_error_line_and_json(planted, cap
 
 def test_the_command_line_prints_nothing_but_json(planted):
     done = subprocess.run(
-        [sys.executable, "-m", "train", "check", "--dataset_name", planted.folder, "--json",
+        [*forked_python(), "-m", "train", "check", "--dataset_name", planted.folder, "--json",
          "--resolution", str(CROP)],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip

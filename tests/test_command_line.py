@@ -15,6 +15,7 @@ from unet_hf import UNet
 from unet_hf.cli.main import COMMANDS, main
 
 from .conftest import ROOT
+from .processes import forked_python
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def image(tmp_path) -> Path:
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "unet_hf", *map(str, arguments)],
+        [*forked_python(), "-m", "unet_hf", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

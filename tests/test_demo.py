@@ -11,7 +11,6 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from demo.server.errors_in_words import plain_sentence
-from demo.server.folders import ResultFolders
 from demo.server.models import Offer, load_model
 from demo.server.result_files import write_result
 from demo.viewer.component import show_result
@@ -118,17 +117,6 @@ def test_large_images_are_thinned_out_for_the_eye_only(monkeypatch):
     result = UNet(base_channels=2, depth=1, tile_size=512).segment(np.zeros((10, 5000), np.uint8))
     view = show_result(result, 0.5)
     assert (view["width"], view["height"], view["step"]) == (5000, 10, 3)
-
-
-def test_results_older_than_an_hour_are_deleted():
-    import os
-
-    folders = ResultFolders()
-    old, fresh = folders.new(), folders.new()
-    os.utime(old, (0, 0))
-    folders.new()
-    assert fresh.exists()
-    assert not old.exists()
 
 
 def test_downloads_are_named_after_the_image(picture, tmp_path):

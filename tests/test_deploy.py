@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from unet_hf.errors import PushError
 
 from .hub import Files, Hub, User, client_environment, running_hub
 from .hub_faults import Fault, Lost, Refuses
+from .processes import forked_python
 from .waiting import WAITS
 
 TOKEN = "hf_the_secret_of_alice"
@@ -106,7 +106,7 @@ def hub() -> Iterator[Hub]:
 def python(*command: str, hub: Hub, home: Path, token: str | None, **asked: Any) -> tuple[int, str]:
     """Exit status, and everything that was written."""
     done = subprocess.run(
-        [sys.executable, *command],
+        [*forked_python(), *command],
         env=client_environment(hub, home, token),
         cwd=ROOT,
         input=json.dumps(asked),
@@ -306,6 +306,6 @@ assert np.array_equal(truth, image > 99)
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=space, env=environment, capture_output=True, text=True
+        [*forked_python(), "-c", script], cwd=space, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

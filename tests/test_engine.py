@@ -15,15 +15,11 @@ import torch
 
 from unet_hf import UNet
 from unet_hf.engine import backend as runtime
-from unet_hf.engine import engine
+from unet_hf.engine import engine, layers, precision
 from unet_hf.engine.backend import network_of
-from unet_hf.engine.engine import (
-    MEMORY,
-    Engine,
-    best_precision,
-    checked_precision,
-    cpu_precisions,
-)
+from unet_hf.engine.engine import Engine
+from unet_hf.engine.memory import MEMORY
+from unet_hf.engine.precision import best_precision, checked_precision, cpu_precisions
 from unet_hf.errors import ConfigError, NestedPredictionError, PrecisionError
 from unet_hf.hub.find import SHIPPED
 from unet_hf.predict import progress as reporting
@@ -134,10 +130,10 @@ def test_memory_is_kept_and_what_was_in_it_does_not_matter():
 def test_packed_weights_are_not_kept_for_every_size_there_ever_was():
     model = network(depth=1)
     kept = Engine(model, "float32")
-    for height in range(2, 2 + 2 * (engine.SIZES + 3), 2):
+    for height in range(2, 2 + 2 * (layers.SIZES + 3), 2):
         kept(torch.zeros(1, 1, height, 8))
     first, _ = kept.contracting[0]
-    assert 0 < len(first.packed) <= engine.SIZES
+    assert 0 < len(first.packed) <= layers.SIZES
 
 
 def test_several_threads_do_not_meet_in_that_memory():
@@ -317,7 +313,7 @@ def test_an_unknown_precision_is_refused():
 
 
 def test_a_precision_without_instructions_is_refused(monkeypatch):
-    monkeypatch.setattr(engine, "cpu_precisions", lambda: ["float32", "bfloat16"])
+    monkeypatch.setattr(precision, "cpu_precisions", lambda: ["float32", "bfloat16"])
     with pytest.raises(ConfigError, match="no instructions for float16"):
         checked_precision("float16", CPU)
 
@@ -337,7 +333,7 @@ def test_the_precision_is_what_the_cpu_has_instructions_for(
     monkeypatch, amx: bool, fp16: bool, bf16: bool, cap: str, chosen: str
 ):
     able = ["float32", *(["bfloat16"] if bf16 else []), *(["float16"] if fp16 else [])]
-    monkeypatch.setattr(engine, "cpu_precisions", lambda: able)
+    monkeypatch.setattr(precision, "cpu_precisions", lambda: able)
     monkeypatch.setattr(torch.cpu, "_is_amx_fp16_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
@@ -375,10 +371,10 @@ def test_values_beyond_float16_are_told_or_computed_otherwise(monkeypatch):
     model, image = network(), gray()
     expected = model.segment(image, precision="float32")
     monkeypatch.setattr(tiles, "network_of", overflowing)
-    monkeypatch.setattr(engine, "cpu_precisions", lambda: ["float32", "float16"])
+    monkeypatch.setattr(precision, "cpu_precisions", lambda: ["float32", "float16"])
     with pytest.raises(PrecisionError, match="65,504"):
         model.segment(image, precision="float16")
-    monkeypatch.setattr(engine, "best_precision", lambda device: "float16")
+    monkeypatch.setattr(precision, "best_precision", lambda device: "float16")
     seen = model.segment(image)
     assert seen.precision == "float32"
     assert any("float32 was taken" in note for note in seen.notes)
@@ -388,7 +384,7 @@ def test_values_beyond_float16_are_told_or_computed_otherwise(monkeypatch):
 def test_without_onednn_pytorch_computes_it(monkeypatch):
     model, image = network(), gray()
     expected = model.segment(image, precision="float32").probabilities
-    for module in (engine, runtime):
+    for module in (precision, runtime):
         monkeypatch.setattr(module, "has_onednn", lambda: False)
     seen = model.segment(image)
     assert seen.precision == "float32"
@@ -423,7 +419,7 @@ def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
 ):
     model, image = network(), gray()
     expected = model.segment(image, precision="float32").probabilities
-    engine._note_missing.cache_clear()
+    precision._note_missing.cache_clear()
     monkeypatch.setattr(torch.ops, namespace, Without(getattr(torch.ops, namespace), operator))
     for _ in range(2):
         assert (model.segment(image).mask == (expected[1] > 0.5)).mean() > 0.9
@@ -439,7 +435,7 @@ def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
 @pytest.mark.parametrize("name", ["avx512_bf16", "amx_tile", "amx_fp16"])
 def test_what_pytorch_cannot_tell_of_a_cpu_it_does_not_have(name: str, monkeypatch):
     monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
-    assert not engine.cpu_has(name)
+    assert not precision.cpu_has(name)
     assert best_precision(CPU) in cpu_precisions()
 
 

@@ -17,12 +17,12 @@ from unet_hf import UNet
 from unet_hf.cli.export import run
 from unet_hf.errors import ConfigError, ExportError
 from unet_hf.export import Exported, export, formats, onnx_graph
-from unet_hf.export.description import WHAT
 from unet_hf.export.onnx_graph import OPSET
 from unet_hf.export.parity import TOLERANCE, inputs_for
 from unet_hf.images.reading import read_image
 
 from .hub import client_environment, running_hub
+from .processes import forked_python
 from .test_engine import network
 
 FIXED = {"normalization": "fixed", "mean": [0.3, 0.5, 0.6], "std": [0.2, 0.1, 0.3]}
@@ -155,7 +155,7 @@ def segmented_as_told(exported: Exported, pixels: np.ndarray) -> np.ndarray:
     return names["mask"][0]
 
 
-@pytest.mark.parametrize("format", ["onnx", "openvino", "torch"])
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
 @pytest.mark.parametrize("name", ["two classes", "five classes, colour"])
 def test_the_text_beside_the_file_tells_how_to_use_it(name, format, tmp_path):
     model = network(**NETWORKS[name])
@@ -174,13 +174,6 @@ def test_openvinos_file_describes_itself(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"model.xml", "model.bin", "model.md"}
     stored = openvino.Core().read_model(exported.path).get_rt_info("unet_hf")
     assert json.loads(stored.astype(str))["classes"] == {"0": "class 0", "1": "class 1"}
-
-
-def test_that_loading_a_torch_program_may_run_code_is_said(capsys):
-    with pytest.raises(SystemExit):
-        run(["--help"])
-    assert "load only what you trust" in " ".join(capsys.readouterr().out.split())
-    assert "load only what you trust" in WHAT["torch"]
 
 
 # --------------------------------------------------------------------------------- refusals
@@ -239,11 +232,19 @@ def test_names_of_strangers_stay_words_in_the_text(tmp_path):
 
 
 def test_an_unknown_format_and_an_impossible_folder_are_sentences(tmp_path):
-    with pytest.raises(ConfigError, match="there are onnx, openvino, torch"):
+    with pytest.raises(ConfigError, match="there are onnx, openvino"):
         export(network(**SMALL), tmp_path, "tflite")
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(ExportError, match="could not be written to"):
         export(network(**SMALL), tmp_path / "taken")
+
+
+def test_the_removed_torch_format_says_why_and_names_another(tmp_path, capsys):
+    with pytest.raises(ConfigError, match=r"'torch' .* was removed.*may run code.*'onnx'"):
+        export(network(**SMALL), tmp_path, "torch")
+    with pytest.raises(SystemExit):
+        run(["net", "--format", "torch"])
+    assert "may run code" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------ the command
@@ -258,7 +259,7 @@ def test_the_command_names_what_it_wrote(tmp_path, capsys, monkeypatch):
     assert run(["net", "--output", "here/cells.onnx"]) == 0
     assert {path.name for path in Path("here").iterdir()} == {"cells.onnx", "cells.md"}
     with pytest.raises(ConfigError, match=r"--format onnx writes \.onnx"):
-        run(["net", "--output", "cells.pt2"])
+        run(["net", "--output", "cells.xml"])
 
 
 # Pushes a checkpoint, exports it to its repository, and tries the same with others.
@@ -283,7 +284,7 @@ for model in ("alice/net", "other"):
 def test_a_push_is_one_commit_beside_the_same_weights_or_none(tmp_path):
     with running_hub({TOKEN: "alice"}) as hub:
         done = subprocess.run(
-            [sys.executable, "-c", CLIENT],
+            [*forked_python(), "-c", CLIENT],
             cwd=tmp_path,
             env=client_environment(hub, tmp_path, TOKEN),
             capture_output=True,

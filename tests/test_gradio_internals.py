@@ -1,13 +1,21 @@
 """What the demo knows of Gradio beyond its documentation. If a new Gradio breaks the demo, a test
 here says which of it is no longer so; see `demo/parts/gradio_internals.py`."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
+from gradio_client import Client
 from playwright.sync_api import expect
 
-from demo.parts.gradio_internals import hide_sign_in_from_api, served_file, upload_folder
+from demo.parts.gradio_internals import (
+    POLL_SECONDS,
+    hide_sign_in_from_api,
+    poll_queue_less,
+    served_file,
+    upload_folder,
+)
 
 
 def test_a_file_of_a_value_comes_with_an_address_and_from_where_it_lies(served: Callable):
@@ -58,3 +66,30 @@ def test_the_event_of_the_sign_in_button_is_hidden_from_programs(monkeypatch):
     assert [event.api_visibility for event in found] == ["public"]
     hide_sign_in_from_api(page)
     assert [event.api_visibility for event in found] == ["private"]
+
+
+def test_the_queue_looks_for_work_a_hundred_times_a_second(monkeypatch):
+    with gr.Blocks(analytics_enabled=False) as page:
+        button = gr.Button()
+        button.click(lambda: "an answer", None, gr.Textbox(), api_name="ask")
+    page.queue(max_size=3)
+    before = page._queue
+    poll_queue_less(page)
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float, *given: object) -> object:
+        slept.append(seconds)
+        return await sleep(seconds, *given)
+
+    monkeypatch.setattr("gradio.queueing.asyncio.sleep", counted)
+    _, url, _ = page.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
+    )
+    try:
+        assert Client(url, verbose=False).predict(api_name="/ask") == "an answer"
+    finally:
+        page.close()
+    assert page._queue is before  # or what was set would be lost
+    assert POLL_SECONDS in slept
+    assert 0.001 not in slept

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from .hub import Hub, User, client_environment, running_hub
 from .hub_cards import card_problems
+from .processes import forked_python
 
 TOKEN, READ_TOKEN, BOBS_TOKEN = "hf_of_alice", "hf_of_alice_to_read", "hf_of_bob"
 
@@ -133,7 +133,7 @@ def hub() -> Iterator[Hub]:
 def answers(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home: Path = tmp_path_factory.mktemp("home")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [*forked_python(), "-c", SCRIPT],
         input=json.dumps([TOKEN, READ_TOKEN, BOBS_TOKEN]),
         env=client_environment(hub, home, TOKEN),
         capture_output=True,
@@ -270,7 +270,7 @@ print(json.dumps([sum(whole["number"]), sum(row["number"] for row in stream)]))
 def test_a_data_set_comes_back_from_the_other_host_whole_and_streamed(tmp_path):
     with running_hub({TOKEN: "alice"}, large=(".parquet",)) as hub:
         done = subprocess.run(
-            [sys.executable, "-c", DATASET],
+            [*forked_python(), "-c", DATASET],
             env=client_environment(hub, tmp_path, TOKEN),
             capture_output=True,
             text=True,

@@ -5,7 +5,6 @@ import http.client
 import io
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from PIL import Image
 
 from .hub import Files, Hub, client_environment, running_hub
+from .processes import forked_python
 
 TOKEN = "hf_the_secret_of_alice"
 SPLITS = {"train": 4, "validation": 2}  # rows
@@ -179,7 +179,7 @@ def png(pixels: np.ndarray) -> bytes:
 def run(hub: Hub, home: Path, script: str, given: Any) -> Any:
     """The JSON that the script prints last in a fresh process of alice's, with an empty cache."""
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT + script],
+        [*forked_python(), "-c", CLIENT + script],
         input=json.dumps(given),
         env=client_environment(hub, home, TOKEN),
         capture_output=True,

@@ -290,6 +290,9 @@ def test_pictures_are_pasted_and_dropped_anywhere_but_into_a_field(page: Page):
     expect(listed).to_have_text("on the picture.png")
     hand_over(page, DROP, "#upload button", "on the upload again.png")
     expect(listed).to_have_text("on the upload again.png")
+    page.get_by_role("tab", name="Compare").click()  # its scripts come when it is first opened
+    expect(page.locator("#compare_map .viewer[data-seen]")).to_be_visible()
+    page.get_by_role("tab", name="Segment").click()
     with silence(page):
         hand_over(page, PASTE, "#model input", "into a field.png")
         page.get_by_role("tab", name="Compare").click()

@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.in_browser import tab as in_browser
-from demo.in_browser.tab import RUNTIME, exported, in_browser_tab, worker_program
+from demo.in_browser.tab import RUNTIME, WEB, exported, in_browser_tab
+from demo.parts.gradio_internals import served_address
 from demo.server.cross_origin import isolation
 from demo.space.contents import ROOT, source_files
 from demo.viewer.component import DEFAULT_ALPHA
@@ -216,6 +217,23 @@ def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: P
         segment(page, tmp_path / "small.png")
 
 
+def test_a_file_is_named_after_the_picture_that_it_is_of(visitor: Page):
+    """Also if another picture is chosen before the file is written."""
+    page, path = visitor, SHIPPED / "unet-isbi" / SAMPLE
+    segment(page, path)
+    content = base64.b64encode(path.read_bytes()).decode()
+    with page.expect_download() as download:
+        page.evaluate(
+            f"""(another) => {{
+              document.querySelector("#private [data-save=mask]").click();
+              ({HAND_OVER})(another);
+            }}""",
+            ["drop", "another.png", content],
+        )
+    assert download.value.suggested_filename == "input_mask.png"
+    expect(page.locator("#private output")).to_have_text("another.png")
+
+
 def test_a_phone_sees_all_of_it_and_takes_what_is_dropped_or_pasted(visitor: Page):
     page = visitor
     page.set_viewport_size({"width": 390, "height": 844})
@@ -258,7 +276,7 @@ def test_on_an_isolated_page_several_threads_segment_as_one_does(page: Page, tmp
 
 def test_a_space_is_not_isolated():
     """It stands in a frame of another site, which would have to be isolated, too."""
-    assert isolation({"SPACE_ID": "org/space"}) == {}
+    assert isolation({"SPACE_ID": "org/space"}) == []
 
 
 def turned() -> PIL.Image.Exif:
@@ -279,18 +297,18 @@ def test_a_browser_decodes_what_python_reads(served: Callable, tmp_path: Path):
     colour.save(tmp_path / "turned.jpg", exif=turned())
     gray.save(tmp_path / "gray.jpg")
     gray.convert("LA").save(tmp_path / "opaque.png")
-    page, program = served(lambda: None), pure_program()
+    page = served(in_browser_tab)
     for path in sorted(tmp_path.glob("*.*")):
         expected = read_image(path).pixels
         content = np.frombuffer(path.read_bytes(), np.uint8)
-        read = f"(await readPicture(new File([values], '{path.name}'))).pixels"
-        found = run(page, program, read, content).reshape(expected.shape).astype(int)
+        read = f"(await module.readPicture(new File([values], '{path.name}'))).pixels"
+        found = run(page, "picture.js", read, content).reshape(expected.shape).astype(int)
         # Two libraries may round the cosines of a JPEG to neighbouring levels.
         assert np.abs(found - expected).max() <= (2 if path.suffix == ".jpg" else 0), path.name
 
 
 def test_numbers_in_the_browser_are_those_of_python(served: Callable, tmp_path: Path):
-    page, program = served(lambda: None), pure_program()
+    page = served(in_browser_tab)
     generator = np.random.default_rng(0)
     near = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
     probability = np.concatenate(
@@ -301,42 +319,40 @@ def test_numbers_in_the_browser_are_those_of_python(served: Callable, tmp_path: 
             np.logspace(-30, 0, 1000, dtype=np.float32),
         ]
     )
-    codes = run(page, program, f"probabilityCodes(values, {STEPS}, {FINE})", probability)
+    codes = run(
+        page, "numbers.js", f"module.probabilityCodes(values, {STEPS}, {FINE})", probability
+    )
     assert np.array_equal(codes.view(np.uint16), probability_codes(probability[None])[0])
 
     logits = generator.normal(0, 3, (4, 30_000))
     several = (np.exp(logits) / np.exp(logits).sum(axis=0)).astype(np.float32)
     several[:, :9] = 0.25  # none more probable than the others
-    planes = "planesOfClasses(values, 4)"
-    found = run(page, program, f"{planes}.classes", several)
+    planes = "module.planesOfClasses(values, 4)"
+    found = run(page, "numbers.js", f"{planes}.classes", several)
     assert np.array_equal(found, several.argmax(axis=0))
-    found = run(page, program, f"{planes}.probability", several).view(np.uint16)
+    found = run(page, "numbers.js", f"{planes}.probability", several).view(np.uint16)
     assert np.array_equal(found, fixed_point(several.max(axis=0), np.uint16))
-    found = run(page, program, f"{planes}.entropy", several).astype(int)
+    found = run(page, "numbers.js", f"{planes}.entropy", several).astype(int)
     expected = fixed_point(entropy(several[:, None])[0], np.uint8).astype(int)
     assert np.abs(found - expected).max() <= 1  # of 255: logarithms are not alike to the last bit
 
 
-def pure_program() -> str:
-    """The worker's functions; nobody sends it messages."""
-    return re.sub(r"^onmessage.*$", "", worker_program(), flags=re.M)
-
-
-def run(page: Page, program: str, expression: str, values: np.ndarray) -> np.ndarray:
-    """(n,) uint8: the bytes of an expression about `values`, float32 or uint8."""
+def run(page: Page, module: str, expression: str, values: np.ndarray) -> np.ndarray:
+    """(n,) uint8: the bytes of an expression about a `module` and `values`, float32 or uint8."""
     text = page.evaluate(
-        """async ([program, expression, text, floats]) => {
+        """async ([address, expression, text, floats]) => {
+        const module = await import(new URL(address, document.baseURI));
         const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
         const values = floats ? new Float32Array(bytes.buffer) : bytes;
-        const body = `${program}; return (async () => ${expression})()`;
-        const found = await new Function("values", body)(values);
+        const body = `return (async () => ${expression})()`;
+        const found = await new Function("module", "values", body)(module, values);
         const given = new Uint8Array(found.buffer);
         let letters = "";
         for (let i = 0; i < given.length; i += 8192)
           letters += String.fromCharCode(...given.subarray(i, i + 8192));
         return btoa(letters); }""",
         [
-            program,
+            served_address(WEB / module),
             expression,
             base64.b64encode(values.tobytes()).decode(),
             values.dtype == np.float32,

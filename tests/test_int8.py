@@ -13,7 +13,7 @@ from train.loop import train
 from unet_hf import UNet
 from unet_hf.cli import calibrate as calibrate_command
 from unet_hf.engine.calibration import Observer, feature_maps
-from unet_hf.engine.engine import Engine, checked_precision
+from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import (
     PARTS,
     Code,
@@ -23,6 +23,7 @@ from unet_hf.engine.int8 import (
     rounded,
     split_in_parts,
 )
+from unet_hf.engine.precision import checked_precision
 from unet_hf.errors import CalibrationError, CheckpointError, ConfigError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
@@ -64,8 +65,8 @@ def test_no_weight_moves_by_a_step_and_a_kernel_by_half_a_step():
 
 def test_a_code_holds_its_range_and_zero():
     code = Code.of(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
-    assert torch.allclose(code.step, torch.tensor([4.0, 0.3 * 8, 8.0]) / 255)
-    assert code.zero.tolist() == [64, 0, 0]  # 1 / (4 / 255) = 63.75
+    assert torch.allclose(code.scale, torch.tensor([4.0, 0.3 * 8, 8.0]) / 255)
+    assert code.zero_point.tolist() == [64, 0, 0]  # 1 / (4 / 255) = 63.75
     assert code.mean[2] == pytest.approx(5 / (8 / 255))
 
 

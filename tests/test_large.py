@@ -21,7 +21,8 @@ from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.run import segment_files
 from unet_hf.cli.main import main
-from unet_hf.engine.engine import MEMORY, Engine
+from unet_hf.engine.engine import Engine
+from unet_hf.engine.memory import MEMORY
 from unet_hf.errors import ConfigError, PrecisionError, UnreadableImageError
 from unet_hf.images import windows
 from unet_hf.large import outputs, segment, segment_large, tile_size_for

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from demo.server import models
+from demo.server.key_locks import KeyLocks
 from demo.server.model_cache import ModelCache, weights
 from unet_hf import UNet
 
@@ -63,3 +65,71 @@ def test_visitors_who_ask_at_once_share_one_load():
         thread.join()
     assert len(loads) == 1
     assert len(set(map(id, found))) == 1
+
+
+def test_a_load_that_hangs_keeps_only_those_who_want_the_same_model():
+    cache, hanging, go_on = ModelCache(budget=9 * ONE), threading.Event(), threading.Event()
+    there = cache.get("a", network)
+
+    def hang() -> UNet:
+        hanging.set()
+        assert go_on.wait(60)
+        return network()
+
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(cache.get("slow", hang))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    assert hanging.wait(60)
+    assert cache.get("a", network) is there
+    assert cache.get("b", network)
+    assert not found
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1]
+
+
+def test_a_download_that_hangs_keeps_nobody_from_another_checkpoint(monkeypatch):
+    hanging, go_on = threading.Event(), threading.Event()
+    real = UNet.from_pretrained
+
+    def load(name: str, **options: object) -> UNet:
+        if name == "org/slow":
+            hanging.set()
+            assert go_on.wait(60)
+            return network()
+        return real(name, **options)
+
+    monkeypatch.setattr(UNet, "from_pretrained", load)
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    slow = threading.Thread(target=lambda: models.load_model("org/slow"))
+    slow.start()
+    assert hanging.wait(60)
+    other = threading.Thread(target=lambda: models.load_model("unet-isbi"))
+    other.start()
+    other.join(60)
+    assert not other.is_alive()
+    assert slow.is_alive()
+    go_on.set()
+    slow.join()
+
+
+def test_locks_of_keys_that_nobody_wants_any_more_are_given_up():
+    locks, counted = KeyLocks(), []
+
+    def count(key: int) -> None:
+        with locks.hold(key):
+            before = len(counted)
+            counted.append(key)
+            assert len(counted) > before
+
+    threads = [threading.Thread(target=count, args=(number % 3,)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counted) == 30
+    assert len(locks) == 0

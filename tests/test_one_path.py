@@ -2,20 +2,19 @@
 the same mask, byte for byte."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from gradio_client import Client, handle_file
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from demo.synthetic import electron_micrograph
 from unet_hf import UNet
 
-from .browsing import FLAGS
 from .conftest import ROOT
+from .processes import forked_python
 
 # What is said of each beside its name. The last has two channels, of which one is looked at.
 IMAGES = {"slice.tif": {}, "deep.tif": {}, "channels.tif": {"channel": 1}}
@@ -44,7 +43,7 @@ def by_python(images, tmp_path_factory) -> dict[str, bytes]:
 
 def test_the_command_line_writes_the_mask_that_python_writes(images, by_python, tmp_path):
     one, two, of_channels = map(str, images.values())
-    command = [sys.executable, "-m", "unet_hf", "segment", "--model", "unet-isbi", "--page", "0"]
+    command = [*forked_python(), "-m", "unet_hf", "segment", "--model", "unet-isbi", "--page", "0"]
     for files in ([one, two], [of_channels, "--channel", "1"]):
         subprocess.run(
             [*command, *files, "--output", str(tmp_path / "out")],
@@ -67,10 +66,9 @@ def test_the_endpoint_answers_the_mask_that_python_writes(images, by_python, dem
         assert Path(mask).read_bytes() == by_python[name]
 
 
-def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, demo_url, chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_context(accept_downloads=True).new_page()
+def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, demo_url, browser):
+    with browser.new_context(accept_downloads=True) as context:
+        page = context.new_page()
         page.goto(f"{demo_url}/?model=unet-isbi")
         save = page.get_by_role("button", name="Mask (PNG)")
         expect(save).to_be_enabled(timeout=60_000)
@@ -86,4 +84,3 @@ def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, de
             with page.expect_download() as download:
                 save.click()
             assert Path(download.value.path()).read_bytes() == by_python[name]
-        browser.close()

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from unet_hf.hub.find import SHIPPED
 from .hub import Hub, client_environment, running_hub
 from .hub_faults import HangsUp, Refuses, Slow, together
 from .hub_repos import User
+from .processes import forked_python
 from .waiting import WAITS
 
 TOKEN, READER, ORGANISED = "hf_secretofalice", "hf_secretofbobby", "hf_secretofcarol"
@@ -73,7 +73,7 @@ class Pusher:
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "stderr.txt"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT],
+            [*forked_python(), "-c", CLIENT],
             env=client_environment(hub, home, token),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

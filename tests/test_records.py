@@ -15,8 +15,8 @@ from train.cli.arguments import read_json
 from train.config import TrainingConfig
 from unet_hf import UNet
 from unet_hf.cli.main import main
-from unet_hf.data.open import parse_labels
 from unet_hf.data.pairs import Pair
+from unet_hf.data.sources import parse_labels
 from unet_hf.errors import CheckpointError, ConfigError, DatasetError
 from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.files import parse_json

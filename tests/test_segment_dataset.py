@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,12 @@ from unet_hf.batch.dataset.segment import find_image_column, segment_dataset
 from unet_hf.data.columns import find_columns
 from unet_hf.data.sources import open_source
 from unet_hf.errors import ConfigError, DatasetError, UNetError, UnreadableImageError
+from unet_hf.files import PREFIX
 from unet_hf.images.image_data import ImageData
 
 from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub
+from .processes import forked_python
 from .test_train import write_dataset
 
 TOKEN = "hf_the_secret_of_alice"
@@ -112,8 +113,8 @@ def hub(model) -> Iterator[Hub]:
 def run(
     hub: Hub, home: Path, *arguments: object, processes: int = 1, token: str = TOKEN
 ) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m"]
-    if processes > 1:
+    command = [*forked_python(), "-m"]
+    if processes > 1:  # which the launcher starts as processes of their own
         command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
         command += ["--main_process_port", "0", "-m"]
     return subprocess.run(
@@ -269,7 +270,7 @@ def test_finished_shards_are_not_computed_again_and_the_end_is_the_same(source, 
     files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     _, lost, failed, *_ = shards = sorted((tmp_path / "out" / "data").iterdir())
     lost.unlink()
-    (tmp_path / "out" / "data" / f".{32 * 'a'}.parquet").write_bytes(b"killed")
+    (tmp_path / "out" / "data" / f"{PREFIX}{32 * 'a'}.parquet").write_bytes(b"killed")
     times = {path: path.stat().st_mtime_ns for path in shards if path not in (lost, failed)}
     segment_dataset(options)
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*")

@@ -348,17 +348,9 @@ def test_local_files_that_are_no_data_set(tmp_path):
 
 def test_id2label_that_is_no_mapping(tmp_path):
     write(tmp_path, "images/a.png", "masks/a.png")
-    (tmp_path / "id2label.json").write_text('["ground"]')
+    (tmp_path / "id2label.json").write_text('"ground"')
     with pytest.raises(DatasetError, match=r"id2label.json is not a mapping"):
         open_source(str(tmp_path))
-
-
-def test_a_missing_split_lists_the_others(tmp_path):
-    write(tmp_path, "images/a.png", "masks/a.png")
-    source = open_source(str(tmp_path))
-    assert source.split("train") is source.splits["train"]
-    with pytest.raises(DatasetError, match="no split 'validation'; the data has train"):
-        source.split("validation")
 
 
 def test_splits_with_different_columns_are_refused(tmp_path):

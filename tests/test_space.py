@@ -30,6 +30,7 @@ from unet_hf.errors import CheckpointAccessError
 from .conftest import _wait_for_url
 from .hub import Files, Hub, client_environment, running_hub
 from .hub_faults import Refuses
+from .processes import forked_python
 
 TOKENS = {"hf_the_secret_of_alice": "alice", "hf_the_secret_of_bob": "bob"}
 ALICE, BOB = TOKENS
@@ -95,7 +96,7 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
     loses its connection."""
     home = tmp_path_factory.mktemp("home")
     folder, temporary = tmp_path_factory.mktemp("space"), tmp_path_factory.mktemp("temporary")
-    command = [sys.executable, "-m", "demo.deploy", "alice/demo"]
+    command = [*forked_python(), "-m", "demo.deploy", "alice/demo"]
     environment = client_environment(hub, home, ALICE)
     hub.drop_after(n_requests=4)
     lost = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -104,7 +105,7 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
     assert all(not files for files in hub.repos["spaces", "alice/demo"].commits.values())
     hub.restore()
     subprocess.run(command, env=environment, check=True, timeout=120)
-    download = [sys.executable, "-c", DOWNLOAD, str(folder)]
+    download = [*forked_python(), "-c", DOWNLOAD, str(folder)]
     subprocess.run(download, env=environment, check=True, timeout=120)
 
     environment = client_environment(hub, home / "space")
@@ -308,7 +309,7 @@ def test_an_authors_checkpoints_are_listed_by_library_name(hub, tmp_path):
         "print(json.dumps(find_by_authors(['lab', 'nobody'])))"
     )
     found = subprocess.run(
-        [sys.executable, "-c", script],
+        [*forked_python(), "-c", script],
         env=client_environment(hub, tmp_path), check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert json.loads(found.stdout) == ["lab/any"]
@@ -368,7 +369,7 @@ def test_predictions_run_on_a_lent_gpu_where_there_is_one(tmp_path, picture, zer
     (tmp_path / "spaces.py").write_text(SPACES)
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
     done = subprocess.run(
-        [sys.executable, "-c", PREDICTS, str(picture)],
+        [*forked_python(), "-c", PREDICTS, str(picture)],
         env={**os.environ, "PYTHONPATH": path, "SPACES_ZERO_GPU": zero},
         capture_output=True, text=True,
     )  # fmt: skip

@@ -33,8 +33,10 @@ from unet_hf.errors import CheckpointError
 from .conftest import ROOT
 from .hub import Hub, client_environment, running_hub
 from .ports import own_port
+from .processes import forked_python
 from .survival import (
     END,
+    PATIENCE,
     START,
     Run,
     Trainings,
@@ -99,7 +101,6 @@ def uninterrupted(trainings, command, tmp_path_factory) -> Callable[..., tuple[P
 
 # ------------------------------------------------------------------ killed at random
 
-KILLS = 5
 TRAJECTORIES = {
     "adamw": ("--dataloader_num_workers", 1),
     "bf16": ("--mixed_precision", "bf16", "--dropout", 0.3, "--dataloader_num_workers", 1),
@@ -108,12 +109,14 @@ TRAJECTORIES = {
 }
 
 
-def test_a_training_killed_five_times_ends_as_if_nothing_had_been(
-    trainings, command, uninterrupted, tmp_path
+def test_a_training_killed_again_and_again_ends_as_if_nothing_had_been(
+    trainings, command, uninterrupted, tmp_path, sample
 ):
-    """Four trainings, twenty kills. Their moments are random in the time that is left, from the
-    first import to the last file, and given as so long after the beginning of a step: a busy
-    machine moves both."""
+    """Four trainings, eight kills, or twenty. Their moments are random in the time that is left,
+    from the first import to the last file, and given as so long after the beginning of a step: a
+    busy machine moves both."""
+
+    kills = sample(2, 5)
 
     def kill_and_resume(name: str) -> list[int]:
         options = (
@@ -124,8 +127,8 @@ def test_a_training_killed_five_times_ends_as_if_nothing_had_been(
         lengths = run.lengths()  # of the start and the steps: the shortest so far
         random = np.random.default_rng([*TRAJECTORIES].index(name))
         output, groups, last = tmp_path / name, [], START
-        for _ in range(KILLS * 5):
-            if len(groups) == KILLS:
+        for _ in range(kills * 5):
+            if len(groups) == kills:
                 break
             left = [START, *(mark for mark in lengths if mark > last)]
             share = np.array([lengths[mark] for mark in left])
@@ -138,7 +141,7 @@ def test_a_training_killed_five_times_ends_as_if_nothing_had_been(
             if killed.status != 0:  # or it was faster than ever
                 assert killed.status == -signal.SIGKILL, killed.output
                 groups.append(killed.group)
-        assert len(groups) == KILLS
+        assert len(groups) == kills
         resumed = trainings.run(command(output, *options, *LATEST))
         assert resumed.status == 0, resumed.output
         assert_same(output, expected)
@@ -553,7 +556,7 @@ def hub(nuclei) -> Iterator[Hub]:
 
 def test_a_stream_whose_connection_is_lost_can_go_on(hub, command, tmp_path):
     client = subprocess.Popen(
-        [sys.executable, "-c", CLIENT],
+        [*forked_python(), "-c", CLIENT],
         env=client_environment(hub, tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -610,13 +613,17 @@ def run_together(arguments: list, before: str = "") -> list[tuple[int, str]]:
     }  # fmt: skip
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", f"import sys\n{first}\n{run}", *map(str, arguments)],
+            [*forked_python(), "-c", f"import sys\n{first}\n{run}", *map(str, arguments)],
             env={**shared, "RANK": rank, "LOCAL_RANK": rank},
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for rank, first in (("0", before), ("1", ""))
     ]  # fmt: skip
-    outputs = [process.communicate()[0] for process in processes]
+    try:
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     return [(p.returncode, output) for p, output in zip(processes, outputs, strict=True)]
 
 

@@ -18,6 +18,7 @@ from demo.batch.tab import batch_tab
 from demo.compare.tab import compare_tab
 from demo.server import predictions
 from demo.server.folders import ResultFolders
+from demo.server.in_view import InView
 from demo.server.models import load_model
 from demo.server.predictions import segment_file
 from demo.server.queue import ONE_AT_A_TIME
@@ -143,7 +144,7 @@ def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
 def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
         image = [gr.State(str(picture)), gr.State(None)]
-        compare_tab(image, [tiny, "unet-nuclei"], True, tiny)
+        compare_tab(image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
 
     return served(build)
 
@@ -325,7 +326,8 @@ def test_a_phone_sees_every_tab_whole(
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
             with gr.Tab("Compare"):
-                compare_tab([gr.State(str(picture)), gr.State(None)], [tiny], True, tiny)
+                image = [gr.State(str(picture)), gr.State(None)]
+                compare_tab(image, gr.State(InView()), [tiny], True, tiny)
 
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
     page = served(build)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from demo.viewer.component import WEB, show_image, show_map, show_result, viewer
+from demo.viewer.component import show_image, show_map, show_result, viewer
 from demo.viewer.payload import probability_codes
 from unet_hf import Segmentation
 from unet_hf.images.image_data import ImageData
@@ -404,46 +404,6 @@ def test_a_tile_that_fails_is_tried_again_and_then_told(page: Page, asked: list[
     expect(line).not_to_contain_text("detail")
     fly(two, 300, 200, 4, 3)
     complete(two)
-
-
-PARTS = ("scene", "unpack", "tiles")
-# Tiles of 16 bytes and room for six of them; `fetch` here is what the viewer's files then call.
-FORGETS = """async () => {
-  SCRIPTS;
-  const asked = [];
-  async function fetch(address) {
-    asked.push(Number(address.pathname.match(/tile_(\\d+)_0/)[1]));
-    return new Response(new Blob([new Uint8Array(16)]).stream()
-      .pipeThrough(new CompressionStream("deflate")));
-  }
-  const value = { width: 400, height: 4, step: 2, channels: 1, tiles: { side: 4 },
-    planes: [{ name: "image", dtype: "uint8" }], data: { url: "http://here/pixels.bin" } };
-  let arrived;
-  const tiles = newTiles(value, {}, unpacked, () => { if (!tiles.missing) arrived(); });
-  const look = (...columns) => new Promise((done) => {
-    arrived = done;
-    tiles.want(columns.map((column) => [column, 0]));
-  });
-  const kept = () => [...Array(100).keys()].filter((column) => tiles.at(column, 0));
-  for (let column = 0; column < 20; column++) await look(column);
-  const recent = kept();
-  tiles.at(14, 0);
-  await look(20);
-  const touched = kept();
-  await look(30, 31, 32, 33, 34, 35, 36, 37);
-  return { recent, touched, crowd: kept(), asked };
-}"""
-
-
-def test_tiles_that_were_not_looked_at_for_long_are_forgotten(page: Page):
-    scripts = "".join((WEB / f"{part}.js").read_text() for part in PARTS)
-    limit = "MOST_BYTES = 256 * 2 ** 20"
-    assert limit in scripts
-    found = page.evaluate(FORGETS.replace("SCRIPTS", scripts.replace(limit, "MOST_BYTES = 100")))
-    assert found["recent"] == [14, 15, 16, 17, 18, 19]
-    assert found["touched"] == [14, 16, 17, 18, 19, 20]
-    assert found["crowd"] == [*range(30, 38)]  # more than there is room for, but all in view
-    assert found["asked"] == [*range(21), *range(30, 38)]
 
 
 def test_shares_of_the_legend_are_those_of_all_pixels(page: Page):

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.metrics import confusion_matrix, overlap_scores
 
 from .conftest import ROOT
+from .processes import forked_python
 
 
 def write_dataset(
@@ -64,7 +64,7 @@ def tiny(folder: Path, output: Path, **options) -> TrainingConfig:
 
 def run(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "train", *map(str, arguments)],
+        [*forked_python(), "-m", "train", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,

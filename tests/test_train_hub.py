@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from .conftest import ROOT
 from .hub import Files, Hub, client_environment, running_hub
+from .processes import forked_python
 from .test_train import write_dataset
 
 TOKEN = "hf_the_secret_of_alice"
@@ -48,7 +48,7 @@ def run(
     module: str = "train",
 ) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [*forked_python(), "-m", module, *map(str, arguments)],
         cwd=ROOT,
         env=client_environment(hub, home, token),
         capture_output=True,
@@ -151,7 +151,7 @@ def test_a_fine_tuned_checkpoint_names_its_base_on_a_branch_of_its_own(hub, cell
 def test_streaming_trains_on_the_same_labels(hub, cells, tmp_path):
     done = run(
         hub, tmp_path, "--dataset_name", cells, "--output_dir", tmp_path / "out", *SMALL,
-        "--streaming", "--hub_token", TOKEN, token=None,
+        "--train_batch_size", 1, "--streaming", "--hub_token", TOKEN, token=None,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "train: a stream; its first 3 images were looked at" in done.stdout
@@ -185,7 +185,7 @@ def pushed(hub, tmp_path_factory) -> str:
     """A data set that `Dataset.push_to_hub` made."""
     environment = client_environment(hub, tmp_path_factory.mktemp("pusher"), TOKEN)
     done = subprocess.run(
-        [sys.executable, "-c", PUSH_DATASET], env=environment, capture_output=True, text=True
+        [*forked_python(), "-c", PUSH_DATASET], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return "alice/pushed"
@@ -198,7 +198,7 @@ def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     name = "unet-" + ("streamed" if way else "mapped")
     done = run(
         hub, tmp_path, "--dataset_name", pushed, "--output_dir", tmp_path / name, *SMALL, *way,
-        "--push_to_hub", "--measure_speed", "no",
+        "--train_batch_size", 1, "--push_to_hub", "--measure_speed", "no",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     files = hub.repos["models", f"alice/{name}"].at("main")[1]

@@ -16,20 +16,19 @@ from typing import Any
 import torch
 
 from unet_hf.errors import DatasetError, UNetError
+from unet_hf.files import DISK_FAULTS
 
 from .checkpoints import Progress, find_checkpoints
 from .config import TrainingConfig
 from .errors import DivergedError, StoppedError, TrainingError
 
-# What the system says of a file it does not write, wherever that text has got to.
-DISK = {
-    errno.ENOSPC: "the disk is full. Free some space, or lower --checkpoints_total_limit.",
-    errno.EDQUOT: "your share of the disk is full. Free some space, or lower "
-    "--checkpoints_total_limit.",
-    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`, or the kind of the "
-    "file system). Lift the limit, or move the folder to another disk.",
-    errno.EROFS: "the disk may only be read. Look after it, or move the folder to another one.",
-    errno.EIO: "the disk fails. Look after it, or move the folder to another one.",
+# The rest of the cure of a disk fault, see `DISK_FAULTS`.
+DISK_CURES = {
+    errno.ENOSPC: "lower --checkpoints_total_limit",
+    errno.EDQUOT: "lower --checkpoints_total_limit",
+    errno.EFBIG: "move the folder to another disk",
+    errno.EROFS: "move the folder to another disk",
+    errno.EIO: "move the folder to another disk",
 }
 
 
@@ -95,9 +94,9 @@ def _explanation(error: BaseException) -> str | None:
             "there is too little shared memory for the processes that prepare crops. Enlarge "
             "/dev/shm (`docker run --shm-size=2g`), or set --dataloader_num_workers 0."
         )
-    for number, words in DISK.items():
-        if os.strerror(number) in everything:
-            return words
+    for number, cure in DISK_CURES.items():
+        if os.strerror(number) in everything:  # the number itself may be lost on the way
+            return f"{DISK_FAULTS[number]}, or {cure}."
     if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or "can't allocate" in text:
         return (
             "out of memory. Lower --train_batch_size (and raise --gradient_accumulation_steps by "

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from unet_hf import UNet
-from unet_hf.engine.engine import cpu_has
+from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
 from unet_hf.network.configuration import check_colors, check_labels

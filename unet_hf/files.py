@@ -1,5 +1,6 @@
 """Files that are whole or not there, and folders that one run at a time writes to."""
 
+import errno
 import json
 import math
 import os
@@ -12,6 +13,17 @@ from typing import Any, NoReturn
 
 from .errors import ConfigError
 
+# Why the system did not write a file, and the first part of the cure.
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "your share of the disk is used up. Free some space",
+    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`, or the kind of the "
+    "file system). Lift the limit",
+    errno.EROFS: "the disk may only be read. Look after it",
+    errno.EACCES: "you may not write there. Change its permissions",
+    errno.EPERM: "you may not write there. Change its permissions",
+    errno.EIO: "the disk fails. Look after it",
+}
 MAX_DEPTH = 64  # levels of lists and mappings in a JSON file; ours have 6
 TOO_DEEP = "its lists and mappings are nested too deeply"
 # Files and folders of this package that nobody is meant to see begin with this; nothing else is

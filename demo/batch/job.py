@@ -51,6 +51,19 @@ class Status:
     sentence: str = ""  # why it stopped or broke
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a run was started with; whatever the page says later is for the next one.
+
+    model: The checkpoint's name.
+    outputs: What is written of each image, by the names of `unet_hf.predict.outputs.OUTPUTS`.
+    """
+
+    model: str
+    threshold: float | None = None
+    outputs: tuple[str, ...] = ("mask",)
+
+
 class BatchJob:
     """One visitor's images and results, in a folder of their own.
 
@@ -63,12 +76,14 @@ class BatchJob:
         self.staged = archives.stage(uploads, folder / "images")
         self.output = folder / "results"
         self.status = Status("ready", total=len(self.staged.names))
+        self.settings: Settings | None = None  # of the run that was started last
         self.stopping = threading.Event()
         self.reason = ""
         self.known: dict[tuple[str, int], Exception] = {}  # images that failed in this run
 
-    def start(self) -> None:
+    def start(self, settings: Settings | None = None) -> None:
         """Before the first turn of a run: what failed earlier is tried again."""
+        self.settings = settings
         self.stopping.clear()
         self.known.clear()
         self.status = replace(self.status, state="running", failures=(), sentence="")
@@ -126,8 +141,7 @@ class BatchJob:
                 sentence=self.reason if stopped else "",
             )
         except Exception as error:
-            sentence = self.plain(plain_sentence(error))
-            self.status = replace(self.status, state="broken", sentence=sentence)
+            self.fail(error)
 
     def report(self, batch: Batch, state: str, seconds_left: float | None = None) -> None:
         os.utime(self.folder)  # what is in use is not an hour old
@@ -138,6 +152,11 @@ class BatchJob:
             tuple(self.plain(failure.reason) for failure in batch.failures),
             seconds_left,
         )
+
+    def fail(self, error: Exception) -> None:
+        """The run cannot go on."""
+        sentence = self.plain(plain_sentence(error))
+        self.status = replace(self.status, state="broken", sentence=sentence)
 
     def plain(self, sentence: str) -> str:
         """Without the server's folders."""

@@ -1,7 +1,6 @@
 """Many images at once: files, a zip or a stack in; one zip and one table out."""
 
 import html
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,11 +15,11 @@ from ..parts.threshold_box import read_threshold, threshold_box
 from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
-from ..server.folders import ResultFolders
+from ..server.folders import KeptFolders, ResultFolders
 from ..server.models import load_model
 from ..server.queue import ONE_AT_A_TIME
 from . import archives
-from .job import MAX_PAGES, BatchJob, Status
+from .job import MAX_PAGES, BatchJob, Settings, Status
 
 ROWS = 200  # of the table that are shown; the file has all
 LIMITS = (
@@ -42,7 +41,7 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
     model: The component whose value names the checkpoint. folders: Where the results go.
     """
     job = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-    turn = gr.State(0)  # a new number is the next turn of a run
+    turn = gr.State(0, time_to_live=limits.KEEP_SECONDS)  # a new number is the next turn of a run
     upload = gr.File(
         label="Images, a zip of them, or stacks of pages",
         file_count="multiple",
@@ -89,11 +88,18 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
             progress: progress_html(new.status) + lines(new.staged.left_out),
         }
 
-    def on_start(current: BatchJob | None, number: int) -> dict[Any, Any]:
+    def on_start(
+        current: BatchJob | None, number: int, name: str, cut: str, extra: list[str]
+    ) -> dict[Any, Any]:
         if is_gone(current):
-            return {progress: alert(GONE)}
-        current.start()
+            return gone(current)
+        try:
+            settings = Settings(name, read_threshold(cut), ("mask", *extra))
+        except Exception as error:
+            return {progress: alert(plain_sentence(error))}
+        current.start(settings)
         return {
+            job: current,  # counts as new: it is kept for another hour
             turn: number + 1,
             upload: gr.update(interactive=False),  # other images are another batch
             start: gr.update(interactive=False),
@@ -104,51 +110,58 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
 
     def on_turn(
         current: BatchJob | None,
-        name: str,
-        cut: str,
-        extra: list[str],
         number: int,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Iterator[dict[Any, Any]]:
         if is_gone(current):
-            yield {progress: alert(GONE)}
+            yield gone(current)
             return
+        kept = {job: current}  # Gradio forgets a state an hour after it was set
         try:
-            threshold = read_threshold(cut)
-            network = load_model(name, sign_in.visitor(profile, token))
-            for status in current.turn(network, threshold, ["mask", *extra]):
+            settings = current.settings
+            network = load_model(settings.model, sign_in.visitor(profile, token))
+            for status in current.turn(network, settings.threshold, settings.outputs):
                 yield {progress: progress_html(status)}
             if current.status.state == "paused":
-                yield {turn: number + 1, progress: progress_html(current.status)}
+                yield kept | {turn: number + 1, progress: progress_html(current.status)}
                 return
-            yield at_rest(current)
+            yield kept | at_rest(current)
         except Exception as error:
-            broken = Status("broken", sentence=plain_sentence(error))
-            yield {
-                progress: progress_html(broken),
-                upload: gr.update(interactive=True),
-                start: gr.update(interactive=True),
-                stop: gr.update(interactive=False),
-            }
+            current.fail(error)
+            yield kept | at_rest(current)
+
+    def gone(current: BatchJob | None) -> dict[Any, Any]:
+        """The images were deleted; nothing can go on, and nobody is left waiting."""
+        if current is not None:
+            current.stop()
+        return {
+            job: None,
+            upload: gr.update(value=None, interactive=True),
+            start: gr.update(value="Segment all", interactive=False),
+            stop: gr.update(interactive=False),
+            progress: alert(GONE),
+        } | handed_over(current)
 
     def at_rest(current: BatchJob) -> dict[Any, Any]:
         """The run is over, for now or for good."""
-        status, rows = current.status, current.table()
-        packed = None
-        if rows:  # among Gradio's own files: it would make a copy of any other
-            place = upload_folder() / uuid.uuid4().hex
-            place.mkdir(parents=True)
-            packed = str(current.archive(place / "segmented.zip"))
+        status = current.status
         finished = status.state == "finished"
         return {
             progress: progress_html(status) + lines(current.staged.left_out),
-            results: results_html(rows),
             upload: gr.update(interactive=True),
             start: gr.update(value="Segment all" if finished else "Go on", interactive=True),
             stop: gr.update(interactive=False),
-            zip_file: gr.update(value=packed, interactive=packed is not None),
-        }
+        } | handed_over(current)
+
+    def handed_over(current: BatchJob | None) -> dict[Any, Any]:
+        """A zip and a table of what was computed, as far as there is anything."""
+        rows = current.table() if current is not None else []
+        if not rows:
+            return {results: "", zip_file: gr.update(interactive=False)}
+        place = archive_folders().new()
+        packed = str(current.archive(place / "segmented.zip"))
+        return {results: results_html(rows), zip_file: gr.update(value=packed, interactive=True)}
 
     def on_stop(current: BatchJob | None) -> dict[Any, Any]:
         if current is not None:
@@ -159,10 +172,10 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
     upload.upload(on_upload, upload, made, **HIDDEN)
     upload.clear(on_upload, upload, made, **HIDDEN)
     upload.delete(on_upload, upload, made, **HIDDEN)
-    start.click(on_start, [job, turn], outputs, **HIDDEN)
+    start.click(on_start, [job, turn, model, threshold_text, more], outputs, **HIDDEN)
     turn.change(
         on_turn,
-        [job, model, threshold_text, more, turn],
+        [job, turn],
         outputs,
         show_progress="hidden",
         **ONE_AT_A_TIME,
@@ -173,7 +186,12 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
 
 
 def is_gone(job: BatchJob | None) -> bool:
-    return job is None or not job.folder.is_dir()
+    return job is None or not job.staged.folder.is_dir()
+
+
+def archive_folders() -> KeptFolders:
+    """Among Gradio's own files: it would make a copy of any other."""
+    return KeptFolders(upload_folder() / "batches")
 
 
 def progress_html(status: Status) -> str:

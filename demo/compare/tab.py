@@ -16,6 +16,7 @@ from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import sign_in
 from ..server.errors_in_words import plain_sentence
+from ..server.in_view import InView
 from ..server.predictions import Place, segment_file
 from ..server.queue import ONE_AT_A_TIME
 from ..viewer.component import show_map, show_result, viewer
@@ -23,10 +24,12 @@ from ..viewer.component import show_map, show_result, viewer
 GROUP = "compare"  # these viewers move together
 VIEWERS = ("compare_a", "compare_b", "compare_map")
 COLORS = ["#d55e00", "#0072b2"]
+MOVED_ON = "Another image has come into view meanwhile. Compare again on this one."
 
 
 def compare_tab(
     image: Sequence[gr.components.Component],
+    in_view: gr.State,
     models: Sequence[str],
     any_model: bool,
     chosen: str,
@@ -35,6 +38,7 @@ def compare_tab(
 
     Args:
         image: Hold the path of the image in view, and where to look in it, see `Place.chosen`.
+        in_view: The session's `InView`.
         models: Checkpoints to choose from. any_model: Others may be typed.
         chosen: The one both sides begin with.
     """
@@ -74,11 +78,21 @@ def compare_tab(
         cut_a: str,
         name_b: str,
         cut_b: str,
+        in_view: InView,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Iterator[dict[Any, Any]]:
+        where = Place.chosen(place)
+        empty = {told: "", **dict.fromkeys([*pictures, difference]), regions: ""}
+
+        def still_in_view(shown: dict[Any, Any]) -> dict[Any, Any]:
+            if in_view.is_elsewhere(path, where):
+                raise ConfigError(MOVED_ON)
+            return shown
+
         try:
+            still_in_view({})  # it has waited for the network
             asked = [("A", name_a, read_threshold(cut_a)), ("B", name_b, read_threshold(cut_b))]
             if asked[0][1:] == asked[1][1:]:
                 raise ConfigError(
@@ -93,22 +107,25 @@ def compare_tab(
                     cut,
                     progress=_said(progress, f"{side}: {name}"),
                     visitor=visitor,
-                    place=Place.chosen(place),
+                    place=where,
                 )
                 found.append((side, name, result))
-                yield {picture: show_result(result), told: "", difference: None, regions: ""}
+                shown = {picture: show_result(result)}
+                yield still_in_view(empty | shown if side == "A" else shown)
             (_, _, a), (_, _, b) = found
             differs = disagreement(a, b)
             listed = differs.regions(SHOWN + 1)
-            yield {
+            shown = {
                 told: told_html(found, differs),
                 difference: difference_map(a, differs),
                 regions: regions_html("Differences, the largest first", listed, difference_words),
             }
+            yield still_in_view(shown)
         except Exception as error:
-            yield {told: alert(plain_sentence(error))}
+            moved = in_view.is_elsewhere(path, where)
+            yield (empty if moved else {}) | {told: alert(plain_sentence(error))}
 
-    inputs = [*image, *(component for side in sides for component in side)]
+    inputs = [*image, *(component for side in sides for component in side), in_view]
     run.click(on_compare, inputs, outputs, show_progress_on=told, **ONE_AT_A_TIME, **HIDDEN)
 
 

@@ -30,8 +30,6 @@ from ..viewer.payload import FINE, STEPS
 HERE = Path(__file__).parent
 WEB = HERE / "web"
 RUNTIME = HERE / "vendor" / "onnxruntime-web"
-# One program in the browser: each part uses what stands before it.
-WORKER = ("picture.js", "numbers.js", "files.js", "worker.js")
 PANEL, VIEWER = "private", "private_viewer"
 
 _one_at_a_time = threading.Lock()
@@ -45,20 +43,13 @@ def in_browser_tab() -> None:
         with gr.Column(scale=4, min_width=280):
             panel = component(
                 WEB / "in_browser",
-                ["../../parts/drop_and_paste.js", "index.js"],
                 elem_id=PANEL,
                 names=shipped_checkpoints(),
-                program=worker_program(),
                 viewer=VIEWER,
             )
         with gr.Column(scale=8, min_width=280):
             viewer(VIEWER)
     panel.select(_on_choose, None, panel, queue=False, show_progress="hidden", **HIDDEN)
-
-
-def worker_program() -> str:
-    """What the worker runs; the page makes a module of it."""
-    return "\n".join((WEB / part).read_text(encoding="utf-8") for part in WORKER)
 
 
 def offered(name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The objects of the result in view: counted, measured, found again in the picture, taken home."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,14 +15,16 @@ from ..parts.html_parts import STYLE, alert
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
+from ..server.in_view import InView
 from ..server.queue import ONE_AT_A_TIME
 from ..server.result_files import file_stem, write_result
-from ..server.result_store import GONE_OBJECTS, Handle, result_store
+from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..viewer.component import seen
 from ..viewer.drawn_as_seen import cut_as_seen, look_as_seen
 from .table import objects_table, show_objects
 
 TABLE = "objects"
+NO_RESULT = "There is no result yet. Segment an image first."
 DOWNLOADS = {
     "objects": "Table (CSV)",
     "instances": "Instances (TIFF)",
@@ -30,13 +32,6 @@ DOWNLOADS = {
     "rois": "Outlines (ImageJ)",
     "everything": "Everything (zip)",
 }
-# A row flies to its object in the viewer; no request is sent.
-FLY = """
-document.querySelector("#%s").addEventListener("objects:select", (event) => {
-  const viewer = document.querySelector("#%s .viewer");
-  viewer?.dispatchEvent(new CustomEvent("viewer:fly", { detail: event.detail.box }));
-});
-"""
 HIGHLIGHT = (
     "(id) => { document.querySelector('#%s .objects')"
     "?.dispatchEvent(new CustomEvent('objects:highlight', { detail: id || null })); }"
@@ -45,9 +40,9 @@ HIGHLIGHT = (
 
 def objects_view(
     current: gr.State,
+    in_view: Sequence[gr.components.Component],
     picture: gr.HTML,
     main_viewer: str,
-    model: gr.components.Component,
     folders: ResultFolders,
 ) -> Callable[[], dict[Any, Any]]:
     """Adds the view to the page that is being built.
@@ -56,8 +51,9 @@ def objects_view(
 
     Args:
         current: Holds the handle of the result in view, see `result_store`.
+        in_view: The session's `InView`, and the version of it that the browser shows.
         picture: The viewer that shows it, `main_viewer` its `elem_id`.
-        model: Holds the checkpoint's name. folders: Where files go.
+        folders: Where files go.
     """
     found = gr.State(None, time_to_live=limits.KEEP_SECONDS)
     view = gr.JSON(visible="hidden")  # how it was looked at when a button was clicked
@@ -81,16 +77,27 @@ def objects_view(
         )
     run = gr.Button("Count and measure", variant="primary", elem_id="objects_run")
     told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="objects_told")
-    table = objects_table(TABLE)
+    table = objects_table(TABLE, main_viewer)
     buttons = download_buttons(DOWNLOADS)
 
     def on_run(
-        handle: Handle | None, seen_now: dict, how: str, least: float, size: str, whole: bool
+        handle: Handle | None,
+        seen_now: dict,
+        how: str,
+        least: float,
+        size: str,
+        whole: bool,
+        in_view: InView,
+        version: int,
     ) -> dict[Any, Any]:
+        """Says nothing if another picture or result has come into view meanwhile."""
         try:
             result = result_store().get(handle)
             if result is None:
-                raise ConfigError("There is no result yet. Segment an image first.")
+                # The viewer still shows one that the server has deleted after its hour.
+                raise ConfigError(GONE if in_view.segmented_with else NO_RESULT)
+            if in_view.version != version:  # it has waited for the network
+                return gr.skip()
             cut = cut_as_seen(result, seen_now)
             objects = cut.objects(
                 method=how,
@@ -106,6 +113,8 @@ def objects_view(
                 table: None,
                 told: gr.update(value=sentence, visible=True),
             }
+        if in_view.version != version:
+            return gr.skip()
         return usable(True) | {
             found: result_store().keep((cut, objects)),
             table: show_objects(objects),
@@ -127,22 +136,29 @@ def objects_view(
         inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
         return int(labels[y, x]) if inside else 0
 
-    def write(kind: str, handle: Handle | None, seen_now: dict, name: str) -> str:
+    def write(
+        kind: str,
+        handle: Handle | None,
+        seen_now: dict,
+        in_view: InView,
+        version: int,
+    ) -> str:
         value = result_store().get(handle, GONE_OBJECTS)
         if value is None:
             raise ConfigError(GONE_OBJECTS)
+        in_view.check(version)
         result, objects = value
         folder, look = folders.new(), look_as_seen(result, seen_now)
         if kind != "everything":
             return write_result(result, folder, look, [kind], objects)[kind]
         path = folder / f"{file_stem(result)}_everything.zip"
-        write_bundle(result, path, Recipe(name, look=look), objects)
+        write_bundle(result, path, Recipe(in_view.segmented_with, look=look), objects)
         return str(path)
 
     look = f"(first, _, ...others) => [first, {seen(main_viewer)}, ...others]"
     run.click(
         on_run,
-        [current, view, method, min_size, pixel_size, exclude_border],
+        [current, view, method, min_size, pixel_size, exclude_border, *in_view],
         [found, table, told, *buttons.values()],
         js=look,
         **ONE_AT_A_TIME,
@@ -151,6 +167,5 @@ def objects_view(
 
     picked = picture.select(on_pick, found, clicked, show_progress="hidden", **HIDDEN)
     picked.success(None, clicked, None, js=HIGHLIGHT % TABLE, **HIDDEN)
-    connect(buttons, write, [found, view, model], look, told)
-    gr.HTML(js_on_load=FLY % (TABLE, main_viewer))
+    connect(buttons, write, [found, view, *in_view], look, told)
     return lambda: usable(False) | {found: None, table: None}

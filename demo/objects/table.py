@@ -28,9 +28,12 @@ SHOWN = (
 )  # fmt: skip
 
 
-def objects_table(elem_id: str = "objects") -> gr.HTML:
-    """An empty table; `show_objects` makes its value."""
-    return component(HERE / "table", elem_id=elem_id)
+def objects_table(elem_id: str = "objects", viewer: str | None = None) -> gr.HTML:
+    """An empty table; `show_objects` makes its value.
+
+    viewer: The `elem_id` of a viewer that flies to an object whose row is chosen.
+    """
+    return component(HERE / "table", elem_id=elem_id, viewer=viewer)
 
 
 def show_objects(objects: Objects) -> dict[str, Any]:

@@ -1,30 +1,54 @@
-"""How a component of our own is made: a `gr.HTML` from files that lie beside each other."""
+"""How a component of our own is made: a `gr.HTML` from files that lie beside each other.
 
-from collections.abc import Sequence
+Its script is a module that the browser loads by its address, with all that it imports, and whose
+`mount` it then calls. What is in the repository is what runs: nothing is built.
+"""
+
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from .gradio_internals import served_address
+
+DEMO = Path(__file__).parent.parent
 HIDDEN = {"api_visibility": "private"}  # of an event: programs are not offered it
+# What Gradio runs for a component. Addresses begin where it says that its own do, whatever stands
+# before the path. `element` and the others are what it hands each script.
+MOUNT = """
+const root = window.gradio_config?.root ? `${window.gradio_config.root}/` : document.baseURI;
+import(new URL("ADDRESS", root)).then(({ mount }) => {
+  mount({ element, props, trigger, watch });
+}).catch((error) => {
+  console.error(error);
+  const sentence = "This part of the page did not load. Reload the page.";
+  element.append(Object.assign(document.createElement("p"), { textContent: sentence }));
+});
+"""
 
 
-def component(files: Path, scripts: Sequence[str] = (), **options: Any) -> gr.HTML:
+def component(files: Path, **options: Any) -> gr.HTML:
     """Makes a `gr.HTML` of `files` with the endings .html, .css and .js.
 
     Without an .html file it shows its `value`, and without a .css file it has no style.
 
-    scripts: Names of the files to run instead of the .js file, all relative to its folder.
     options: Of `gr.HTML`; those it does not know are what the script finds in `props`.
     """
+    _serve_scripts()
     known: dict[str, Any] = {"value": None}
     if (markup := files.with_suffix(".html")).is_file():
         known |= {"html_template": _read(markup), "apply_default_css": False}
     if (style := files.with_suffix(".css")).is_file():
         known["css_template"] = _read(style)
-    names = scripts or [f"{files.name}.js"]
-    known["js_on_load"] = "\n".join(_read(files.parent / name) for name in names)
+    known["js_on_load"] = MOUNT.replace("ADDRESS", served_address(files.with_suffix(".js")))
     return gr.HTML(**(known | options))
+
+
+@cache
+def _serve_scripts() -> None:
+    """For as long as this process lives, and of `demo/` nothing but its scripts."""
+    gr.set_static_paths(sorted(DEMO.rglob("*.js")))
 
 
 def _read(path: Path) -> str:

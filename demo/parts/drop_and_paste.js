@@ -1,44 +1,66 @@
 // Files from outside: dropped or pasted. Whoever takes them listens on the whole page, before
 // Gradio hears of it.
 
-// Until `element` is taken off the page. ways: { name of an event: function }
-function listenOnPage(element, ways) {
+/**
+ * @typedef {object} Ways What is done with an event of the page, by its name.
+ * @property {(event: Event) => void} [change]
+ * @property {(event: DragEvent) => void} [dragover]
+ * @property {(event: DragEvent) => void} [dragleave]
+ * @property {(event: DragEvent) => void} [drop]
+ * @property {(event: ClipboardEvent) => void} [paste]
+ */
+
+/**
+ * Listens until `element` is taken off the page.
+ *
+ * @param {Element} element
+ * @param {Ways} ways
+ */
+export function listenOnPage(element, ways) {
   for (const [name, way] of Object.entries(ways)) {
-    document.addEventListener(name, function listen(event) {
+    document.addEventListener(name, function listen(/** @type {any} */ event) {
       if (element.isConnected) way(event);
       else document.removeEventListener(name, listen, true);
     }, true);
   }
 }
 
-// zone(): The element that takes files, and shows that it would while they hang above the page. It
-// takes nothing while its tab is not open, and nothing that another upload is given.
-function takesAnywhere(element, zone, take) {
-  const isMine = ({ target }) => {
-    const other = target.closest?.(".upload-container");
-    return zone()?.checkVisibility() && (!other || zone().contains(other));
+/**
+ * Takes files that are dropped or pasted anywhere on the page; nothing while the tab of the zone is
+ * not open, and nothing that another upload is given.
+ *
+ * @param {Element} element
+ * @param {() => Element | null} zone Takes files, and shows that it would while they hang above the
+ *   page.
+ * @param {(files: File[]) => void} take
+ */
+export function takeFromAnywhere(element, zone, take) {
+  const isMine = (/** @type {Event} */ { target }) => {
+    const other = target instanceof Element ? target.closest(".upload-container") : null;
+    const mine = zone();
+    return Boolean(mine?.checkVisibility()) && (!other || mine?.contains(other));
   };
   listenOnPage(element, {
     dragover(event) {
       if (!event.dataTransfer?.types.includes("Files") || !isMine(event)) return;
       event.preventDefault();  // or the browser would leave the page for the file
-      zone().classList.add("over");
+      zone()?.classList.add("over");
     },
     dragleave(event) {
       if (!event.relatedTarget) zone()?.classList.remove("over");
     },
     drop(event) {
       zone()?.classList.remove("over");
-      const files = [...(event.dataTransfer?.files || [])];
+      const files = [...(event.dataTransfer?.files ?? [])];
       if (!files.length || !isMine(event)) return;
       event.preventDefault();
       event.stopPropagation();
       take(files);
     },
     paste(event) {
-      const files = [...(event.clipboardData?.files || [])];
-      const typing = event.target.closest?.("input:not([type=file]), textarea,"
-        + " [contenteditable=true]");
+      const files = [...(event.clipboardData?.files ?? [])];
+      const typing = event.target instanceof Element && event.target.closest(
+        "input:not([type=file]), textarea, [contenteditable=true]");
       if (!files.length || typing || !isMine(event)) return;
       event.preventDefault();
       take(files);

@@ -1,15 +1,18 @@
-// A list of regions: a click on one flies there in the viewers that the list names.
-// `props.targets`: ids of the viewers. No request is sent.
+// A list of regions: a click on one flies there in the viewers that the list names. No request is
+// sent.
 
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-box]");
-  if (!button) return;
-  const [x, y, width, height] = JSON.parse(button.dataset.box);
-  const detail = { x, y, width, height };
-  for (const id of props.targets) {
-    const viewer = document.querySelector(`#${id} .viewer`);
-    viewer?.dispatchEvent(new CustomEvent("viewer:fly", { detail }));
-  }
-  element.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  button.setAttribute("aria-current", "true");
-});
+import { clicked, fly } from "./component.js";
+
+/** @typedef {{targets: string[]}} Props `targets`: ids of the viewers. */
+
+/** @param {import("./component.js").Component<Props>} component */
+export function mount({ element, props }) {
+  element.addEventListener("click", (event) => {
+    const button = clicked(event, "button[data-box]");
+    if (!button) return;
+    const [x, y, width, height] = JSON.parse(button.dataset.box ?? "");
+    for (const id of props.targets) fly(id, { x, y, width, height });
+    element.querySelector("[aria-current]")?.removeAttribute("aria-current");
+    button.setAttribute("aria-current", "true");
+  });
+}

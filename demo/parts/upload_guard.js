@@ -1,56 +1,83 @@
 // What an upload of Gradio's is given: what is too large is told here, and the rest goes on to it.
 // Gradio would send all, and then refuse it in its own words.
 
-const told = element.querySelector("[role=alert]");
-const limit = props.megabytes * 2 ** 20;
-const fits = (file) => file.size <= limit;
-let handing = false;  // our own change of the upload's files is under way
+import { find } from "./component.js";
+import { listenOnPage, takeFromAnywhere } from "./drop_and_paste.js";
 
-function upload() {
-  return document.getElementById(props.upload_id);
+/** @typedef {{upload_id: string, anywhere: boolean, megabytes: number}} Props */
+
+/** @param {import("./component.js").Component<Props>} component */
+export function mount({ element, props }) {
+  const told = find(element, "[role=alert]");
+  const fits = (/** @type {File} */ file) => file.size <= props.megabytes * 2 ** 20;
+  const upload = () => document.getElementById(props.upload_id);
+  let handing = false;  // our own change of the upload's files is under way
+
+  /** @param {string} sentence */
+  function tell(sentence) {
+    told.textContent = sentence;
+    told.hidden = !sentence;
+  }
+
+  /**
+   * Hands files to the upload as if they had been chosen there.
+   *
+   * @param {File[]} files
+   */
+  function take(files) {
+    tell(tooLarge(files.filter((file) => !fits(file)), props.megabytes));
+    const small = files.filter(fits);
+    if (!small.length) return;
+    /** @type {HTMLInputElement | null | undefined} */
+    const input = upload()?.querySelector("input[type=file]");
+    if (!input) return tell("Files are on their way already. Wait until they are here.");
+    const transfer = new DataTransfer();
+    small.forEach((file) => transfer.items.add(file));
+    input.files = transfer.files;
+    handing = true;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    handing = false;
+  }
+
+  /**
+   * All at once where some have to stay behind; else Gradio may do as it does.
+   *
+   * @param {Event} event
+   * @param {File[]} files
+   */
+  function check(event, files) {
+    const target = event.target instanceof Node ? event.target : null;
+    if (handing || !files.length || !upload()?.contains(target)) return;
+    if (files.every(fits)) return tell("");
+    event.preventDefault();
+    event.stopPropagation();
+    take(files);
+  }
+
+  if (props.anywhere) takeFromAnywhere(element, upload, take);
+  listenOnPage(element, {
+    change(event) {
+      const { target } = event;
+      if (target instanceof HTMLInputElement && target.type === "file") {
+        check(event, [...(target.files ?? [])]);
+      }
+    },
+    ...(props.anywhere ? {} : {
+      drop(/** @type {DragEvent} */ event) { check(event, [...(event.dataTransfer?.files ?? [])]); },
+    }),
+  });
 }
 
-function tell(sentence) {
-  told.textContent = sentence;
-  told.hidden = !sentence;
-}
-
-// Hands files to the upload as if they had been chosen there.
-function take(files) {
-  tell(tooLarge(files.filter((file) => !fits(file))));
-  const small = files.filter(fits);
-  if (!small.length) return;
-  const input = upload().querySelector("input[type=file]");
-  if (!input) return tell("Files are on their way already. Wait until they are here.");
-  const transfer = new DataTransfer();
-  small.forEach((file) => transfer.items.add(file));
-  input.files = transfer.files;
-  handing = true;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
-  handing = false;
-}
-
-function tooLarge(files) {
+/**
+ * One sentence about files that were not sent; "" for none.
+ *
+ * @param {{name: string, size: number}[]} files
+ * @param {number} megabytes
+ */
+export function tooLarge(files, megabytes) {
   if (!files.length) return "";
   const names = files.map(({ name, size }) => `${name} (${Math.ceil(size / 2 ** 20)} MB)`);
   const [are, were, it] = files.length > 1 ? ["are", "were", "them"] : ["is", "was", "it"];
-  return `${names.join(", ")} ${are} above the limit of ${props.megabytes} MB a file, and ${were}`
+  return `${names.join(", ")} ${are} above the limit of ${megabytes} MB a file, and ${were}`
     + ` not sent. Cut ${it} into parts, or compress ${it}.`;
 }
-
-// All at once where some have to stay behind; else Gradio may do as it does.
-function check(event, files) {
-  if (handing || !files.length || !upload()?.contains(event.target)) return;
-  if (files.every(fits)) return tell("");
-  event.preventDefault();
-  event.stopPropagation();
-  take(files);
-}
-
-if (props.anywhere) takesAnywhere(element, upload, take);
-listenOnPage(element, {
-  change(event) { if (event.target.type === "file") check(event, [...event.target.files]); },
-  ...(props.anywhere ? {} : {
-    drop(event) { check(event, [...(event.dataTransfer?.files || [])]); },
-  }),
-});

@@ -17,7 +17,6 @@ def upload_guard(upload: str, anywhere: bool = False) -> gr.HTML:
     """Stands where it says what it says. `upload`: the `elem_id` of a `gr.File`."""
     return component(
         HERE / "upload_guard",
-        ["drop_and_paste.js", "upload_guard.js"],
         elem_id=f"{upload}_told",
         elem_classes="upload_guard",
         upload_id=upload,

@@ -1,6 +1,11 @@
 // The row of examples: a click on one triggers `select` with its number.
 
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button) trigger("select", { index: Number(button.dataset.index), value: null });
-});
+import { clicked } from "../parts/component.js";
+
+/** @param {import("../parts/component.js").Component} component */
+export function mount({ element, trigger }) {
+  element.addEventListener("click", (event) => {
+    const button = clicked(event);
+    if (button) trigger("select", { index: Number(button.dataset.index), value: null });
+  });
+}

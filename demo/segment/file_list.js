@@ -1,35 +1,56 @@
 // The list of files: one is in view, a click shows another, a cross removes one.
 
-const list = element.querySelector("ul");
+import { find } from "../parts/component.js";
 
-function show() {
-  const files = props.value?.files || [];
-  list.hidden = files.length === 0;
-  element.querySelector(".more").hidden = files.length < 2;
-  list.replaceChildren(...files.map(({ name, title, bad }, index) => {
-    const row = document.createElement("li");
-    const choose = button("name", name, title);
-    const remove = button("cross", "×", `Remove ${name}`);
-    if (index === props.value.current) choose.setAttribute("aria-current", "true");
+/** @typedef {{name: string, title: string, bad: boolean}} Entry */
+/** @typedef {{value: {files?: Entry[], current?: number} | null}} Props */
+
+/** @param {import("../parts/component.js").Component<Props>} component */
+export function mount({ element, props, trigger, watch }) {
+  const list = find(element, "ul");
+
+  function show() {
+    const { files = [], current = 0 } = props.value || {};  // Gradio has "" for none
+    list.hidden = files.length === 0;
+    find(element, ".more").hidden = files.length < 2;
+    list.replaceChildren(...files.map((file, index) => row(file, index, index === current)));
+  }
+
+  /**
+   * @param {Entry} file
+   * @param {number} index
+   * @param {boolean} inView
+   */
+  function row({ name, title, bad }, index, inView) {
+    const item = document.createElement("li");
+    const choose = newButton("name", name, title);
+    const remove = newButton("cross", "×", `Remove ${name}`);
+    if (inView) choose.setAttribute("aria-current", "true");
     if (bad) choose.setAttribute("aria-label", `${name}, could not be read`);
     remove.setAttribute("aria-label", `Remove ${name}`);
-    row.classList.toggle("bad", bad);
+    item.classList.toggle("bad", bad);
     choose.addEventListener("click", () => trigger("select", { index, value: title }));
     remove.addEventListener("click", () => trigger("delete", { index }));
-    row.append(choose, remove);
-    return row;
-  }));
+    item.append(choose, remove);
+    return item;
+  }
+
+  find(element, ".all").addEventListener("click", () => {
+    /** @type {HTMLElement[]} */
+    const tabs = [...document.querySelectorAll("[role=tab]")].filter(
+      (tab) => tab instanceof HTMLElement);
+    tabs.find((tab) => tab.textContent?.trim() === "Many images")?.click();
+  });
+  watch("value", show);
+  show();
 }
 
-function button(name, text, title) {
-  return Object.assign(document.createElement("button"),
-    { type: "button", className: name, textContent: text, title });
+/**
+ * @param {string} className
+ * @param {string} textContent
+ * @param {string} title
+ */
+function newButton(className, textContent, title) {
+  const button = document.createElement("button");
+  return Object.assign(button, { type: "button", className, textContent, title });
 }
-
-element.querySelector(".all").addEventListener("click", () => {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  tabs.find((tab) => tab.textContent.trim() === "Many images")?.click();
-});
-
-watch("value", show);
-show();

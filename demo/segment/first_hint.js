@@ -1,11 +1,26 @@
-// A browser that keeps nothing shows the hint each time, and still closes it.
+// The note for first-time visitors. A browser that keeps nothing shows it each time, and still
+// closes it.
 
-const note = element.querySelector(".hint");
-const key = "unet_hf_hint_closed";
-let closed = false;
-try { closed = localStorage.getItem(key) === "yes"; } catch { /* no storage: show it */ }
-note.hidden = closed;
-note.querySelector("button").addEventListener("click", () => {
-  note.hidden = true;
-  try { localStorage.setItem(key, "yes"); } catch { /* it comes back next time */ }
-});
+import { find } from "../parts/component.js";
+
+const KEY = "unet_hf_hint_closed";
+
+/** @param {import("../parts/component.js").Component} component */
+export function mount({ element }) {
+  const note = find(element, ".hint");
+  note.hidden = wasClosed();
+  find(note, "button").addEventListener("click", () => {
+    note.hidden = true;
+    try {
+      localStorage.setItem(KEY, "yes");
+    } catch { /* it comes back next time */ }
+  });
+}
+
+function wasClosed() {
+  try {
+    return localStorage.getItem(KEY) === "yes";
+  } catch {
+    return false;
+  }
+}

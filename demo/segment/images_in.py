@@ -13,6 +13,7 @@ from ..parts.component import HIDDEN
 from ..parts.texts import LIMITS
 from ..parts.upload_guard import upload_guard
 from ..server import limits
+from ..server.in_view import InView
 from ..server.predictions import Place, read_upload
 from ..viewer.component import Camera, seen
 from .file_list import Files, file_list, show_files
@@ -28,8 +29,11 @@ class ImagesIn:
     def __init__(self) -> None:
         self.source = gr.State(None, time_to_live=limits.KEEP_SECONDS)  # the file's path
         self.files = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-        self.shown = gr.State(None)  # the value of `place` that is in view
+        # The value of `place` that is in view.
+        self.shown = gr.State(None, time_to_live=limits.KEEP_SECONDS)
         self.camera = gr.JSON(visible="hidden")
+        # No time to live: it is a few bytes, and must not begin again while a visitor is here.
+        self.in_view = gr.State(InView())
 
     def add_upload(self) -> None:
         """The way in, and the list of what came."""
@@ -69,7 +73,7 @@ class ImagesIn:
 
     def connect(
         self,
-        show: Callable[[ImageData, Camera | None], Updates],
+        show: Callable[[InView, ImageData, Camera | None], Updates],
         say: Callable[[Exception], Updates],
         others: Sequence[gr.components.Component],
         progress_on: gr.components.Component,
@@ -80,9 +84,11 @@ class ImagesIn:
         say: Tells what went wrong. progress_on: Shows that something is being read.
         """
 
-        def open_file(files: Files | None, before: Files | None = None) -> Updates:
+        def open_file(in_view: InView, files: Files | None, before: Files | None = None) -> Updates:
             """A file from its first page; one that cannot be read leaves in view what was
             `before`."""
+            earlier = in_view.picture
+            in_view.choose(files and files.path)
             if files is None:
                 return self.replaced_by(None)
             try:
@@ -91,22 +97,24 @@ class ImagesIn:
                 if "axes=" in str(error):
                     asked = {self.source: files.path, self.shown: None} | chosen(ask_axes())
                     return listed(files) | asked | say(error)
-                return refused(files, before, error)
+                fault = error
             except Exception as error:
-                return refused(files, before, error)
-            return listed(files) | {self.source: files.path} | in_view(image) | show(image, None)
-
-        def refused(files: Files, before: Files | None, error: Exception) -> Updates:
+                fault = error
+            else:
+                found = listed(files) | {self.source: files.path} | choices_of(image)
+                return found | show(in_view, image, None)
             marked = files.marked_bad()
             if before is not None:
-                return listed(marked.at(before.current)) | say(error)
+                in_view.picture = earlier
+                return listed(marked.at(before.current)) | say(fault)
+            in_view.choose(None)
             others = listed(marked) if len(files.paths) > 1 else {}
-            return self.replaced_by(None) | others | say(error)
+            return self.replaced_by(None) | others | say(fault)
 
         def listed(files: Files) -> Updates:
             return {self.files: files, self.listed: show_files(files)}
 
-        def in_view(image: ImageData) -> Updates:
+        def choices_of(image: ImageData) -> Updates:
             value = show_place(image)
             return {self.shown: value} | chosen(value)
 
@@ -114,43 +122,52 @@ class ImagesIn:
             visible = True if offers_choice(value) else "hidden"
             return {self.place: gr.update(value=value, visible=visible)}
 
-        def on_upload(paths: list[str] | None) -> Updates:
+        def on_upload(paths: list[str] | None, in_view: InView) -> Updates:
             # The upload is emptied: what is dropped next takes the place of these.
-            return {self.upload: None} | open_file(Files(tuple(paths)) if paths else None)
+            files = Files(tuple(paths)) if paths else None
+            return {self.upload: None} | open_file(in_view, files)
 
-        def on_select(files: Files | None, event: gr.EventData) -> Updates:
-            return open_file(files and files.at(int(event.index)), files)
+        def on_select(files: Files | None, in_view: InView, event: gr.EventData) -> Updates:
+            return open_file(in_view, files and files.at(int(event.index)), files)
 
-        def on_delete(files: Files | None, event: gr.EventData) -> Updates:
+        def on_delete(files: Files | None, in_view: InView, event: gr.EventData) -> Updates:
             index = int(event.index)
             if files is None or not 0 <= index < len(files.paths):
                 return {self.files: files}
             left = files.without(index)
-            return open_file(left) if left is None or index == files.current else listed(left)
+            if left is None or index == files.current:
+                return open_file(in_view, left)
+            return listed(left)
 
-        def on_place(path: str, value: dict, before: dict | None, view: dict) -> Updates:
+        def on_place(
+            path: str, value: dict, before: dict | None, view: dict, in_view: InView
+        ) -> Updates:
             same_axes = before is not None and value["axes"] == before["axes"]
+            earlier, place = in_view.picture, Place.chosen(value)
+            in_view.choose(path, place)
             try:
-                image = read_upload(path, Place.chosen(value))
+                image = read_upload(path, place)
             except Exception as error:
+                if same_axes:
+                    in_view.picture = earlier
                 # What stays in view is what the sliders say; a typing error can be mended.
                 return say(error) | (chosen(before) if same_axes else {})
             size = [image.width, image.height]
             stays = before is not None and before["size"] == size and not view.get("fitted")
             # Sliders that moved on meanwhile are left alone.
-            changed = {self.shown: value} if same_axes else in_view(image)
-            return changed | show(image, view.get("camera") if stays else None)
+            changed = {self.shown: value} if same_axes else choices_of(image)
+            return changed | show(in_view, image, view.get("camera") if stays else None)
 
         outputs = [*self.outputs, *others]
         known = {"show_progress_on": progress_on} | HIDDEN
-        self.upload.upload(on_upload, self.upload, outputs, **HIDDEN)
-        self.listed.select(on_select, self.files, outputs, **known)
-        self.listed.delete(on_delete, self.files, outputs, **known)
+        self.upload.upload(on_upload, [self.upload, self.in_view], outputs, **HIDDEN)
+        self.listed.select(on_select, [self.files, self.in_view], outputs, **known)
+        self.listed.delete(on_delete, [self.files, self.in_view], outputs, **known)
         self.place.input(
             on_place,
-            [self.source, self.place, self.shown, self.camera],
+            [self.source, self.place, self.shown, self.camera, self.in_view],
             outputs,
-            js=f"(path, value, before, _) => [path, value, before, {seen()}]",
+            js=f"(path, value, before, _, in_view) => [path, value, before, {seen()}, in_view]",
             trigger_mode="always_last",
             **known,
         )

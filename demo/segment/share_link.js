@@ -1,45 +1,78 @@
 // Copies a link to what is in view now. Only what differs from the usual is in it.
 
-const OURS = ["example", "model", "threshold", "opacity", "x", "y", "zoom"];
-const field = element.querySelector("input"), said = element.querySelector("span");
+import { find, viewerOf } from "../parts/component.js";
 
-function parts() {
-  const { example, model, threshold, opacity } = props.value;
-  const seen = JSON.parse(document.querySelector("#viewer .viewer").dataset.seen);
-  const found = { example };
-  if (model) found.model = model;
-  if (seen.threshold !== null && seen.threshold !== threshold) found.threshold = seen.threshold;
-  if (seen.opacity !== opacity) found.opacity = seen.opacity;
+/**
+ * What an address need not say, as `link_to` makes it in share_link.py.
+ *
+ * @typedef {object} Usual
+ * @property {string} example
+ * @property {string | null} model
+ * @property {number | null} threshold
+ * @property {number} opacity
+ */
+/**
+ * What the viewer says of itself, see `seen` in viewer/component.py.
+ *
+ * @typedef {object} Seen
+ * @property {number | null} threshold
+ * @property {number} opacity
+ * @property {boolean} fitted
+ * @property {{x: number, y: number, zoom: number}} camera
+ */
+
+const OURS = ["example", "model", "threshold", "opacity", "x", "y", "zoom"];
+
+/** @param {import("../parts/component.js").Component<{value: Usual | null}>} component */
+export function mount({ element, props, watch }) {
+  const field = find(element, "input", HTMLInputElement), said = find(element, "span");
+
+  async function copy() {
+    const viewer = viewerOf("viewer");
+    if (!props.value || !viewer) return;
+    const ours = parametersOf(props.value, JSON.parse(viewer.dataset.seen ?? ""));
+    // Other parameters may be this visitor's own, such as the signature of a private Space.
+    const address = `${location.origin}${location.pathname}?${ours}`;
+    const bar = new URL(location.href);
+    OURS.forEach((name) => bar.searchParams.delete(name));
+    ours.forEach((value, name) => bar.searchParams.set(name, value));
+    history.replaceState(history.state, "", bar);
+    field.value = address;
+    try {
+      await navigator.clipboard.writeText(address);
+      field.hidden = true;
+      said.textContent = "Copied.";
+    } catch {  // no permission, or no https
+      field.hidden = false;
+      field.focus();
+      field.select();
+      said.textContent = "Your browser does not let this page copy. Copy it here:";
+    }
+  }
+
+  function show() {
+    field.hidden = true;
+    said.textContent = "";
+  }
+
+  find(element, "button").addEventListener("click", copy);
+  watch("value", show);
+}
+
+/**
+ * @param {Usual} usual
+ * @param {Seen} seen
+ */
+export function parametersOf({ example, model, threshold, opacity }, seen) {
+  const found = new URLSearchParams({ example });
+  if (model) found.set("model", model);
+  if (seen.threshold !== null && seen.threshold !== threshold) {
+    found.set("threshold", String(seen.threshold));
+  }
+  if (seen.opacity !== opacity) found.set("opacity", String(seen.opacity));
   // Numbers are written whole: the same place to the last bit gives the same pixels.
-  if (!seen.fitted) Object.assign(found, seen.camera);
+  if (!seen.fitted) {
+    for (const [name, number] of Object.entries(seen.camera)) found.set(name, String(number));
+  }
   return found;
 }
-
-async function copy() {
-  const ours = new URLSearchParams(parts());
-  // Other parameters may be this visitor's own, such as the signature of a private Space.
-  const address = `${location.origin}${location.pathname}?${ours}`;
-  const bar = new URL(location.href);
-  OURS.forEach((name) => bar.searchParams.delete(name));
-  ours.forEach((value, name) => bar.searchParams.set(name, value));
-  history.replaceState(history.state, "", bar);
-  field.value = address;
-  try {
-    await navigator.clipboard.writeText(address);
-    field.hidden = true;
-    said.textContent = "Copied.";
-  } catch {  // no permission, or no https
-    field.hidden = false;
-    field.focus();
-    field.select();
-    said.textContent = "Your browser does not let this page copy. Copy it here:";
-  }
-}
-
-function show() {
-  field.hidden = true;
-  said.textContent = "";
-}
-
-element.querySelector("button").addEventListener("click", copy);
-watch("value", show);

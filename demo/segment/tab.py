@@ -17,6 +17,7 @@ from ..parts.html_parts import alert
 from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
+from ..server.in_view import InView
 from ..server.models import Visitor, load_model
 from ..server.predictions import Place, segment_file, start_with
 from ..server.queue import ONE_AT_A_TIME
@@ -36,6 +37,8 @@ DOWNLOADS = {
     "probabilities": "Probabilities (TIFF)",
 }
 Updates = dict[Any, Any]
+# Gradio empties the outputs of a generator that ends without an update.
+NOTHING: Updates = gr.skip()
 
 
 class SegmentTab:
@@ -90,7 +93,9 @@ class SegmentTab:
                 self.downloads = download_buttons(DOWNLOADS)
                 self.share = share_button()
                 # How the picture was looked at when a button was clicked.
-                self.in_view = gr.JSON(visible="hidden")
+                self.look = gr.JSON(visible="hidden")
+                # What the browser shows, of `InView.version`: goes over with a click on a button.
+                self.version = gr.Number(0, precision=0, visible="hidden")
 
     def connect(self, page: gr.Blocks, no_objects: Callable[[], Updates]) -> None:
         """Says what happens when.
@@ -99,47 +104,73 @@ class SegmentTab:
         """
         self.no_objects = no_objects
         outputs = [
-            self.current, self.picture, self.facts, self.share, *self.downloads.values(),
-            self.alert, *no_objects(),
+            self.current, self.version, self.picture, self.facts, self.share,
+            *self.downloads.values(), self.alert, *no_objects(),
         ]  # fmt: skip
         images, model = self.images, self.model
-        inputs = [*images.image, model]
+        inputs = [*images.image, model, images.in_view]
         images.connect(self.show_bare, self.tell, outputs, progress_on=self.facts)
-        chosen = self.gallery.select(self.on_example, None, [*images.outputs, model], **HIDDEN)
+        chosen = self.gallery.select(
+            self.on_example, images.in_view, [*images.outputs, model], **HIDDEN
+        )
         chosen.success(self.on_segment, inputs, outputs, **ONE_AT_A_TIME, **HIDDEN)
-        self.run.click(self.on_segment, inputs, outputs, **ONE_AT_A_TIME, **HIDDEN)
-        page.load(self.on_load, None, [images.source, model, *outputs], **ONE_AT_A_TIME, **HIDDEN)
+        # A click while the last one is at work counts, too: it may be about another picture.
+        self.run.click(
+            self.on_segment,
+            inputs,
+            outputs,
+            trigger_mode="always_last",
+            **ONE_AT_A_TIME,
+            **HIDDEN,
+        )
+        page.load(
+            self.on_load,
+            images.in_view,
+            [images.source, model, *outputs],
+            **ONE_AT_A_TIME,
+            **HIDDEN,
+        )
         connect(
             self.downloads,
             self.write,
-            [self.current, self.in_view],
-            f"(result) => [result, {seen()}]",
+            [self.current, self.look, *self.in_view],
+            f"(result, _, ...others) => [result, {seen()}, ...others]",
             self.alert,
         )
+        # Not of the queue: an event that is at work must hear of it.
+        model.input(self.on_model_input, [model, images.in_view], None, queue=False, **HIDDEN)
         model.change(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
         page.load(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
 
+    @property
+    def in_view(self) -> list[gr.components.Component]:
+        """Inputs: what the session knows of what is in view, and what the browser shows."""
+        return [self.images.in_view, self.version]
+
     # --------------------------------------------------------------- what can change at once
 
-    def show_result(self, result: Segmentation, view: Asked) -> Updates:
+    def show_result(self, in_view: InView, result: Segmentation, view: Asked) -> Updates:
         return (
             self._downloads_usable(True)
             | self.no_objects()
             | {
                 self.current: result_store().keep(result),
+                self.version: in_view.change(),
                 self.picture: show_as_asked(result, view),
                 self.facts: facts_of(result),
                 self.alert: gr.update(value="", visible="hidden"),
             }
         )
 
-    def show_bare(self, image: ImageData, camera: Camera | None) -> Updates:
+    def show_bare(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
         """Another image, not segmented: the last result was not its."""
+        in_view.segmented_with = ""
         return (
             self._downloads_usable(False)
             | self.no_objects()
             | {
                 self.current: None,
+                self.version: in_view.change(),
                 self.picture: show_image(image, camera=camera),
                 self.facts: facts_of_image(image),
                 self.share: no_link(),
@@ -155,8 +186,10 @@ class SegmentTab:
 
     # ---------------------------------------------------------------------------- events
 
-    def on_example(self, event: gr.SelectData) -> Updates:
+    def on_example(self, in_view: InView, event: gr.SelectData) -> Updates:
         example = self.examples[event.index]
+        in_view.choose(example.path)
+        in_view.model = example.model
         return self.images.replaced_by(example.path) | {self.model: example.model}
 
     def on_segment(
@@ -164,33 +197,53 @@ class SegmentTab:
         path: str | None,
         chosen: dict | None,
         name: str,
+        in_view: InView,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
         view: Asked = Asked(),  # noqa: B008
     ) -> Iterator[Updates]:
+        """Says nothing if the visitor has chosen another picture, page or checkpoint meanwhile."""
+        place, models = Place.chosen(chosen), (in_view.model, name)
+
+        def is_late() -> bool:
+            return in_view.is_elsewhere(path, place) or in_view.model not in models
+
         try:
+            if is_late():  # it has waited for the network
+                yield NOTHING
+                return
             result = segment_file(
                 path,
                 name,
-                place=Place.chosen(chosen),
+                place=place,
                 progress=lambda done, total: progress((done, total)),
                 visitor=sign_in.visitor(profile, token),
             )
             example = next((one for one in self.examples if one.path == path), None)
             link = link_to(example, name, result)
-            yield self.show_result(result, view) | {self.share: link}
+            if is_late():
+                yield NOTHING
+                return
+            shown = self.show_result(in_view, result, view) | {self.share: link}
+            in_view.segmented_with = name
         except Exception as error:
-            yield self.tell(error)
+            shown = self.tell(error)
+        # Looked at once more: writing what the viewer is sent takes its time, too.
+        yield NOTHING if is_late() else shown
 
     def on_load(
         self,
+        in_view: InView,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Iterator[Updates]:
         """The first picture, or that of the address: /?model=org/name, and see `share_link`."""
+        if in_view.picture is not None:  # the visitor was faster than the network was free
+            yield NOTHING
+            return
         asked = read_link(request.query_params, self.examples)
         example, faults = asked.example or self.first, list(asked.faults)
         path, name = example.path, example.model
@@ -204,9 +257,14 @@ class SegmentTab:
         except Exception as error:
             faults.append(plain_sentence(error))
         refusal = self.tell(ConfigError(" ".join(faults))) if faults else {}
+        if in_view.picture is not None:
+            yield NOTHING
+            return
+        in_view.choose(path)
         yield {self.images.source: path, self.model: name} | refusal
-        for change in self.on_segment(path, None, name, progress, profile, token, asked):
-            yield change | refusal  # the sentence outlives the picture that comes instead
+        for change in self.on_segment(path, None, name, in_view, progress, profile, token, asked):
+            # The sentence outlives the picture that comes instead.
+            yield change if change == NOTHING else change | refusal
 
     def _picture_for(self, name: str, example: Example | None, visitor: Visitor | None) -> str:
         """The example, or something that this checkpoint can make sense of, if there is anything.
@@ -221,15 +279,21 @@ class SegmentTab:
             return made_for_it[0]
         return start_with(name, self.folders.new(), visitor) or self.first.path
 
-    def write(self, kind: str, handle: Handle | None, view: dict) -> str:
+    def write(
+        self, kind: str, handle: Handle | None, view: dict, in_view: InView, version: int
+    ) -> str:
         """Writes one file of the result as it is seen."""
         result = result_store().get(handle)
         if result is None:
             raise ConfigError(GONE)
+        in_view.check(version)
         cut, folder = cut_as_seen(result, view), self.folders.new()
         if kind == "overlay":
             return write_overlay(cut, folder, draw_as_seen(cut, view))
         return write_result(cut, folder, Look(), only=[kind])[kind]
+
+    def on_model_input(self, name: str, in_view: InView) -> None:
+        in_view.model = name
 
     def on_model(
         self,
@@ -260,7 +324,8 @@ def facts_of_image(image: ImageData) -> str:
 def facts_of(result: Segmentation) -> str:
     """One line under the picture: size, time, device, and what was inferred."""
     tiles = f" · {result.tiles} tiles" if result.tiles > 1 else ""
-    device = {"cpu": "CPU", "cuda:0": "GPU", "mps:0": "GPU"}.get(result.device, result.device)
+    kind = result.device.partition(":")[0]  # "cuda:1" is a GPU, too
+    device = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}.get(kind, result.device)
     text = (
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"

@@ -8,7 +8,6 @@ for the same, and somebody's picture of the sign-in comes from a third one.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +33,6 @@ class Isolated:
         await self.app(scope, receive, with_headers)
 
 
-def isolation(environment: Mapping[str, str]) -> dict[str, Any]:
-    """For `launch(app_kwargs=...)`. environment: Has SPACE_ID on a Space."""
-    return {} if environment.get("SPACE_ID") else {"middleware": [Middleware(Isolated)]}
+def isolation(environment: Mapping[str, str]) -> list[Middleware]:
+    """What isolates the page, if it can be. environment: Has SPACE_ID on a Space."""
+    return [] if environment.get("SPACE_ID") else [Middleware(Isolated)]

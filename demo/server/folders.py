@@ -1,26 +1,63 @@
-"""Folders for the files of results, each deleted when its hour is over."""
+"""Folders for what belongs to visitors, each deleted when its hour is over."""
 
+import logging
 import tempfile
+import threading
 import time
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 
 from . import limits
 
+SWEEP_SECONDS = 60.0  # between two looks of the janitor
 
-class ResultFolders:
-    """Folders for results; those older than an hour go when a new one is made."""
+logger = logging.getLogger(__name__)
 
-    def __init__(self) -> None:
-        self._root = tempfile.TemporaryDirectory(prefix="unet_hf_results_")
+
+class KeptFolders:
+    """Makes folders in `root`; `Janitor` deletes those that have not changed for an hour."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def new(self) -> Path:
-        root = Path(self._root.name)
-        oldest = time.time() - limits.KEEP_SECONDS
-        for folder in root.iterdir():
-            if folder.stat().st_mtime < oldest:
-                rmtree(folder, ignore_errors=True)
-        folder = root / uuid.uuid4().hex
-        folder.mkdir()
+        folder = self.root / uuid.uuid4().hex
+        folder.mkdir(parents=True)
         return folder
+
+    def sweep(self) -> None:
+        """Deletes whatever in `root` has not changed for `limits.KEEP_SECONDS`."""
+        oldest = time.time() - limits.KEEP_SECONDS
+        with suppress(FileNotFoundError):  # nobody has needed a folder so far
+            for folder in self.root.iterdir():
+                with suppress(FileNotFoundError):
+                    if folder.stat().st_mtime < oldest:
+                        rmtree(folder, ignore_errors=True)
+
+
+class ResultFolders(KeptFolders):
+    """Folders for results, which go with this object at the latest."""
+
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="unet_hf_results_")
+        super().__init__(Path(self._temporary.name))
+
+
+class Janitor(threading.Thread):
+    """Sweeps folders for as long as the process lives, also while nobody visits."""
+
+    def __init__(self, kept: Sequence[KeptFolders]) -> None:
+        super().__init__(name="janitor", daemon=True)
+        self.kept = kept
+
+    def run(self) -> None:
+        while True:
+            for folders in self.kept:
+                try:
+                    folders.sweep()
+                except OSError as error:  # one that stays must not keep the others
+                    logger.warning("%s could not be swept: %s", folders.root, error)
+            time.sleep(SWEEP_SECONDS)

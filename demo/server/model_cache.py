@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Hashable
 
 from unet_hf import UNet
 
+from .key_locks import KeyLocks
 from .lru import LruCache
 
 
@@ -12,14 +13,18 @@ class ModelCache:
 
     def __init__(self, budget: int) -> None:
         self._models: LruCache[UNet] = LruCache(budget, weights_of_all)
+        self._loading = KeyLocks()
 
     def get(self, key: Hashable, load: Callable[[], UNet]) -> UNet:
         """The model of this key; `load()` makes it if it is not there.
 
-        Two visitors who ask for the same model share one load, and others wait for it: one
-        download and one copy in memory at a time.
+        Two visitors who ask for the same model share one load. Who asks for another one, or for
+        one that is there, does not wait for it.
         """
-        with self._models.lock:
+        model = self._models.get(key)
+        if model is not None:
+            return model
+        with self._loading.hold(key):
             model = self._models.get(key)
             if model is None:
                 model = load()

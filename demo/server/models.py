@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -33,7 +32,6 @@ LISTED = 50  # checkpoints of an author in the list, the most downloaded ones; a
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
-_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -174,13 +172,12 @@ def _reach(
     from."""
     offer = Offer.of(os.environ)
     offer.check(name, visitor)
-    with _loading:  # two visitors who ask for the same model share one load
-        try:
-            return shared(offer.token(name))
-        except (CheckpointAccessError, CheckpointNotFoundError):
-            if visitor is None:
-                raise
-        return own(visitor)
+    try:
+        return shared(offer.token(name))
+    except (CheckpointAccessError, CheckpointNotFoundError):
+        if visitor is None:
+            raise
+    return own(visitor)
 
 
 def _load(name: str, token: bool | None) -> UNet:

@@ -1,6 +1,6 @@
 """The result in view against the truth: scores, what is right, missed and false, and where."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,8 +16,9 @@ from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
+from ..server.in_view import InView
 from ..server.queue import ONE_AT_A_TIME
-from ..server.result_store import Handle, result_store
+from ..server.result_store import GONE, Handle, result_store
 from ..viewer.component import show_map, viewer
 from .label_image import read_truth
 
@@ -30,6 +31,7 @@ EMPTY = "Segment an image first, then drop its mask here."
 def truth_tab(
     current: gr.State,
     result_of: Callable[[Any], Segmentation | None] = lambda value: value,
+    in_view: Sequence[gr.components.Component] = (),
     main_viewer: str | None = None,
 ) -> None:
     """Adds the view to the page that is being built.
@@ -37,6 +39,8 @@ def truth_tab(
     Args:
         current: Holds the result in view, or what `result_of` finds it by; that may raise a
             `UNetError`, whose sentence is shown.
+        in_view: The session's `InView`, and the version of it that the browser shows; none: what
+            `current` holds stays the same while it is scored.
         main_viewer: The `elem_id` of the viewer in which a visitor moves the threshold; None:
             there is no such viewer, and the result's own threshold counts.
     """
@@ -65,7 +69,13 @@ def truth_tab(
             errors = region_list("truth_errors", [VIEWER])
     outputs = [scored, again, scores, shown_class, picture, errors]
 
-    def on_truth(value: Any, path: str | None, threshold: float | None) -> dict[Any, Any]:
+    def on_truth(
+        value: Any,
+        path: str | None,
+        threshold: float | None,
+        view: InView | None = None,
+        version: int = 0,
+    ) -> dict[Any, Any]:
         empty = {
             scored: None,
             again: gr.update(interactive=path is not None),
@@ -79,13 +89,19 @@ def truth_tab(
         try:
             result = result_of(value)
             if result is None:
-                return empty | {scores: alert(EMPTY)}
+                gone = view is not None and view.segmented_with
+                return empty | {scores: alert(GONE if gone else EMPTY)}
+            if view is not None:
+                view.check(version)  # it has waited for the network
             if threshold is not None and result.threshold not in (None, threshold):
                 result = result.with_threshold(threshold)
             truth, rule = read_truth(path, result)
             found = score(result, truth)
             class_id = max(found.id2label) if len(found.id2label) == 2 else 0
             regions = found.errors(SHOWN + 1)
+            painted = outcome_map(result, found, class_id)
+            if view is not None:
+                view.check(version)
         except Exception as error:
             return empty | {scores: alert(plain_sentence(error))}
         choices = [(name, key) for key, name in found.id2label.items()]
@@ -94,7 +110,7 @@ def truth_tab(
             again: gr.update(interactive=True),
             scores: scores_html(found, rule, result.threshold),
             shown_class: gr.update(choices=choices, value=class_id, visible=True),
-            picture: outcome_map(result, found, class_id),
+            picture: painted,
             errors: regions_html("Errors, the largest first", regions, error_words),
         }
 
@@ -105,7 +121,7 @@ def truth_tab(
             return {picture: None, scores: alert(str(error))}
         return {picture: outcome_map(*value, class_id) if value else None}
 
-    inputs = [current, upload, cut]
+    inputs = [current, upload, cut, *in_view]
     options = {"js": look(main_viewer) if main_viewer else None, **ONE_AT_A_TIME, **HIDDEN}
     upload.change(on_truth, inputs, outputs, **options)
     again.click(on_truth, inputs, outputs, **options)
@@ -115,9 +131,10 @@ def truth_tab(
 def look(main_viewer: str) -> str:
     """JavaScript for an event's `js=`: the threshold in view as the last input, null for none."""
     return (
-        f"(current, file) => {{ const root = document.querySelector('#{main_viewer} .viewer'); "
+        "(current, file, _, ...others) => { "
+        f"const root = document.querySelector('#{main_viewer} .viewer'); "
         "const seen = root?.dataset.seen; "  # there is none before the first drawing
-        "return [current, file, seen ? JSON.parse(seen).threshold : null]; }"
+        "return [current, file, seen ? JSON.parse(seen).threshold : null, ...others]; }"
     )
 
 

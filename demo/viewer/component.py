@@ -14,7 +14,6 @@ function for an event's `js=`. The viewer triggers Gradio's `select` where it is
 
 import uuid
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,18 @@ from unet_hf.predict.overlay import display_window, drawn_channels
 
 from ..parts.component import component
 from .color_maps import HEAT, MAPS
-from .payload import FINE, STEPS, entropy, fixed_point, probability_codes, write_transfer
+from .payload import (
+    FINE,
+    STEPS,
+    Payload,
+    entropy,
+    fixed_point,
+    probability_codes,
+    write_transfer,
+)
 from .tiles import Planes
 
 WEB = Path(__file__).parent / "web"
-# One function in the browser: each part uses what stands before it.
-SCRIPTS = (
-    "scene.js", "unpack.js", "tiles.js", "colors.js", "camera.js", "pieces.js", "paint.js",
-    "panel.js", "input.js", "controls.js", "index.js",
-)  # fmt: skip
-UNPACKING = ("scene.js", "unpack.js", "unpack.worker.js")  # beside the page
 DEFAULT_ALPHA = 0.45  # opacity of the classes
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
@@ -52,18 +53,14 @@ def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
     """An empty viewer. Those of one `group` pan and zoom together."""
     return component(
         WEB / "viewer",
-        SCRIPTS,
         elem_id=elem_id,
         group=group,
-        unpacking=_program(UNPACKING),
         maps=MAPS,
         heat=HEAT,
     )
 
 
-def show_image(
-    image: ImageData, pixel_size: Size = None, camera: Camera | None = None
-) -> dict[str, Any]:
+def show_image(image: ImageData, pixel_size: Size = None, camera: Camera | None = None) -> Payload:
     """The picture alone, before anything is known about it. `camera`: see `show_result`."""
     return _payload(
         image,
@@ -79,7 +76,7 @@ def show_result(
     alpha: float = DEFAULT_ALPHA,
     pixel_size: Size = None,
     camera: Camera | None = None,
-) -> dict[str, Any]:
+) -> Payload:
     """The picture and its classes.
 
     alpha: their opacity, until the visitor chooses another.
@@ -123,7 +120,7 @@ def show_map(
     *,
     alpha: float = DEFAULT_ALPHA,
     pixel_size: Size = None,
-) -> dict[str, Any]:
+) -> Payload:
     """Any map of classes over any image: ground truth, errors, disagreement ...
 
     mask: (H, W) uint8 of the image's own size; values without a name stay unpainted.
@@ -147,7 +144,7 @@ def show_map(
     )
 
 
-def focus(payload: dict[str, Any], box: Box) -> dict[str, Any]:
+def focus(payload: dict[str, Any], box: Box) -> Payload:
     """The same, opened at a region, which blinks."""
     return payload | {"focus": box}
 
@@ -195,25 +192,20 @@ def _checked(camera: Camera) -> Camera:
     return place
 
 
-def _program(parts: Sequence[str]) -> str:
-    return "\n".join((WEB / part).read_text(encoding="utf-8") for part in parts)
-
-
 def _payload(
     image: ImageData,
     planes: Planes,
     pixel_size: Size,
     camera: Camera | None = None,
     **known: Any,
-) -> dict[str, Any]:
+) -> Payload:
     """As `web/scene.js` reads it; `planes`: all but the picture. See `payload.write_transfer`."""
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
     pixels = drawn_channels(image)
     check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
     return {
-        "id": uuid.uuid4().hex,  # the same picture twice is still a new drawing
-        # The view stays where it was if the next picture is the same.
+        "id": uuid.uuid4().hex,
         "picture": f"{image.width} {image.height} {check}",
         "width": image.width,
         "height": image.height,
@@ -222,7 +214,7 @@ def _payload(
         "dtype": str(image.dtype),
         "window": display_window(image),
         "camera": None if camera is None else _checked(camera),
-        "pixel_size": [size.x, size.unit] if size else None,  # the scale bar lies along x
+        "pixel_size": [size.x, size.unit] if size else None,
         **write_transfer(
             lambda rows, columns: {"image": pixels[rows, columns]} | planes(rows, columns),
             image.height,

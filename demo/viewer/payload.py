@@ -5,25 +5,53 @@ fetched once, and the browser inflates it by itself. Beside the file of a pictur
 out lie its tiles (`tiles.py`).
 """
 
-import time
-import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from ..parts.gradio_internals import served_file, upload_folder
-from ..server import limits
+from ..server.folders import KeptFolders
 from .tiles import SIDE, THREADS, Planes, as_sent, write_tiles
 
 STEPS = 100  # thresholds a unit of probability
 FINE = 600  # codes between two thresholds, see `probability_codes`
 FAST = 1  # zlib's level: the page waits for this more than for the bytes
 BLOCK = 2**18  # pixels that a processor's cache holds, with all that is computed from them
+
+
+class Shown(TypedDict):
+    """What is always said of a picture. `Payload` in web/payload.js has the same keys."""
+
+    id: str  # the same picture twice is still a new drawing
+    picture: str  # the view stays where it was if the next picture is the same
+    width: int
+    height: int
+    step: int  # every how many-th pixel is sent at once
+    channels: int
+    dtype: str  # of the file
+    window: tuple[float, float]  # values that are drawn black and white
+    camera: dict[str, float] | None  # where it is opened; None: the whole is seen
+    pixel_size: list[Any] | None  # [number, unit], along x
+    alt: str  # in words, for screen readers
+    tiles: dict[str, Any] | None  # {"side", "range"}; None where all pixels are sent at once
+
+
+class Payload(Shown, total=False):
+    """What the viewer is sent of a picture, and what a map of its classes adds."""
+
+    data: dict[str, Any]  # Gradio's file of all planes
+    planes: list[dict[str, Any]]  # what is where in it: {"name", "dtype", "start", "end"}
+    names: list[str]  # of the classes, by their ids
+    colors: list[str]  # "#rrggbb"
+    alpha: float  # opacity of the classes, until the visitor chooses another
+    threshold: float | None  # None unless there are two classes
+    steps: int  # `STEPS` and
+    fine: int  # `FINE`, where there are codes
+    focus: dict[str, float]  # a region to fly to
 
 
 def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[str, Any]:
@@ -36,7 +64,7 @@ def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[s
     The files lie among Gradio's own, which it serves without a copy. Each has a name of its own:
     two visitors with the same picture never write to one file.
     """
-    folder = _new_folder()
+    folder = viewer_folders().new()
     try:
         sent, tiles = planes(slice(None, None, step), slice(None, None, step)), None
         if step > 1:
@@ -63,17 +91,9 @@ def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, A
     return described
 
 
-def _new_folder() -> Path:
-    """Gradio forgets a file whose visitor left before it was sent: the old ones go here."""
-    root = upload_folder() / "viewer"
-    folder = root / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    oldest = time.time() - limits.KEEP_SECONDS
-    for other in root.iterdir():
-        with suppress(FileNotFoundError):  # another visitor's transfer removed it just now
-            if other.stat().st_mtime < oldest:
-                rmtree(other, ignore_errors=True)
-    return folder
+def viewer_folders() -> KeptFolders:
+    """Gradio forgets a file whose visitor left before it was sent; the janitor does not."""
+    return KeptFolders(upload_folder() / "viewer")
 
 
 def threshold_levels(probability: np.ndarray) -> np.ndarray:

@@ -18,15 +18,13 @@ from unet_hf.data.open import LabelledData, open_data
 from unet_hf.data.pairs import Pair, Pairs
 from unet_hf.data.sources import row_bytes
 from unet_hf.errors import DatasetError
+from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
 
 from ..config import TrainingConfig
 from .inspection import Facts, Inspection, inspect, looking_at
 from .problems import Problem, Row, find_problems, rows_of
 from .row_faults import row_faults
 
-# Formats whose files are copied as they are; others are written as TIFF, which holds any type.
-KEPT = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "BMP": ".bmp",
-        "GIF": ".gif", "WEBP": ".webp", "PPM": ".ppm"}  # fmt: skip
 TAKEN = {"file_name", "image", "mask", "instances"}  # columns that the copy has of its own
 
 
@@ -181,7 +179,7 @@ def _file_stem(facts: Facts, used: set[str]) -> str:
 
 def _write_image(path: Path, pair: Pair, cell: Any, token: str | None) -> str:
     """Copies the image's file if its format allows it, else writes a TIFF; returns the name."""
-    suffix = KEPT.get(pair.image.format)
+    suffix = SUFFIX_OF_FORMAT.get(pair.image.format)  # others as TIFF, which holds any type
     if suffix:
         content, _ = row_bytes(cell, token=token)
         name = path.name + suffix

@@ -14,16 +14,12 @@ import PIL.Image
 
 from ..errors import ConfigError, ImageNotFoundError
 from ..images.image_data import count_pages
+from ..images.suffixes import IMAGE_SUFFIXES
 from ..images.tiff import SIGNATURES
 from ..images.tiff_pages import count_tiff_pages
 from ..images.windows import is_zarr, open_image
 from .records import RECORDS
 
-# What is taken from a folder; a file that is named is taken whatever its ending.
-IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".lsm", ".stk", ".bmp", ".gif", ".webp",
-    ".npy", ".jp2", ".pgm", ".ppm", ".pnm", ".pbm", ".tga", ".avif", ".psd",
-)  # fmt: skip
 # Their further pages are layers, or pictures a camera made beside the one that was taken.
 ONE_PICTURE = ("PSD", "MPO")
 

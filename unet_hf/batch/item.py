@@ -3,16 +3,19 @@
 import errno
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..data.options import option
 from ..engine.calibration import checked_calibration
-from ..engine.engine import best_precision, checked_precision
+from ..engine.precision import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
+from ..files import DISK_FAULTS
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from ..images.windows import is_large, is_zarr
@@ -26,17 +29,6 @@ from ..unet import UNet
 from .inputs import InputFile
 from .records import Record
 
-# What the system says of files it does not write, and the cure.
-DISK = {
-    errno.ENOSPC: "the disk is full. Free some space",
-    errno.EDQUOT: "your share of the disk is used up. Free some space",
-    errno.EFBIG: "a file may not become as large as it has to (`ulimit -f`). Lift the limit",
-    errno.EROFS: "the disk may only be read. Look after it, or name another --output",
-    errno.EACCES: "you may not write there. Change its permissions, or name another --output",
-    errno.EPERM: "you may not write there. Change its permissions, or name another --output",
-    errno.EIO: "the disk fails. Look after it, or name another --output",
-}
-
 logger = logging.getLogger(__name__)
 
 
@@ -49,23 +41,43 @@ class BatchOptions:
     """How many images are segmented; `UNet.segment`, `Segmentation.save` and, for what is in
     `objects`, `Segmentation.objects` explain most."""
 
-    model: str
-    revision: str | None = None
-    threshold: float | None = None
-    tile_size: int | None = None  # the checkpoint's; by windows, what memory allows
-    page: int | None = None  # of every file; None: all pages
-    axes: str | None = None
-    channel: int | None = None  # of every image; None: all channels
-    level: int = 0  # of files that are pyramids, 0 is the finest resolution
+    model: str = option(MISSING, "shipped name, folder, or Hub id org/name")
+    revision: str | None = option(None, "branch, tag or commit of the model")
+    threshold: float | None = option(
+        None, "two classes: class 1 begins above this probability (default: the checkpoint's)"
+    )
+    tile_size: int | None = option(
+        None,
+        "side of what the network sees at once, in pixels; less needs less memory (default: the "
+        "checkpoint's; of images by windows, what 400 MB allow)",
+    )
+    page: int | None = option(None, "one page of those with several, counted from 0 (default: all)")
+    axes: str | None = option(None, "what the axes of TIFF and NPY files are, e.g. CYX")
+    channel: int | None = option(
+        None, "one channel of those with several, counted from 0, as a gray image (default: all)"
+    )
+    level: int = option(
+        0, "one resolution of pyramids (TIFF, OME-Zarr), counted from 0, the finest"
+    )
     outputs: tuple[str, ...] = USUAL
     objects: dict[str, Any] = field(default_factory=dict)  # only what differs from the default
     look: Look = field(default_factory=Look)  # of the overlay
-    jobs: int = 1
-    overwrite: bool = False
-    device: str = "auto"
-    precision: str = "auto"
-    tta: bool = False
-    large: bool = False  # all images by windows, not only those too large for any other way
+    jobs: int = option(
+        1,
+        "processes, each with a model and a share of the cores; probabilities are rounded "
+        "otherwise on another number of cores, by about 1e-7",
+    )
+    overwrite: bool = option(False, "compute everything again, and replace files of the same names")
+    device: str = option("auto", "auto: a GPU if there is one")
+    precision: str = option("auto", "of the network's arithmetic; auto: what the device is fast in")
+    tta: bool = option(
+        False, "the mean over all eight turns and flips of each image: eight times as slow"
+    )
+    large: bool = option(
+        False,
+        "all images by windows, in flat memory, with masks as tiled TIFF (default: TIFF and NPY "
+        "of more than 67 million pixels, unless objects are asked for); no overlay then",
+    )
 
     def load(self) -> "UNet":
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
@@ -325,8 +337,19 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def cannot_write(output: Path, error: OSError) -> BatchStoppedError:
-    words = DISK.get(error.errno or 0, f"{error.strerror or error}. See to it")
+    words = DISK_FAULTS.get(error.errno or 0, f"{error.strerror or error}. See to it")
     return BatchStoppedError(
-        f"{error.filename or output} cannot be written: {words}; the same command then goes on "
-        "where it stopped."
+        f"{error.filename or output} cannot be written: {words}, or name another --output; the "
+        "same command then goes on where it stopped."
     )
+
+
+@contextmanager
+def explaining_write_errors(output: Path) -> Iterator[None]:
+    """An `OSError` inside becomes a `BatchStoppedError` with the cause and the cure."""
+    try:
+        yield
+    except UNetError:
+        raise
+    except OSError as error:
+        raise cannot_write(output, error) from error

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 
 from ..files import write_whole
-from ..predict.overlay import color_table
+from ..predict.overlay import tiff_palette
 
 
 def write_mask_stack(path: Path, masks: Sequence[Path], colors: list[str], axis: str) -> None:
@@ -18,13 +18,11 @@ def write_mask_stack(path: Path, masks: Sequence[Path], colors: list[str], axis:
     """
     import tifffile
 
-    palette = np.zeros((3, 256), np.uint16)
-    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
     sizes = set()
     for mask in masks:
         with PIL.Image.open(mask) as image:
             sizes.add(image.size)
-    options = {"photometric": "palette", "colormap": palette, "compression": "zlib"}
+    options = {"photometric": "palette", "colormap": tiff_palette(colors), "compression": "zlib"}
     if len(sizes) > 1:
         groups, axes = [[mask] for mask in masks], "YX"
     else:

@@ -4,17 +4,17 @@ not stop the rest, and a run that was killed and started again ends as if it had
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ConfigError, UNetError
+from ..errors import ConfigError
 from ..files import only_writer, write_whole
 from ..hashes import model_sha256
 from ..unet import UNet
 from .inputs import InputFile, find_inputs, pages_of
-from .item import BatchOptions, Failure, Item, Job, attempt, cannot_write
+from .item import BatchOptions, Failure, Item, Job, attempt, explaining_write_errors
 from .mask_stack import write_mask_stack
 from .progress import Progress
 from .records import Record, Records, clear_unfinished
@@ -78,7 +78,7 @@ def segment_files(
     """
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file. Name a folder.")
-    with _explained(output):
+    with explaining_write_errors(output):
         items = _items(find_inputs(named, output, Records(output).files()), options)
         model = options.load()
         job = Job(options.settled(model), output, model_sha256(model))
@@ -100,16 +100,6 @@ def segment_files(
             batch.records.rewrite()
             _write_tables(batch)
     return batch
-
-
-@contextmanager
-def _explained(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except UNetError:
-        raise
-    except OSError as error:
-        raise cannot_write(output, error) from error
 
 
 def _items(files: Sequence[InputFile], options: BatchOptions) -> list[Item]:

@@ -10,11 +10,10 @@ from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
 from ..errors import CalibrationError, ConfigError
 from ..evaluation.update_card import amend, check_whose, data_config
-from ..hub.find import find_checkpoint
 from ..hub.int8_record import record_of, write_record
 from ..images.image_data import ImageData
 from ..unet import UNet
-from .options import add_data_options
+from .options import add_data_options, add_option, command_parser, open_checkpoint
 
 OPTIONS = ("train_split", "validation_split", *DATA_OPTIONS)
 MOST_LOST = 0.001  # of a score; int8 that loses more is refused
@@ -23,13 +22,9 @@ MOST_LOST = 0.001  # of a score; int8 that loses more is refused
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
     from ..data.open import open_data, pin_revision
-    from ..unet import UNet
 
     check_whose(given.model)
-    token = given.hub_token
-    model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
-    revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
-    folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
+    model, folder = open_checkpoint(given)
     config = pin_revision(data_config(given, folder, OPTIONS))
     data = open_data(config)
     model.calibrate(typical_images(data, given.calibration_images))
@@ -46,22 +41,18 @@ def run(arguments: list[str]) -> int:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m unet_hf calibrate",
-        description="Learns on images of the training split what int8 needs to know, measures on "
-        "the validation split what it costs, and writes both beside the weights and on the card, "
-        f"if no score loses more than {MOST_LOST}. Without --dataset_name: on the images of the "
+    parser = command_parser(
+        "calibrate",
+        "Learns on images of the training split what int8 needs to know, measures on the "
+        "validation split what it costs, and writes both beside the weights and on the card, if "
+        f"no score loses more than {MOST_LOST}. Without --dataset_name: on the images of the "
         "checkpoint's own training. The data set's options are those of `python -m train`.",
-        allow_abbrev=False,
     )
     parser.add_argument("--model", required=True, help="folder or Hub id")
     parser.add_argument("--revision", help="branch of a model on the Hub")
     text = "how many images of the training split (default: 16)"
-    parser.add_argument(
-        "--calibration_images", "--calibration-images", type=int, default=16, help=text
-    )
-    text = "on the Hub: as a pull request"
-    parser.add_argument("--create_pr", "--create-pr", action="store_true", help=text)
+    add_option(parser, "calibration_images", text, type=int, default=16)
+    add_option(parser, "create_pr", "on the Hub: as a pull request", action="store_true")
     add_data_options(parser, OPTIONS)
     return parser.parse_args(arguments)
 

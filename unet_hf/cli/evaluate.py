@@ -10,18 +10,16 @@ from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
 from ..evaluation.update_card import amend, check_whose, data_config
 from ..files import write_text
-from ..hub.find import find_checkpoint
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME
 from ..hub.records import MADE_WITH, STAMP, Evidence, stamp
 from ..network.configuration import PRECISIONS
-from .options import add_data_options
+from .options import add_data_options, add_option, command_parser, open_checkpoint
 
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
     from ..evaluation.evaluate import evaluate
     from ..evaluation.record import evaluation_record
-    from ..unet import UNet
 
     if given.update_card:
         check_whose(given.model)
@@ -31,10 +29,7 @@ def run(arguments: list[str]) -> int:
             "machine can repeat. Leave out --precision and --tta, or --update_card (--output "
             "writes these scores to a file of their own)."
         )
-    token = given.hub_token
-    model = UNet.from_pretrained(given.model, revision=given.revision, token=token)
-    revision = model.origin.commit or given.revision  # whatever is pushed meanwhile
-    folder = find_checkpoint(given.model, revision=revision, token=token, evidence=True)
+    model, folder = open_checkpoint(given)
     config, shown, split, pairs = labelled_images(given, folder)
     evaluation = evaluate(model, pairs, model.threshold, given.precision, given.tta)
     record = evaluation_record(config, shown, split, evaluation) | {STAMP: stamp(folder)}
@@ -58,13 +53,11 @@ def write_scores(folder: Path, record: dict[str, Any]) -> None:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m unet_hf evaluate",
-        description="Segments every image of a split and prints the scores, each with its 95 %% "
-        "bootstrap interval over the images. Without --dataset_name: on the images that the "
-        "checkpoint's own training was evaluated on. The data set's options are those of "
-        "`python -m train`.",
-        allow_abbrev=False,
+    parser = command_parser(
+        "evaluate",
+        "Segments every image of a split and prints the scores, each with its 95 %% bootstrap "
+        "interval over the images. Without --dataset_name: on the images that the checkpoint's "
+        "own training was evaluated on. The data set's options are those of `python -m train`.",
     )
     parser.add_argument("--model", required=True, help="shipped name, folder or Hub id")
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
@@ -79,12 +72,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     text = "the mean over all eight turns and flips of each image: eight times as slow"
     parser.add_argument("--tta", action="store_true", help=text)
-    for flag, text in (
-        ("update_card", "put scores and speed on the model's card: in its folder, or as a commit"),
-        ("create_pr", "with --update_card, on the Hub: as a pull request"),
-    ):
-        flags = dict.fromkeys((f"--{flag}", f"--{flag.replace('_', '-')}"))
-        parser.add_argument(*flags, action="store_true", dest=flag, help=text)
+    text = "put scores and speed on the model's card: in its folder, or as a commit"
+    add_option(parser, "update_card", text, action="store_true")
+    text = "with --update_card, on the Hub: as a pull request"
+    add_option(parser, "create_pr", text, action="store_true")
     add_data_options(parser, DATA_OPTIONS)
     return parser.parse_args(arguments)
 

@@ -7,23 +7,22 @@ from ..errors import ConfigError
 from ..export import Exported, export
 from ..export.formats import FORMATS, format_named
 from ..export.parity import TOLERANCE
+from ..unet import UNet
+from .options import add_checkpoint, command_parser
 
 DESCRIPTION = f"""Writes a checkpoint, with its pre- and post-processing, as one file for images of
 any size, and beside it a text that says how to use it. It is checked first: on the checkpoint's
 sample and on two more images its probabilities are within {TOLERANCE:.0e} of the checkpoint's, or
 nothing is written."""
-FORMAT = """onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml and .bin. torch:
-.pt2 of torch.export; loading one may run code that it brings along, so load only what you trust."""
+FORMAT = "onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml and .bin"
 
 
 def run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m unet_hf export", description=DESCRIPTION, allow_abbrev=False
+    parser = command_parser("export", DESCRIPTION)
+    add_checkpoint(parser)
+    parser.add_argument(
+        "--format", type=_format, default="onnx", metavar="|".join(FORMATS), help=FORMAT
     )
-    parser.add_argument("model", help="shipped name, folder or Hub id")
-    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
-    parser.add_argument("--subfolder", help="where in the repository it lies")
-    parser.add_argument("--format", choices=FORMATS, default="onnx", help=FORMAT)
     parser.add_argument(
         "--output", metavar="FILE_OR_FOLDER", help="by default the folder MODEL-FORMAT"
     )
@@ -35,8 +34,6 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     folder, name = destination(given.output, given.model, given.format)
     format_named(given.format).check_packages()
-    from ..unet import UNet
-
     model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
     exported = export(model, folder, given.format, name=name)
     print(summary(exported))
@@ -60,6 +57,14 @@ def destination(output: str | None, model: str, format: str) -> tuple[Path, str]
             "Name a folder, or change one of them."
         )
     return path, "model"
+
+
+def _format(name: str) -> str:
+    try:
+        format_named(name)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name
 
 
 def summary(exported: Exported) -> str:

@@ -5,45 +5,80 @@ import dataclasses
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING
+from pathlib import Path
 from typing import Any
 
 from ..data.options import MASK_ENCODINGS, DataOptions
+from ..hub.find import find_checkpoint
+from ..unet import UNet
 
 
 def add_options(
-    parser: argparse.ArgumentParser,
+    parser: argparse._ActionsContainer,
     options: type,
     names: Iterable[str],
     *,
-    choices: Mapping[str, Collection[str]],
+    choices: Mapping[str, Collection[str]] | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
+    reading: Mapping[str, Mapping[str, Any]] | None = None,
+    only_given: bool = False,
 ) -> None:
     """Adds a dataclass's options of these names as flags, in both spellings.
 
-    choices: The words that an option takes, by its name. presets: What each preset decides where
-    the option itself is not given.
+    Args:
+        choices: The words that an option takes, by its name; the dataclass refuses others.
+        presets: What each preset decides where the option itself is not given.
+        reading: Arguments of `add_argument` by the option's name, where its type is not enough.
+        only_given: Leaves out what is not given; no switch takes a word, as file names follow.
     """
     fields = {item.name: item for item in dataclasses.fields(options)}
     for name in names:
         item = fields[name]
-        flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-        kind = _parser_of(item.type)
-        # `--streaming` alone means true, as people expect of a switch.
-        switch = {"nargs": "?", "const": True} if kind is _boolean else {}
+        keywords: dict[str, Any] = {"type": _parser_of(item.type)}
+        if keywords["type"] is _boolean:
+            # `--streaming` alone means true, as people expect of a switch.
+            word = {"type": _boolean, "nargs": "?", "const": True}
+            keywords = {"action": "store_true"} if only_given else word
+        if choices and name in choices:
+            keywords["metavar"] = "|".join(choices[name])
+        keywords["default"] = argparse.SUPPRESS if only_given else item.default
+        keywords["required"] = item.default is MISSING
+        keywords |= (reading or {}).get(name, {})
         by_preset = [f"{preset} {values[name]}" for preset, values in (presets or {}).items()
                      if name in values]  # fmt: skip
         usual = ", ".join(by_preset) if by_preset else item.default
         text = item.metadata["help"].replace("%", "%%")
-        suffix = "" if usual in (None, "") else f" (default: {usual})"
-        parser.add_argument(
-            *flags,
-            dest=name,
-            type=kind,
-            default=item.default,
-            help=text + suffix,
-            metavar="|".join(choices[name]) if name in choices else None,
-            **switch,
-        )
+        if not (usual in (None, "", (), MISSING) or (only_given and usual is False)):
+            text += f" (default: {usual})"
+        add_option(parser, name, text, **keywords)
+
+
+def add_option(parser: argparse._ActionsContainer, name: str, text: str, **keywords: Any) -> None:
+    """Adds one option in both spellings, with underscores and with dashes."""
+    flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+    parser.add_argument(*flags, dest=name, help=text, **keywords)
+
+
+def command_parser(name: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"python -m unet_hf {name}", description=description, allow_abbrev=False
+    )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Adds the checkpoint that a command is about."""
+    parser.add_argument("model", help="shipped name, folder or Hub id")
+    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    parser.add_argument("--subfolder", help="where in the repository it lies")
+
+
+def open_checkpoint(given: argparse.Namespace) -> tuple[UNet, Path]:
+    """The model, and the folder of its files: of the same commit, whatever is pushed meanwhile."""
+    where = {"subfolder": vars(given).get("subfolder"), "token": vars(given).get("hub_token")}
+    model = UNet.from_pretrained(given.model, revision=given.revision, **where)
+    revision = model.origin.commit or given.revision
+    return model, find_checkpoint(given.model, revision=revision, evidence=True, **where)
 
 
 def add_data_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

@@ -1,72 +1,66 @@
 """`python -m unet_hf segment`: arguments and words; the work is `batch`'s."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..batch.dataset.options import DatasetOptions
+from ..batch.item import BatchOptions
+from ..batch.run import FAILED, RESULTS, segment_files
 from ..classes import split_names
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
 from ..predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
+from ..predict.overlay import Look
+from .options import add_option, add_options, command_parser
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
 data set into one that has masks beside its images. What is finished is not computed again: a run
 that was stopped goes on when the same command is given again."""
-# Options that belong to one of the two kinds of input, with what they are if not given.
-FILE_OPTIONS = {
-    "page": None, "axes": None, "channel": None, "level": 0, "only": USUAL, "jobs": 1,
-    "device": "auto", "precision": "auto", "tta": False, "large": False,
-    "alpha": 0.5, "hidden": (), "outline": False, "window": None,
-    "classes": None, "method": None, "min_size": None, "exclude_border": None, "pixel_size": None,
-}  # fmt: skip
+# The fields of `BatchOptions`, `Look` and `DatasetOptions` that are options.
+MODEL_OPTIONS = ("model", "revision", "threshold", "tile_size", "overwrite")
+READ_OPTIONS = ("page", "axes", "channel", "level")
+RUN_OPTIONS = ("jobs", "large", "device", "precision", "tta")
 LOOK_OPTIONS = ("alpha", "hidden", "outline", "window")
 OBJECT_OPTIONS = ("classes", "method", "min_size", "exclude_border", "pixel_size")
-DATASET_OPTIONS = {
-    "dataset_config_name": None, "dataset_revision": None, "split": None, "image_column": None,
-    "push_to_hub": None, "private": False, "hub_token": None,
-}  # fmt: skip
+FILE_OPTIONS = (*READ_OPTIONS, "only", *LOOK_OPTIONS, *RUN_OPTIONS, *OBJECT_OPTIONS)
+DATASET_OPTIONS = (
+    "dataset_config_name", "dataset_revision", "split", "image_column", "push_to_hub", "private",
+    "hub_token",
+)  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
     """0: all images are segmented; 1: some could not be."""
     parser = build_parser()
     given = vars(parser.parse_args(arguments))
-    own, other = (
-        (DATASET_OPTIONS, FILE_OPTIONS)
-        if given["dataset_name"]
-        else (FILE_OPTIONS, DATASET_OPTIONS)
+    files, dataset = given.pop("files"), given.get("dataset_name")
+    foreign, kind = (
+        (FILE_OPTIONS, "files") if dataset else (DATASET_OPTIONS, "a data set (--dataset_name)")
     )
-    if foreign := [name for name in other if name in given]:
-        kind = "files" if given["dataset_name"] else "a data set (--dataset_name)"
-        parser.error(f"--{foreign[0]} is for {kind}.")
-    if bool(given["files"]) == bool(given["dataset_name"]):
+    if wrong := [name for name in foreign if name in given]:
+        parser.error(f"--{wrong[0]} is for {kind}.")
+    if bool(files) == bool(dataset):
         parser.error("name files and folders, or a data set with --dataset_name.")
-    options = own | given
-    files, output = options.pop("files"), options.pop("output")
-    if options["dataset_name"]:
-        if not (output or options["push_to_hub"]):
+    if dataset:
+        if not (given.get("output") or given.get("push_to_hub")):
             parser.error("say where the masks go: --output, --push_to_hub, or both.")
-        return _segment_dataset(options, output)
-    if not output:
+        return _segment_dataset(DatasetOptions(**given))
+    given.pop("dataset_name", None)
+    if "output" not in given:
         parser.error("say where the results go: --output.")
-    del options["dataset_name"]
-    of_objects = [name for name in OBJECT_OPTIONS if options[name] is not None]
-    if of_objects and not set(options["only"]) & set(OF_OBJECTS):
-        parser.error(f"--{of_objects[0]} is for objects: add e.g. --only mask,objects.")
+    output, outputs = given.pop("output"), given.pop("only", USUAL)
+    objects = {name: given.pop(name) for name in OBJECT_OPTIONS if name in given}
+    if objects and not set(outputs) & set(OF_OBJECTS):
+        parser.error(f"--{next(iter(objects))} is for objects: add e.g. --only mask,objects.")
+    look = Look(**{name: given.pop(name) for name in LOOK_OPTIONS if name in given})
+    options = BatchOptions(**given, outputs=outputs, objects=objects, look=look)
     return _segment_files(files, output, options)
 
 
-def _segment_files(files: list[str], output: Path, options: dict[str, Any]) -> int:
-    from ..batch.item import BatchOptions
-    from ..batch.run import FAILED, RESULTS, segment_files
-    from ..predict.overlay import Look
-
-    objects = {name: options.pop(name) for name in OBJECT_OPTIONS}
-    objects = {name: value for name, value in objects.items() if value is not None}
-    look = Look(**{name: options.pop(name) for name in LOOK_OPTIONS})
-    outputs = options.pop("only")
-    settings = BatchOptions(outputs=outputs, objects=objects, look=look, **options)
-    batch = segment_files(files, output, settings)
+def _segment_files(files: list[str], output: Path, options: BatchOptions) -> int:
+    batch = segment_files(files, output, options)
     print(batch.summary())
     print(f"areas: {output / RESULTS}")
     if batch.failures:
@@ -74,11 +68,10 @@ def _segment_files(files: list[str], output: Path, options: dict[str, Any]) -> i
     return int(bool(batch.failures))
 
 
-def _segment_dataset(options: dict[str, Any], output: Path | None) -> int:
-    from ..batch.dataset.options import DatasetOptions
+def _segment_dataset(options: DatasetOptions) -> int:
     from ..batch.dataset.segment import segment_dataset
 
-    done = segment_dataset(DatasetOptions(**options, output=output))
+    done = segment_dataset(options)
     if done is None:  # not the first of several processes
         return 0
     print(done.summary())
@@ -86,137 +79,45 @@ def _segment_dataset(options: dict[str, Any], output: Path | None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m unet_hf segment", description=DESCRIPTION, allow_abbrev=False
-    )
-    _add_model_options(parser.add_argument_group("model and results"))
-    _add_file_options(parser.add_argument_group("files"))
-    _add_object_options(
-        parser.add_argument_group(
-            "objects of files", f"With --only and one of {', '.join(OF_OBJECTS)}."
-        )
-    )
-    _add_dataset_options(
-        parser.add_argument_group(
-            "data set", "Under `accelerate launch`, all processes share the work."
-        )
-    )
-    return parser
+    """What is not given is left out: the dataclasses have the defaults, and what belongs to the
+    other kind of input can be told."""
+    parser = command_parser("segment", DESCRIPTION)
+    add = partial(add_options, reading=READING, only_given=True)
+    one = partial(add_option, default=argparse.SUPPRESS)
 
+    group = parser.add_argument_group("model and results")
+    add(group, BatchOptions, MODEL_OPTIONS)
+    add(group, DatasetOptions, ["output"])
 
-def _add_model_options(group: argparse._ArgumentGroup) -> None:
-    _add(group, "model", "shipped name, folder, or Hub id org/name", required=True)
-    _add(group, "revision", "branch, tag or commit of the model")
-    _add(
-        group,
-        "threshold",
-        "two classes: class 1 begins above this probability (default: the checkpoint's)",
-        type=float,
-        metavar="P",
-    )
-    _add(
-        group,
-        "tile_size",
-        "side of what the network sees at once, in pixels; less needs less memory (default: the "
-        "checkpoint's; of images by windows, what 400 MB allow)",
-        type=int,
-        metavar="N",
-    )
-    _add(group, "output", "where the results go", type=Path, metavar="FOLDER")
-    _add(
-        group,
-        "overwrite",
-        "compute everything again, and replace files of the same names",
-        action="store_true",
-    )
-
-
-def _add_file_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILES",
-        help="image files, folders (all images beneath) and patterns",
-    )
-    # What was not given is left out, so that what belongs to the other kind can be told.
-    left_out = {"default": argparse.SUPPRESS}
-    text = "one page of those with several, counted from 0 (default: all)"
-    _add(group, "page", text, type=_page, metavar="all|N", **left_out)
-    _add(group, "axes", "what the axes of TIFF and NPY files are, e.g. CYX", **left_out)
-    text = "one channel of those with several, counted from 0, as a gray image (default: all)"
-    _add(group, "channel", text, type=_number, metavar="K", **left_out)
-    text = "one resolution of pyramids (TIFF, OME-Zarr), counted from 0, the finest (default: 0)"
-    _add(group, "level", text, type=_number, metavar="L", **left_out)
+    group = parser.add_argument_group("files")
+    text = "image files, folders (all images beneath) and patterns"
+    group.add_argument("files", nargs="*", metavar="FILES", help=text)
+    add(group, BatchOptions, READ_OPTIONS)
     text = f"what is written, with commas between (default: {','.join(USUAL)})"
-    _add(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS), **left_out)
-    text = "strength of the overlay's colours, 0 to 1 (default: 0.5)"
-    _add(group, "alpha", text, type=float, metavar="A", **left_out)
-    text = (
-        'names or ids of classes that the overlay leaves out, with commas between; "a, b" in '
-        "double quotes is one name"
-    )
-    _add(group, "hidden", text, type=_names, metavar="A,B", **left_out)
-    text = "the overlay has the borders of classes, two pixels thick, instead of their pixels"
-    _add(group, "outline", text, action="store_true", **left_out)
-    text = (
-        "what the overlay draws black and white, in the image's own values (default: 8 bits as "
-        "they are, others between their 0.5 and 99.5 percentiles)"
-    )
-    _add(group, "window", text, type=_window, metavar="BLACK,WHITE", **left_out)
-    text = (
-        "processes, each with a model and a share of the cores (default: 1 with all of them; "
-        "probabilities are rounded otherwise on another number of cores, by about 1e-7)"
-    )
-    _add(group, "jobs", text, type=_jobs, metavar="N", **left_out)
-    text = (
-        "all images by windows, in flat memory, with masks as tiled TIFF (default: TIFF and NPY "
-        "of more than 67 million pixels, unless objects are asked for); no overlay then"
-    )
-    _add(group, "large", text, action="store_true", **left_out)
-    text = "default: a GPU if there is one"
-    _add(group, "device", text, choices=("auto", "cpu", "cuda"), **left_out)
-    text = "of the network's arithmetic (default: what the device is fast in)"
-    _add(group, "precision", text, choices=PRECISIONS, **left_out)
-    text = "the mean over all eight turns and flips of each image: eight times as slow"
-    _add(group, "tta", text, action="store_true", **left_out)
+    one(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS))
+    add(group, Look, LOOK_OPTIONS)
+    add(group, BatchOptions, RUN_OPTIONS)
 
-
-def _add_object_options(group: argparse._ArgumentGroup) -> None:
-    left_out = {"default": argparse.SUPPRESS}
+    text = f"With --only and one of {', '.join(OF_OBJECTS)}."
+    group = parser.add_argument_group("objects of files", text)
     text = (
         'names or ids, with commas between, "a, b" in double quotes being one name (default: '
         "all but class 0)"
     )
-    _add(group, "classes", text, type=_names, metavar="A,B", **left_out)
+    one(group, "classes", text, type=_names, metavar="A,B")
     text = "watershed: parts what touches, where it narrows (default: components)"
-    _add(group, "method", text, choices=METHODS, **left_out)
+    one(group, "method", text, choices=METHODS)
     text = "leave out objects of fewer pixels (default: 0)"
-    _add(group, "min_size", text, type=_size, metavar="N", **left_out)
+    one(group, "min_size", text, type=partial(_whole, what="number of pixels"), metavar="N")
     text = "leave out what touches the border of the image"
-    _add(group, "exclude_border", text, action="store_true", **left_out)
+    one(group, "exclude_border", text, action="store_true")
     text = 'with its unit, e.g. "0.25 um" (default: what the file says)'
-    _add(group, "pixel_size", text, metavar="SIZE", **left_out)
+    one(group, "pixel_size", text, metavar="SIZE")
 
-
-def _add_dataset_options(group: argparse._ArgumentGroup) -> None:
-    left_out = {"default": argparse.SUPPRESS}
-    _add(group, "dataset_name", "Hub id, folder or .parquet file", metavar="NAME")
-    _add(group, "dataset_config_name", "its configuration", metavar="NAME", **left_out)
-    _add(group, "dataset_revision", "its branch, tag or commit", metavar="REV", **left_out)
-    _add(group, "split", "one split (default: all)", **left_out)
-    text = "the column of images, if its name does not tell"
-    _add(group, "image_column", text, metavar="NAME", **left_out)
-    text = "push images and masks to this data set"
-    _add(group, "push_to_hub", text, metavar="ORG/NAME", **left_out)
-    _add(group, "private", "create it as a private one", action="store_true", **left_out)
-    text = "by default that of `hf auth login`"
-    _add(group, "hub_token", text, metavar="TOKEN", **left_out)
-
-
-def _add(group: argparse._ArgumentGroup, name: str, text: str, **options: Any) -> None:
-    """An option in both spellings."""
-    flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-    group.add_argument(*flags, dest=name, help=text, **options)
+    text = "Under `accelerate launch`, all processes share the work."
+    group = parser.add_argument_group("data set", text)
+    add(group, DatasetOptions, ("dataset_name", *DATASET_OPTIONS))
+    return parser
 
 
 def _page(text: str) -> int | None:
@@ -227,9 +128,9 @@ def _page(text: str) -> int | None:
     return int(text)
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+def _whole(text: str, least: int = 0, what: str = "number") -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {least} on")
     return int(text)
 
 
@@ -256,13 +157,24 @@ def _window(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not two numbers, BLACK,WHITE") from None
 
 
-def _size(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels from 0 on")
-    return int(text)
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
+# How an option is read where the type of its field is not enough.
+READING: dict[str, dict[str, Any]] = {
+    "threshold": {"metavar": "P"},
+    "tile_size": {"metavar": "N"},
+    "output": {"metavar": "FOLDER"},
+    "page": {"type": _page, "metavar": "all|N"},
+    "channel": {"type": _whole, "metavar": "K"},
+    "level": {"type": _whole, "metavar": "L"},
+    "alpha": {"metavar": "A"},
+    "hidden": {"type": _names, "metavar": "A,B"},
+    "window": {"type": _window, "metavar": "BLACK,WHITE"},
+    "jobs": {"type": partial(_whole, least=1), "metavar": "N"},
+    "device": {"choices": ("auto", "cpu", "cuda")},
+    "precision": {"choices": PRECISIONS},
+    "dataset_name": {"metavar": "NAME", "required": False},
+    "dataset_config_name": {"metavar": "NAME"},
+    "dataset_revision": {"metavar": "REV"},
+    "image_column": {"metavar": "NAME"},
+    "push_to_hub": {"metavar": "ORG/NAME"},
+    "hub_token": {"metavar": "TOKEN"},
+}

@@ -47,7 +47,6 @@ def detect_encoding(
     label_colors: dict[str, str] | None = None,
     mask_encoding: str | None = None,
     categories: Sequence[Sequence[int]] | None = None,
-    labels: Sequence[str] | None = None,
 ) -> MaskEncoding:
     """Infers the meaning of the values of these masks; about 32 of a data set are enough.
 
@@ -58,7 +57,6 @@ def detect_encoding(
         label_colors: "#rrggbb" -> class id; "255" ignores the color.
         mask_encoding: "ids", "binary", "colors" or "ade20k"; detected if None.
         categories: For lists of masks, the category of each mask, counted from 0.
-        labels: Names of the categories.
 
     Raises:
         DatasetError: The values have no clear meaning, or do not fit the given names.
@@ -69,7 +67,7 @@ def detect_encoding(
     listed = any(not isinstance(mask, RawMask) and len(mask) > 1 for mask in masks)
     if mask_encoding is None and not label_colors and (listed or categories is not None):
         _refuse("a list of masks a row", ignore_index, reduce_labels)
-        return _detect_instances(masks, named, categories, labels)
+        return _detect_instances(masks, named, categories)
     flat = [
         only_mask(mask, mask_encoding or "") for mask in masks if isinstance(mask, RawMask) or mask
     ]
@@ -244,7 +242,6 @@ def _detect_instances(
     masks: Sequence[RawMask | Sequence[RawMask]],
     named: int | None,
     categories: Sequence[Sequence[int]] | None,
-    labels: Sequence[str] | None,
 ) -> MaskEncoding:
     rows = [[mask] if isinstance(mask, RawMask) else mask for mask in masks]
     for mask in (mask for row in rows for mask in row):
@@ -253,7 +250,7 @@ def _detect_instances(
         rule = "lists of masks, each object read as class 1, the rest as class 0"
         return MaskEncoding("instances", max(named or 2, 2), rule)
     highest = max((category for row in categories for category in row), default=0)
-    num_classes = named or max(len(labels) if labels else highest + 1, 1) + 1
+    num_classes = named or max(highest + 1, 1) + 1
     check_categories(rows, categories, num_classes)
     rule = "lists of masks, each painted as class category + 1; the rest is class 0"
     return MaskEncoding("instances", num_classes, rule)

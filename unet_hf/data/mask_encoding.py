@@ -1,8 +1,7 @@
 """`MaskEncoding`: what the stored values of masks mean; turns masks into class ids."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -82,13 +81,6 @@ class MaskEncoding:
     def describe(self) -> str:
         """Says in one sentence which values are read as which classes."""
         return self.rule
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "MaskEncoding":
-        return cls(**{**content, "ignored": tuple(content.get("ignored", ()))})
 
     def _from_colors(self, packed: np.ndarray) -> np.ndarray:
         # Sorted keys and a search in them: several times faster than np.unique of a large mask.

@@ -5,7 +5,6 @@ values from `detect_encoding`; `pairs` reads what was found.
 """
 
 import itertools
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from .columns import Columns, find_columns
 from .detect_encoding import MaskEncoding, RawMask, detect_encoding
 from .options import DataOptions
 from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
-from .sources import Source, hub_commit, open_source
+from .sources import Source, hub_commit, open_source, parse_labels
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 INSPECTED_MASKS = 64  # masks of a split from which the encoding is told
@@ -182,10 +181,11 @@ def _reader(
     )
     if config.id2label:
         id2label, origin = parse_labels(_text_of(config.id2label), "--id2label"), "from --id2label"
+        id2label = _checked_labels(id2label, "--id2label")
     else:
         id2label, origin = source.id2label, source.id2label_origin
         if id2label is not None:
-            id2label = parse_labels(json.dumps(id2label), "id2label.json of the data set")
+            id2label = _checked_labels(id2label, "id2label.json of the data set")
     masks, categories = _some_masks(rows, columns, split, config.hub_token)
     encoding = _encoding_of_most(masks, categories, id2label, config)
     if id2label is None:
@@ -289,17 +289,8 @@ def _text_of(option: str) -> str:
     return option
 
 
-def parse_labels(text: str, where: str) -> dict[str, str]:
-    """Class names, ids from 0 without gaps. Raises `DatasetError`."""
-    try:
-        labels = parse_json(text)
-        if isinstance(labels, list):
-            labels = dict(enumerate(labels))
-        labels = {str(int(key)): str(name) for key, name in labels.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise DatasetError(
-            f'{where} is not a mapping like {{"0": "background", "1": "cell"}}: {error}.'
-        ) from error
+def _checked_labels(labels: dict[str, str], where: str) -> dict[str, str]:
+    """Class names in the order of ids, from 0 without gaps. Raises `DatasetError`."""
     if set(labels) != {str(index) for index in range(len(labels))} or len(labels) < 2:
         raise DatasetError(
             f"{where} names the classes {', '.join(labels)}; ids from 0 on without gaps are "

@@ -13,7 +13,10 @@ from ..errors import ConfigError
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
-    """Makes a field of a dataclass whose options are flags on the command line."""
+    """Makes a field of a dataclass whose options are flags on the command line.
+
+    default: `dataclasses.MISSING` if it has to be given.
+    """
     return field(default=default, metadata={"help": help, **metadata})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
+from ..images.suffixes import PAIRED_SUFFIXES
 
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 IMAGE_FOLDERS = {"image", "images", "img", "imgs"}
@@ -18,9 +19,6 @@ SPLITS = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
-PICTURES = {
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm",
-}  # fmt: skip
 MASK_SUFFIX = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE)
 IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?)$", re.IGNORECASE)
 
@@ -118,7 +116,9 @@ def _pictures(folder: Path, pattern: str = "**/*") -> list[Path]:
     return sorted(
         file
         for file in folder.glob(pattern)
-        if file.suffix.lower() in PICTURES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in PAIRED_SUFFIXES
+        and not file.name.startswith(".")
+        and file.is_file()
     )
 
 
@@ -127,8 +127,9 @@ def _pair(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
     images, masks = _pictures(image_folder), _pictures(mask_folder)
     for folder, files in ((image_folder, images), (mask_folder, masks)):
         if not files:
+            known = ", ".join(sorted(PAIRED_SUFFIXES))
             raise DatasetError(
-                f"{folder} holds no pictures ({', '.join(sorted(PICTURES))}). Masks have to be "
+                f"{folder} holds no pictures ({known}). Masks have to be "
                 "pictures of class ids: draw polygons or boxes into PNG files first."
             )
 

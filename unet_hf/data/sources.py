@@ -38,15 +38,6 @@ class Source:
     id2label: dict[str, str] | None  # class names that came with the data
     id2label_origin: str
 
-    def split(self, name: str) -> "datasets.Dataset | datasets.IterableDataset":
-        """Raises `DatasetError`, which lists the splits, if there is none of that name."""
-        if name not in self.splits:
-            raise DatasetError(
-                f"There is no split {name!r}; the data has {', '.join(self.splits)}. Name one of "
-                "them with --train_split or --validation_split."
-            )
-        return self.splits[name]
-
 
 def open_source(
     name: str,
@@ -317,7 +308,7 @@ def _local_labels(path: Path) -> tuple[dict[str, str] | None, str]:
     file = (path if path.is_dir() else path.parent) / "id2label.json"
     if not file.is_file():
         return None, ""
-    return _parse_labels(file, f"{file}"), "from its id2label.json"
+    return parse_labels(file.read_bytes(), f"{file}"), "from its id2label.json"
 
 
 def _hub_labels(
@@ -335,16 +326,19 @@ def _hub_labels(
             )
         except (EntryNotFoundError, HfHubHTTPError, OSError):
             continue  # class names are optional
-        return _parse_labels(Path(file), f"id2label.json of {name}"), "from its id2label.json"
+        labels = parse_labels(Path(file).read_bytes(), f"id2label.json of {name}")
+        return labels, "from its id2label.json"
     return None, ""
 
 
-def _parse_labels(file: Path, where: str) -> dict[str, str]:
+def parse_labels(text: str | bytes, where: str) -> dict[str, str]:
+    """Class names by id, or a list of them, as JSON. Raises `DatasetError`."""
     try:
-        labels = parse_json(file.read_bytes())
-        labels = {str(int(key)): str(label) for key, label in labels.items()}
-    except (ValueError, AttributeError) as error:
+        labels = parse_json(text)
+        if isinstance(labels, list):
+            labels = dict(enumerate(labels))
+        return {str(int(key)): str(name) for key, name in labels.items()}
+    except (ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
             f'{where} is not a mapping like {{"0": "background", "1": "cell"}}: {error}.'
         ) from error
-    return labels

@@ -31,8 +31,8 @@ class RawMask:
     mode: str = "array"
 
 
-def read_mask(content: bytes | np.ndarray | PIL.Image.Image) -> RawMask:
-    """The stored values of an encoded file, an array (H, W[, 1, 3 or 4]) or a PIL image.
+def read_mask(content: bytes | np.ndarray) -> RawMask:
+    """The stored values of an encoded file or of an array (H, W[, 1, 3 or 4]).
 
     Palette images give their indices, 1-bit images bool, 2- and 4-bit PNG what was stored.
     Raises `DatasetError` for anything that cannot be read as one plane of values or RGB(A).
@@ -40,8 +40,6 @@ def read_mask(content: bytes | np.ndarray | PIL.Image.Image) -> RawMask:
     try:
         if isinstance(content, np.ndarray):
             return _checked(content)
-        if isinstance(content, PIL.Image.Image):
-            return _from_pil(content)
         if content[:4] in SIGNATURES:
             return _from_tiff(content)
         with PIL.Image.open(io.BytesIO(content)) as image:

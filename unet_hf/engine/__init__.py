@@ -1,1 +1,1 @@
-"""Fast inference on a CPU: fused convolutions, the precision at hand, int8."""
+"""Fast inference on a CPU: fused convolutions, half precision, int8."""

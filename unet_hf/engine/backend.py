@@ -1,4 +1,4 @@
-"""Who computes a network's logits: the engine on a CPU, PyTorch itself elsewhere."""
+"""How a network's logits are computed: by the engine on a CPU, by PyTorch itself elsewhere."""
 
 import threading
 import zlib
@@ -12,40 +12,46 @@ from torch import Tensor, nn
 
 from ..network.network import Network
 from .calibration import checked_calibration
-from .engine import DTYPES, Engine, checked_logits, has_onednn
+from .engine import Engine, checked_logits
 from .int8 import Int8Engine
+from .precision import DTYPES, has_onednn
 
-LogitsFunction = Callable[..., Tensor]  # (image, pause)
+LogitsFunction = Callable[..., Tensor]  # called with (image, between_layers)
 
-CHECKSUMS = 4093  # sums that the values of a large tensor contribute to
+CHECKSUMS = 4093  # number of sums over the values of a large tensor, see `_checksum`
 
 _engines: WeakKeyDictionary[Network, dict[str, tuple[tuple, Engine]]] = WeakKeyDictionary()
 
 
 def network_of(model: Network, precision: str) -> LogitsFunction:
-    """What computes the logits, (B, classes, h', w') float32, of (B, channels, h, w) float32; both
-    on the CPU. An engine is prepared once, and again when the weights have changed. What it is
-    given as `pause` is called now and then; what that raises ends the computation.
+    """Returns the function that computes logits: (image, between_layers) -> logits.
 
-    precision: As `checked_precision` returns it. Raises `CalibrationError` if it is "int8" and
-    the network was not calibrated.
+    It turns a (B, channels, h, w) float32 image into (B, classes, h', w') float32 logits, both on
+    the CPU. `between_layers`, if given, is called now and then; what it raises ends the
+    computation. An engine is prepared once, and again when the weights have changed.
+
+    Args:
+        precision: As `checked_precision` returns it.
+
+    Raises:
+        CalibrationError: The precision is "int8", and the network was not calibrated.
     """
     if model.device.type != "cpu" or not has_onednn():
-        return lambda image, pause=None: plainly(model, precision, image)
-    kept = _engines.setdefault(model, {})
+        return lambda image, between_layers=None: plainly(model, precision, image)
+    engines = _engines.setdefault(model, {})
     calibration = model.calibration if precision == "int8" else None
     state = (calibration, *_fingerprint(model))
-    if precision not in kept or kept[precision][0] != state:
+    if precision not in engines or engines[precision][0] != state:
         if precision == "int8":
             engine = Int8Engine(model, checked_calibration(model).values)
         else:
             engine = Engine(model, precision)
-        kept[precision] = (state, engine)
-    return kept[precision][1]
+        engines[precision] = (state, engine)
+    return engines[precision][1]
 
 
 def plainly(model: Network, precision: str, image: Tensor) -> Tensor:
-    """PyTorch's own way: on a GPU."""
+    """Runs the network in PyTorch on its own device; returns float32 logits on the CPU."""
     device = model.device
     image = image.to(device, memory_format=torch.channels_last)
     if precision == "float32":
@@ -58,11 +64,11 @@ def plainly(model: Network, precision: str, image: Tensor) -> Tensor:
 
 
 class ExactFloat32:
-    """A context in which GPUs multiply float32 numbers as they are.
+    """A context in which GPUs multiply float32 numbers without rounding them first.
 
-    Otherwise PyTorch lets NVIDIA's round them to TF32, 10 bits of mantissa, in all convolutions.
-    The setting is one of the whole process: the first thread that enters sets it, and the last one
-    that leaves restores what was there.
+    By default, PyTorch lets NVIDIA GPUs round them to TF32, with 10 bits of mantissa, in all
+    convolutions. The setting belongs to the whole process: the first thread that enters changes it,
+    and the last one that leaves restores it.
     """
 
     def __init__(self) -> None:
@@ -83,17 +89,19 @@ class ExactFloat32:
                 self._restore.close()
 
     def _set(self) -> None:
-        """In PyTorch's older settings and in its newer ones: to ask for an older one that the
-        newer ones contradict is an error there."""
+        """Changes PyTorch's older settings and its newer ones.
+
+        Reading an older setting that contradicts the newer ones raises `RuntimeError`.
+        """
         cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
         mkldnn = getattr(torch.backends.mkldnn, "matmul", None)
         convolution, rnn = (getattr(cudnn, name, None) for name in ("conv", "rnn"))
-        # What is restored last is named first: setting an older one sets newer ones, too. PyTorch
-        # 2.8 has no newer ones.
+        # The newer settings are registered first, so that they are restored last: restoring an
+        # older one changes newer ones, too. PyTorch 2.8 has no newer ones.
         for setting in (convolution, rnn, matmul, mkldnn):
             if hasattr(setting, "fp32_precision"):
                 self._restore.callback(setattr, setting, "fp32_precision", setting.fp32_precision)
-        with suppress(RuntimeError):  # the newer ones were set: there is no older one to restore
+        with suppress(RuntimeError):  # the newer ones contradict it: nothing to restore
             self._restore.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
             cudnn.allow_tf32 = False
         with suppress(RuntimeError):
@@ -109,12 +117,11 @@ EXACT = ExactFloat32()
 
 
 def _fingerprint(model: Network) -> tuple:
-    """Changes whenever anything changes that an engine was prepared from.
+    """Returns a value that changes whenever anything changes that an engine is prepared from.
 
-    PyTorch counts the changes of a tensor itself, except those made through `.data` or NumPy and
-    those of inference tensors. The checksum of the values is for these. It notices a change of a
-    single bit, of signs, and of the order; to miss one, all sums of `_checksum` have to stay the
-    same, or two of their CRC-32 have to be equal by chance (1 in 4 billion).
+    PyTorch counts the changes of a tensor, except those made through `.data` or NumPy and those of
+    inference tensors. The checksum of the values detects these, too. It misses a change only if
+    all sums of `_checksum` stay the same, or if two CRC-32 are equal by chance (1 in 4 billion).
     """
     tensors = tuple(
         (
@@ -129,15 +136,15 @@ def _fingerprint(model: Network) -> tuple:
 
 
 def _checksum(tensor: Tensor) -> int:
-    """CRC-32 of the values, of a large tensor CRC-32 of sums over its values.
+    """Returns the CRC-32 of the values; of a large tensor the CRC-32 of sums over its values.
 
-    Summing (modulo 2**64, of 8 bytes at a time) is as fast as memory is: the 31 million weights of
-    the paper take 6 ms, where their CRC-32 would take 17. `CHECKSUMS` sums are kept apart, by
-    position. It is a prime number, so that no two channels and no two pixels of a kernel contribute
-    to the same sums.
+    Summing (8 bytes at a time, modulo 2**64) is as fast as memory: the 31 million weights of the
+    paper's network take 6 ms, and their CRC-32 would take 17. A value is added to one of
+    `CHECKSUMS` sums, by its position. `CHECKSUMS` is prime, so that no two channels and no two
+    pixels of a kernel contribute to the same sums.
     """
     order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
-    # Channels last or not: in the order in which they lie in memory nothing has to be copied.
+    # In the order of memory, channels last or not, nothing has to be copied.
     values = tensor.permute(order).contiguous().flatten().view(torch.uint8).numpy()
     rows = values.size // (8 * CHECKSUMS)
     if rows < 2:

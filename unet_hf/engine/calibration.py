@@ -1,4 +1,4 @@
-"""Which values a network's feature maps take: what its integers have to stand for."""
+"""Calibration for int8: the ranges of values in a network's feature maps, from a few images."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,24 @@ from ..hashes import weights_sha256
 from ..images.reading import ImageSource, read_image
 from ..network.network import Network
 from ..network.tiling import read_window
-from .engine import Convolution, Engine, Joining, UpConvolution
+from .engine import Engine
 from .int8 import Values
+from .layers import Convolution, SkipConvolution, UpConvolution
 
-REST = 1e-5  # of a channel's values lie above its range, and as many below
-DIGITS = 5  # of each number
-WINDOW = 512  # px, of the windows that images are looked at in
+# This fraction of a channel's values may lie above its range, and the same fraction below it: a
+# range that held the rarest values would make the steps of all others coarser.
+TRIMMED_FRACTION = 1e-5
+DIGITS = 5  # significant digits of each stored number
+WINDOW = 512  # px: side of the windows that images are shown in
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What was seen of a network's feature maps.
+    """The ranges of values in a network's feature maps.
 
-    values: By their names in `Engine._plan`, and of the "image".
-    images: How many were looked at.
-    weights: SHA-256 of those that they belong to.
+    values: For each feature map, by its name in `Engine._plan`, and for the "image".
+    images: Number of images that they come from.
+    weights: SHA-256 of the weights that they belong to.
     """
 
     values: Mapping[str, Values]
@@ -35,8 +38,12 @@ class Calibration:
 
 
 def calibrate(model: Network, sources: Iterable[ImageSource]) -> Calibration:
-    """Shows the network some images, in float32. Raises `ImageError`, and `CalibrationError` if
-    there are none."""
+    """Runs the network on some images in float32 and returns the ranges of its feature maps.
+
+    Raises:
+        ImageError: An image cannot be read or does not fit.
+        CalibrationError: There is no image.
+    """
     observer = Observer(model)
     count = 0
     for source in sources:
@@ -47,29 +54,29 @@ def calibrate(model: Network, sources: Iterable[ImageSource]) -> Calibration:
         count += 1
     if not count:
         raise CalibrationError("There is no image to calibrate on. Some ten typical ones will do.")
-    values = {  # as they will be read again
-        name: Values(*(torch.tensor(rounded_numbers(numbers)) for numbers in vars(seen).values()))
-        for name, seen in observer.values().items()
+    values = {  # rounded as they are stored
+        name: Values(*(torch.tensor(rounded_numbers(numbers)) for numbers in vars(ranges).values()))
+        for name, ranges in observer.values().items()
     }
     return Calibration(values, count, weights_sha256(model.state_dict()))
 
 
 class Observer(Engine):
-    """Computes in float32 and keeps in mind what it sees."""
+    """An engine in float32 that records the range of values of each feature map."""
 
     def __init__(self, model: Network) -> None:
-        self._seen: dict[str, list[Values]] = {}  # by feature map, one a window
+        self._windows: dict[str, list[Values]] = {}  # by feature map, one entry a window
         super().__init__(model, "float32")
 
     def values(self) -> dict[str, Values]:
-        """Over all windows so far."""
+        """Returns the range of each feature map over all windows so far."""
         return {
             name: Values(
-                torch.stack([one.low for one in seen]).amin(0),
-                torch.stack([one.high for one in seen]).amax(0),
-                torch.stack([one.mean for one in seen]).mean(0),
+                torch.stack([window.low for window in windows]).amin(0),
+                torch.stack([window.high for window in windows]).amax(0),
+                torch.stack([window.mean for window in windows]).mean(0),
             )
-            for name, seen in self._seen.items()
+            for name, windows in self._windows.items()
         }
 
     def _convolution(self, *arguments: Any) -> Convolution:
@@ -77,8 +84,8 @@ class Observer(Engine):
         layer.write = self._observed(layer.write, arguments[3])
         return layer
 
-    def _joining(self, *arguments: Any) -> Joining:
-        layer = super()._joining(*arguments)
+    def _skip_convolution(self, *arguments: Any) -> SkipConvolution:
+        layer = super()._skip_convolution(*arguments)
         layer.write = self._observed(layer.write, arguments[4])
         return layer
 
@@ -87,34 +94,39 @@ class Observer(Engine):
         layer.write = self._observed(layer.write, arguments[2])
         return layer
 
-    def _entering(self, image: Tensor) -> Tensor:
-        x = super()._entering(image)
-        self._see("image", x)
+    def _load_input(self, image: Tensor) -> Tensor:
+        x = super()._load_input(image)
+        self._record("image", x)
         return x
 
     def _observed(self, layer: Callable[..., Tensor], writes: str) -> Callable[..., Tensor]:
         def run(*arguments: Tensor) -> Tensor:
             out = layer(*arguments)
-            self._see(writes, out)
+            self._record(writes, out)
             return out
 
         return run
 
-    def _see(self, name: str, values: Tensor) -> None:
-        """(B, h, w, C): all but the rarest, for whose sake all steps would be coarser."""
+    def _record(self, name: str, values: Tensor) -> None:
+        """Adds the range of a (B, h, w, C) feature map, without its rarest values."""
         channels = values.flatten(0, 2).t().contiguous()
-        count = 1 + int(REST * channels.shape[1])
+        count = 1 + int(TRIMMED_FRACTION * channels.shape[1])
         low = channels.topk(count, largest=False).values[:, -1]
         high = channels.topk(count).values[:, -1]
-        self._seen.setdefault(name, []).append(Values(low, high, channels.mean(1)))
+        self._windows.setdefault(name, []).append(Values(low, high, channels.mean(1)))
 
 
 def rounded_numbers(numbers: Tensor) -> list[float]:
+    """Returns the numbers with `DIGITS` significant digits each."""
     return [float(f"{number:.{DIGITS}g}") for number in numbers.tolist()]
 
 
 def checked_calibration(model: Network) -> Calibration:
-    """The calibration of these very weights. Raises `CalibrationError` where there is none."""
+    """Returns the model's calibration.
+
+    Raises:
+        CalibrationError: There is none, or it belongs to other weights.
+    """
     calibration = model.calibration
     if calibration is None:
         raise CalibrationError(
@@ -131,8 +143,8 @@ def checked_calibration(model: Network) -> Calibration:
 
 
 def feature_maps(model: Network) -> dict[str, int]:
-    """Channels of each feature map whose values int8 has to know, by their names in
-    `Engine._plan`."""
+    """Returns the number of channels of each feature map that int8 needs ranges for, by its name
+    in `Engine._plan`."""
     base, depth = model.config["base_channels"], model.config["depth"]
     channels = {"image": model.config["in_channels"]}
     for level in range(depth + 1):

@@ -1,13 +1,14 @@
-"""The engine in integers of 8 bits: feature maps are uint8, weights int8.
+"""The engine in 8-bit integers: feature maps are uint8, weights are int8.
 
-A CPU with VNNI or AMX multiplies them twice as fast as half precision, and moves half the bytes.
-What number an integer stands for is settled beforehand for each channel of each feature map, from
-the values that it took on a few images (see `calibration`); what lies outside is clipped.
+A CPU with VNNI or AMX multiplies int8 twice as fast as half precision, and moves half the bytes.
+Each channel of each feature map is quantized by a scale and a zero point. They are fixed before
+the prediction, from the values that the channel took on a few images (see `calibration`); values
+outside that range are clipped.
 
-* Scales need no arithmetic of their own: those of what a layer reads and writes go into its
-  weights and bias (Jacob et al. 2018, arXiv 1712.05877; a scale for each channel as in Nagel et
-  al. 2019, arXiv 1906.04721).
-* Sums of integers are exact: tiles equal the whole image, whichever instructions add them up.
+* Scales cost no arithmetic of their own: those of a layer's input and output are multiplied into
+  its weights and bias (Jacob et al. 2018, arXiv 1712.05877; a scale for each channel as in Nagel
+  et al. 2019, arXiv 1906.04721).
+* Sums of integers are exact: tiles equal the whole image, with any instructions of the CPU.
 """
 
 from collections.abc import Mapping
@@ -18,16 +19,21 @@ import torch
 from torch import Tensor, nn
 
 from ..network.network import Network
-from .engine import BAND, Convolution, Engine, Joining, UpConvolution
+from .engine import BAND, Engine
+from .layers import Convolution, SkipConvolution, UpConvolution
 
-PARTS = 8  # integers that a pixel of the image is the sum of
-MARGIN = 0.25  # of the image's range, at both ends: others may be darker and brighter
-LEAST = 0.3  # of a feature map's widest range: that of a channel where less was seen
+PARTS = 8  # a pixel of the image is the sum of this many integers
+# The image's range is widened at both ends by this fraction: other images may be darker or
+# brighter than those of the calibration.
+IMAGE_MARGIN = 0.25
+# The range of a channel is at least this fraction of the widest range in its feature map: a channel
+# that was nearly constant during calibration may vary more in other images.
+MIN_RELATIVE_RANGE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """What a feature map's channels held: the lowest, the highest and the mean value, (C,)."""
+    """The lowest, highest and mean value that each channel of a feature map took, (C,) each."""
 
     low: Tensor
     high: Tensor
@@ -36,66 +42,81 @@ class Values:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """In channel c, the integer q, 0 to 255, stands for step[c] * (q - zero[c])."""
+    """The quantization of a feature map, one entry a channel.
 
-    step: Tensor  # float32
-    zero: Tensor  # int64
-    mean: Tensor  # float32: q - zero, on average
+    In channel c, the integer q, 0 to 255, stands for scale[c] * (q - zero_point[c]).
+    """
 
-    @classmethod
-    def of(cls, seen: Values) -> "Code":
-        """The finest that holds these values, and 0.0 exactly: images are padded with it."""
-        low, high = seen.low.clamp(max=0), seen.high.clamp(min=0)
-        step = ((high - low).clamp(min=LEAST * float((high - low).max())) / 255).clamp(min=1e-12)
-        return cls(step, (-low / step).round().long(), seen.mean / step)
+    scale: Tensor  # (C,) float32
+    zero_point: Tensor  # (C,) int64
+    mean: Tensor  # (C,) float32: the average of q - zero_point
 
     @classmethod
-    def of_image(cls, seen: Values) -> "Code":
-        """Of the parts of the pixels of each channel; one for all channels."""
-        least, most = seen.low.min(), seen.high.max()
-        margin = MARGIN * (most - least)
-        ends = [end.expand(len(seen.mean)) for end in (least - margin, most + margin)]
-        parts = (values.repeat_interleave(PARTS) / PARTS for values in (*ends, seen.mean))
+    def of(cls, values: Values) -> "Code":
+        """Returns the finest quantization that holds these values, and 0.0 exactly, with which
+        images are padded."""
+        low, high = values.low.clamp(max=0), values.high.clamp(min=0)
+        widths = high - low
+        widths = widths.clamp(min=MIN_RELATIVE_RANGE * float(widths.max()))
+        scale = (widths / 255).clamp(min=1e-12)
+        return cls(scale, (-low / scale).round().long(), values.mean / scale)
+
+    @classmethod
+    def of_image(cls, values: Values) -> "Code":
+        """Returns the quantization of the parts of an image's pixels, equal for all channels.
+
+        Each channel of the image has `PARTS` entries.
+        """
+        lowest, highest = values.low.min(), values.high.max()
+        margin = IMAGE_MARGIN * (highest - lowest)
+        low, high = (end.expand(len(values.mean)) for end in (lowest - margin, highest + margin))
+        parts = (each.repeat_interleave(PARTS) / PARTS for each in (low, high, values.mean))
         return cls.of(Values(*parts))
 
-    def __add__(self, other: "Code") -> "Code":
-        """Of the channels of both."""
-        pairs = ((self.step, other.step), (self.zero, other.zero), (self.mean, other.mean))
+    def concatenate(self, other: "Code") -> "Code":
+        """Returns the quantization of this feature map's channels followed by the other's."""
+        pairs = (
+            (self.scale, other.scale),
+            (self.zero_point, other.zero_point),
+            (self.mean, other.mean),
+        )
         return Code(*(torch.cat(pair) for pair in pairs))
 
-    def __mul__(self, times: int) -> "Code":
-        """Of all channels, so many times."""
-        return Code(*(values.repeat(times) for values in (self.step, self.zero, self.mean)))
+    def tile(self, times: int) -> "Code":
+        """Returns the quantization of all channels, repeated `times` times as a whole."""
+        return Code(*(each.repeat(times) for each in (self.scale, self.zero_point, self.mean)))
 
 
 def split_in_parts(number: Tensor) -> Tensor:
-    """(..., 1) -> (..., PARTS), integers that differ by at most one and add up to it.
+    """Splits whole numbers into integers that add up to them: (..., 1) -> (..., PARTS).
 
-    floor(n / P) + floor((n + 1) / P) + ... + floor((n + P - 1) / P) = n (Hermite).
+    The parts differ by at most one: floor(n / P) + floor((n + 1) / P) + ... +
+    floor((n + P - 1) / P) = n (Hermite).
     """
     return (number / PARTS + torch.arange(PARTS) / PARTS).floor_()  # exact: P is a power of two
 
 
 def rounded(kernels: Tensor) -> Tensor:
-    """(out, in, h, w) -> integers, each kernel's sum nearly kept.
+    """Rounds (out, in, h, w) kernels to integers so that each kernel's sum is nearly kept.
 
-    Neighbouring pixels are much alike: what matters is less how each weight is rounded than
-    whether a kernel's errors cancel out. As many as needed are rounded the other way, those first
-    that are nearest to the middle (Guo et al. 2022, SQuant, arXiv 2202.07471).
+    Neighbouring pixels are much alike. How each single weight is rounded therefore matters less
+    than whether the errors of a kernel cancel out. As many weights as needed are rounded the other
+    way, those closest to a half first (Guo et al. 2022, SQuant, arXiv 2202.07471).
     """
     exact = kernels.flatten(2)
-    near = exact.round()
-    error = near - exact
+    nearest = exact.round()
+    error = nearest - exact
     excess = error.sum(2, keepdim=True)
-    lowered = excess.sign()
-    order = (error * lowered).argsort(dim=2, descending=True).argsort(dim=2)
-    return (near - lowered * (order < excess.abs().round())).view_as(kernels)
+    sign = excess.sign()
+    rank = (error * sign).argsort(dim=2, descending=True).argsort(dim=2)
+    return (nearest - sign * (rank < excess.abs().round())).view_as(kernels)
 
 
 class Int8Convolution(Convolution):
-    """As `Convolution`, 3x3 or 1x1, from uint8 to uint8, each time into memory of its own.
+    """A fused 3x3 or 1x1 convolution from uint8 to uint8.
 
-    (oneDNN's way into given memory is slower here: PyTorch copies what it wrote.)
+    Unlike `Convolution`, it returns new memory. oneDNN can write to given memory here, too, but it
+    is slower: PyTorch copies the result.
     """
 
     def __init__(
@@ -108,33 +129,37 @@ class Int8Convolution(Convolution):
         writes: Code,
         relu: bool = True,
     ) -> None:
-        """reads, writes: What the integers stand for."""
+        """reads, writes: Quantization of the input and of the output."""
         self.padding, self.relu = padding, relu
-        # For 3x3 one way of packing is as good as another; for 1x1 only the right one is.
+        # Any packing of 3x3 weights is fast. 1x1 weights have to be packed for the image's size.
         self.narrow = weight.shape[2] == 1
-        weight = weight * reads.step[:, None, None] / writes.step[:, None, None, None]
-        bias = bias / writes.step + writes.zero
-        steps = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
-        integers = self._integers(weight / steps)
-        # What rounding the weights adds on average, taken off again. And what 0.0 adds, unless it
-        # is the same integer in all channels: then oneDNN takes it off, and can pad with it.
-        error = (steps * integers - weight).sum((2, 3)) @ reads.mean
-        self.zero = int(reads.zero[0]) if padding else 0
-        shift = (steps * integers).sum((2, 3)) @ (reads.zero - self.zero).float()
-        self.bias = bias - error - shift
-        self.steps, self.zeros = steps.flatten(), torch.zeros(len(weight), dtype=torch.int64)
+        weight = weight * reads.scale[:, None, None] / writes.scale[:, None, None, None]
+        bias = bias / writes.scale + writes.zero_point
+        scales = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
+        integers = self._to_integers(weight / scales)
+        # Rounding the weights shifts the output by this much on average.
+        rounding_shift = (scales * integers - weight).sum((2, 3)) @ reads.mean
+        # oneDNN takes one zero point for all channels, and pads with it. With zero points that
+        # differ (only without padding), what they add to the output is subtracted here instead.
+        self.zero_point = int(reads.zero_point[0]) if padding else 0
+        zero_points = (reads.zero_point - self.zero_point).float()
+        zero_shift = (scales * integers).sum((2, 3)) @ zero_points
+        self.bias = bias - rounding_shift - zero_shift
+        self.weight_scales = scales.flatten()
+        self.weight_zero_points = torch.zeros(len(weight), dtype=torch.int64)
         weight = integers.to(torch.int8)
         self.weight = weight if self.narrow else self._pack(weight, None)
         self.packed: dict[torch.Size, Tensor] = {}
 
-    def _integers(self, weight: Tensor) -> Tensor:
+    def _to_integers(self, weight: Tensor) -> Tensor:
         return rounded(weight).clamp_(-127, 127)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """(B, h, w, in) -> (B, h', w', out)."""
+        """Convolves (B, h, w, in) uint8 and returns (B, h', w', out) uint8."""
         image = image.permute(0, 3, 1, 2)
         out = torch.ops.onednn.qconv2d_pointwise(
-            image, 1.0, self.zero, self._packed_for(image.shape), self.steps, self.zeros,
+            image, 1.0, self.zero_point,
+            self._packed_for(image.shape), self.weight_scales, self.weight_zero_points,
             self.bias, [1, 1], [self.padding] * 2, [1, 1], 1,
             1.0, 0, torch.uint8, "relu" if self.relu else "none", [], "",
         )  # fmt: skip
@@ -142,99 +167,121 @@ class Int8Convolution(Convolution):
 
     def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
         return torch.ops.onednn.qconv_prepack(
-            weight, self.steps, 1.0, self.zero, [1, 1], [self.padding] * 2, [1, 1], 1, shape
-        )
+            weight, self.weight_scales, 1.0, self.zero_point,
+            [1, 1], [self.padding] * 2, [1, 1], 1, shape,
+        )  # fmt: skip
 
 
 class FirstInt8Convolution(Int8Convolution):
-    """Of an image whose pixels are split in parts; so are its weights, which are finer for it."""
+    """The convolution of the image, whose pixels are split into `PARTS` parts.
+
+    The weights are split in the same way, which makes them finer, too.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor, **options: Any) -> None:
         super().__init__(weight.repeat_interleave(PARTS, dim=1), bias, **options)
 
-    def _integers(self, weight: Tensor) -> Tensor:
-        whole = (PARTS * weight[:, ::PARTS]).round()
-        return split_in_parts(whole[..., None]).movedim(-1, 2).flatten(1, 2)
+    def _to_integers(self, weight: Tensor) -> Tensor:
+        sums = (PARTS * weight[:, ::PARTS]).round()
+        return split_in_parts(sums[..., None]).movedim(-1, 2).flatten(1, 2)
 
 
 class Int8UpConvolution(UpConvolution):
-    """As `UpConvolution`, from uint8 to uint8."""
+    """An `UpConvolution` from uint8 to uint8."""
 
     def __init__(self, module: nn.Module, reads: Code, writes: Code) -> None:
         super().__init__(module, torch.float32)
         weight = self.matrix.t()[:, :, None, None]
-        pixels = len(weight) // len(writes.step)  # that each becomes
+        pixels = len(weight) // len(writes.scale)  # each pixel becomes this many
         self.convolution = Int8Convolution(
-            weight, self.bias, padding=0, reads=reads, writes=writes * pixels, relu=False
+            weight, self.bias, padding=0, reads=reads, writes=writes.tile(pixels), relu=False
         )
 
     def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
         return self.convolution(image)
 
 
-class Int8Joining(Joining):
-    """As `Joining`, of both beside each other in uint8: what is added to would be rounded twice.
+class Int8SkipConvolution(SkipConvolution):
+    """A `SkipConvolution` of both inputs side by side in one uint8 tensor.
 
-    If it pads, they come in a frame one pixel wide, since 0.0 is another integer in each channel.
+    Two separate sums, as in `SkipConvolution`, would be rounded twice. With padding, the tensor
+    has a frame one pixel wide, as 0.0 is a different integer in each channel.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, *, skip: Code, up: Code, writes: Code) -> None:
-        both = skip + up
-        self.convolution = Int8Convolution(weight, bias, padding=0, reads=both, writes=writes)
-        self.frame = both.zero.to(torch.uint8)
+        reads = skip.concatenate(up)
+        self.convolution = Int8Convolution(weight, bias, padding=0, reads=reads, writes=writes)
+        self.frame = reads.zero_point.to(torch.uint8)
 
 
 class Int8Engine(Engine):
-    """A U-Net in integers."""
+    """A U-Net in evaluation mode that computes in 8-bit integers."""
 
     def __init__(self, model: Network, values: Mapping[str, Values]) -> None:
-        """values: Of every feature map by its name in `Engine._plan`, and of the "image"."""
-        self.codes = {name: Code.of(seen) for name, seen in values.items()}
-        self.codes["image"] = Code.of_image(values["image"])
+        """values: For each feature map, by its name in `Engine._plan`, and for the "image"."""
+        self.quantization = {name: Code.of(seen) for name, seen in values.items()}
+        self.quantization["image"] = Code.of_image(values["image"])
         super().__init__(model, "int8")
-        # Logits are float32: what the last integers stand for is in the weights, as everywhere.
-        self.head = self.head * self.codes[self.LAST].step[:, None, None]
+        # Logits are float32: the last scale is multiplied into the weights, as in every layer.
+        self.head = self.head * self.quantization[self.LAST].scale[:, None, None]
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
-        kind = FirstInt8Convolution if reads == "image" else Int8Convolution
-        codes = {"reads": self.codes[reads], "writes": self.codes[writes]}
-        return kind(weight, bias, padding=self.padding, **codes)
+        layer = FirstInt8Convolution if reads == "image" else Int8Convolution
+        return layer(
+            weight,
+            bias,
+            padding=self.padding,
+            reads=self.quantization[reads],
+            writes=self.quantization[writes],
+        )
 
     def _up_convolution(self, module: nn.Module, reads: str, writes: str) -> UpConvolution:
-        return Int8UpConvolution(module, self.codes[reads], self.codes[writes])
+        return Int8UpConvolution(module, self.quantization[reads], self.quantization[writes])
 
-    def _joining(self, weight: Tensor, bias: Tensor, skip: str, reads: str, writes: str) -> Joining:
-        codes = {"skip": self.codes[skip], "up": self.codes[reads], "writes": self.codes[writes]}
-        return Int8Joining(weight, bias, **codes)
+    def _skip_convolution(
+        self, weight: Tensor, bias: Tensor, skip: str, reads: str, writes: str
+    ) -> SkipConvolution:
+        return Int8SkipConvolution(
+            weight,
+            bias,
+            skip=self.quantization[skip],
+            up=self.quantization[reads],
+            writes=self.quantization[writes],
+        )
 
     def _convolve(self, convolution: Int8Convolution, x: Tensor, name: str, level: int) -> Tensor:
-        self._pause()
+        self._between_layers()
         return convolution(x)
 
-    def _joined(
-        self, up: UpConvolution, joining: Int8Joining, skip: Tensor, x: Tensor, level: int
+    def _expand(
+        self,
+        up: UpConvolution,
+        skip_convolution: Int8SkipConvolution,
+        skip: Tensor,
+        x: Tensor,
+        level: int,
     ) -> Tensor:
         batch, height, width, channels = x.shape
         height, width, channels, edge = 2 * height, 2 * width, channels // 2, self.padding
         framed = (batch, height + 2 * edge, width + 2 * edge, 2 * channels)
-        both = self._take("up", level, framed)
+        both = self._buffer("up", level, framed)
         if edge:
             for side in (both[:, 0], both[:, -1], both[:, :, 0], both[:, :, -1]):
-                side.copy_(joining.frame)
+                side.copy_(skip_convolution.frame)
         inside = both[:, edge : edge + height, edge : edge + width]
         up.write(inside[..., channels:], x, x)
         inside[..., :channels] = self._cropped(skip, (batch, height, width, channels), level)
-        self._pause()
-        return joining.convolution(both)
+        self._between_layers()
+        return skip_convolution.convolution(both)
 
-    def _entering(self, image: Tensor) -> Tensor:
-        """Each pixel as the sum of `PARTS` integers: 8 bits would be too coarse for it."""
+    def _load_input(self, image: Tensor) -> Tensor:
+        """Quantizes each pixel as a sum of `PARTS` integers: 8 bits alone would be too coarse."""
         batch, channels, height, width = image.shape
-        code = self.codes["image"]
-        step, zero = float(code.step[0]), int(code.zero[0])
-        out = self._take("image", 0, (batch, height, width, channels * PARTS))
+        quantization = self.quantization["image"]
+        scale, zero_point = float(quantization.scale[0]), int(quantization.zero_point[0])
+        out = self._buffer("image", 0, (batch, height, width, channels * PARTS))
         pixels = image.permute(0, 2, 3, 1).reshape(-1, 1).split(BAND)
-        for some, parts in zip(pixels, out.view(-1, PARTS).split(BAND), strict=True):
-            number = (some / step).add_(PARTS * zero).round_().clamp_(0, 255 * PARTS)
+        for band, parts in zip(pixels, out.view(-1, PARTS).split(BAND), strict=True):
+            number = (band / scale).add_(PARTS * zero_point).round_().clamp_(0, 255 * PARTS)
             parts.copy_(split_in_parts(number))
         return out

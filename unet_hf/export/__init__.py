@@ -55,9 +55,7 @@ def export(
         model: On any device; as `UNet.from_pretrained` gives it.
         folder: Made if missing.
         format: "onnx": NAME.onnx, needs `pip install "unet_hf[export]"`. "openvino": NAME.xml
-            and NAME.bin, needs `pip install "unet_hf[openvino]"`. "torch": NAME.pt2, a program
-            of `torch.export`, for sides above 2**depth px; to load one may run code that it
-            brings along, so nobody should load one that they do not trust.
+            and NAME.bin, needs `pip install "unet_hf[openvino]"`.
         name: NAME, without suffix.
 
     Raises:
@@ -70,7 +68,7 @@ def export(
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint, new = Path(temporary, "checkpoint"), Path(temporary, "exported")
-        save_checkpoint(model, checkpoint)
+        save_checkpoint(model, checkpoint, origin=model.origin)
         new.mkdir()
         description = {"format": format} | describe_export(model, checkpoint)
         written = new / f"{name}{kind.suffix}"

@@ -97,20 +97,14 @@ def _words(text: str) -> str:
 WHAT = {
     "onnx": "ONNX, opset {opset}, for ONNX Runtime and onnxruntime-web from 1.18 on",
     "openvino": "OpenVINO, beside it its weights (.bin)",
-    "torch": "a program of torch.export, written by PyTorch {torch}; sides above {multiple} px. "
-    "**`torch.export.load` may run code that a file brings along: load only what you trust.** "
-    "The checkpoint itself (safetensors) cannot",
 }
-PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino"}
 RUN = {
     "onnx": """session = onnxruntime.InferenceSession("{name}")
 probabilities = session.run(["probabilities"], inputs)[0]""",
     "openvino": """# Without the hint, CPUs that have bfloat16 compute in it.
 network = openvino.compile_model("{name}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})
 probabilities = network(inputs)["probabilities"]""",
-    "torch": """network = torch.export.load("{name}").module()
-with torch.inference_mode():
-    probabilities = network(*map(torch.from_numpy, inputs.values())).numpy()""",
 }
 BY_IMAGE = """- `mean`, `std`: (batch,) float32, of each whole image, all channels together, also
   where only a block of it is shown. A `std` of 0 counts as 1.

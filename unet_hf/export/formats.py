@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..unet import UNet
 Inputs = dict[str, np.ndarray]
 Run = Callable[[Inputs], np.ndarray]
 LARGEST = 2**31 - 2**20  # bytes of weights: an ONNX file is one message, below 2 GiB
-DESCRIPTION = "unet_hf"  # what it is called inside OpenVINO's and PyTorch's files
+DESCRIPTION = "unet_hf"  # what it is called inside OpenVINO's files
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class Format:
 
 def format_named(name: str) -> Format:
     """Raises `ConfigError`."""
+    if name == "torch":
+        raise ConfigError(
+            "The format 'torch' (.pt2) was removed, because loading such a file may run code that "
+            "it brings along. Export to 'onnx' instead."
+        )
     if name not in FORMATS:
         raise ConfigError(f"There is no format {name!r}; there are {', '.join(FORMATS)}.")
     return FORMATS[name]
@@ -61,8 +65,8 @@ def write_onnx(model: "UNet", description: dict[str, Any], path: Path) -> None:
     n_bytes = 4 * sum(weight.numel() for weight in model.parameters())
     if n_bytes > LARGEST:
         raise ExportError(
-            f"The weights take {n_bytes / 2**30:.1f} GiB, an ONNX file holds less than 2. Export "
-            "to torch instead, or train a network with a smaller base_channels."
+            f"The weights take {n_bytes / 2**30:.1f} GiB, an ONNX file holds less than 2. "
+            "Train a network with a smaller base_channels."
         )
     description["opset"] = onnx_graph.OPSET
     built = onnx_graph.build(model, description)
@@ -103,37 +107,9 @@ def load_openvino(path: Path) -> Run:
     return lambda inputs: network(inputs)["probabilities"]
 
 
-# ------------------------------------------------------------------------------------- torch
-
-
-def write_torch(model: "UNet", description: dict[str, Any], path: Path) -> None:
-    import torch
-
-    from . import torch_program
-
-    description["torch"] = torch.__version__
-    program = torch_program.build(model)
-    extra_files = {f"{DESCRIPTION}.json": json.dumps(description)}
-    torch.export.save(program, os.fspath(path), extra_files=extra_files)
-
-
-def load_torch(path: Path) -> Run:
-    """Only for the file just written: PyTorch unpickles parts of what it loads."""
-    import torch
-
-    network = torch.export.load(os.fspath(path)).module()
-
-    def run(inputs: Inputs) -> np.ndarray:
-        with torch.inference_mode():
-            return network(*map(torch.from_numpy, inputs.values())).numpy()
-
-    return run
-
-
 FORMATS = {
     "onnx": Format(".onnx", write_onnx, load_onnx, ("onnx", "onnxruntime")),
     "openvino": Format(
         ".xml", write_openvino, load_openvino, ("onnx", "openvino"), extra="openvino"
     ),
-    "torch": Format(".pt2", write_torch, load_torch),
 }

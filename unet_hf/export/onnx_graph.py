@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..engine.engine import folded
+from ..engine.layers import folded
 from ..unet import UNet
 from .mirroring import Mirroring
 

@@ -28,7 +28,8 @@ SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # Files with measurements; each holds the hashes of what was measured, see `records`.
 RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
-EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")  # the same network for other programs
+# The same network for other programs; torch/ is what older versions wrote.
+EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")
 MAX_CONFIG_BYTES = 2**20
 MAX_INT8_BYTES = 16 * 2**20  # the paper's network needs 160 kB
 MAX_EVIDENCE_BYTES = 64 * 2**20  # per file; cards, records and samples are far smaller

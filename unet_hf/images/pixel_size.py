@@ -10,7 +10,7 @@ import contextlib
 import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 
@@ -75,10 +75,10 @@ class PixelSize:
         return ASCII.get(self.unit, self.unit)
 
     @property
-    def pixels_per_centimeter(self) -> tuple[float, float]:
-        """x and y, as TIFF's resolution tags want them."""
-        micrometers = MICROMETERS[self.unit]
-        return 1e4 / (self.x * micrometers), 1e4 / (self.y * micrometers)
+    def resolution_tags(self) -> dict[str, Any]:
+        """TIFF's tags, in pixels per centimetre, as arguments of tifffile's writers."""
+        x, y = (1e4 / (side * MICROMETERS[self.unit]) for side in (self.x, self.y))
+        return {"resolution": (x, y), "resolutionunit": 3}
 
     def turned(self) -> "PixelSize":
         """Of the image on its side."""

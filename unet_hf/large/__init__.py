@@ -1,4 +1,4 @@
-"""Images of any size in flat memory: read, predicted and written by windows.
+"""Segmentation of images of any size in constant memory: read, predicted and written by windows.
 
 >>> from unet_hf.large import segment_large
 >>> segment_large(model, "slide.tif", "out", outputs=("mask", "summary"))  # doctest: +SKIP

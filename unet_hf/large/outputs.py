@@ -1,4 +1,4 @@
-"""What a large prediction is saved as: tiled TIFF, or zarr."""
+"""The files that a large prediction is saved as: tiled TIFF, or zarr."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ from ..errors import ConfigError
 from ..images.pixel_size import PixelSize
 from ..images.zarr_windows import check_zarr
 from ..predict.outputs import NEEDS_TTA
-from ..predict.overlay import color_table
+from ..predict.overlay import tiff_palette
 from .partial_result import Plane, move
 from .prediction import Prediction
 from .result import LargeSegmentation
 
-# By the names that `outputs` takes.
+# File names, by the names that the option `outputs` takes.
 LARGE_OUTPUTS = {
     "mask": "mask.tif",
     "mask.zarr": "mask.zarr",
@@ -28,13 +28,13 @@ LARGE_OUTPUTS = {
     "uncertainty.zarr": "uncertainty.zarr",
     "summary": "summary.json",
 }
-TILE = 512  # px, of a file's tiles and chunks
-CLASSIC = 2**32 - 2**26  # bytes; what may become larger is written as BigTIFF
-AT_ONCE = 2**23  # bytes that are read, and compressed, at once
+TILE = 512  # px: side of the tiles of a TIFF and of the chunks of a zarr array
+CLASSIC = 2**32 - 2**26  # bytes; larger files are written as BigTIFF
+AT_ONCE = 2**23  # bytes that are read and compressed at once
 
 
 def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[str]:
-    """The same in the order of `LARGE_OUTPUTS`. Raises `ConfigError`."""
+    """Returns these names in the order of `LARGE_OUTPUTS`; raises `ConfigError`."""
     if unknown := sorted(set(outputs) - set(LARGE_OUTPUTS)):
         raise ConfigError(
             f"There is no output {', '.join(unknown)} of large images; there are "
@@ -51,13 +51,13 @@ def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[s
 
 
 def planes_of(outputs: Collection[str]) -> list[str]:
-    """The names of the planes that these are made of; the mask is always there, to be counted."""
+    """Returns the planes that these outputs need, and always the mask, for the pixel counts."""
     wanted = {name.removesuffix(".zarr") for name in outputs}
     return ["mask", *(name for name in ("probabilities", "uncertainty") if name in wanted)]
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises `ConfigError` if a result of this name would replace a folder that is not one."""
+    """Raises `ConfigError` if an output of this name would replace a folder of the user's."""
     if path.is_dir() and not (path.suffix == ".zarr" and _is_result(path)):
         raise ConfigError(
             f"{path} is a folder, and not one that was written here: the result of that name "
@@ -69,7 +69,7 @@ def _is_result(path: Path) -> bool:
     """Whether `_write_zarr` wrote this folder: one array that knows its classes."""
     import zarr
 
-    with contextlib.suppress(Exception):  # what others have written raises anything
+    with contextlib.suppress(Exception):  # zarr raises anything on folders that are not its own
         attributes = zarr.open_array(str(path), mode="r").attrs
         return "axes" in attributes and "classes" in attributes
     return False
@@ -78,23 +78,23 @@ def _is_result(path: Path) -> bool:
 def write_large_outputs(
     result: "LargeSegmentation", prediction: Prediction, colors: list[str]
 ) -> None:
-    """Writes `result.files`, each at once or not at all: what is not finished lies among what is
-    unfinished."""
+    """Writes `result.files`, each completely or not at all.
+
+    They are written into the folder of the partial result and then moved.
+    """
     size = result.image.pixel_size
     labels = [result.id2label[index] for index in range(len(result.id2label))]
     planes = prediction.planes
-    palette = np.zeros((3, 256), np.uint16)
-    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
             path, planes["mask"], {"axes": "YX"}, size,
-            photometric="palette", colormap=palette, compression="zlib",
+            photometric="palette", colormap=tiff_palette(colors), compression="zlib",
         ),
         "classes": lambda path: _write_tiff(
             path, planes["mask"], {"axes": "YX", "Classes": labels}, size,
             photometric="minisblack", compression="zlib",
         ),
-        # Not compressed: deflate takes minutes a gigabyte, and saves a tenth.
+        # Not compressed: deflate takes minutes for each gigabyte, and saves a tenth.
         "probabilities": lambda path: _write_tiff(
             path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size,
             photometric="minisblack",
@@ -106,9 +106,7 @@ def write_large_outputs(
             json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
         ),
     }  # fmt: skip
-    finished = {
-        name: prediction.unfinished.folder / path.name for name, path in result.files.items()
-    }
+    finished = {name: prediction.partial.folder / path.name for name, path in result.files.items()}
     for name, path in finished.items():
         if path.suffix == ".zarr":
             _write_zarr(path, planes[name.removesuffix(".zarr")], labels, size)
@@ -121,10 +119,9 @@ def write_large_outputs(
 def _write_tiff(
     path: Path, plane: Plane, metadata: dict[str, Any], size: PixelSize | None, **options: Any
 ) -> None:
-    """In tiles; the size of a pixel as resolution tags, where it is known."""
+    """Writes a tiled TIFF, with the pixel size as resolution tags if it is known."""
     import tifffile
 
-    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
     with tifffile.TiffWriter(path, bigtiff=plane.nbytes > CLASSIC) as writer:
         writer.write(
@@ -135,13 +132,13 @@ def _write_tiff(
             metadata=metadata,
             maxworkers=2,
             buffersize=AT_ONCE,
-            **scale,
+            **(size.resolution_tags if size else {}),
             **options,
         )
 
 
 def _tiles(plane: Plane) -> Iterator[np.ndarray]:
-    """Those at the right and at the bottom are smaller; the writer fills them up."""
+    """Yields the tiles in order; the writer pads the smaller ones at the right and bottom."""
     for layer in range(plane.shape[0]):
         for rows, columns in plane.blocks(TILE, AT_ONCE):
             block = plane.read(layer, rows, columns)
@@ -150,7 +147,7 @@ def _tiles(plane: Plane) -> Iterator[np.ndarray]:
 
 
 def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | None) -> None:
-    """One array, (H, W) or (classes, H, W); axes, names of classes and pixel size as attributes."""
+    """Writes one array, with its axes, class names and pixel size as attributes."""
     import zarr
 
     flat = plane.shape[0] == 1
@@ -167,5 +164,5 @@ def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | N
         array.attrs["pixel_size"] = [size.x, size.y, size.unit]
     for layer in range(plane.shape[0]):
         for rows, columns in plane.blocks(TILE, AT_ONCE):
-            place = (rows, columns) if flat else (layer, rows, columns)
-            array[place] = plane.read(layer, rows, columns)
+            index = (rows, columns) if flat else (layer, rows, columns)
+            array[index] = plane.read(layer, rows, columns)

@@ -1,9 +1,9 @@
-"""What is finished of a large prediction, in files that survive being killed at any moment.
+"""The finished tiles of a large prediction, in files that are valid when the process is killed.
 
-A hidden folder beside the results holds raw planes, which tiles are written into wherever they
-lie, and a record: a first line that says of what image, model and options, then the number of each
-tile that is on the disk. What a killed run leaves is taken up by the next one with the same first
-line. From its beginning to its end the folder has such a record; one without it is not touched.
+A hidden folder beside the results holds raw planes, into which tiles are written at their place,
+and a record. The record's first line is the job: image, model and options. Each further line is the
+number of a tile that is on the disk. A later run with the same job continues what a killed run has
+left. The folder has a record from its beginning to its end; a folder without one is not touched.
 """
 
 import contextlib
@@ -26,22 +26,22 @@ RECORD = "finished.jsonl"
 
 
 def unfinished_folder(folder: Path, prefix: str) -> Path:
-    """Where the prediction is kept until the results with this prefix are complete."""
-    place = folder / f"{prefix}unfinished"
-    return place.with_name(f"{PREFIX}{place.name}")
+    """Returns the folder of the partial result until the results with this prefix are complete."""
+    path = folder / f"{prefix}unfinished"
+    return path.with_name(f"{PREFIX}{path.name}")
 
 
 class Plane:
-    """(layers, H, W) numbers in a file, written and read by windows.
+    """An array of (layers, H, W) in a file, written and read by windows.
 
-    It is never mapped: a full disk ends a process that writes to a mapped file, without a word.
+    It is never mapped: on a full disk, writing to a mapped file kills the process without an error.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], dtype: type) -> None:
         self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
         self.nbytes = math.prod(shape) * self.dtype.itemsize
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return self.path.is_file() and self.path.stat().st_size == self.nbytes
 
     def create(self) -> None:
@@ -49,7 +49,7 @@ class Plane:
             file.truncate(self.nbytes)
 
     def write(self, rows: slice, columns: slice, values: np.ndarray) -> None:
-        """values: (layers, h, w). On the disk, all of them, when this returns; else `OSError`."""
+        """Writes (layers, h, w) values to the disk completely, or raises `OSError`."""
         values = np.ascontiguousarray(values, self.dtype)
         with self.path.open("r+b", buffering=0) as file:
             for layer, block in enumerate(values):
@@ -59,7 +59,7 @@ class Plane:
             os.fsync(file.fileno())
 
     def bands(self, layer: int, height: int) -> Iterator[np.ndarray]:
-        """(up to `height`, W) of one layer, from top to bottom."""
+        """Yields one layer from top to bottom, in arrays of (up to `height`, W)."""
         _, bottom, width = self.shape
         for top in range(0, bottom, height):
             count, offset = min(height, bottom - top) * width, self._offset(layer, top, 0)
@@ -69,8 +69,11 @@ class Plane:
             yield band.reshape(-1, width)
 
     def blocks(self, side: int, nbytes: int) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of pieces of a layer, band by band from top to bottom, each `side`
-        high and a multiple of `side` wide; of at most so many bytes, if `side` squared allows."""
+        """Yields rows and columns of the blocks of a layer, row by row.
+
+        A block is `side` high and a multiple of `side` wide, and has at most `nbytes` bytes unless
+        a single square of `side` has more.
+        """
         _, height, width = self.shape
         across = max(1, nbytes // (side * side * self.dtype.itemsize)) * side
         for top in range(0, height, side):
@@ -78,7 +81,7 @@ class Plane:
                 yield slice(top, min(top + side, height)), slice(left, min(left + across, width))
 
     def read(self, layer: int, rows: slice, columns: slice) -> np.ndarray:
-        """(h, w) of one layer."""
+        """Reads a window of one layer, (h, w)."""
         block = np.empty((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         with self.path.open("rb", buffering=0) as file:
             for row, line in enumerate(block, start=rows.start):
@@ -92,7 +95,7 @@ class Plane:
 
 
 def _write_all(file: io.FileIO, line: np.ndarray) -> None:
-    """One call may write a part only, as on a disk that is nearly full; the next one says why."""
+    """Writes all of the line: a single call may write less, as on a disk that is nearly full."""
     left = memoryview(line).cast("B")
     while len(left):
         count = file.write(left)
@@ -116,36 +119,38 @@ def _shortened(path: Path) -> OSError:
 
 
 class Unfinished:
-    """The folder of one prediction.
+    """The folder of a partial result.
 
-    of: What it is a prediction of, JSON; None where nothing is there. finished: numbers of tiles.
+    job: Image, model and options of the prediction, as JSON; None in an empty folder.
+    finished: Numbers of the tiles that are on the disk.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises `ConfigError` if the folder holds anything but an unfinished prediction."""
+        """Raises `ConfigError` if the folder holds anything but a partial result."""
         self.folder = folder
-        self.of: dict[str, Any] | None = None
+        self.job: dict[str, Any] | None = None
         self.finished: set[int] = set()
         self._record = folder / RECORD
         text = self._record.read_text("utf-8", "replace") if self._record.is_file() else ""
-        self._torn = not text.endswith("\n")  # what was cut off counts for nothing
+        self._torn = not text.endswith("\n")  # the last line was cut off, and is ignored
         for line in text.splitlines():
             with contextlib.suppress(ValueError):
                 entry = json.loads(line)
                 if isinstance(entry, dict):
-                    self.of = entry
-                else:  # in brackets, for half a number is a number, too
+                    self.job = entry
+                else:  # a list, as half of a plain number would also be a number
                     self.finished.update(entry)
-        if self.of is None and not all(is_temporary(path.name) for path in folder.iterdir()):
+        if self.job is None and not all(is_temporary(path.name) for path in folder.iterdir()):
             raise ConfigError(
                 f"{folder} is where an unfinished prediction would be kept, but it holds other "
                 f"files and no {RECORD} that says so. Move it away, or name another folder."
             )
 
-    def begin(self, of: dict[str, Any], planes: Collection[Plane]) -> None:
-        """Anew; what was there is gone."""
-        write_text(self._record, json.dumps(of) + "\n")  # first: what follows is ours from here on
-        self.of, self.finished, self._torn = of, set(), False
+    def begin(self, job: dict[str, Any], planes: Collection[Plane]) -> None:
+        """Starts the prediction of a job, and deletes what an earlier one left."""
+        # The record first: it marks all that follows as files of this package.
+        write_text(self._record, json.dumps(job) + "\n")
+        self.job, self.finished, self._torn = job, set(), False
         for path in self.folder.iterdir():
             if path != self._record:
                 _remove(path)
@@ -153,7 +158,7 @@ class Unfinished:
             plane.create()
 
     def add(self, tile: int) -> None:
-        """A tile that is written to its planes; for good when this returns."""
+        """Records on the disk that a tile is written to its planes."""
         self._append([tile])
         self.finished.add(tile)
 
@@ -169,7 +174,7 @@ class Unfinished:
 
 
 def move(source: Path, target: Path) -> None:
-    """Replaces what is there: a file by a file, a folder by a folder."""
+    """Moves a file or a folder, replacing a target of the same kind."""
     if source.is_dir() and target.is_dir():
         shutil.rmtree(target)
     os.replace(source, target)

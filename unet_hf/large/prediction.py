@@ -1,4 +1,4 @@
-"""The tiles of a large image, one after the other: read, predicted, written, and noted down."""
+"""Prediction of a large image into files, tile by tile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,26 +13,26 @@ from .partial_result import Plane, Unfinished
 
 
 class Prediction:
-    """Planes on the disk that fill up tile by tile."""
+    """A prediction whose planes on the disk are filled tile by tile."""
 
     def __init__(
         self,
         model: Network,
         prepared: PreparedImage,
-        unfinished: Unfinished,
+        partial: Unfinished,
         job: dict[str, Any],
         threshold: float | None,
     ) -> None:
-        """job: What the planes are a prediction of, JSON; with "tile_size", "precision", "tta", and
-        in "planes" the names of those that are wanted."""
+        """job: Image, model and options of the prediction, as JSON; among them "tile_size",
+        "precision", "tta", and in "planes" the names of the planes to fill."""
         image = prepared.image
-        self.model, self.prepared, self.unfinished = model, prepared, unfinished
+        self.model, self.prepared, self.partial = model, prepared, partial
         self.job, self.threshold = job, threshold
         self.tiles = model.geometry.plan(image.height, image.width, job["tile_size"])
         layers = {"mask": 1, "probabilities": model.config["num_classes"], "uncertainty": 1}
         self.planes = {
             name: Plane(
-                unfinished.folder / f"{name}.raw",
+                partial.folder / f"{name}.raw",
                 (layers[name], image.height, image.width),
                 np.uint8 if name == "mask" else np.float32,
             )
@@ -41,32 +41,35 @@ class Prediction:
         self.notes: list[str] = []
 
     def count(self, num_classes: int) -> dict[int, int]:
-        """Pixels of each class id."""
+        """Returns the number of pixels of each class id."""
         counts = np.zeros(num_classes, np.int64)
         mask = self.planes["mask"]
         for band in mask.bands(0, max(1, BAND_PIXELS // mask.shape[2])):
             counts += np.bincount(band.ravel(), minlength=num_classes)
         return dict(enumerate(counts.tolist()))
 
-    def _take_up(self, resume: bool) -> None:
-        """What an earlier run has left, if it was of the same job; else nothing."""
-        unfinished = self.unfinished
-        there = all(plane.is_there() for plane in self.planes.values())
-        if resume and there and unfinished.of == self.job:
-            done = len(unfinished.finished)
+    def _continue_or_begin(self, resume: bool) -> None:
+        """Continues what an earlier run of the same job has left, or begins."""
+        partial = self.partial
+        complete = all(plane.exists() for plane in self.planes.values())
+        if resume and complete and partial.job == self.job:
+            done = len(partial.finished)
             self.notes.append(f"gone on with a run that had {done} of {len(self.tiles)} tiles")
             return
-        if unfinished.of is not None:
-            differ = [key for key in self.job if unfinished.of.get(key) != self.job[key]]
-            other = f"of another {', '.join(differ)}" if differ else "not wanted or incomplete"
-            self.notes.append(f"an unfinished run was {other}: begun anew")
-        unfinished.begin(self.job, self.planes.values())
+        if partial.job is not None:
+            changed = [key for key in self.job if partial.job.get(key) != self.job[key]]
+            reason = f"of another {', '.join(changed)}" if changed else "not wanted or incomplete"
+            self.notes.append(f"an unfinished run was {reason}: begun anew")
+        partial.begin(self.job, self.planes.values())
 
     def run(self, resume: bool, progress: Callable[[int, int], None] | None) -> None:
-        """Predicts the tiles that are not finished. Raises `ImageError`, `PrecisionError`,
-        `OSError`, and what `progress` raises."""
-        self._take_up(resume)
-        finished = self.unfinished.finished
+        """Predicts the tiles that are not finished.
+
+        Raises:
+            ImageError, PrecisionError, OSError: And what `progress` raises.
+        """
+        self._continue_or_begin(resume)
+        finished = self.partial.finished
         todo = [number for number in range(len(self.tiles)) if number not in finished]
         predictions = predict_tiles(
             self.model,
@@ -79,47 +82,50 @@ class Prediction:
             progress=progress,
             done=len(self.tiles) - len(todo),
         )
-        # One after the other. Reading ahead and writing behind in threads of their own was
-        # tried: on two cores, which the network keeps busy, it gained nothing.
-        for part, number in zip(predictions, todo, strict=True):
-            self._write(number, part)
+        # In sequence: threads that read ahead and write behind gained nothing on two cores, as the
+        # network keeps both busy.
+        for prediction, number in zip(predictions, todo, strict=True):
+            self._write(number, prediction)
 
-    def _write(self, number: int, part: TilePrediction) -> None:
-        values = {"mask": part.mask[None], "probabilities": part.probabilities}
-        if part.uncertainty is not None:
-            values["uncertainty"] = part.uncertainty[None]
+    def _write(self, number: int, prediction: TilePrediction) -> None:
+        values = {"mask": prediction.mask[None], "probabilities": prediction.probabilities}
+        if prediction.uncertainty is not None:
+            values["uncertainty"] = prediction.uncertainty[None]
         for name, plane in self.planes.items():
-            plane.write(part.tile.rows, part.tile.columns, values[name])
-        self.unfinished.add(number)
+            plane.write(prediction.tile.rows, prediction.tile.columns, values[name])
+        self.partial.add(number)
 
 
-def predicted(
+def predict_into_files(
     model: Network,
     prepared: PreparedImage,
-    unfinished: Unfinished,
+    partial: Unfinished,
     jobs: list[dict[str, Any]],
     threshold: float | None,
     *,
     resume: bool,
     progress: Callable[[int, int], None] | None,
 ) -> Prediction:
-    """The first of these jobs, all of one image, whose precision can hold the network's values."""
-    if resume and unfinished.of == jobs[-1]:  # an earlier run found out which it is
+    """Runs the first of these jobs whose precision can hold the network's values.
+
+    The jobs are of the same image and differ in precision.
+    """
+    if resume and partial.job == jobs[-1]:  # an earlier run has found that the others cannot
         jobs = jobs[-1:]
-    *narrow, last = [Prediction(model, prepared, unfinished, job, threshold) for job in jobs]
+    *narrow, last = [Prediction(model, prepared, partial, job, threshold) for job in jobs]
     try:
         for prediction in narrow:
             try:
                 prediction.run(resume, progress)
                 return prediction
             except PrecisionError:
-                unfinished.of = None  # what it has written is of no use, and nothing to tell
+                partial.job = None  # its tiles are useless, and need no note
         last.run(resume, progress)
         return last
-    except ImageError:  # damaged: who comes back comes with another file
-        unfinished.remove()
+    except ImageError:  # the file is damaged: its tiles will not be needed again
+        partial.remove()
         raise
     except BaseException:
-        if not unfinished.finished:
-            unfinished.remove()
+        if not partial.finished:
+            partial.remove()
         raise

@@ -1,4 +1,4 @@
-"""`LargeSegmentation`: a prediction that lies in files."""
+"""`LargeSegmentation`: a prediction whose pixels are in files."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +9,10 @@ from ..predict.summary import Counted
 
 @dataclass(frozen=True, eq=False)
 class LargeSegmentation(Counted):
-    """A prediction that lies in files."""
+    """A prediction whose pixels are in files."""
 
     files: dict[str, Path]  # by the names in `outputs`
-    pixels: dict[int, int]  # of each class id
+    pixel_counts: dict[int, int]  # by class id
     id2label: dict[int, str]
     threshold: float | None
     image: ImageData = field(repr=False)  # its pixels can no longer be read

@@ -1,4 +1,4 @@
-"""`segment_large`: what `UNet.segment` computes, of an image of any size, in flat memory."""
+"""`segment_large`: predicts an image of any size in constant memory."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..engine.engine import MEMORY
+from ..engine.memory import MEMORY
 from ..files import only_writer
 from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
@@ -24,7 +24,7 @@ from .outputs import (
     write_large_outputs,
 )
 from .partial_result import Unfinished, unfinished_folder
-from .prediction import predicted
+from .prediction import predict_into_files
 from .result import LargeSegmentation
 from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
 
@@ -49,33 +49,32 @@ def segment_large(
 ) -> LargeSegmentation:
     """Predicts the class of every pixel and writes it into `folder`, made if missing.
 
-    The values are those of `model.segment`, to the bit; memory does not grow with the image. On
-    the disk a result needs its own size twice until it is complete, a byte a pixel and with
-    probabilities four more a class.
+    The values are those of `model.segment`, to the bit. Memory does not grow with the image. Until
+    the result is complete, the disk needs room for it twice: one byte for each pixel, and with
+    probabilities four more for each class.
 
     Args:
-        source: What `read_image` takes, and zarr arrays and OME-Zarr; see `open_image` for what is
-            read by windows.
+        source: What `read_image` takes, and zarr arrays and OME-Zarr; see `open_image` for the
+            formats that are read by windows.
         outputs: Some of mask (mask.tif, class ids with a palette), classes (classes.tif, the same
             as gray values), probabilities and, with tta, uncertainty (both .tif, float32), and
             summary (summary.json); or mask.zarr, probabilities.zarr and uncertainty.zarr. TIFFs
-            are tiled, BigTIFF where they have to be, and tell the size of a pixel where it is
-            known.
-        prefix: What the files' names begin with.
+            are tiled, are BigTIFF if they have to be, and hold the pixel size if it is known.
+        prefix: The start of all file names.
         page, axes, channel, threshold, precision, tta: As for `UNet.segment`.
         level: Which resolution of a pyramid (TIFF, OME-Zarr), counted from 0, the finest.
-        tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. Of
-            wide networks larger tiles are faster, and need more; a note says how much.
+        tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. For
+            wide networks, larger tiles are faster and need more memory; a note says how much.
         progress: Called as `progress(done, total)` after each tile. What it raises ends the
             prediction. It must not predict anything, nor wait for a thread that does.
-        resume: Goes on where a run that was killed or ended left off, of the same image, model,
-            options and machine; of anything else what is left is thrown away, and a note says so.
+        resume: Continues a run that was killed or stopped, if it had the same image, model,
+            options and machine. What any other run left is deleted, and a note says so.
 
     Raises:
-        ImageError, ConfigError, PrecisionError: As `UNet.segment`. Nothing lies under its final
+        ImageError, ConfigError, PrecisionError: As for `UNet.segment`. No output has its final
             name then.
-        ConfigError: Another run is writing the same outputs, or a folder that is not a result of
-            this function has the name of one.
+        ConfigError: Another run is writing the same outputs, or a folder that this function did not
+            write has the name of an output.
         OSError: The outputs cannot be written.
     """
     names = checked_large_outputs(outputs, tta)
@@ -83,7 +82,7 @@ def segment_large(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
-    ways = precisions_to_try(precision, model.device)
+    precisions = precisions_to_try(precision, model.device)
     files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
     for path in files.values():
         check_replaceable(path)
@@ -91,7 +90,7 @@ def segment_large(
 
     with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
         prepared = model.preprocessing.prepare(image)
-        of = {
+        job = {
             "input": source_fingerprint(source, image),
             "model": model_sha256(model),
             "options": [page, axes, channel, level, threshold],
@@ -100,25 +99,27 @@ def segment_large(
             "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
         }
         jobs = [
-            of | {"precision": way, "tile_size": tile_size or tile_size_for(model, way, tta=tta)}
-            for way in ways
+            job | {"precision": name, "tile_size": tile_size or tile_size_for(model, name, tta=tta)}
+            for name in precisions
         ]
-        place = unfinished_folder(Path(folder), prefix)
-        place.mkdir(parents=True, exist_ok=True)
-        with only_writer(place):
-            unfinished = Unfinished(place)
-            prediction = predicted(
-                model, prepared, unfinished, jobs, threshold, resume=resume, progress=progress
+        partial_folder = unfinished_folder(Path(folder), prefix)
+        partial_folder.mkdir(parents=True, exist_ok=True)
+        with only_writer(partial_folder):
+            partial = Unfinished(partial_folder)
+            prediction = predict_into_files(
+                model, prepared, partial, jobs, threshold, resume=resume, progress=progress
             )
             job = prediction.job
             notes = [*image.notes, *prepared.notes, *prediction.notes]
-            if job["precision"] != ways[0]:
-                notes.append(f"{ways[0]} cannot hold this network's values: float32 was taken")
+            if job["precision"] != precisions[0]:
+                notes.append(
+                    f"{precisions[0]} cannot hold this network's values: float32 was taken"
+                )
             if tile_size is None and len(prediction.tiles) > 1:
-                notes += _on_tiles(model, job["precision"], job["tile_size"], tta)
+                notes += _notes_on_tiles(model, job["precision"], job["tile_size"], tta)
             result = LargeSegmentation(
                 files=files,
-                pixels=prediction.count(num_classes),
+                pixel_counts=prediction.count(num_classes),
                 id2label=model.id2label,
                 threshold=threshold,
                 image=image,
@@ -129,14 +130,14 @@ def segment_large(
                 device=str(model.device),
                 precision=job["precision"],
             )
-            MEMORY.release()  # the tiles are done: what is written has room
+            MEMORY.release()  # the tiles are done: leave the memory to the writing of outputs
             write_large_outputs(result, prediction, model.config["colors"])
-            unfinished.remove()
+            partial.remove()
     return result
 
 
-def _on_tiles(model: Network, precision: str, side: int, tta: bool) -> list[str]:
-    """Where tiles had to be small, what larger ones would bring."""
+def _notes_on_tiles(model: Network, precision: str, side: int, tta: bool) -> list[str]:
+    """Returns a note on what larger tiles would gain, if the tiles had to be small."""
     times, larger = waste(model.geometry, side), 2 * side
     if times <= WASTEFUL:
         return []

@@ -1,1 +1,1 @@
-"""The one way of predicting, its result, and the files it is saved as."""
+"""Prediction of an image, its result, and the files that a result is saved as."""

@@ -1,4 +1,4 @@
-"""One zip with everything a result can be saved as, and the lines that give it again."""
+"""A zip of everything a result can be saved as, with the commands that reproduce it."""
 
 import shlex
 import tempfile
@@ -14,18 +14,17 @@ from .overlay import Look
 from .segmentation import Segmentation
 
 RECIPE = "reproduce.txt"
-# Deflated already; a second time costs time alone.
-PACKED = (".png", ".tif", ".zip")
+COMPRESSED = (".png", ".tif", ".zip")  # stored as they are: compressing again only costs time
 FLAGS = ("outline", "exclude_border", "tta")  # options of the command line that take no value
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a result does not know of its own making.
+    """The options of a prediction that its result does not hold, to reproduce it.
 
-    model: As for `UNet.from_pretrained`; revision: the commit, for a model from the Hub.
-    axes: As it was given to `UNet.segment`; None: as the image knows, if it was.
-    look: Of the overlay.
+    model: As for `UNet.from_pretrained`. revision: The commit of a model from the Hub.
+    axes: As given to `UNet.segment`; None: those of the image, if they were given.
+    look: Options of the overlay.
     """
 
     model: str
@@ -34,7 +33,7 @@ class Recipe:
     look: Look = field(default_factory=Look)
 
     def text(self, result: "Segmentation", objects: "Objects") -> str:
-        """The lines for Python and for a shell; each writes the files of the bundle."""
+        """Returns the text of `reproduce.txt`: lines for Python and for a shell."""
         return (
             "# Either of these gives the files of this folder again (summary.json tells other\n"
             "# seconds). They want the image beside them, and: pip install "
@@ -44,49 +43,51 @@ class Recipe:
         )
 
     def python(self, result: "Segmentation", objects: "Objects") -> str:
-        loading = _arguments({"revision": self.revision})
-        segmenting = _arguments(self._segmenting(result))
-        finding = _arguments(_finding(objects))
-        saving = _arguments({"alpha": self.look.alpha} | self.look.extras())
+        """Returns the lines of Python that reproduce the result."""
+        load_options = _arguments({"revision": self.revision})
+        segment_options = _arguments(self._segment_options(result))
+        object_options = _arguments(_object_options(objects))
+        save_options = _arguments({"alpha": self.look.alpha} | self.look.extras())
         return (
             "from unet_hf import UNet\n\n"
-            f"model = UNet.from_pretrained({self.model!r}{_more(loading)})\n"
-            f"result = model.segment({result.image.source!r}{_more(segmenting)})\n"
-            f"objects = result.objects({finding})\n"
-            f"result.save('out', {saving}, only={result.all_outputs()!r}, objects=objects)\n"
+            f"model = UNet.from_pretrained({self.model!r}{_after_comma(load_options)})\n"
+            f"result = model.segment({result.image.source!r}{_after_comma(segment_options)})\n"
+            f"objects = result.objects({object_options})\n"
+            f"result.save('out', {save_options}, only={result.all_outputs()!r}, objects=objects)\n"
         )
 
     def command(self, result: "Segmentation", objects: "Objects") -> str:
-        finding = _finding(objects)
-        painting, segmenting = self.look.extras(), self._segmenting(result)
-        parts = (segmenting, painting, finding)
+        """Returns the shell command that reproduces the result."""
+        object_options = _object_options(objects)
+        overlay_options, segment_options = self.look.extras(), self._segment_options(result)
+        parts = (segment_options, overlay_options, object_options)
         flags = [name for part in parts for name in FLAGS if part.pop(name, False)]
-        if "classes" in finding:
-            named = [unmistakable(index, objects.id2label) for index in finding["classes"]]
-            finding["classes"] = join_names(named)
-        if "hidden" in painting:
-            ids = chosen_classes(painting["hidden"], result.id2label)
-            painting["hidden"] = [unmistakable(index, result.id2label) for index in ids]
-        if "pixel_size" in finding:
-            finding["pixel_size"] = " ".join(map(str, finding["pixel_size"]))
+        if "classes" in object_options:
+            named = [unmistakable(index, objects.id2label) for index in object_options["classes"]]
+            object_options["classes"] = join_names(named)
+        if "hidden" in overlay_options:
+            ids = chosen_classes(overlay_options["hidden"], result.id2label)
+            overlay_options["hidden"] = [unmistakable(index, result.id2label) for index in ids]
+        if "pixel_size" in object_options:
+            object_options["pixel_size"] = " ".join(map(str, object_options["pixel_size"]))
         options = {
             "model": self.model,
             "revision": self.revision,
-            **segmenting,
+            **segment_options,
             "only": ",".join(result.all_outputs()),
             "alpha": self.look.alpha,
-            **{name: join_names(value) for name, value in painting.items()},
-            **finding,
+            **{name: join_names(value) for name, value in overlay_options.items()},
+            **object_options,
             "output": "out",
         }
         words = ["python", "-m", "unet_hf", "segment", result.image.source]
         for name, value in options.items():
-            if value is not None:  # one word where a second one would look like an option
+            if value is not None:  # as one word if the value would look like an option
                 text = str(value)
                 words += [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
         return shlex.join(words + [f"--{name}" for name in flags]) + "\n"
 
-    def _segmenting(self, result: "Segmentation") -> dict[str, Any]:
+    def _segment_options(self, result: "Segmentation") -> dict[str, Any]:
         image = result.image
         return {
             "page": image.page if image.pages > 1 else None,
@@ -101,7 +102,7 @@ class Recipe:
 def write_bundle(
     result: "Segmentation", path: Path, recipe: Recipe, objects: "Objects | None" = None
 ) -> None:
-    """Writes all outputs of a result and `reproduce.txt` into one zip, at once or not at all.
+    """Writes all outputs of a result and `reproduce.txt` into one zip, completely or not at all.
 
     objects: By default `result.objects()`.
 
@@ -120,13 +121,13 @@ def write_bundle(
 def _pack(folder: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.iterdir()):
-            packed = file.suffix in PACKED
-            kind = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            archive.write(file, file.name, kind)
+            compressed = file.suffix in COMPRESSED
+            method = zipfile.ZIP_STORED if compressed else zipfile.ZIP_DEFLATED
+            archive.write(file, file.name, method)
 
 
-def _finding(objects: "Objects") -> dict[str, Any]:
-    """The arguments of `Segmentation.objects` that were not its defaults."""
+def _object_options(objects: "Objects") -> dict[str, Any]:
+    """Returns the arguments of `Segmentation.objects` that differ from its defaults."""
     size = objects.pixel_size
     if size and size.source == "given":
         sides = [size.x] if size.x == size.y else [size.x, size.y]
@@ -140,19 +141,19 @@ def _finding(objects: "Objects") -> dict[str, Any]:
         "exclude_border": objects.exclude_border,
         "pixel_size": pixel_size,
     }
-    usual = {
+    defaults = {
         "classes": [index for index in sorted(objects.id2label) if index],
         "method": "components",
         "min_size": 0,
         "exclude_border": False,
         "pixel_size": None,
     }
-    return {name: value for name, value in given.items() if value != usual[name]}
+    return {name: value for name, value in given.items() if value != defaults[name]}
 
 
 def _arguments(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
 
 
-def _more(arguments: str) -> str:
+def _after_comma(arguments: str) -> str:
     return f", {arguments}" if arguments else ""

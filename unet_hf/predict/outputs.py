@@ -1,4 +1,4 @@
-"""What a result is saved as: a name, a file, and how it is written."""
+"""The files that a result can be saved as: their names and how they are written."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..images.pixel_size import PixelSize
 from ..objects.instances import check_skimage
 from ..objects.outline_files import check_roifile
 
-# By the names that `only` takes.
+# File names, by the names that the option `only` takes.
 OUTPUTS = {
     "mask": "mask.png",
     "overlay": "overlay.png",
@@ -25,16 +25,16 @@ OUTPUTS = {
     "rois": "rois.zip",
     "histogram": "histogram.svg",
 }
-# Those of the pixels are written where nothing is said; the others are asked for.
 NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
+# Written unless `only` says otherwise.
 USUAL = ("mask", "overlay", "probabilities", "summary")
-# How an overlay becomes a file: noisy pictures take a quarter of the time, and no more bytes.
+# Options for saving overlays: noisy pictures take a quarter of the time, and no more bytes.
 PHOTOGRAPH = {"format": "PNG", "compress_level": 1}
 OF_OBJECTS = ("instances", "objects", "outlines", "rois", "histogram")
 
 
 def checked_outputs(only: Collection[str]) -> list[str]:
-    """The same in the order of `OUTPUTS`.
+    """Returns these names in the order of `OUTPUTS`.
 
     Raises:
         ConfigError: There is no such output, or the package that writes it is missing.
@@ -53,10 +53,10 @@ def checked_outputs(only: Collection[str]) -> list[str]:
 def write_tiff(
     path: Path, pixels: np.ndarray, metadata: dict[str, Any], size: PixelSize | None = None
 ) -> None:
-    """Deflated; the size of a pixel as resolution tags, where it is known."""
+    """Writes a deflated TIFF, with the pixel size as resolution tags if it is known."""
     import tifffile
 
-    scale = {"resolution": size.pixels_per_centimeter, "resolutionunit": 3} if size else {}
+    tags = size.resolution_tags if size else {}
     tifffile.imwrite(
-        path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **scale
+        path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **tags
     )

@@ -1,4 +1,4 @@
-"""For the eye: the image in 8 bits, and its classes painted over it."""
+"""Pictures for display: the image in 8 bits, with its classes painted over it."""
 
 import math
 from collections.abc import Collection, Iterator
@@ -9,32 +9,40 @@ import numpy as np
 import PIL.Image
 
 from ..classes import chosen_classes
+from ..data.options import option
 from ..errors import ConfigError
 from ..images.image_data import ImageData
 
-LINE = 2  # pixels; an outline of one is lost on a screen
-BAND = 2**20  # pixels at a time: tables are read by 64-bit indices, eight times the image's bytes
+LINE_WIDTH = 2  # pixels; an outline of one pixel is hard to see on a screen
+# Pixels computed at a time: table look-ups need 64-bit indices, eight times the bytes of the image.
+BAND = 2**20
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a result is painted; everything that the overlay of one result can differ in.
-
-    alpha: Opacity of the classes: 0 shows the image alone, 1 the colours alone. Outlines are
-        opaque.
-    hidden: Names or ids of classes that are not painted.
-    outline: Paints the borders of classes instead of their pixels.
-    window: What is drawn black and what white, in the image's own values; None: see
-        `display_window`.
+    """The options of an overlay.
 
     Raises:
-        ConfigError: `alpha` is not from 0 to 1, or `window` is none.
+        ConfigError: `alpha` is not from 0 to 1, or `window` is not usable.
     """
 
-    alpha: float = 0.5
-    hidden: Collection[int | str] | int | str = ()
-    outline: bool = False
-    window: tuple[float, float] | None = None
+    alpha: float = option(
+        0.5, "strength of the overlay's colours, 0 (the image alone) to 1; outlines are opaque"
+    )
+    hidden: Collection[int | str] | int | str = option(
+        (),
+        'names or ids of classes that the overlay leaves out, with commas between; "a, b" in '
+        "double quotes is one name",
+    )
+    outline: bool = option(
+        False,
+        "the overlay has the borders of classes, two pixels thick, instead of their pixels",
+    )
+    window: tuple[float, float] | None = option(
+        None,
+        "what the overlay draws black and white, in the image's own values (default: 8 bits as "
+        "they are, others between their 0.5 and 99.5 percentiles)",
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
@@ -45,12 +53,12 @@ class Look:
             check_window(self.window)
 
     def hidden_ids(self, id2label: dict[int, str]) -> tuple[int, ...]:
-        """Raises `ConfigError` if there is no class of such a name or id."""
+        """Returns the ids of `hidden`; raises `ConfigError` if there is no such class."""
         names = self.extras().get("hidden")
         return chosen_classes(names, id2label) if names else ()
 
     def extras(self) -> dict[str, Any]:
-        """What else than `alpha` differs from the default, as JSON keeps it."""
+        """Returns the options besides `alpha` that differ from their defaults, as JSON."""
         hidden = [self.hidden] if isinstance(self.hidden, (int, str)) else list(self.hidden)
         window = self.window and [float(value) for value in self.window]
         given = {"hidden": hidden, "outline": self.outline, "window": window}
@@ -67,8 +75,8 @@ def check_window(window: tuple[float, float]) -> None:
 
 
 def display_window(image: ImageData) -> tuple[float, float]:
-    """What is drawn black and white where nobody says otherwise: 8 bits as they are, anything
-    else between its 0.5 and 99.5 percentiles."""
+    """Returns the default values for black and white: 0 and 255 for uint8 images, otherwise the
+    0.5 and 99.5 percentiles."""
     if image.dtype == bool:
         return 0.0, 1.0
     if image.dtype == np.uint8:
@@ -76,20 +84,21 @@ def display_window(image: ImageData) -> tuple[float, float]:
     # Every k-th pixel is enough for a percentile, and keeps this fast on large images.
     step = max(1, int((image.height * image.width / 1e6) ** 0.5))
     sample = drawn_channels(image)[::step, ::step]
-    finite = sample[np.isfinite(sample)]  # NaN is refused later, with words
+    finite = sample[np.isfinite(sample)]  # NaN is refused later, with a message
     low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 0.0)
     return float(low), float(high)
 
 
 def drawn_channels(image: ImageData) -> np.ndarray:
-    """(H, W, 3) of images with as many channels, (H, W, 1) of others; a view."""
+    """Returns a view of the channels that are drawn: the first three, or the first if fewer."""
     return image.pixels[..., :3] if image.channels >= 3 else image.pixels[..., :1]
 
 
 def to_display(image: ImageData, window: tuple[float, float] | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 for the eye only. What the network sees is `Preprocessing`'s business.
+    """Returns the image as (H, W, 3) uint8, for display only; see `Preprocessing` for the network's
+    input.
 
-    window: What becomes 0 and 255, in the image's own values; None: `display_window`.
+    window: The values of the image that become 0 and 255; None: `display_window`.
     """
     pixels = drawn_channels(image)
     low, high = display_window(image) if window is None else window
@@ -103,8 +112,15 @@ def to_display(image: ImageData, window: tuple[float, float] | None = None) -> n
 
 
 def color_table(colors: list[str]) -> np.ndarray:
-    """ "#rrggbb" a class -> (classes, 3) uint8."""
+    """Turns one "#rrggbb" a class into (classes, 3) uint8."""
     return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
+
+
+def tiff_palette(colors: list[str]) -> np.ndarray:
+    """The colour map of a TIFF of class ids: (3, 256) uint16."""
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, : len(colors)] = color_table(colors).T.astype(np.uint16) * 257
+    return palette
 
 
 def draw_overlay(
@@ -122,7 +138,7 @@ def draw_overlay(
         display: (H, W, 3) uint8, see `to_display`.
         mask: (H, W) uint8 class ids.
         colors: "#rrggbb" by class id.
-        alpha, hidden, outline: As of `Look`; of `hidden` the ids.
+        alpha, hidden, outline: See `Look`; `hidden` are ids here.
 
     Raises:
         ConfigError: `alpha` is not from 0 to 1.
@@ -132,7 +148,7 @@ def draw_overlay(
     weight = np.full((len(colors), 1, 1), 1.0 if outline else alpha, np.float32)
     weight[list(hidden)] = 0
     paint = color_table(colors).astype(np.float32)[:, None, :]
-    # One table row a class and gray level instead of float arithmetic a pixel.
+    # A table entry for each class and gray level is faster than float arithmetic for each pixel.
     table = np.rint((1 - weight) * levels + weight * paint).astype(np.uint8)  # (classes, 256, 3)
     border = borders(mask, len(colors), hidden) if outline else None
     blended = np.empty_like(display)
@@ -149,20 +165,20 @@ def draw_overlay(
 def draw_heat(
     display: np.ndarray, levels: np.ndarray, colors: np.ndarray, alpha: float
 ) -> PIL.Image.Image:
-    """Paints numbers over the image, in the colours of a colour map.
+    """Paints a map of levels over the image, in the colours of a colour map.
 
     Args:
         display: (H, W, 3) uint8, see `to_display`.
         levels: (H, W) uint8: how far up the colour map each pixel stands.
         colors: (256, 3) uint8: the colour map.
-        alpha: From 0 to 1. From 0.5 on the colours alone are seen: nobody reads a number from a
-            colour that the image shines through.
+        alpha: From 0 to 1. From 0.5 on, the colours are opaque: a value cannot be read from a
+            colour that is mixed with the image.
 
     Raises:
         ConfigError: `alpha` is not from 0 to 1.
     """
     Look(alpha)
-    # In 256ths: whole numbers, and the same in the viewer's `drawFilled`.
+    # In whole 256ths, as the viewer's `drawFilled` computes it.
     parts = int(256 * min(1.0, 2 * alpha) + 0.5)
     paint = colors.astype(np.uint16) * np.uint16(parts) + np.uint16(128)
     blended = np.empty_like(display)
@@ -173,7 +189,7 @@ def draw_heat(
 
 
 def borders(mask: np.ndarray, num_classes: int, hidden: Collection[int] = ()) -> np.ndarray:
-    """(H, W) class ids -> (H, W) bool: where the outlines of the classes run, `LINE` pixels thick.
+    """Returns (H, W) bool: the outlines of the classes in a mask, `LINE_WIDTH` pixels thick.
 
     Between two classes there is one line, and it lies in the class of the higher id; where that
     one is hidden, in the other. The image's own edge is no border.
@@ -181,23 +197,23 @@ def borders(mask: np.ndarray, num_classes: int, hidden: Collection[int] = ()) ->
     rank = np.arange(1, num_classes + 1, dtype=np.uint16)
     rank[list(hidden)] = 0
     ranks = rank[mask]
-    found = np.zeros(mask.shape, bool)
-    for lines, marked in ((ranks, found), (ranks.T, found.T)):
-        for step in range(1, LINE + 1):
+    border = np.zeros(mask.shape, bool)
+    for lines, marked in ((ranks, border), (ranks.T, border.T)):
+        for step in range(1, LINE_WIDTH + 1):
             marked[step:] |= lines[:-step] < lines[step:]
             marked[:-step] |= lines[step:] < lines[:-step]
-    return found
+    return border
 
 
 def _shades(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Any numbers -> uint8; NaN is drawn black. The viewer's `imageTable` computes the same."""
+    """Scales numbers to uint8; NaN becomes black. The viewer's `imageTable` computes the same."""
     share = (pixels.astype(np.float64) - low) / ((high - low) or 1)
     share = np.clip(np.nan_to_num(share, nan=0.0), 0, 1)
     return (share * 255 + 1e-6).astype(np.uint8)  # 1e-6: a quotient just below a whole number
 
 
 def bands(pixels: np.ndarray) -> Iterator[slice]:
-    """Rows of an image, some at a time, for what takes much memory a pixel."""
+    """Yields slices of rows, for computations that need much memory for each pixel."""
     height, width = pixels.shape[:2]
     step = max(1, BAND // max(1, width))
     return (slice(top, top + step) for top in range(0, height, step))

@@ -1,32 +1,35 @@
-"""How far a prediction is, said to whom asked; and the moments at which he may end it."""
+"""Progress reports of a prediction, which can also end it."""
 
 import time
 from collections.abc import Callable
 
-SILENCE = 0.25  # s, after which a long tile says that it is still at work
+SILENCE = 0.25  # s between two reports within a tile that takes long
 
 Progress = Callable[[int, int], None]
 
 
 class Reporter:
-    """Calls `progress(done, total)` after each tile, and within one that takes long again with the
-    numbers of the last: what it raises ends the prediction, within a layer's time."""
+    """Calls `progress(done, total)` after each tile.
+
+    Within a tile that takes long, it calls it again with the same numbers. What `progress` raises
+    ends the prediction within the time of one layer.
+    """
 
     def __init__(self, progress: Progress | None, total: int, done: int = 0) -> None:
         self.progress, self.total, self.done = progress, total, done
         self.latest = time.monotonic()
 
-    def pause(self) -> None:
-        """Between two layers."""
+    def between_layers(self) -> None:
+        """Reports again if the last report is long ago; called between two layers."""
         if time.monotonic() - self.latest > SILENCE:
-            self._say()
+            self._report()
 
     def step(self) -> None:
-        """One more tile is done."""
+        """Counts one more finished tile and reports it."""
         self.done += 1
-        self._say()
+        self._report()
 
-    def _say(self) -> None:
+    def _report(self) -> None:
         self.latest = time.monotonic()
         if self.progress is not None:
             self.progress(self.done, self.total)

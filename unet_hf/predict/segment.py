@@ -1,4 +1,4 @@
-"""`segment`: the prediction of an image that fits into memory."""
+"""`segment`: predicts an image that fits into memory."""
 
 import time
 from collections.abc import Callable

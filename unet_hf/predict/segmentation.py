@@ -1,4 +1,4 @@
-"""`Segmentation`: what a prediction is, and everything it can be turned into."""
+"""`Segmentation`: the result of a prediction, and what it can be turned into."""
 
 import json
 import os
@@ -40,15 +40,15 @@ class Segmentation(Counted):
     image: ImageData = field(repr=False)
     notes: tuple[str, ...] = ()  # what was inferred or converted on the way
     tiles: int = 1
-    seconds: float = 0.0  # reading not included
+    seconds: float = 0.0  # without reading the image
     device: str = "cpu"
     precision: str = "float32"  # of the network's arithmetic, or "bfloat16", "float16"
-    # With test-time augmentation: (H, W) float32, the standard deviation over the eight views of
-    # the probability they agree least on; 0 where all say the same, 0.5 at most.
+    # With test-time augmentation: (H, W) float32, the largest standard deviation of any class's
+    # probability over the eight views; 0 where all views are equal, at most 0.5.
     uncertainty: np.ndarray | None = field(default=None, repr=False)
 
     def with_threshold(self, threshold: float) -> "Segmentation":
-        """The same prediction cut at another probability of class 1; two classes only.
+        """Returns the same prediction with another threshold of class 1; two classes only.
 
         Raises:
             ConfigError: More than two classes, or a threshold outside 0 to 1.
@@ -57,8 +57,8 @@ class Segmentation(Counted):
         return replace(self, mask=decide(self.probabilities, threshold), threshold=threshold)
 
     @property
-    def pixels(self) -> dict[int, int]:
-        """Number of pixels of each class id."""
+    def pixel_counts(self) -> dict[int, int]:
+        """The number of pixels of each class id."""
         counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
         return dict(enumerate(counts.tolist()))
 
@@ -72,17 +72,17 @@ class Segmentation(Counted):
         pixel_size: PixelSize | tuple | str | None = None,
         max_objects: int | None = None,
     ) -> Objects:
-        """The single objects, measured.
+        """Finds and measures the single objects.
 
         Args:
-            classes: Names or ids; None: all but class 0, the ground between objects.
-            method: "components": what hangs together by the edges of pixels is one object.
-                "watershed": what touches is parted, too, where it narrows to less than 3/4 of
+            classes: Names or ids; None: all but class 0, the background between objects.
+            method: "components": pixels that are connected by their edges are one object.
+                "watershed": also splits objects that touch, where they narrow to less than 3/4 of
                 the thinner side; a low probability counts as a narrowing.
             min_size: Objects of fewer pixels are left out.
-            exclude_border: Leaves out what touches the image's border and may be cut off.
-            pixel_size: (0.25, "µm"), or x, y and unit; None: what the file says, if anything.
-            max_objects: More than these are counted, but not measured; None: any number is.
+            exclude_border: Leaves out objects that touch the image's border and may be cut off.
+            pixel_size: (0.25, "µm"), or x, y and unit; None: that of the file, if known.
+            max_objects: More objects than this are counted, but not measured; None: no limit.
 
         Raises:
             ConfigError: One of these is not usable, or scikit-image is not installed.
@@ -113,14 +113,14 @@ class Segmentation(Counted):
         outline: bool = False,
         window: tuple[float, float] | None = None,
     ) -> PIL.Image.Image:
-        """The image with the classes painted over it, RGB.
+        """Returns the image with the classes painted over it, RGB.
 
         Args:
             alpha: 0 shows the image alone, 1 the colours alone.
             hidden: Names or ids of classes that are not painted.
             outline: Paints, opaque, only the borders of the classes.
-            window: What is drawn black and what white, in the image's own values; None: 8 bits
-                as they are, anything else between its 0.5 and 99.5 percentiles.
+            window: The values of the image that are drawn black and white; None: 0 and 255 for
+                uint8 images, otherwise the 0.5 and 99.5 percentiles.
 
         Raises:
             ConfigError: One of these is not usable.
@@ -130,7 +130,7 @@ class Segmentation(Counted):
         return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
 
     def mask_image(self) -> PIL.Image.Image:
-        """The mask, indexed: pixel values are class ids, the palette makes them visible."""
+        """Returns the mask as an indexed image: class ids, with a palette of the class colours."""
         image = PIL.Image.fromarray(self.mask, "P")
         image.putpalette(color_table(self.colors).ravel().tolist())
         return image
@@ -147,25 +147,26 @@ class Segmentation(Counted):
         prefix: str = "",
         objects: Objects | None = None,
     ) -> dict[str, Path]:
-        """Writes the result into `folder` (made if missing), each file at once or not at all.
+        """Writes the result into `folder`, made if missing; each file completely or not at all.
 
         mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
-        deflate) and summary.json, or `only` some of all there are: also classes.tif (the mask
-        as uint8), uncertainty.tif (float32; with test-time augmentation), and of the objects
+        deflate) and summary.json, unless `only` names others. There are also classes.tif (the
+        mask as uint8), uncertainty.tif (float32; with test-time augmentation), and for objects
         instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath),
         rois.zip (for ImageJ) and histogram.svg (of their areas).
 
         Args:
-            alpha, hidden, outline, window: How overlay.png is painted, see `overlay`.
-            prefix: What the files' names begin with.
-            objects: The objects that are meant, by default `self.objects()`.
+            alpha, hidden, outline, window: Options of overlay.png, see `overlay`.
+            only: Names of the outputs to write, without ending.
+            prefix: The start of all file names.
+            objects: The objects to write, by default `self.objects()`.
 
         Returns:
-            The files' paths by their names without prefix and ending.
+            The path of each file, by its name without prefix and ending.
 
         Raises:
-            ConfigError: `only` names something else, the overlay cannot be painted so, or a
-                package is missing: `pip install "unet_hf[objects]"`.
+            ConfigError: `only` names something else, an option of the overlay is not usable, or
+                a package is missing: `pip install "unet_hf[objects]"`.
         """
         look = Look(alpha, hidden, outline, window)
         look.hidden_ids(self.id2label)  # before anything is written
@@ -183,11 +184,11 @@ class Segmentation(Counted):
         return paths
 
     def all_outputs(self) -> list[str]:
-        """The names of everything that this result can be saved as."""
+        """Returns the names of all outputs that this result can be saved as."""
         return [name for name in OUTPUTS if name != "uncertainty" or self.uncertainty is not None]
 
     def _writers(self, objects: Objects | None, look: Look) -> dict[str, Callable[[Path], Any]]:
-        """For each name in `OUTPUTS`, what writes that file."""
+        """Returns the function that writes the file, for each name in `OUTPUTS`."""
         labels = [self.id2label[index] for index in range(len(self.id2label))]
         size = objects.pixel_size if objects else self.image.pixel_size
         page = self.image.page if self.image.pages > 1 else None

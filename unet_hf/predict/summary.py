@@ -1,4 +1,4 @@
-"""What every prediction tells of itself, be it in memory or in files."""
+"""The summary that all predictions have, in memory or in files."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from ..images.image_data import ImageData
 
 
 class Counted:
-    """A prediction whose pixels of each class can be counted."""
+    """A base class of predictions: area of each class, and everything but the pixels as JSON."""
 
-    pixels: dict[int, int]  # of each class id
+    pixel_counts: dict[int, int]  # by class id
     id2label: dict[int, str]
     threshold: float | None
     image: ImageData
@@ -18,16 +18,21 @@ class Counted:
     device: str
     precision: str
 
+    @property
+    def pixels(self) -> dict[int, int]:
+        """The earlier name of `pixel_counts`."""
+        return self.pixel_counts
+
     def areas(self) -> dict[str, dict[str, float]]:
-        """Pixels and share (0 to 1) of each class, by name; absent classes count 0."""
-        pixels, total = self.pixels, self.image.height * self.image.width
+        """Returns pixels and share (0 to 1) of each class, by name; absent classes have 0."""
+        counts, total = self.pixel_counts, self.image.height * self.image.width
         return {
-            name: {"pixels": pixels[index], "share": pixels[index] / total}
+            name: {"pixels": counts[index], "share": counts[index] / total}
             for index, name in self.id2label.items()
         }
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the pixels, as JSON."""
+        """Returns everything but the pixels, as JSON."""
         return {
             "size": [self.image.width, self.image.height],
             "classes": {str(key): name for key, name in self.id2label.items()},

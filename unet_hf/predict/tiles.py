@@ -1,13 +1,11 @@
-"""`predict_tiles`: the one loop through which everything predicts, tile by tile.
+"""`predict_tiles`: the one loop that all predictions run through, tile by tile.
 
-Whoever calls it decides where the pixels go: into arrays (`segment`) or into files
-(`large.segment_large`).
+The caller stores the pixels: in arrays (`segment`) or in files (`large.segment_large`).
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..engine.backend import network_of
-from ..engine.engine import checked_precision
+from ..engine.precision import checked_precision
 from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
@@ -26,7 +24,7 @@ from .tta import LogitsFunction, Show, views_of
 
 @dataclass(frozen=True, eq=False)
 class TilePrediction:
-    """What the network says of the pixels that a tile keeps.
+    """The prediction of a tile, without the margins that its window had.
 
     probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. uncertainty: (h, w)
     float32, with test-time augmentation.
@@ -56,39 +54,44 @@ def predict_tiles(
         threshold: Two classes only: the probability above which a pixel is class 1.
         precision: As `checked_precision` returns it.
         tile_size: Side of the largest window, px.
-        progress: Called as `progress(done, total)` when the caller comes back for the next tile,
-            that is when it has stored the last one. What it raises ends the prediction.
-        done: How many tiles an earlier run has finished; they are not among `tiles`.
+        progress: Called as `progress(done, total)` when the caller asks for the next tile, that is
+            when it has stored the last one. What it raises ends the prediction.
+        done: Number of tiles that an earlier run has finished; they are not among `tiles`.
 
     Raises:
         PrecisionError: The network's values exceed what float16 can hold.
         CalibrationError: int8 was asked of a network that is not calibrated for it.
     """
     report = Reporter(progress, done + len(tiles), done)
-    logits = partial(network_of(model, precision), pause=report.pause)
-    show = RepeatingBlanks(views_of(tta, model.device, tile_size))
+    compute_logits = network_of(model, precision)
+
+    def logits(image: Tensor) -> Tensor:
+        return compute_logits(image, report.between_layers)
+
+    predict_window = RepeatingBlanks(views_of(tta, model.device, tile_size))
     for tile in tiles:
-        # Not around the loop: a caller that fails must not leave the model in another mode.
+        # Within the loop, so that a caller that fails does not leave the model in evaluation mode.
         with torch.inference_mode(), evaluation_mode(model):
-            probabilities, uncertainty = show(logits, read_window(prepared, tile))
+            probabilities, uncertainty = predict_window(logits, read_window(prepared, tile))
         y, x = tile.crop
         rows = slice(y, y + tile.rows.stop - tile.rows.start)
         columns = slice(x, x + tile.columns.stop - tile.columns.start)
         core = probabilities[:, rows, columns]
-        spread = None if uncertainty is None else uncertainty[rows, columns]
-        yield TilePrediction(tile, core, decide(core, threshold), spread)
+        if uncertainty is not None:
+            uncertainty = uncertainty[rows, columns]
+        yield TilePrediction(tile, core, decide(core, threshold), uncertainty)
         report.step()
 
 
 class RepeatingBlanks:
-    """Shows windows to a network, but the same blank one only once.
+    """Predicts windows, and repeats the last prediction for a blank window that is the same.
 
-    A window all of one colour, as the background of slides is, has the same prediction as the
-    last one of that size and colour.
+    Slides have much background: windows of one single colour. Two of them with the same size and
+    colour have the same prediction.
     """
 
-    def __init__(self, show: Show) -> None:
-        self._show = show
+    def __init__(self, predict_window: Show) -> None:
+        self._predict_window = predict_window
         self._key: Any = None
         self._prediction: tuple[np.ndarray, np.ndarray | None] | None = None
 
@@ -97,18 +100,18 @@ class RepeatingBlanks:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         color = window[:, 0, 0]
         if not torch.equal(window, color[:, None, None].expand_as(window)):
-            return self._show(logits, window)
+            return self._predict_window(logits, window)
         key = (window.shape, tuple(color.tolist()))
         if self._key != key:
-            self._prediction, self._key = self._show(logits, window), key
+            self._prediction, self._key = self._predict_window(logits, window), key
         return self._prediction
 
 
 @contextlib.contextmanager
 def evaluation_mode(model: Network) -> Iterator[None]:
-    """Puts a network into evaluation mode, and each of its modules back into its own mode.
+    """Puts a network into evaluation mode, and finally each module back into its own mode.
 
-    `model.train(True)` at the end would also wake the batch norms that somebody has frozen.
+    `model.train(True)` at the end would also train batch norms that the caller has frozen.
     """
     training = [module for module in model.modules() if module.training]
     if training:
@@ -121,7 +124,9 @@ def evaluation_mode(model: Network) -> Iterator[None]:
 
 
 def precisions_to_try(precision: str, device: torch.device) -> list[str]:
-    """The precision that is meant, and what to go back to where float16 overflows.
+    """Returns the precision that is meant, followed by float32 if "auto" chose float16.
+
+    float16 may overflow, and then the prediction is repeated.
 
     Raises:
         ConfigError: `precision` is not usable on this device.

@@ -7,14 +7,21 @@ const CRC = Uint32Array.from({ length: 256 }, (_, start) => {
   return value;
 });
 
-function crc32(bytes) {
+/** @param {Uint8Array} bytes */
+export function crc32(bytes) {
   let value = ~0;
   for (const byte of bytes) value = CRC[(value ^ byte) & 255] ^ (value >>> 8);
   return ~value >>> 0;
 }
 
-// (height, width) uint8 as a grayscale PNG of those very numbers.
-async function png(values, width, height) {
+/**
+ * (height, width) uint8 as a grayscale PNG of those very numbers.
+ *
+ * @param {Uint8Array} values
+ * @param {number} width
+ * @param {number} height
+ */
+export async function png(values, width, height) {
   const rows = new Uint8Array(height * (width + 1));  // before each row a 0: it is not filtered
   for (let y = 0; y < height; y++) {
     rows.set(values.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
@@ -32,6 +39,10 @@ async function png(values, width, height) {
   ], { type: "image/png" });
 }
 
+/**
+ * @param {string} kind
+ * @param {Uint8Array} content
+ */
 function chunk(kind, content) {
   const named = new Uint8Array(4 + content.length);
   named.set(new TextEncoder().encode(kind));
@@ -39,18 +50,34 @@ function chunk(kind, content) {
   return [bigEndian(content.length), named, bigEndian(crc32(named))];
 }
 
+/** @param {number} number */
 function bigEndian(number) {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, number);
   return bytes;
 }
 
-// float32 of any shape as NumPy saves it.
-function npy(values, shape) {
+/**
+ * float32 of any shape as NumPy saves it.
+ *
+ * @param {Float32Array<ArrayBuffer>} values
+ * @param {number[]} shape
+ */
+export function npy(values, shape) {
   const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const length = 64 * Math.ceil((10 + text.length + 1) / 64) - 10;
   const header = new TextEncoder().encode(`${text.padEnd(length - 1)}\n`);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];  // "NUMPY", version 1.0
   const start = new Uint8Array([...magic, length & 255, length >> 8]);
   return new Blob([start, header, values], { type: "application/octet-stream" });
+}
+
+/**
+ * What a file about a picture is called: "cells.tif", "mask.png" -> "cells_mask.png".
+ *
+ * @param {string} picture
+ * @param {string} kind
+ */
+export function nameOf(picture, kind) {
+  return `${picture.replace(/\.[^.]*$/, "")}_${kind}`;
 }

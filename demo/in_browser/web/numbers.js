@@ -8,9 +8,15 @@ const LUMINANCE = [0.299, 0.587, 0.114].map(fround);
 
 // ---------------------------------------------------------------------------- before the network
 
-// (pixel, channel) => float32, as the network wants its channels; see preprocessing.py. A picture
-// has one channel or three, and so has a network.
-function scaledOf({ pixels, channels }, wanted) {
+/**
+ * (pixel, channel) => float32, as the network wants its channels; see preprocessing.py. A picture
+ * has one channel or three, and so has a network.
+ *
+ * @param {{pixels: Uint8Array, channels: number}} picture
+ * @param {number} wanted Channels.
+ * @returns {(pixel: number, channel: number) => number}
+ */
+export function scaledOf({ pixels, channels }, wanted) {
   if (channels === wanted) return (pixel, channel) => SCALED[pixels[pixel * channels + channel]];
   if (channels === 1) return (pixel) => SCALED[pixels[pixel]];
   const [red, green, blue] = LUMINANCE;
@@ -21,8 +27,14 @@ function scaledOf({ pixels, channels }, wanted) {
   };
 }
 
-// Mean and standard deviation of all scaled values, in two passes of float64 sums.
-function statistics(scaled, pixels, channels) {
+/**
+ * Mean and standard deviation of all scaled values, in two passes of float64 sums.
+ *
+ * @param {(pixel: number, channel: number) => number} scaled
+ * @param {number} pixels
+ * @param {number} channels
+ */
+export function statistics(scaled, pixels, channels) {
   let sum = 0, squares = 0;
   for (let pixel = 0; pixel < pixels; pixel++) {
     for (let c = 0; c < channels; c++) sum += scaled(pixel, c);
@@ -36,8 +48,14 @@ function statistics(scaled, pixels, channels) {
 
 // ----------------------------------------------------------------------------- after the network
 
-// See `probability_codes` in payload.py. The last threshold, -1, is what index -1 finds there.
-function probabilityCodes(probability, steps, fine) {
+/**
+ * See `probability_codes` in payload.py. The last threshold, -1, is what index -1 finds there.
+ *
+ * @param {Float32Array} probability
+ * @param {number} steps
+ * @param {number} fine
+ */
+export function probabilityCodes(probability, steps, fine) {
   const thresholds = Float32Array.from({ length: steps + 2 }, (_, k) => k > steps ? -1 : k / steps);
   const codes = new Uint16Array(probability.length), perUnit = fround(steps * fine);
   for (let i = 0; i < codes.length; i++) {
@@ -52,9 +70,15 @@ function probabilityCodes(probability, steps, fine) {
   return codes;
 }
 
-// Of (classes, pixels) probabilities: the most probable class, the lower id where two are equal;
-// how probable that is, as 0 ... 65535; and the entropy, as 0 ... 255. See `show_result` of viewer/component.py.
-function planesOfClasses(probabilities, classes) {
+/**
+ * Of (classes, pixels) probabilities: the most probable class, the lower id where two are equal;
+ * how probable that is, as 0 ... 65535; and the entropy, as 0 ... 255. See `show_result` in
+ * viewer/component.py.
+ *
+ * @param {Float32Array} probabilities
+ * @param {number} classes
+ */
+export function planesOfClasses(probabilities, classes) {
   const count = probabilities.length / classes, most = fround(Math.log(Math.max(2, classes)));
   const found = { classes: new Uint8Array(count), probability: new Uint16Array(count),
     entropy: new Uint8Array(count) };
@@ -72,14 +96,26 @@ function planesOfClasses(probabilities, classes) {
   return found;
 }
 
-function fixedPoint(value, largest) {
+/**
+ * 0 to 1 -> 0 to `largest`, rounded as NumPy does.
+ *
+ * @param {number} value
+ * @param {number} largest
+ */
+export function fixedPoint(value, largest) {
   const exact = fround(Math.min(Math.max(value, 0), 1) * largest), rounded = Math.round(exact);
   return rounded - exact === 0.5 && rounded % 2 ? rounded - 1 : rounded;  // halves to even
 }
 
-// (pixels,) uint8 class ids. threshold: Of class 1 of two; null: the most probable class.
-function maskOf(probabilities, classes, threshold) {
+/**
+ * (pixels,) uint8 class ids.
+ *
+ * @param {Float32Array} probabilities (classes, pixels)
+ * @param {number} classes
+ * @param {number | null} threshold Of class 1 of two; null: the most probable class.
+ */
+export function maskOf(probabilities, classes, threshold) {
   if (threshold === null) return planesOfClasses(probabilities, classes).classes;
   const cut = fround(threshold);
-  return Uint8Array.from(probabilities.subarray(probabilities.length / 2), (p) => p > cut);
+  return Uint8Array.from(probabilities.subarray(probabilities.length / 2), (p) => Number(p > cut));
 }

@@ -4,16 +4,34 @@
 const MOST_SIDE = 4096;
 const HEAD = 2 ** 20;  // bytes in which a file says what it is
 
-class Refused extends Error {}
+/**
+ * @typedef {object} Picture
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {number} channels 1 or 3.
+ * @property {Uint8Array} pixels (height, width, channels)
+ */
 
+/** A file that is not read here; the message says why, and where it can be segmented. */
+export class Refused extends Error {}
+
+/**
+ * @param {{name: string}} file
+ * @param {string} why
+ * @returns {never}
+ */
 function refuse(file, why) {
   throw new Refused(`${file.name} ${why}. Here it has to be an 8-bit PNG, JPEG, WebP or BMP of at`
     + ` most ${MOST_SIDE} × ${MOST_SIDE} pixels. Under Segment more is read, but that sends it to`
     + " the server.");
 }
 
-// {width, height, channels, pixels: Uint8Array of (height, width, channels), name}
-async function readPicture(file) {
+/**
+ * @param {File} file
+ * @returns {Promise<Picture>}
+ */
+export async function readPicture(file) {
   const head = new DataView(await file.slice(0, HEAD).arrayBuffer());
   const { channels, width = 0, height = 0 } = described(file, head);
   checkSize(file, width, height);
@@ -34,13 +52,24 @@ async function readPicture(file) {
   return { name: file.name, width: bitmap.width, height: bitmap.height, channels, pixels };
 }
 
+/**
+ * @param {{name: string}} file
+ * @param {number} width
+ * @param {number} height
+ */
 function checkSize(file, width, height) {
   if (width > MOST_SIDE || height > MOST_SIDE) refuse(file, `has ${width} × ${height} pixels`);
 }
 
-// What the file's first bytes say. Python sees one channel where a file has one.
-function described(file, head) {
-  const starts = (...bytes) => head.byteLength > 30
+/**
+ * What the file's first bytes say. Python sees one channel where a file has one.
+ *
+ * @param {{name: string}} file
+ * @param {DataView} head
+ * @returns {{channels: number, width?: number, height?: number}}
+ */
+export function described(file, head) {
+  const starts = (/** @type {(number | null)[]} */ ...bytes) => head.byteLength > 30
     && bytes.every((byte, at) => byte === null || head.getUint8(at) === byte);
   if (starts(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) {
     if (head.getUint8(24) === 16) {
@@ -67,7 +96,12 @@ function described(file, head) {
   refuse(file, tiff ? "is a TIFF" : npy ? "is an NPY file" : "is of another kind");
 }
 
-// Segment by segment to the one that has the size.
+/**
+ * Segment by segment to the one that has the size.
+ *
+ * @param {{name: string}} file
+ * @param {DataView} head
+ */
 function describedJpeg(file, head) {
   let at = 2;
   while (at + 10 < head.byteLength && head.getUint8(at) === 0xff) {
@@ -82,24 +116,34 @@ function describedJpeg(file, head) {
   refuse(file, "does not say how large it is");
 }
 
+/** @param {File} file */
 async function decoded(file) {
   try {
-    const asItIs = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    return await createImageBitmap(file, asItIs);
+    return await createImageBitmap(file, {
+      colorSpaceConversion: "none", premultiplyAlpha: "none",
+    });
   } catch {
     throw new Refused(`${file.name} cannot be decoded: it is damaged or cut off. Copy it again, or`
       + " export it as PNG.");
   }
 }
 
+/** @param {ImageBitmap} bitmap */
 function pixelsOf(bitmap) {
   const context = newContext(bitmap.width, bitmap.height);
   context.drawImage(bitmap, 0, 0);
   return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
 }
 
+/**
+ * @param {number} width
+ * @param {number} height
+ */
 function newContext(width, height) {
-  return new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("it has no canvas for so many pixels");
+  return context;
 }
 
 // Some browsers add noise to what is read back, against pages that recognise them by it.

@@ -1,16 +1,40 @@
 // Tables from a value to a colour. A colour is one 32-bit number, as a canvas keeps it:
 // 0xAABBGGRR. In a table of paint, 0 stands for "nothing is painted here".
 
-const { maps: MAPS, heat: HEAT } = props;  // see color_maps.py
+/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {"classes" | "probability" | "uncertainty"} View */
+/** @typedef {{name: "codes" | "classes" | "probability" | "entropy", paint: Int32Array,
+ *   classes: Uint8Array}} PaintTables */
+/**
+ * How a picture is looked at.
+ *
+ * @typedef {object} Look
+ * @property {number} alpha Opacity of the classes.
+ * @property {number} level The threshold, in steps.
+ * @property {View} view
+ * @property {boolean} outline
+ * @property {number | null} split The share of the stage that is bare; null without a line.
+ * @property {Set<number>} hidden Ids of classes.
+ * @property {[number, number]} window Values drawn black and white.
+ * @property {string} colormap
+ * @property {[number, string] | null} pixelSize With its unit.
+ * @property {Int32Array} imageTable
+ * @property {PaintTables | null} paint Null where nothing is known of the pixels.
+ * @property {Record<string, string[]>} maps Stops of colour maps, see color_maps.py.
+ * @property {Record<string, string>} heat The colour map of each view that paints numbers.
+ */
 
-function packed(hex) {
+/** @param {string} hex */
+export function packed(hex) {
   const rgb = parseInt(hex.slice(1), 16);
   return (0xff000000 | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
 }
 
-// share: 0 to 1.
-function colorOf(map, share) {
-  const stops = MAPS[map];
+/**
+ * @param {string[]} stops Evenly spaced.
+ * @param {number} share 0 to 1.
+ */
+export function colorOf(stops, share) {
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const left = Math.min(Math.floor(place), stops.length - 2);
   const from = packed(stops[left]), to = packed(stops[left + 1]);
@@ -22,16 +46,22 @@ function colorOf(map, share) {
   return color;
 }
 
-function shadesOf(map) {
-  return Array.from({ length: 256 }, (_, shade) => colorOf(map, shade / 255));
+/** @param {string[]} stops */
+export function shadesOf(stops) {
+  return Array.from({ length: 256 }, (_, shade) => colorOf(stops, shade / 255));
 }
 
-// Contrast and colour map as one table: index of a pixel -> its colour. Pictures in colour have
-// one for each channel, which is then a number from 0 to 255.
-function imageTable(picture, look) {
+/**
+ * Contrast and colour map as one table: index of a pixel -> its colour. Pictures in colour have
+ * one for each channel, which is then a number from 0 to 255.
+ *
+ * @param {{size: number, origin: number, unit: number, channels: number}} picture
+ * @param {Pick<Look, "colormap" | "maps" | "window">} look
+ */
+export function imageTable(picture, look) {
   const colored = picture.channels === 3;
   const table = new Int32Array(picture.size);
-  const shades = shadesOf(look.colormap);
+  const shades = shadesOf(look.maps[look.colormap]);
   const [low, high] = look.window;
   for (let i = 0; i < table.length; i++) {
     const share = (picture.origin + i * picture.unit - low) / ((high - low) || 1);
@@ -41,48 +71,74 @@ function imageTable(picture, look) {
   return table;
 }
 
-// What is painted for each value of the plane in view, and which class the value is (255: none).
-function paintTables(scene, look) {
-  const { value } = scene;
+/**
+ * What is painted for each value of the plane in view, and which class the value is (255: none).
+ *
+ * @param {Scene} scene
+ * @param {Look} look
+ * @returns {PaintTables}
+ */
+export function paintTables(scene, look) {
+  const { names = [], colors = [] } = scene.value;
   const name = planeName(scene, look.view);
   const size = scene.planes[name] instanceof Uint8Array ? 256 : 65536;
   const paint = new Int32Array(size), classes = new Uint8Array(size).fill(255);
-  const heat = look.view === "classes" ? null : shadesOf(HEAT[look.view]);
+  const heat = look.view === "classes" ? null : shadesOf(look.maps[look.heat[look.view]]);
   for (let i = 0; i < size; i++) {
     if (heat) {
       paint[i] = heat[Math.round(255 * shareOf(scene, look.view, i))];
       continue;
     }
     const id = classOf(scene, look, i);
-    if (id < value.names.length) {
+    if (id < names.length) {
       classes[i] = id;
-      paint[i] = look.hidden.has(id) ? 0 : packed(value.colors[id]);
+      paint[i] = look.hidden.has(id) ? 0 : packed(colors[id]);
     }
   }
   return { name, paint, classes };
 }
 
+/**
+ * @param {Pick<Scene, "planes">} scene
+ * @param {View} view
+ */
 function planeName({ planes }, view) {
   if (planes.codes) return "codes";
   return view === "uncertainty" ? "entropy" : view;
 }
 
-// Two classes: exactly where Python's comparison with the threshold puts a pixel.
-function classOf({ value, planes }, look, code) {
-  return planes.codes ? (code >= (look.level + 1) * value.fine ? 1 : 0) : code;
+/**
+ * The class of a value. Two classes: exactly where Python's comparison with the threshold puts it.
+ *
+ * @param {Pick<Scene, "value" | "planes">} scene
+ * @param {Pick<Look, "level">} look
+ * @param {number} code
+ */
+export function classOf({ value: { fine = 1 }, planes }, look, code) {
+  return planes.codes ? (code >= (look.level + 1) * fine ? 1 : 0) : code;
 }
 
-// Probability of class 1 from its code, see `probability_codes` in payload.py.
-function probabilityOf({ value }, code) {
-  return code < value.fine ? 0
-    : Math.min(1, (code - value.fine + 0.5) / (value.fine * value.steps));
+/**
+ * Probability of class 1 from its code, see `probability_codes` in payload.py.
+ *
+ * @param {Pick<Scene, "value">} scene
+ * @param {number} code
+ */
+export function probabilityOf({ value: { fine = 1, steps = 1 } }, code) {
+  return code < fine ? 0 : Math.min(1, (code - fine + 0.5) / (fine * steps));
 }
 
-// 0 to 1: how far up the colour map a value stands.
-function shareOf(scene, view, code) {
+/**
+ * 0 to 1: how far up the colour map a value stands.
+ *
+ * @param {Pick<Scene, "value" | "planes">} scene
+ * @param {View} view
+ * @param {number} code
+ */
+export function shareOf(scene, view, code) {
   if (!scene.planes.codes) return code / (view === "probability" ? 65535 : 255);
   const p = probabilityOf(scene, code);
   if (view === "probability") return p;
-  const term = (q) => (q > 0 ? -q * Math.log2(q) : 0);
+  const term = (/** @type {number} */ q) => (q > 0 ? -q * Math.log2(q) : 0);
   return term(p) + term(1 - p);
 }

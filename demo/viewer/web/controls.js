@@ -1,34 +1,59 @@
 // The controls around the picture: what each button and slider does, in acts that the viewer knows.
 
-function controls(root, act) {
-  const find = (selector) => root.querySelector(selector);
-  for (const name of Object.keys(MAPS)) find(".colormap").add(new Option(name));
-  for (const name of Object.keys(UNITS)) find(".unit").add(new Option(name));
-  find(".unit").value = "µm";
+import { clicked, find } from "../../parts/component.js";
+import { UNITS } from "./panel.js";
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+/**
+ * @param {HTMLElement} root
+ * @param {Viewer} act
+ * @param {string[]} maps Names of the colour maps.
+ */
+export function connectControls(root, act, maps) {
+  const colormap = find(root, ".colormap", HTMLSelectElement);
+  const size = find(root, ".size", HTMLInputElement);
+  const unit = find(root, ".unit", HTMLSelectElement);
+  for (const name of maps) colormap.add(new Option(name));
+  for (const name of Object.keys(UNITS)) unit.add(new Option(name));
+  unit.value = "µm";
 
   root.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    const { do: name, view, toggle, id } = button.dataset;
-    if (name) act[name]();
-    else if (view) act.view(view);
-    else if (toggle) act[toggle]();
+    const { do: name, view, toggle, id } = clicked(event)?.dataset ?? {};
+    if (name) act.act(name);
+    else if (view) act.view(/** @type {import("./colors.js").View} */ (view));
+    else if (toggle) act.act(toggle);
     else if (id) act.toggleClass(Number(id));
   });
+  /** @type {Record<string, (input: HTMLInputElement) => void>} */
   const entered = {
     ".opacity": ({ value }) => act.opacity(Number(value)),
     ".threshold": ({ value }) => act.threshold(Number(value)),
     ".low": ({ value }) => act.black(Number(value)),
     ".high": ({ value }) => act.white(Number(value)),
     ".colormap": ({ value }) => act.colormap(value),
-    ".size, .unit": () => act.pixelSize(Number(find(".size").value), find(".unit").value),
+    ".size, .unit": () => act.pixelSize(Number(size.value), unit.value),
   };
   root.addEventListener("input", ({ target }) => {
+    const input = /** @type {HTMLInputElement} */ (target);
     for (const [selector, enter] of Object.entries(entered)) {
-      if (target.matches(selector)) enter(target);
+      if (input.matches(selector)) enter(input);
     }
   });
-  root.addEventListener("viewer:opacity", (event) => act.opacity(event.detail));
-  root.addEventListener("viewer:threshold", (event) => act.threshold(event.detail));
-  find("dialog").addEventListener("keydown", (event) => { if (event.key === "h") act.close(); });
+  listen(root, "viewer:opacity", (alpha) => act.opacity(alpha));
+  listen(root, "viewer:threshold", (cut) => act.threshold(cut));
+  find(root, "dialog").addEventListener("keydown", (event) => {
+    if (event.key === "h") act.close();
+  });
+}
+
+/**
+ * Calls with the detail of an event that another part of the page has made.
+ *
+ * @param {EventTarget} target
+ * @param {string} name
+ * @param {(detail: any) => void} heard
+ */
+export function listen(target, name, heard) {
+  target.addEventListener(name, (event) => heard(/** @type {CustomEvent} */ (event).detail));
 }

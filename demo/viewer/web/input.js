@@ -1,16 +1,27 @@
-// Hands and keys. `hands(canvas, act)` turns pointers, wheel and keys into the few acts that the
-// viewer knows: panBy, zoomAt, point, pick, and those of `KEYS`.
+// Pointers, wheel and keys, turned into the few acts that the viewer knows: panBy, zoomAt, point,
+// pick, and those of `KEYS`.
 
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {{left: number, top: number}} Place In CSS pixels from the stage's corner. */
+
+/** @type {Record<string, string>} */
 const KEYS = {
   "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", "_": "zoomOut", "0": "fit", h: "help",
   "?": "help", o: "outline", s: "split", v: "nextView", Enter: "pickMiddle",
 };
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STILL = 4;  // CSS pixels that a hand may tremble in a click
 
-function hands(canvas, act) {
-  const down = new Map();  // pointers that touch the picture
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Viewer} act
+ */
+export function connectPointersAndKeys(canvas, act) {
+  /** @type {Map<number, Place & {start: Place}>} Pointers that touch the picture. */
+  const down = new Map();
   let moved = false;
+  /** @type {(event: MouseEvent) => Place} */
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return { left: event.clientX - box.left, top: event.clientY - box.top };
@@ -37,22 +48,30 @@ function hands(canvas, act) {
     act.point(now);
   });
 
-  // The point between two fingers stays between them.
+  /**
+   * The point between two fingers stays between them.
+   *
+   * @param {number} moving Id of the pointer that moves.
+   * @param {Place} before
+   * @param {Place} now
+   */
   function pinch(moving, before, now) {
     const [other] = [...down].filter(([id]) => id !== moving).map(([, pointer]) => pointer);
-    const spread = (finger) => Math.hypot(finger.left - other.left, finger.top - other.top) || 1;
-    const middle = (finger) => [(finger.left + other.left) / 2, (finger.top + other.top) / 2];
+    const spread = (/** @type {Place} */ finger) =>
+      Math.hypot(finger.left - other.left, finger.top - other.top) || 1;
+    const middle = (/** @type {Place} */ finger) =>
+      [(finger.left + other.left) / 2, (finger.top + other.top) / 2];
     const [left, top] = middle(now), [oldLeft, oldTop] = middle(before);
     act.zoomAt(spread(now) / spread(before), oldLeft, oldTop);
     act.panBy(oldLeft - left, oldTop - top);  // last: a fitted picture has no room to move
   }
 
-  const lift = (event) => {
+  const release = (/** @type {PointerEvent} */ event) => {
     if (!down.delete(event.pointerId)) return;
     if (event.type === "pointerup" && !moved && down.size === 0) act.pick(place(event));
   };
-  canvas.addEventListener("pointerup", lift);
-  canvas.addEventListener("pointercancel", lift);
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
   canvas.addEventListener("pointerleave", (event) => {
     if (event.pointerType === "mouse") act.point(null);
   });
@@ -74,15 +93,21 @@ function hands(canvas, act) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const name = KEYS[event.key];
     if (event.key in ARROWS) act.step(...ARROWS[event.key], event.shiftKey);
-    else if (name) act[name]();
+    else if (name) act.act(name);
     else if (/^[1-9]$/.test(event.key)) act.toggleClass(Number(event.key) - 1);
     else return;
     event.preventDefault();
   });
 }
 
-// The line between before and after: dragged, or moved by arrow keys.
-function divides(divider, stageElement, act) {
+/**
+ * The line between before and after: dragged, or moved by arrow keys.
+ *
+ * @param {HTMLElement} divider
+ * @param {HTMLElement} stageElement
+ * @param {Viewer} act
+ */
+export function connectDivider(divider, stageElement, act) {
   divider.addEventListener("pointerdown", (event) => {
     divider.setPointerCapture(event.pointerId);
     event.preventDefault();

@@ -2,11 +2,35 @@
 // as much as one of 512 x 512. Plain arrays rather than WebGL: whole numbers make the drawing
 // exact, and it is the same in every browser, with several viewers, and without a graphics card.
 
+import { indicesIn, piecesOf } from "./pieces.js";
+
+/** @typedef {import("./colors.js").Look} Look */
+/** @typedef {import("./pieces.js").Piece} Piece */
+/** @typedef {import("./pieces.js").Visible} Visible */
+/** @typedef {import("./scene.js").Scene} Scene */
+/**
+ * What is drawn into.
+ *
+ * @typedef {object} Frame
+ * @property {ImageData} image
+ * @property {Int32Array} pixels Of `image`.
+ * @property {Int32Array} bare The picture alone, for the next drawing from the same place.
+ * @property {number} width In device pixels.
+ * @property {number} height
+ * @property {string} [place] From where `bare` was drawn,
+ * @property {Int32Array} [table] and in which colours.
+ */
+
 const BACKGROUND = 0xff1c1714;  // #14171c
 
-// frame: { pixels, bare: Int32Array, width, height } in device pixels; `bare` keeps the picture
-// alone, for the next drawing from the same place.
-function drawFrame(frame, scene, look, view, stage) {
+/**
+ * @param {Frame} frame
+ * @param {Scene} scene
+ * @param {Look} look
+ * @param {Visible} view
+ * @param {import("./camera.js").Stage} stage
+ */
+export function drawFrame(frame, scene, look, view, stage) {
   const pieces = piecesOf(scene, view);
   const place = `${view.left} ${view.top} ${view.scale} ${scene.value.id} ${scene.tiles?.serial}`;
   if (frame.table === look.imageTable && frame.place === place) frame.pixels.set(frame.bare);
@@ -19,17 +43,24 @@ function drawFrame(frame, scene, look, view, stage) {
   if (!look.paint) return;
   const clear = look.split === null ? 0 : Math.round(look.split * frame.width);
   if (look.outline && look.view === "classes") {
-    drawOutlines(frame, pieces, look, view.bounds, clear, Math.max(1, Math.round(2 * stage.ratio)));
-  } else for (const piece of pieces) drawFilled(frame, piece, look, clear);
+    drawOutlines(frame, pieces, look.paint, view.bounds, clear, Math.max(1, Math.round(2 * stage.ratio)));
+  } else for (const piece of pieces) drawFilled(frame, piece, look, look.paint, clear);
 }
 
+/**
+ * @param {Frame} frame
+ * @param {Piece} piece
+ * @param {Int32Array} table
+ * @param {Scene} scene
+ * @param {number} scale
+ */
 function drawPicture({ pixels, width }, { source, across, down }, table, scene, scale) {
   // The coarsest picture that still has a pixel for each of the screen's.
   const { levels, step, left, top } = source;
   const depth = Math.min(Math.max(Math.floor(Math.log2(1 / (scale * step))), 0), levels.length - 1);
   const { values, width: stride } = levels[depth];
   const shrink = step * 2 ** depth;
-  const columns = within(across.columns, left, shrink), rows = within(down.columns, top, shrink);
+  const columns = indicesIn(across.columns, left, shrink), rows = indicesIn(down.columns, top, shrink);
   const count = columns.length, gray = scene.value.channels === 1;
   rows.forEach((y, j) => {
     const row = y * stride;
@@ -46,15 +77,21 @@ function drawPicture({ pixels, width }, { source, across, down }, table, scene, 
   });
 }
 
-function drawFilled(frame, { source, across, down }, look, clear) {
-  const { name, paint } = look.paint;
-  const plane = source.planes[name];
+/**
+ * @param {Frame} frame
+ * @param {Piece} piece
+ * @param {Look} look
+ * @param {import("./colors.js").PaintTables} tables
+ * @param {number} clear The first column that is painted.
+ */
+function drawFilled(frame, { source, across, down }, look, { name, paint }, clear) {
+  const plane = planeOf(source, name);
   const weight = look.view === "classes" ? look.alpha : Math.min(1, 2 * look.alpha);
   const parts = Math.round(256 * weight), keep = 256 - parts;
-  const columns = within(across.columns, source.left, source.step);
+  const columns = indicesIn(across.columns, source.left, source.step);
   const begin = Math.max(0, clear - across.offset);
   const { pixels } = frame;
-  within(down.columns, source.top, source.step).forEach((y, j) => {
+  indicesIn(down.columns, source.top, source.step).forEach((y, j) => {
     const row = y * source.width;
     let target = (down.offset + j) * frame.width + across.offset + begin;
     for (let i = begin; i < columns.length; i++, target++) {
@@ -69,18 +106,36 @@ function drawFilled(frame, { source, across, down }, look, clear) {
   });
 }
 
-// A class is painted where another begins, as thick at every zoom. One line between two classes:
-// that of the higher id, or of the one that is not hidden. Classes are gathered from all pieces
-// first: a border may lie where two tiles meet.
-function drawOutlines(frame, pieces, look, { across, down }, clear, thick) {
-  const { name, paint, classes } = look.paint;
+/**
+ * @param {import("./scene.js").Source} source
+ * @param {import("./colors.js").PaintTables["name"]} name
+ */
+function planeOf(source, name) {
+  const plane = source.planes[name];
+  if (!plane) throw new Error(`The plane ${name} was not sent.`);
+  return plane;
+}
+
+/**
+ * A class is painted where another begins, as thick at every zoom. One line between two classes:
+ * that of the higher id, or of the one that is not hidden. Classes are gathered from all pieces
+ * first: a border may lie where two tiles meet.
+ *
+ * @param {Frame} frame
+ * @param {Piece[]} pieces
+ * @param {import("./colors.js").PaintTables} tables
+ * @param {Visible["bounds"]} bounds
+ * @param {number} clear The first column that is painted.
+ * @param {number} thick In device pixels.
+ */
+function drawOutlines(frame, pieces, { name, paint, classes }, { across, down }, clear, thick) {
   const count = across.columns.length;
   const ids = new Uint8Array(count * down.columns.length);
   const colors = new Int32Array(256);
   for (const { source, across: run, down: fall } of pieces) {
-    const plane = source.planes[name];
-    const columns = within(run.columns, source.left, source.step);
-    within(fall.columns, source.top, source.step).forEach((y, j) => {
+    const plane = planeOf(source, name);
+    const columns = indicesIn(run.columns, source.left, source.step);
+    indicesIn(fall.columns, source.top, source.step).forEach((y, j) => {
       const row = y * source.width;
       let target = (fall.offset - down.offset + j) * count + run.offset - across.offset;
       for (let i = 0; i < columns.length; i++, target++) {
@@ -90,7 +145,8 @@ function drawOutlines(frame, pieces, look, { across, down }, clear, thick) {
       }
     });
   }
-  const yields = (other, id) => other < id || (other !== id && colors[other] === 0);
+  const yields = (/** @type {number} */ other, /** @type {number} */ id) =>
+    other < id || (other !== id && colors[other] === 0);
   const last = down.columns.length - 1;
   for (let j = 0; j <= last; j++) {
     const above = Math.max(j - thick, 0) * count, below = Math.min(j + thick, last) * count;

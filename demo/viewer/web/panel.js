@@ -1,34 +1,35 @@
 // What stands around the picture: legend, sliders, read-out, scale bar. Each `show...` function
 // brings its part of the page in line with the scene and how it is looked at.
 
-const UNITS = { "Å": 1e-4, nm: 1e-3, "µm": 1, mm: 1e3 };  // in micrometres
+import { find } from "../../parts/component.js";
+import { classOf, probabilityOf, shareOf } from "./colors.js";
+import { exactAt } from "./pieces.js";
 
-function showPanel(root, scene, look) {
-  const find = (selector) => root.querySelector(selector);
-  const painted = Boolean(look.paint);
-  find(".panel").hidden = find(".bar").hidden = false;
-  for (const part of root.querySelectorAll(".painted")) part.hidden = !painted;
-  find(".map").hidden = scene.picture.channels === 3;
-  if (painted) {
-    find(".views").hidden = !(scene.planes.codes || scene.planes.probability);
-    const cut = find(".cut");
-    cut.hidden = scene.value.threshold === null;
-    cut.firstChild.data = `Threshold on P(${scene.value.names[1]}) `;
-    for (const button of root.querySelectorAll("[data-view]")) {
-      button.ariaPressed = String(button.dataset.view === look.view);
-    }
-    for (const button of root.querySelectorAll("[data-toggle]")) {
-      const on = button.dataset.toggle === "outline" ? look.outline : look.split !== null;
-      button.ariaPressed = String(on);
-    }
-    find("[data-toggle=outline]").disabled = look.view !== "classes";
-    slide(find(".opacity"), look.alpha, `${Math.round(100 * look.alpha)} %`);
-    slide(find(".threshold"), look.level / (scene.value.steps || 100),
-      (look.level / (scene.value.steps || 100)).toFixed(2));
-  }
+/** @typedef {import("./camera.js").Camera} Camera */
+/** @typedef {import("./camera.js").Pixel} Pixel */
+/** @typedef {import("./camera.js").Stage} Stage */
+/** @typedef {import("./colors.js").Look} Look */
+/** @typedef {import("./payload.js").Planes} Planes */
+/** @typedef {import("./scene.js").Scene} Scene */
+
+/** @type {Record<string, number>} In micrometres. */
+export const UNITS = { "Å": 1e-4, nm: 1e-3, "µm": 1, mm: 1e3 };
+
+/**
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
+export function showPanel(root, scene, look) {
+  find(root, ".panel").hidden = find(root, ".bar").hidden = false;
+  for (const part of elements(root, ".painted")) part.hidden = !look.paint;
+  find(root, ".map").hidden = scene.picture.channels === 3;
+  if (look.paint) showPainted(root, scene, look);
   const { origin, unit, lowest, highest } = scene.picture;
-  for (const [name, number] of [[".low", look.window[0]], [".high", look.window[1]]]) {
-    const input = find(name);
+  for (const [name, number] of /** @type {const} */ ([
+    [".low", look.window[0]], [".high", look.window[1]],
+  ])) {
+    const input = find(root, name, HTMLInputElement);
     Object.assign(input, { min: origin + lowest * unit, max: origin + highest * unit, step: unit });
     slide(input, number, tidy(number));
   }
@@ -36,39 +37,96 @@ function showPanel(root, scene, look) {
   showRamp(root, scene, look);
 }
 
-function slide(input, number, text) {
-  input.value = number;
-  input.parentElement.querySelector("output").value = text;
+/**
+ * What there is where something is painted over the picture.
+ *
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
+function showPainted(root, scene, look) {
+  const { threshold, names = [], steps } = scene.value;
+  find(root, ".views").hidden = !(scene.planes.codes || scene.planes.probability);
+  const cut = find(root, ".cut");
+  cut.hidden = threshold === null;
+  if (cut.firstChild) cut.firstChild.nodeValue = `Threshold on P(${names[1]}) `;
+  for (const button of elements(root, "[data-view]")) {
+    button.ariaPressed = String(button.dataset.view === look.view);
+  }
+  for (const button of elements(root, "[data-toggle]")) {
+    const on = button.dataset.toggle === "outline" ? look.outline : look.split !== null;
+    button.ariaPressed = String(on);
+  }
+  find(root, "[data-toggle=outline]", HTMLButtonElement).disabled = look.view !== "classes";
+  const share = look.level / (steps || 100);
+  slide(find(root, ".opacity", HTMLInputElement), look.alpha, `${Math.round(100 * look.alpha)} %`);
+  slide(find(root, ".threshold", HTMLInputElement), share, share.toFixed(2));
 }
 
-function tidy(number) {
+/**
+ * @param {HTMLElement} root
+ * @param {string} selector
+ * @returns {NodeListOf<HTMLElement>}
+ */
+function elements(root, selector) {
+  return root.querySelectorAll(selector);
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {number} number
+ * @param {string} text
+ */
+function slide(input, number, text) {
+  input.value = String(number);
+  if (input.parentElement) find(input.parentElement, "output", HTMLOutputElement).value = text;
+}
+
+/**
+ * A number in as few digits as tell enough.
+ *
+ * @param {number} number
+ */
+export function tidy(number) {
   return Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(3)));
 }
 
+/**
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
 function showLegend(root, scene, look) {
-  const list = root.querySelector(".legend");
+  const list = find(root, ".legend");
   list.hidden = !look.paint || look.view !== "classes";
   if (!look.paint) return;
-  const { names, colors } = scene.value;
+  const { names = [], colors = [] } = scene.value;
   const counts = countsOf(scene, look);
   const total = scene.value.width * scene.value.height;
   if (list.dataset.of !== scene.value.id) {
     list.dataset.of = scene.value.id;
     list.replaceChildren(...names.map((name, id) => chip(name, colors[id], id)));
   }
-  for (const button of list.children) {
+  for (const button of elements(list, "button")) {
     const id = Number(button.dataset.id);
     button.ariaPressed = String(!look.hidden.has(id));
-    button.querySelector("b").textContent = `${(100 * counts[id] / total).toFixed(1)} %`;
+    find(button, "b").textContent = `${(100 * counts[id] / total).toFixed(1)} %`;
     button.hidden = names.length > 12 && counts[id] === 0;  // of 150 classes those that occur
   }
 }
 
+/**
+ * A button of the legend.
+ *
+ * @param {string} name
+ * @param {string} color
+ * @param {number} id
+ */
 function chip(name, color, id) {
   const button = document.createElement("button");
   const swatch = document.createElement("i"), label = document.createElement("span");
   button.type = "button";
-  button.dataset.id = id;
+  button.dataset.id = String(id);
   button.title = id < 9 ? `Show or hide: ${id + 1}` : "Show or hide";
   swatch.style.background = color;
   label.textContent = name;
@@ -76,45 +134,70 @@ function chip(name, color, id) {
   return button;
 }
 
-// Pixels of each class at the threshold in view.
-function countsOf(scene, look) {
-  const counts = new Array(scene.value.names.length).fill(0);
-  scene.counts.forEach((count, code) => {
+/**
+ * Pixels of each class at the threshold in view.
+ *
+ * @param {Pick<Scene, "value" | "planes" | "counts">} scene
+ * @param {Pick<Look, "level">} look
+ * @returns {number[]}
+ */
+export function countsOf(scene, look) {
+  const counts = new Array(scene.value.names?.length ?? 0).fill(0);
+  const found = scene.counts ?? [];
+  for (let code = 0; code < found.length; code++) {
     const id = classOf(scene, look, code);
-    if (count && id < counts.length) counts[id] += count;
-  });
+    if (id < counts.length) counts[id] += found[code];
+  }
   return counts;
 }
 
-// The colours of a view that paints numbers.
+/**
+ * The colours of a view that paints numbers.
+ *
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
 function showRamp(root, scene, look) {
-  const ramp = root.querySelector(".ramp");
+  const ramp = find(root, ".ramp");
   ramp.hidden = !look.paint || look.view === "classes";
   if (ramp.hidden) return;
-  const [left, bar, right] = ramp.children;
-  const name = scene.planes.codes ? `P(${scene.value.names[1]})` : "P of the class";
+  const bar = find(ramp, "i"), [left, right] = elements(ramp, "span");
+  const name = scene.planes.codes ? `P(${scene.value.names?.[1]})` : "P of the class";
   [left.textContent, right.textContent] = look.view === "probability"
     ? [`${name} = 0`, "1"] : ["sure", "undecided"];
-  bar.style.background = `linear-gradient(90deg, ${MAPS[HEAT[look.view]].join(", ")})`;
+  bar.style.background = `linear-gradient(90deg, ${look.maps[look.heat[look.view]].join(", ")})`;
 }
 
-// One line about one pixel: everything that is known of it.
-function showReadout(root, scene, look, pixel) {
-  root.querySelector(".readout").textContent =
+/**
+ * One line about one pixel: everything that is known of it; without one, about all.
+ *
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ * @param {Pixel | null} pixel
+ */
+export function showReadout(root, scene, look, pixel) {
+  find(root, ".readout").textContent =
     (pixel ? partsOf(scene, look, pixel) : partsOfAll(scene)).join(" · ");
 }
 
+/** @param {Scene} scene */
 function partsOfAll({ value: { width, height, dtype }, tiles }) {
   const parts = [`${width} × ${height} px`, dtype];
   return tiles?.anyLost ? [...parts, "detail not available"] : parts;
 }
 
+/**
+ * @param {Scene} scene
+ * @param {Look} look
+ * @param {Pixel} pixel
+ */
 function partsOf(scene, look, { x, y }) {
-  const { value: { names, dtype }, tiles } = scene;
+  const { value: { names = [], dtype }, tiles } = scene;
   const place = `x ${x}  y ${y}`, at = exactAt(scene, { x, y });
   if (!at) {
-    const { side } = tiles;
-    return tiles.lost(Math.floor(x / side), Math.floor(y / side))
+    return tiles?.lost(Math.floor(x / tiles.side), Math.floor(y / tiles.side))
       ? [place, "detail not available"] : [place, `… ${dtype}`, ...(look.paint ? ["…"] : [])];
   }
   const { planes: { codes, probability, entropy }, index } = at;
@@ -123,25 +206,43 @@ function partsOf(scene, look, { x, y }) {
   parts.push(names[classAt(scene, look, at)] ?? "no class");
   if (codes) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
   if (probability) parts.push(`P ${(probability[index] / 65535).toFixed(5)}`);
-  if (look.view === "uncertainty") {
-    parts.push(`entropy ${shareOf(scene, "uncertainty", (codes || entropy)[index]).toFixed(2)}`);
+  const coded = codes || entropy;
+  if (look.view === "uncertainty" && coded) {
+    parts.push(`entropy ${shareOf(scene, "uncertainty", coded[index]).toFixed(2)}`);
   }
   return parts;
 }
 
-// `at`: see `exactAt`.
-function classAt(scene, look, { planes, index }) {
-  return classOf(scene, look, (planes.codes || planes.classes)[index]);
+/**
+ * The class at a place that `exactAt` has found.
+ *
+ * @param {Scene} scene
+ * @param {Look} look
+ * @param {{planes: Planes, index: number}} at
+ */
+export function classAt(scene, look, { planes, index }) {
+  const coded = planes.codes || planes.classes;
+  return coded ? classOf(scene, look, coded[index]) : -1;
 }
 
-// The file's own value; of colour images one for each channel.
+/**
+ * The file's own value; of colour images one for each channel.
+ *
+ * @param {Scene} scene
+ * @param {{planes: Planes, index: number}} at
+ */
 function rawAt({ value: { channels } }, { planes, index }) {
-  return Array.from(planes.image.subarray(index * channels, (index + 1) * channels), shortest)
-    .join(", ");
+  /** @type {ArrayLike<number | bigint>} */
+  const values = planes.image.subarray(index * channels, (index + 1) * channels);
+  return Array.from(values, shortest).join(", ");
 }
 
-// As few digits as tell this number from its float32 neighbours.
-function shortest(number) {
+/**
+ * As few digits as tell this number from its float32 neighbours.
+ *
+ * @param {number | bigint} number
+ */
+export function shortest(number) {
   if (typeof number === "bigint" || Math.fround(number) !== number) return String(number);
   for (let digits = 6; digits < 9; digits++) {
     const text = Number(number.toPrecision(digits));
@@ -150,30 +251,49 @@ function shortest(number) {
   return String(number);
 }
 
-// The two fields a visitor may fill, as a file or somebody's code has filled them.
-function showPixelSize(root, pixelSize) {
-  const field = root.querySelector(".size"), units = root.querySelector(".unit");
+/**
+ * The two fields a visitor may fill, as a file or somebody's code has filled them.
+ *
+ * @param {HTMLElement} root
+ * @param {Look["pixelSize"]} pixelSize
+ */
+export function showPixelSize(root, pixelSize) {
+  const field = find(root, ".size", HTMLInputElement);
+  const units = find(root, ".unit", HTMLSelectElement);
   const [side, name] = pixelSize || ["", units.value];
   if (![...units.options].some((option) => option.value === name)) units.add(new Option(name));
-  field.value = side;
+  field.value = String(side);
   units.value = name;
 }
 
-// A bar of 1, 2 or 5 times a power of ten, a quarter of the stage at most.
-function showScale(root, pixelSize, camera, stage) {
-  const bar = root.querySelector(".scale");
+/**
+ * A bar of 1, 2 or 5 times a power of ten, a quarter of the stage at most.
+ *
+ * @param {HTMLElement} root
+ * @param {Look["pixelSize"]} pixelSize
+ * @param {Camera} camera
+ * @param {Stage} stage
+ */
+export function showScale(root, pixelSize, camera, stage) {
+  const bar = find(root, ".scale");
   bar.hidden = !pixelSize;
   if (!pixelSize) return;
   const [side, unit] = pixelSize;
   const room = (stage.width / 4) * side / camera.zoom;
   const power = 10 ** Math.floor(Math.log10(room));
-  const length = [5, 2, 1].map((digit) => digit * power).find((candidate) => candidate <= room);
-  bar.querySelector("i").style.width = `${length / side * camera.zoom}px`;
-  bar.querySelector("span").textContent = withUnit(length, unit);
+  const candidates = [5, 2, 1].map((digit) => digit * power);
+  const length = candidates.find((candidate) => candidate <= room) ?? power;
+  find(bar, "i").style.width = `${length / side * camera.zoom}px`;
+  find(bar, "span").textContent = withUnit(length, unit);
 }
 
-// 2000 nm -> 2 µm, 0.5 µm -> 500 nm: the unit that needs the fewest digits.
-function withUnit(length, unit) {
+/**
+ * 2000 nm -> 2 µm, 0.5 µm -> 500 nm: the unit that needs the fewest digits.
+ *
+ * @param {number} length
+ * @param {string} unit
+ */
+export function withUnit(length, unit) {
   if (!(unit in UNITS)) return `${tidy(length)} ${unit}`;
   const micrometers = length * UNITS[unit];
   const fitting = ["nm", "µm", "mm"].filter((name) => micrometers / UNITS[name] >= 0.999).pop();

@@ -2,27 +2,53 @@
 // wants, the most wanted first; they are fetched a few at a time, and those it no longer wants are
 // given up. See tiles.py for what a tile's file holds.
 
+/** @typedef {import("./payload.js").Payload} Payload */
+/** @typedef {import("./scene.js").Source & {bytes: number}} Tile */
+/** @typedef {[column: number, row: number]} Place Of a tile. */
+/** @typedef {ReturnType<typeof newTiles>} Tiles */
+
 const AT_ONCE = 4;  // requests; a browser sends six to one server, the page needs some itself
 const TRIES = 3, PAUSE = 700;  // milliseconds, from one try to the next
 const MOST_BYTES = 256 * 2 ** 20;  // of tiles that were seen and may be seen again
 
-// unpack: See `newUnpacker`. Calls `changed` when a tile has arrived, or will not.
-function newTiles(value, scale, unpack, changed) {
-  const { side } = value.tiles;
-  const kept = new Map();  // key -> source; the one that was looked at longest ago comes first
-  const asked = new Map();  // key -> AbortController
-  const failed = new Map();  // key -> { tries, resting }
-  let wanted = new Set(), bytes = 0, serial = 0;
+/**
+ * Calls `changed` when a tile has arrived, or will not.
+ *
+ * @param {Payload} value
+ * @param {number} side Of a tile.
+ * @param {import("./levels.js").Scale} scale
+ * @param {import("./unpack.js").Unpack} unpack
+ * @param {() => void} changed
+ * @param {number} mostBytes
+ */
+export function newTiles(value, side, scale, unpack, changed, mostBytes = MOST_BYTES) {
+  /** @type {Map<string, Tile>} The one that was looked at longest ago comes first. */
+  const kept = new Map();
+  /** @type {Map<string, AbortController>} */
+  const asked = new Map();
+  /** @type {Map<string, {tries: number, resting: boolean}>} */
+  const failed = new Map();
+  /** @type {Set<string>} */
+  let wanted = new Set();
+  let bytes = 0, serial = 0;
 
+  /**
+   * @param {number} column
+   * @param {number} row
+   */
   const keyOf = (column, row) => `${column}_${row}`;
 
+  /**
+   * @param {number} column
+   * @param {number} row
+   */
   function at(column, row) {
     const key = keyOf(column, row), tile = kept.get(key);
     if (tile && kept.delete(key)) kept.set(key, tile);
     return tile;
   }
 
-  // places: [[column, row], ...], the most wanted first.
+  /** @param {Place[]} places The most wanted first. */
   function want(places) {
     wanted = new Set(places.map(([column, row]) => keyOf(column, row)));
     for (const [key, control] of asked) {
@@ -41,39 +67,54 @@ function newTiles(value, scale, unpack, changed) {
     }
   }
 
+  /** @param {string} key */
   async function load(key) {
     const control = new AbortController();
     asked.set(key, control);
     try {
-      keep(key, await fetchTile(value, key, scale, unpack, control.signal));
+      keep(key, await fetchTile(value, side, key, scale, unpack, control.signal));
       failed.delete(key);
       changed();
     } catch (error) {
       if (control.signal.aborted) return;
-      rest(key, error);
+      backOff(key, error);
     } finally {
       if (asked.get(key) === control) asked.delete(key);
       ask();
     }
   }
 
-  function rest(key, error) {
+  /**
+   * Waits before the next try, longer each time; after the last one the tile is lost.
+   *
+   * @param {string} key
+   * @param {unknown} error
+   */
+  function backOff(key, error) {
     const tries = (failed.get(key)?.tries || 0) + 1;
     const failure = { tries, resting: true };
     failed.set(key, failure);
-    if (tries < TRIES) return setTimeout(() => { failure.resting = false; ask(); }, PAUSE * tries);
-    console.warn(`The tile ${key} was not fetched: ${error.message}`);
+    if (tries < TRIES) {
+      setTimeout(() => { failure.resting = false; ask(); }, PAUSE * tries);
+      return;
+    }
+    console.warn(`The tile ${key} was not fetched: ${error}`);
     changed();
   }
 
-  // What is in view stays, even if it is more than there is room for.
+  /**
+   * What is in view stays, even if it is more than there is room for.
+   *
+   * @param {string} key
+   * @param {Tile} tile
+   */
   function keep(key, tile) {
     if (kept.has(key)) return;  // given up when all but there, and asked for once more
     kept.set(key, tile);
     bytes += tile.bytes;
     serial++;
     for (const [old, { bytes: size }] of kept) {
-      if (bytes <= MOST_BYTES) break;
+      if (bytes <= mostBytes) break;
       if (!wanted.has(old) && kept.delete(old)) bytes -= size;
     }
   }
@@ -83,15 +124,27 @@ function newTiles(value, scale, unpack, changed) {
     close: () => want([]),
     get serial() { return serial; },  // changes with what `at` answers
     get missing() { return [...wanted].filter((key) => !kept.has(key)).length; },
-    lost: (column, row) => failed.get(keyOf(column, row))?.tries >= TRIES,
+    lost: (/** @type {number} */ column, /** @type {number} */ row) => {
+      return (failed.get(keyOf(column, row))?.tries ?? 0) >= TRIES;
+    },
     get anyLost() { return [...failed.values()].some(({ tries }) => tries >= TRIES); },
   };
 }
 
-// One tile as a source of pixels, see `newScene`.
-async function fetchTile(value, key, scale, unpack, signal) {
-  const { width, height, step, channels, tiles: { side }, planes } = value;
-  const [left, top] = key.split("_").map((place) => place * side);
+/**
+ * One tile as a source of pixels.
+ *
+ * @param {Payload} value
+ * @param {number} side
+ * @param {string} key
+ * @param {import("./levels.js").Scale} scale
+ * @param {import("./unpack.js").Unpack} unpack
+ * @param {AbortSignal} signal
+ * @returns {Promise<Tile>}
+ */
+async function fetchTile(value, side, key, scale, unpack, signal) {
+  const { width, height, step, channels, planes = [] } = value;
+  const [left, top] = key.split("_").map((place) => Number(place) * side);
   const size = { width: Math.min(side, width - left), height: Math.min(side, height - top) };
   const response = await fetch(tileAddress(value, key), { signal });
   if (!response.ok) throw new Error(`status ${response.status}`);
@@ -102,9 +155,14 @@ async function fetchTile(value, key, scale, unpack, signal) {
   return { ...size, left, top, step: 1, ...await unpack(await response.arrayBuffer(), how) };
 }
 
-// Its files lie beside that of the whole picture.
+/**
+ * The files of tiles lie beside that of the whole picture.
+ *
+ * @param {Payload} value
+ * @param {string} key
+ */
 function tileAddress(value, key) {
-  const whole = new URL(value.data.url, location.href);
+  const whole = new URL(value.data?.url ?? "", globalThis.location?.href);
   const address = new URL(`tile_${key}.bin`, whole);
   address.search = whole.search;
   return address;

@@ -1,10 +1,32 @@
-// From a tile's file to a source of pixels, see `newScene`: beside the page, in a worker that has
-// this very code, so that a picture that moves does not halt; on the page where there is no worker.
+// From a tile's file to a source of pixels: beside the page, in a worker that has this very code,
+// so that a picture that moves does not halt; on the page where there is no worker.
 
-// content: ArrayBuffer as the server has it; `described`: the planes in it, in their order; `depth`:
-// as of `pyramid`. Gives { planes, levels, bytes }.
-async function unpacked(content, { width, height, channels, described, scale, depth }) {
+import { indexed, pyramid } from "./levels.js";
+import { ARRAYS, inflated } from "./payload.js";
+
+/**
+ * What a tile's file holds.
+ *
+ * @typedef {object} How
+ * @property {number} width
+ * @property {number} height
+ * @property {number} channels
+ * @property {import("./payload.js").PlaneEntry[]} described The planes in it, in their order.
+ * @property {import("./levels.js").Scale} scale
+ * @property {number} depth How many levels of the picture are made.
+ */
+/**
+ * @typedef {object} Unpacked
+ * @property {import("./payload.js").Planes} planes
+ * @property {import("./levels.js").Level[]} levels
+ * @property {number} bytes That all of it takes.
+ */
+/** @typedef {(content: ArrayBuffer, how: How) => Promise<Unpacked>} Unpack */
+
+/** @type {Unpack} */
+export async function unpacked(content, { width, height, channels, described, scale, depth }) {
   const raw = await inflated(new Blob([content]).stream());
+  /** @type {Partial<Record<import("./payload.js").PlaneName, import("./payload.js").Plane>>} */
   const planes = {};
   let start = 0;
   for (const { name, dtype } of described) {
@@ -14,46 +36,52 @@ async function unpacked(content, { width, height, channels, described, scale, de
     start = end;
   }
   if (start !== raw.byteLength) throw new Error(`${raw.byteLength} bytes, not ${start}`);
-  const shades = indexed(planes.image, scale);
+  const found = /** @type {import("./payload.js").Planes} */ (planes);
+  const shades = indexed(found.image, scale);
   const levels = pyramid(shades, width, height, channels, depth);
-  return { planes, levels, bytes: start + (shades === planes.image ? 0 : shades.byteLength) };
+  const bytes = start + (shades === found.image ? 0 : shades.byteLength);
+  return { planes: found, levels, bytes };
 }
 
-// (content, how) => a promise of what `unpacked` gives. `program`: what a worker runs.
-function newUnpacker(program) {
-  const waiting = new Map();  // number -> [resolve, reject]
-  let worker = null, number = 0;  // worker: a promise; of null where there is none
+/**
+ * Unpacks in a worker of its own, which starts with the first tile.
+ *
+ * @returns {Unpack}
+ */
+export function newUnpacker() {
+  /** @type {Map<number, {resolve: (found: Unpacked) => void, reject: (error: Error) => void}>} */
+  const waiting = new Map();
+  /** @type {Promise<Worker | null> | null} Of null where there is none. */
+  let worker = null;
+  let number = 0;
 
+  /** @returns {Promise<Worker | null>} */
   function start() {
-    return new Promise((done) => {
-      const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
-      const fresh = new Worker(address);
+    return new Promise((/** @type {(fresh: Worker | null) => void} */ done) => {
+      const fresh = new Worker(new URL("./unpack.worker.js", import.meta.url), { type: "module" });
       fresh.onmessage = ({ data }) => {
-        if (data.ready) {
-          URL.revokeObjectURL(address);
-          return done(fresh);
-        }
-        const [resolve, reject] = waiting.get(data.number);
+        if (data.ready) return done(fresh);
+        const asked = waiting.get(data.number);
         waiting.delete(data.number);
-        if (data.error) reject(new Error(data.error));
-        else resolve(data.found);
+        if (data.error) asked?.reject(new Error(data.error));
+        else asked?.resolve(data.found);
       };
       // It did not start, or broke down: what it had is asked for again.
       fresh.onerror = () => {
         fresh.terminate();
         worker = Promise.resolve(null);
         done(null);
-        for (const [, reject] of waiting.values()) reject(new Error("the worker ended"));
+        for (const { reject } of waiting.values()) reject(new Error("the worker ended"));
         waiting.clear();
       };
     }).catch(() => null);  // a browser that forbids it
   }
 
   return async (content, how) => {
-    const beside = await (worker ||= start());
+    const beside = await (worker ??= start());
     if (!beside) return unpacked(content, how);
     return new Promise((resolve, reject) => {
-      waiting.set(++number, [resolve, reject]);
+      waiting.set(++number, { resolve, reject });
       beside.postMessage({ number, content, how }, [content]);
     });
   };

@@ -1,7 +1,9 @@
 """Options of segmenting a whole data set."""
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
+
+from ...data.options import option
 
 FAILED = "failed.csv"
 
@@ -10,20 +12,23 @@ FAILED = "failed.csv"
 class DatasetOptions:
     """What is segmented, by which model, and where the result goes."""
 
-    dataset_name: str
+    dataset_name: str = option(MISSING, "Hub id, folder or .parquet file")
     model: str
-    dataset_config_name: str | None = None
-    dataset_revision: str | None = None
-    split: str | None = None  # None: all
-    image_column: str | None = None
-    revision: str | None = None  # of the model
+    dataset_config_name: str | None = option(None, "its configuration")
+    dataset_revision: str | None = option(None, "its branch, tag or commit")
+    split: str | None = option(None, "one split (default: all)")
+    image_column: str | None = option(None, "the column of images, if its name does not tell")
+    revision: str | None = None  # of the model, as the next two
     threshold: float | None = None
     tile_size: int | None = None
-    output: Path | None = None  # None: a folder here, of the pushed data set's name
+    # None: a folder here, of the pushed data set's name.
+    output: Path | None = field(default=None, metadata={"help": "where the results go"})
     overwrite: bool = False
-    push_to_hub: str | None = None
-    private: bool = False
-    hub_token: str | None = field(default=None, repr=False)
+    push_to_hub: str | None = option(None, "push images and masks to this data set")
+    private: bool = option(False, "create it as a private one")
+    hub_token: str | None = field(
+        default=None, repr=False, metadata={"help": "by default that of `hf auth login`"}
+    )
 
     @property
     def folder(self) -> Path:

@@ -20,11 +20,11 @@ from accelerate.utils import broadcast_object_list
 from ...data.columns import find_image_column
 from ...data.options import PROCESS_TIMEOUT
 from ...data.sources import Source, hub_commit, open_source
-from ...errors import ConfigError, DatasetError, UNetError
+from ...errors import ConfigError, DatasetError
 from ...files import parse_json, write_text
 from ...hashes import model_sha256
 from ...unet import UNet
-from ..item import BatchOptions, cannot_write
+from ..item import BatchOptions, explaining_write_errors
 from ..progress import Progress
 from ..records import clear_unfinished
 from .options import FAILED, DatasetOptions
@@ -229,11 +229,8 @@ def _unreadable_json(path: Path) -> Iterator[None]:
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
     try:
-        yield
-    except UNetError:
-        raise
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+        with explaining_write_errors(folder):
+            yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "stopped: finished shards stay. The same command goes on from there."

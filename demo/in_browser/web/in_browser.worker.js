@@ -2,27 +2,46 @@
 // thing after another, and tells what came of it; it asks no server for anything. Who stops it
 // ends it, and starts another one.
 
-const MOST_THREADS = 4;
-const CORE = 1024;  // px of a tile's side, at most, without what it is shown around it
+import { nameOf, npy, png } from "./files.js";
+import { maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics } from "./numbers.js";
+import { readPicture, Refused } from "./picture.js";
+import { cuts } from "./cuts.js";
 
-let runtime = null, checkpoint = null, session = null, picture = null, result = null;
+/** @typedef {import("./facts.js").Facts} Facts */
+
+const MOST_THREADS = 4;
+
+/** @type {any} onnxruntime-web, once it is loaded. */
+let runtime = null;
+/** @type {any} */
+let session = null;
+/** @type {Facts | null} */
+let checkpoint = null;
+/** @type {import("./picture.js").Picture | null} */
+let picture = null;
+/** @type {{probabilities: Float32Array<ArrayBuffer>, classes: number, width: number,
+ *   height: number, name: string} | null} */
+let result = null;
 let last = Promise.resolve();
 
 onmessage = ({ data }) => { last = last.then(() => answer(data)); };
 
+/** @param {{act: string} & Record<string, any>} message */
 async function answer({ act, ...details }) {
   try {
     await acts[act](details);
   } catch (error) {
-    const known = error instanceof Refused;
-    const sentence = known ? error.message : `This did not work in your browser: ${
-      error.message || error}. Try another browser, or a smaller image, or the tab Segment.`;
+    const why = error instanceof Error && error.message ? error.message : error;
+    const sentence = error instanceof Refused ? error.message
+      : `This did not work in your browser: ${why}. Try another browser, or a smaller image, or`
+        + " the tab Segment.";
     postMessage({ told: "failed", act, sentence });
   }
 }
 
+/** @type {Record<string, (details: any) => Promise<void>>} */
 const acts = {
-  // module, wasm, model: Blobs; facts: see `exported` in tab.py.
+  /** @param {{module: Blob, wasm: Blob, model: Blob, facts: Facts}} checkpoint */
   async load({ module, wasm, model, facts }) {
     await session?.release();
     session = checkpoint = null;
@@ -39,6 +58,7 @@ const acts = {
     postMessage({ told: "loaded", name: facts.name });
   },
 
+  /** @param {{file: File}} chosen */
   async open({ file }) {
     picture = result = null;
     picture = await readPicture(file);
@@ -48,9 +68,11 @@ const acts = {
   async segment() {
     const started = performance.now();
     result = null;
-    const probabilities = await segmented();
+    if (!picture || !checkpoint) throw new Error("there is no picture or no checkpoint yet");
+    const probabilities = await segmented(picture, checkpoint);
     const facts = checkpoint, classes = facts.names.length, count = probabilities.length / classes;
-    result = { probabilities, classes, width: picture.width, height: picture.height };
+    const { name, width, height } = picture;
+    result = { probabilities, classes, width, height, name };
     const planes = facts.threshold === null ? planesOfClasses(probabilities, classes)
       : { codes: probabilityCodes(probabilities.subarray(count), facts.steps, facts.fine) };
     const milliseconds = performance.now() - started;
@@ -59,26 +81,36 @@ const acts = {
     postMessage({ told: "segmented", picture, planes, facts, milliseconds, threads }, moved);
   },
 
+  /** @param {{threshold: number | null}} cut */
   async mask({ threshold }) {
-    const { probabilities, classes, width, height } = result;
+    if (!result) throw new Error("nothing is segmented yet");
+    const { probabilities, classes, width, height, name } = result;
     const mask = maskOf(probabilities, classes, threshold);
-    postMessage({ told: "written", kind: "mask.png", file: await png(mask, width, height) });
+    const file = await png(mask, width, height);
+    postMessage({ told: "written", name: nameOf(name, "mask.png"), file });
   },
 
   async probabilities() {
-    const { probabilities, classes, width, height } = result;
+    if (!result) throw new Error("nothing is segmented yet");
+    const { probabilities, classes, width, height, name } = result;
     const file = npy(probabilities, [classes, height, width]);
-    postMessage({ told: "written", kind: "probabilities.npy", file });
+    postMessage({ told: "written", name: nameOf(name, "probabilities.npy"), file });
   },
 };
 
-// (classes, height, width) float32, tile by tile; a tile is shown `halo` more on every side, as far
-// as the picture goes, and is then predicted as in the whole image.
-async function segmented() {
-  const { width, height } = picture, { channels, multiple, halo, names } = checkpoint;
-  const scaled = scaledOf(picture, channels), count = width * height;
+/**
+ * (classes, height, width) float32, tile by tile; a tile is shown `halo` more on every side, as far
+ * as the picture goes, and is then predicted as in the whole image.
+ *
+ * @param {import("./picture.js").Picture} image
+ * @param {Facts} facts
+ */
+async function segmented(image, { channels, multiple, halo, names, measures }) {
+  const { width, height } = image;
+  const scaled = scaledOf(image, channels), count = width * height;
+  /** @type {Record<string, any>} */
   const measured = {};
-  if (checkpoint.measures) {
+  if (measures) {
     const { mean, std } = statistics(scaled, count, channels);
     measured.mean = new runtime.Tensor("float32", [mean], [1]);
     measured.std = new runtime.Tensor("float32", [std], [1]);
@@ -97,8 +129,8 @@ async function segmented() {
         for (let x = start; x < start + wide; x++) seen[at++] = scaled(y * width + x, c);
       }
     }
-    const image = new runtime.Tensor("float32", seen, [1, channels, tall, wide]);
-    const answered = (await session.run({ image, ...measured })).probabilities;
+    const shown = new runtime.Tensor("float32", seen, [1, channels, tall, wide]);
+    const answered = (await session.run({ image: shown, ...measured })).probabilities;
     for (let k = 0; k < names.length; k++) {
       for (let y = top; y < bottom; y++) {
         const from = (k * tall + y - first) * wide + left - start;
@@ -109,11 +141,4 @@ async function segmented() {
     answered.dispose?.();
   }
   return probabilities;
-}
-
-// [start, stop] of as few tiles as do, all on the grid and of about one size.
-function cuts(size, multiple) {
-  const side = Math.ceil(size / Math.ceil(size / CORE) / multiple) * multiple;
-  const starts = Array.from({ length: Math.ceil(size / side) }, (_, index) => index * side);
-  return starts.map((start) => [start, Math.min(start + side, size)]);
 }

@@ -1,0 +1,30 @@
+// What the page knows of a checkpoint.
+
+/**
+ * What is known of a checkpoint, see `exported` in tab.py.
+ *
+ * @typedef {object} Facts
+ * @property {string} name
+ * @property {string[]} names Of classes.
+ * @property {string[]} colors
+ * @property {number | null} threshold
+ * @property {number} channels
+ * @property {boolean} measures It wants the image's mean and standard deviation.
+ * @property {number} multiple Of the grid of tiles.
+ * @property {number} halo Pixels around a tile that it has to see.
+ * @property {number} steps
+ * @property {number} fine
+ * @property {number} alpha
+ */
+
+/**
+ * How a network sees a picture of other channels than its own; "" for the same.
+ *
+ * @param {{channels: number}} picture
+ * @param {{channels: number}} facts
+ */
+export function mixed(picture, facts) {
+  if (picture.channels === facts.channels) return "";
+  return picture.channels === 1 ? " · gray image shown to an RGB network as three equal channels"
+    : " · RGB image turned into gray (0.299 R + 0.587 G + 0.114 B)";
+}

@@ -1,0 +1,71 @@
+// What Gradio hands the script of a `gr.HTML`, and how it finds its parts.
+
+/**
+ * What `mount` of every component is given; see `js_on_load` of `gr.HTML`.
+ *
+ * @template [Props=any]
+ * @typedef {object} Component
+ * @property {HTMLElement} element
+ * @property {Props} props Those of Python; `value` among them. They change as Python changes them.
+ * @property {(event: string, detail?: object) => void} trigger Tells Python of an event.
+ * @property {(name: string, changed: () => void) => void} watch Calls `changed` after a change.
+ */
+
+/**
+ * The first element that a selector finds.
+ *
+ * @overload
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+/**
+ * @template {Element} Kind
+ * @overload
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Kind} kind
+ * @returns {Kind}
+ */
+/**
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Element} kind
+ * @returns {Element}
+ */
+export function find(root, selector, kind = HTMLElement) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof kind)) throw new Error(`The page has no ${kind.name} at "${selector}".`);
+  return found;
+}
+
+/**
+ * The element around the target of an event, if any; without a selector, the button.
+ *
+ * @param {Event} event
+ * @param {string} [selector]
+ */
+export function clicked(event, selector = "button") {
+  const target = event.target instanceof Element ? event.target.closest(selector) : null;
+  return target instanceof HTMLElement ? target : null;
+}
+
+/**
+ * The viewer in a component of this `elem_id`; null if the page has none.
+ *
+ * @param {string} id
+ * @returns {HTMLElement | null}
+ */
+export function viewerOf(id) {
+  return document.querySelector(`#${id} .viewer`);
+}
+
+/**
+ * Lets a viewer fly to a region, which then blinks.
+ *
+ * @param {string} id
+ * @param {{x: number, y: number, width: number, height: number}} box In pixels of the image.
+ */
+export function fly(id, box) {
+  viewerOf(id)?.dispatchEvent(new CustomEvent("viewer:fly", { detail: box }));
+}

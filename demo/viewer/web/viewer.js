@@ -1,0 +1,547 @@
+// The viewer: holds what is shown (scene), how (look) and from where (camera), and redraws when
+// one of them changes. The modules beside this one do the work; nothing here asks the server,
+// except once for each picture, and for the tiles of a large one.
+
+import { find } from "../../parts/component.js";
+import {
+  cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
+} from "./camera.js";
+import { imageTable, paintTables } from "./colors.js";
+import { connectControls, listen } from "./controls.js";
+import { connectDivider, connectPointersAndKeys } from "./input.js";
+import { drawFrame } from "./paint.js";
+import { classAt, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
+import { fetchPlanes } from "./payload.js";
+import { exactAt, tilesWanted, viewOf } from "./pieces.js";
+import { newScene } from "./scene.js";
+import { newUnpacker } from "./unpack.js";
+
+/** @typedef {import("./camera.js").Box} Box */
+/** @typedef {import("./colors.js").Look} Look */
+/** @typedef {import("./colors.js").View} View */
+/** @typedef {import("./input.js").Place} Place */
+/** @typedef {import("./paint.js").Frame} Frame */
+/** @typedef {import("./payload.js").Payload} Payload */
+/** @typedef {import("./payload.js").Planes} Planes */
+/** @typedef {import("./scene.js").Scene} Scene */
+/**
+ * What Python gives the viewer, see `viewer` in component.py.
+ *
+ * @typedef {object} Props
+ * @property {Payload | null} value
+ * @property {string | null} group Viewers that move together.
+ * @property {Record<string, string[]>} maps Stops of colour maps.
+ * @property {Record<string, string>} heat The colour map of each view that paints numbers.
+ */
+
+/** @type {View[]} */
+const VIEWS = ["classes", "probability", "uncertainty"];
+const FLIGHT = 350;  // milliseconds
+
+/** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
+const ACTS = {
+  zoomIn: (viewer) => viewer.zoomAt(1.5, viewer.stage.width / 2, viewer.stage.height / 2),
+  zoomOut: (viewer) => viewer.zoomAt(1 / 1.5, viewer.stage.width / 2, viewer.stage.height / 2),
+  fit: (viewer) => viewer.fitWhole(),
+  outline: (viewer) => viewer.toggleOutline(),
+  split: (viewer) => viewer.toggleSplit(),
+  nextView: (viewer) => viewer.nextView(),
+  pickMiddle: (viewer) => viewer.pickMiddle(),
+  contrast: (viewer) => viewer.resetContrast(),
+  help: (viewer) => viewer.help(),
+  close: (viewer) => viewer.close(),
+};
+
+/** @param {import("../../parts/component.js").Component<Props>} component */
+export function mount(component) {
+  new Viewer(component);
+}
+
+export class Viewer {
+  /** @param {import("../../parts/component.js").Component<Props>} component */
+  constructor({ element, props, trigger, watch }) {
+    this.props = props;
+    this.trigger = trigger;
+    this.root = find(element, ".viewer");
+    this.stageElement = find(this.root, ".stage");
+    this.canvas = find(this.root, "canvas", HTMLCanvasElement);
+    const context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    if (!context) throw new Error("This browser has no canvas to draw on.");
+    this.context = context;
+    this.dialog = find(this.root, "dialog", HTMLDialogElement);
+    this.divider = find(this.root, ".divider");
+    this.flash = find(this.root, ".flash");
+    this.cross = find(this.root, ".cross");
+
+    /** @type {import("./camera.js").Stage} */
+    this.stage = { width: 0, height: 0, ratio: 1 };
+    this.camera = newCamera();
+    /** @type {Look} */
+    this.look = {
+      alpha: 0.45, level: 50, view: "classes", outline: false, split: null, hidden: new Set(),
+      window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: new Int32Array(0),
+      paint: null, maps: props.maps, heat: props.heat,
+    };
+    this.unpack = newUnpacker();
+    /** @type {Scene | null} */
+    this.scene = null;
+    /** @type {Frame | null} */
+    this.frame = null;
+    /** @type {Place | null} Where the pointer is, in CSS pixels. */
+    this.pointed = null;
+    /** @type {Box | null} The region that blinks. */
+    this.flashed = null;
+    /** @type {Box | null | undefined} Where to fly as soon as the viewer is seen. */
+    this.wanted = null;
+    this.serial = 0;  // of pictures that came
+    this.frames = 0;  // that were drawn
+    this.pending = 0;  // the animation frame of the next drawing; 0: nothing has changed
+    this.flight = 0;  // the animation frame of a flight
+    this.alphaChosen = false;
+
+    connectPointersAndKeys(this.canvas, this);
+    connectDivider(this.divider, this.stageElement, this);
+    connectControls(this.root, this, Object.keys(props.maps));
+    listen(this.root, "viewer:fly", (box) => this.fly(box));
+    listen(this.root, "viewer:show", (detail) => this.showHere(detail));
+    // Whoever takes the controls is not flown on.
+    for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
+      this.root.addEventListener(kind, () => cancelAnimationFrame(this.flight),
+        { capture: true, passive: true });
+    }
+    this.followOthers();
+    new ResizeObserver(() => this.resized()).observe(this.stageElement);
+    this.tellSeen();
+    watch("value", () => this.show());
+    this.show();
+  }
+
+  // ------------------------------------------------------------------------------- drawing
+
+  /**
+   * Any number of changes before the next frame are drawn once.
+   *
+   * @param {{picture?: boolean, paint?: boolean, panel?: boolean}} what Has to be made anew.
+   */
+  change({ picture = false, paint = false, panel = true } = {}) {
+    const { scene, look } = this;
+    if (!scene) return;
+    if (picture) look.imageTable = imageTable(scene.picture, look);
+    if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
+    if (panel) showPanel(this.root, scene, look);
+    this.tellSeen();
+    this.pending ||= requestAnimationFrame(() => this.draw());
+  }
+
+  /** Writes down what Python asks for when it writes a file as seen, or a link to the view. */
+  tellSeen() {
+    const { scene, look, camera: { x, y, zoom, fitted } } = this;
+    this.root.dataset.seen = JSON.stringify({
+      opacity: look.alpha,
+      threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
+      outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
+      window: look.window, colormap: look.colormap, split: this.splitColumn(),
+      camera: { x, y, zoom }, fitted,
+    });
+  }
+
+  /** The image's first column right of the line. */
+  splitColumn() {
+    const { scene, look, stage } = this;
+    if (!scene || look.split === null || !look.paint || !stage.width) return null;
+    const { left, scale, width } = projection(this.camera, stage);
+    const column = columnAt(Math.round(look.split * width), left, scale);
+    return Math.min(Math.max(column, 0), scene.value.width);
+  }
+
+  draw() {
+    const { scene, frame, look, camera, stage, root } = this;
+    this.pending = 0;
+    if (!scene || !frame) return;
+    const started = performance.now();
+    const pixel = this.pointed && this.pixelUnder(this.pointed);
+    const view = viewOf(frame, scene, camera, stage);
+    scene.tiles?.want(tilesWanted(scene.tiles.side, view, camera, pixel));
+    drawFrame(frame, scene, look, view, stage);
+    this.context.putImageData(frame.image, 0, 0);
+    const milliseconds = performance.now() - started;
+    this.placeMarks();
+    showScale(root, look.pixelSize, camera, stage);
+    showReadout(root, scene, look, pixel);
+    // Read aloud where keys move the picture; a mouse would never let the voice finish.
+    find(root, ".readout").ariaLive = this.cross.hidden ? "off" : "polite";
+    find(root, ".zoom", HTMLOutputElement).value = `${tidy(100 * camera.zoom)} %`;
+    // A fitted picture lets pages scroll.
+    this.canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
+    root.dataset.camera = JSON.stringify(camera);
+    // Tiles that were asked for with this drawing.
+    root.dataset.missing = String(scene.tiles?.missing ?? 0);
+    root.dataset.frames = String(++this.frames);
+    root.dispatchEvent(new CustomEvent("viewer:drawn", { detail: { milliseconds } }));
+  }
+
+  placeMarks() {
+    const { look, divider, flash, flashed, stage, camera } = this;
+    divider.hidden = look.split === null || !look.paint;
+    if (look.split !== null) {
+      divider.style.left = `${100 * look.split}%`;
+      divider.setAttribute("aria-valuenow", String(Math.round(100 * look.split)));
+    }
+    flash.hidden = !flashed;
+    if (flashed) {
+      const left = stage.width / 2 + (flashed.x - camera.x) * camera.zoom;
+      const top = stage.height / 2 + (flashed.y - camera.y) * camera.zoom;
+      Object.assign(flash.style, { left: `${left}px`, top: `${top}px`,
+        width: `${flashed.width * camera.zoom}px`, height: `${flashed.height * camera.zoom}px` });
+    }
+  }
+
+  // -------------------------------------------------------------------------------- moving
+
+  /** Others of the same group follow. */
+  moved() {
+    const { group } = this.props;
+    if (group) {
+      const detail = { group, from: this.root, camera: { ...this.camera } };
+      document.dispatchEvent(new CustomEvent("viewer:moved", { detail }));
+    }
+    this.change({ panel: false });
+  }
+
+  followOthers() {
+    const follow = (/** @type {Event} */ event) => {
+      if (!this.root.isConnected) return document.removeEventListener("viewer:moved", follow);
+      const { group, from, camera } = /** @type {CustomEvent} */ (event).detail;
+      if (!this.scene || group !== this.props.group || from === this.root) return;
+      if (camera.fitted) fit(this.camera, this.scene.value, this.stage);
+      else Object.assign(this.camera, camera);
+      constrain(this.camera, this.scene.value, this.stage);
+      this.change({ panel: false });
+    };
+    document.addEventListener("viewer:moved", follow);
+  }
+
+  /**
+   * To a region, which then blinks. Who wants less motion is taken there at once.
+   *
+   * @param {Box | null} box
+   */
+  fly(box) {
+    const { scene, camera, stage } = this;
+    if (!scene || !box || !stage.width) return;
+    const target = cameraOn(box, scene.value, stage);
+    const start = { ...camera }, began = performance.now(), calm = wantsCalm();
+    cancelAnimationFrame(this.flight);
+    const step = (/** @type {number} */ now) => {
+      const part = calm ? 1 : Math.min(1, Math.max(0, now - began) / FLIGHT);
+      const eased = part * part * (3 - 2 * part);
+      camera.zoom = start.zoom * (target.zoom / start.zoom) ** eased;
+      camera.x = start.x + eased * (target.x - start.x);
+      camera.y = start.y + eased * (target.y - start.y);
+      camera.fitted = false;
+      if (part < 1) this.flight = requestAnimationFrame(step);
+      else this.blink(box);
+      this.moved();
+    };
+    step(began);
+  }
+
+  /** @param {Box} box */
+  blink(box) {
+    this.flashed = box;
+    this.flash.getAnimations().forEach((animation) => animation.cancel());
+    const blinking = this.flash.animate({ opacity: [1, wantsCalm() ? 1 : 0.1] },
+      { duration: 400, iterations: 5, direction: "alternate" });
+    blinking.onfinish = () => { this.flashed = null; this.placeMarks(); };
+  }
+
+  // ---------------------------------------------------------------------------------- acts
+
+  /** @param {string} name One of `ACTS`. */
+  act(name) {
+    ACTS[name](this);
+  }
+
+  /**
+   * @param {number} right CSS pixels.
+   * @param {number} down
+   */
+  panBy(right, down) {
+    if (!this.scene) return;
+    panBy(this.camera, this.scene.value, this.stage, right, down);
+    this.moved();
+  }
+
+  /**
+   * Says whether there was anything to zoom.
+   *
+   * @param {number} factor
+   * @param {number} left
+   * @param {number} top
+   */
+  zoomAt(factor, left, top) {
+    if (!this.scene) return false;
+    const before = this.camera.zoom;
+    zoomBy(this.camera, this.scene.value, this.stage, factor, left, top);
+    this.moved();
+    return factor > 1 || this.camera.zoom !== before;
+  }
+
+  fitWhole() {
+    if (!this.scene) return;
+    fit(this.camera, this.scene.value, this.stage);
+    this.moved();
+  }
+
+  /**
+   * By a tenth of the stage, or `little`: by a pixel of the image.
+   *
+   * @param {number} right
+   * @param {number} down
+   * @param {boolean} little
+   */
+  step(right, down, little) {
+    const far = little ? this.camera.zoom : Math.min(this.stage.width, this.stage.height) / 10;
+    this.panBy(right * far, down * far);
+    this.pointMiddle();
+  }
+
+  /** @param {Place | null} place */
+  point(place) {
+    this.pointed = place;
+    this.cross.hidden = true;
+    this.change({ panel: false });
+  }
+
+  pointMiddle() {
+    const middle = { left: this.stage.width / 2, top: this.stage.height / 2 };
+    this.pointed = middle;
+    this.cross.hidden = false;
+    return middle;
+  }
+
+  /** @param {Place} place */
+  pixelUnder({ left, top }) {
+    return this.scene && pixelAt(this.camera, this.scene.value, this.stage, left, top);
+  }
+
+  /**
+   * Tells Python which pixel was chosen, and its class.
+   *
+   * @param {Place} place
+   */
+  pick(place) {
+    const { scene, look } = this, pixel = this.pixelUnder(place);
+    if (!scene || !pixel) return;
+    const at = exactAt(scene, pixel);
+    const value = look.paint && at ? scene.value.names?.[classAt(scene, look, at)] : null;
+    this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
+  }
+
+  pickMiddle() {
+    this.pick(this.pointMiddle());
+    this.change({ panel: false });
+  }
+
+  /** @param {number} id */
+  toggleClass(id) {
+    const { scene, look } = this;
+    if (!look.paint || id >= (scene?.value.names?.length ?? 0)) return;
+    if (!look.hidden.delete(id)) look.hidden.add(id);
+    this.change({ paint: true });
+  }
+
+  toggleOutline() {
+    if (!this.look.paint) return;
+    this.look.outline = !this.look.outline;
+    this.change();
+  }
+
+  toggleSplit() {
+    if (!this.look.paint) return;
+    this.look.split = this.look.split === null ? 0.5 : null;
+    this.change();
+  }
+
+  /** @param {number} share Of the stage. */
+  splitAt(share) {
+    this.look.split = Math.min(Math.max(share, 0), 1);
+    this.change({ panel: false });
+  }
+
+  /** @param {View} name */
+  view(name) {
+    this.look.view = name;
+    this.change({ paint: true });
+  }
+
+  nextView() {
+    if (!this.look.paint || find(this.root, ".views").hidden) return;
+    this.view(VIEWS[(VIEWS.indexOf(this.look.view) + 1) % VIEWS.length]);
+  }
+
+  /** @param {number} alpha */
+  opacity(alpha) {
+    this.look.alpha = alpha;
+    this.alphaChosen = true;
+    this.change();
+  }
+
+  /** @param {number} cut */
+  threshold(cut) {
+    this.look.level = Math.round(cut * (this.scene?.value.steps || 100));
+    this.change({ paint: true });
+  }
+
+  resetContrast() {
+    if (!this.scene) return;
+    this.look.window = [...this.scene.value.window];
+    this.change({ picture: true });
+  }
+
+  /** @param {number} low */
+  black(low) {
+    this.look.window = [low, Math.max(low, this.look.window[1])];
+    this.change({ picture: true });
+  }
+
+  /** @param {number} high */
+  white(high) {
+    this.look.window = [Math.min(high, this.look.window[0]), high];
+    this.change({ picture: true });
+  }
+
+  /** @param {string} name */
+  colormap(name) {
+    this.look.colormap = name;
+    this.change({ picture: true });
+  }
+
+  /**
+   * @param {number} side
+   * @param {string} unit
+   */
+  pixelSize(side, unit) {
+    this.look.pixelSize = side > 0 ? [side, unit] : null;
+    this.change({ panel: false });
+  }
+
+  help() {
+    if (this.dialog.open) this.dialog.close();
+    else this.dialog.showModal();
+  }
+
+  close() {
+    this.dialog.close();
+  }
+
+  // ------------------------------------------------------------------------------ a picture
+
+  async show() {
+    const value = this.props.value;
+    if (!value?.data) return;
+    const mine = ++this.serial;
+    try {
+      const planes = await fetchPlanes(value);
+      if (mine === this.serial) this.take(value, planes);  // unless a newer one came meanwhile
+    } catch (error) {
+      console.warn(`The picture was not fetched: ${error}`);
+      if (mine !== this.serial) return;
+      this.canvas.classList.remove("drawn");
+      find(this.root, ".hint").textContent =
+        "The picture did not arrive, or was deleted after its hour. Segment it again.";
+    }
+  }
+
+  /**
+   * Shows a picture that was made on this page.
+   *
+   * @param {{value: Payload, planes: Planes}} made
+   */
+  showHere({ value, planes }) {
+    this.serial++;
+    this.take(value, planes);
+  }
+
+  /**
+   * @param {Payload} value
+   * @param {Planes} planes
+   */
+  take(value, planes) {
+    const { look, camera, stage } = this, before = this.scene?.value;
+    const same = before?.picture === value.picture;
+    const renamed = JSON.stringify(before?.names) !== JSON.stringify(value.names);
+    this.scene?.tiles?.close();
+    this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
+    if (!same) {
+      look.window = [...value.window];
+      look.pixelSize = null;
+      this.pointed = this.flashed = null;
+    }
+    if (renamed) look.hidden.clear();
+    if (value.alpha !== undefined && !this.alphaChosen) look.alpha = value.alpha;
+    if (value.threshold !== undefined && value.threshold !== null) {
+      look.level = Math.round(value.threshold * (value.steps ?? 1));
+    }
+    if (!planes.codes && !planes.probability) look.view = "classes";
+    look.pixelSize = value.pixel_size || look.pixelSize;
+    showPixelSize(this.root, look.pixelSize);
+    this.canvas.ariaLabel = value.alt;
+    this.root.dataset.size = `${value.width} ${value.height}`;
+    this.canvas.classList.add("drawn");
+    this.measureStage();
+    if (!same && value.camera) openAt(value.camera, camera, value, stage);
+    else if (!same || camera.fitted) fit(camera, value, stage);
+    this.change({ picture: true, paint: true });
+    this.drawNow();
+    this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
+    this.wanted = value.focus;
+    this.goWhereWanted();
+  }
+
+  /** A viewer on a tab that is not open has no size yet; it flies when it is seen. */
+  goWhereWanted() {
+    if (!this.wanted || !this.stage.width) return;
+    this.fly(this.wanted);
+    this.wanted = null;
+  }
+
+  drawNow() {
+    cancelAnimationFrame(this.pending);
+    this.tellSeen();
+    this.draw();
+  }
+
+  resized() {
+    if (!this.measureStage() || !this.scene) return;
+    if (this.camera.fitted) fit(this.camera, this.scene.value, this.stage);
+    else constrain(this.camera, this.scene.value, this.stage);
+    this.drawNow();  // a canvas that has another size is empty
+    this.goWhereWanted();
+  }
+
+  /** Says whether the stage has another size now. */
+  measureStage() {
+    const { stage, canvas } = this;
+    const { clientWidth, clientHeight } = this.stageElement;
+    const ratio = window.devicePixelRatio || 1;
+    if (!clientWidth || !clientHeight) return false;  // on a tab that is not open
+    if (this.frame && clientWidth === stage.width && clientHeight === stage.height
+      && ratio === stage.ratio) return false;
+    Object.assign(stage, { width: clientWidth, height: clientHeight, ratio });
+    canvas.width = Math.round(clientWidth * ratio);
+    canvas.height = Math.round(clientHeight * ratio);
+    // Whole device pixels: a canvas that the page stretches by a third of one is blurred.
+    canvas.style.width = `${canvas.width / ratio}px`;
+    canvas.style.height = `${canvas.height / ratio}px`;
+    const image = this.context.createImageData(canvas.width, canvas.height);
+    const pixels = new Int32Array(image.data.buffer);
+    this.frame = { image, pixels, bare: pixels.slice(), width: canvas.width,
+      height: canvas.height };
+    return true;
+  }
+}
+
+function wantsCalm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}

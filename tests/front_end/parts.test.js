@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { cellText, sorted } from "../../demo/objects/table.js";
+import { tooLarge } from "../../demo/parts/upload_guard.js";
+import { parametersOf } from "../../demo/segment/share_link.js";
+
+test("rows are sorted by a column, and stay in order where it is alike", () => {
+  const rows = [[1, "b", 2.5], [2, "a", 2.5], [3, "c", -1]];
+  assert.deepEqual(sorted(rows, 0, true), [2, 1, 0]);
+  assert.deepEqual(sorted(rows, 1, false), [1, 0, 2]);
+  assert.deepEqual(sorted(rows, 2, false), [2, 0, 1]);
+  assert.deepEqual(sorted(rows, 2, true), [0, 1, 2]);
+});
+
+test("cells are short: four digits, and only the yes of a yes or no", () => {
+  assert.deepEqual([1234567, 3.14159, true, false, null, "nucleus"].map(cellText),
+    ["1234567", "3.142", "yes", "", "", "nucleus"]);
+});
+
+test("files that are too large are named, with their size and what to do", () => {
+  assert.equal(tooLarge([], 200), "");
+  assert.equal(tooLarge([{ name: "a.tif", size: 3 * 2 ** 20 - 5 }], 2),
+    "a.tif (3 MB) is above the limit of 2 MB a file, and was not sent. Cut it into parts, or"
+    + " compress it.");
+  assert.match(tooLarge([{ name: "a", size: 2 ** 22 }, { name: "b", size: 2 ** 22 }], 2),
+    /a \(4 MB\), b \(4 MB\) are above .* were not sent\. Cut them/);
+});
+
+test("a link says only what is not as usual", () => {
+  const usual = { example: "tissue", model: null, threshold: 0.5, opacity: 0.45 };
+  const seen = { threshold: 0.5, opacity: 0.45, fitted: true, camera: { x: 1, y: 2, zoom: 3 } };
+  assert.equal(String(parametersOf(usual, seen)), "example=tissue");
+  const changed = { ...seen, threshold: 0.42, opacity: 0, fitted: false };
+  assert.equal(String(parametersOf({ ...usual, model: "org/a" }, changed)),
+    "example=tissue&model=org%2Fa&threshold=0.42&opacity=0&x=1&y=2&zoom=3");
+});

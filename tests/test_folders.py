@@ -1,0 +1,102 @@
+"""What visitors leave behind is deleted after an hour, on a server that nobody uses, too."""
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+import app
+from demo.batch.tab import archive_folders
+from demo.server import folders as kept_folders
+from demo.server import limits
+from demo.server.folders import Janitor, KeptFolders, ResultFolders
+from demo.viewer.component import show_image
+from demo.viewer.payload import viewer_folders
+from unet_hf import read_image
+
+from .serving import until
+
+
+@pytest.fixture(autouse=True)
+def uploads(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    monkeypatch.setattr(kept_folders, "SWEEP_SECONDS", 0.05)
+    return tmp_path / "uploads"
+
+
+def aged(folder: Path) -> Path:
+    """A folder that was last used long ago."""
+    (folder / "file").write_bytes(b"pixels")
+    os.utime(folder, (0, 0))
+    return folder
+
+
+def test_a_sweep_deletes_what_is_older_than_an_hour_and_nothing_else():
+    folders = ResultFolders()
+    old, fresh = aged(folders.new()), folders.new()
+    folders.sweep()
+    assert fresh.exists()
+    assert not old.exists()
+
+
+def test_folders_that_nobody_has_needed_so_far_are_no_fault(tmp_path: Path):
+    KeptFolders(tmp_path / "nothing").sweep()
+    assert KeptFolders(tmp_path / "nothing").new().is_dir()
+
+
+def test_visitors_at_once_do_not_meet_over_old_folders():
+    folders = ResultFolders()
+    for _ in range(50):
+        aged(folders.new())
+
+    def visit(number: int) -> Path:
+        folders.sweep()
+        return folders.new()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(visit, range(30)))) == 30
+
+
+def test_the_janitor_goes_on_after_a_folder_that_it_cannot_delete(caplog):
+    class Stubborn(KeptFolders):
+        def sweep(self) -> None:
+            raise PermissionError("not yours")
+
+    folders = ResultFolders()
+    Janitor([Stubborn(Path("/nowhere")), folders]).start()
+    old = aged(folders.new())
+    until(lambda: not old.exists())
+    assert "not yours" in caplog.text
+
+
+def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
+    uploads: Path, monkeypatch, gray_image: np.ndarray
+):
+    """Started as people start it; of the page, only that it waits for visitors."""
+    made = []
+    init = ResultFolders.__init__
+    monkeypatch.setattr(ResultFolders, "__init__", lambda self: init(self) or made.append(self))
+
+    def launch(page: gr.Blocks, **options: object) -> None:
+        assert options["state_session_capacity"] == limits.MAX_SESSIONS
+        (results,) = made
+        show_image(read_image(gray_image))
+        (seen,) = viewer_folders().root.iterdir()
+        old = [aged(seen), aged(results.new()), aged(archive_folders().new())]
+        fresh = [results.new(), viewer_folders().new()]
+        until(lambda: not any(folder.exists() for folder in old))
+        assert all(folder.exists() for folder in fresh)
+
+    monkeypatch.setattr(gr.Blocks, "launch", launch)
+    monkeypatch.setattr("sys.argv", ["app.py", "--no-browser"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        app.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "janitor"]

@@ -1,0 +1,224 @@
+"""The scripts of the demo: their own tests under Node, their types, their lint, and what they have
+to have in common with Python. The page itself needs no Node."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from demo.in_browser import tab as in_browser
+from demo.parts.gradio_internals import served_address
+from demo.server.script_caching import CheckedScripts
+from demo.space.contents import ROOT, source_files
+from demo.viewer.color_maps import HEAT, MAPS, shades_of
+from demo.viewer.component import WEB, viewer
+from demo.viewer.payload import FINE, STEPS, Payload, probability_codes
+
+LEAST = 18  # Debian 12 has that
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, and what package-lock.json names beside it; installed where this process may do so."""
+    if shutil.which("npm") is None and shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "nodejs", "npm"], check=True)
+    found = shutil.which("node")
+    if found is None or shutil.which("npm") is None:
+        pytest.fail(
+            f"The demo's scripts are checked with Node {LEAST} or later and npm, which are not "
+            "here: `apt-get install nodejs npm` (as root), or see nodejs.org."
+        )
+    version = run(found, "--version").strip()
+    if int(version.lstrip("v").split(".")[0]) < LEAST:
+        pytest.fail(
+            f"The demo's scripts are checked with Node {LEAST} or later; here is {version}."
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def packages(node: str) -> Path:
+    """node_modules as package-lock.json has it, installed at most once."""
+    wanted, there = ROOT / "package-lock.json", ROOT / "node_modules" / ".unet_hf-lock.json"
+    with (Path(tempfile.gettempdir()) / "unet_hf_npm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait
+        if not there.is_file() or there.read_bytes() != wanted.read_bytes():
+            run("npm", "ci", "--silent")
+            shutil.copy(wanted, there)
+    return ROOT / "node_modules" / ".bin"
+
+
+def run(*command: str | Path, given: str = "") -> str:
+    """What a command prints, run in the repository. Fails with all of it if the command does."""
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_scripts_do_what_their_own_tests_say(node: str):
+    run(node, "--test", *sorted((ROOT / "tests" / "front_end").glob("*.test.js")))
+
+
+@pytest.mark.parametrize("project", ["tsconfig.json", "tsconfig.worker.json"])
+def test_types_agree(packages: Path, project: str):
+    run(packages / "tsc", "--project", project)
+
+
+def test_nothing_is_linted(packages: Path):
+    run(packages / "eslint", "--max-warnings", "0")
+
+
+def test_the_lock_names_no_registry():
+    """Whoever installs asks the registry that they have chosen."""
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    assert not [name for name, one in packages.items() if "resolved" in one]
+
+
+# ------------------------------------------------------------------ as Python has it
+
+
+def test_a_picture_is_described_by_the_same_keys():
+    required, optional = keys_of(WEB / "payload.js", "Payload")
+    assert required == Payload.__required_keys__
+    assert optional == Payload.__optional_keys__
+
+
+def test_a_checkpoint_is_described_by_the_same_keys():
+    _, facts = in_browser.exported("unet-isbi")
+    required, optional = keys_of(in_browser.WEB / "facts.js", "Facts")
+    assert (required, optional) == (facts.keys(), set())
+
+
+def keys_of(module: Path, name: str) -> tuple[set[str], set[str]]:
+    """Properties of a JSDoc type, and those that may be missing."""
+    text = module.read_text(encoding="utf-8")
+    (block,) = re.findall(
+        rf"/\*\*((?:(?!\*/).)*@typedef \{{object\}} {name}\b.*?)\*/", text, re.DOTALL
+    )
+    found = re.findall(r"@property \{.*?\} (\[?)(\w+)\]?(?:\s|$)", block)
+    return {key for mark, key in found if not mark}, {key for mark, key in found if mark}
+
+
+def test_colour_maps_are_those_of_python(node: str):
+    shades = computed(
+        node, "viewer/web/colors.js", "Object.values(given).map(module.shadesOf)", MAPS
+    )
+    for name, packed in zip(MAPS, np.array(shades, np.uint32), strict=True):
+        colors = np.stack([packed >> shift & 255 for shift in (0, 8, 16)], axis=1)
+        assert np.array_equal(colors, shades_of(name)), name
+        assert (packed >> 24 == 255).all()
+    assert set(HEAT.values()) <= MAPS.keys()
+
+
+def test_thresholds_cut_where_python_cuts(node: str):
+    near = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
+    probability = np.concatenate(
+        [near, *(np.nextafter(near, np.float32(side)) for side in (0, 1))], dtype=np.float32
+    )
+    codes = probability_codes(probability[None])[0]
+    script = """[...Array(given.steps + 1).keys()].map((level) => given.codes.map(
+        (code) => module.classOf({ value: given, planes: { codes: [] } }, { level }, code)))"""
+    given = {"codes": codes.tolist(), "fine": FINE, "steps": STEPS}
+    classes = np.array(computed(node, "viewer/web/colors.js", script, given))
+    expected = probability > near[:, None]
+    assert np.array_equal(classes, expected)
+    script = "given.codes.map((code) => module.probabilityOf({ value: given }, code))"
+    back = np.array(computed(node, "viewer/web/colors.js", script, given))
+    assert np.abs(back - np.where(probability > 0, probability, 0)).max() < 1e-5
+
+
+def computed(node: str, module: str, expression: str, given: object) -> object:
+    """What an expression about a `module` of the demo and what is `given` comes to."""
+    program = f"""
+        import * as module from {json.dumps((ROOT / "demo" / module).as_uri())};
+        const given = {json.dumps(given)};
+        console.log(JSON.stringify({expression}));
+    """
+    return json.loads(run(node, "--input-type=module", given=program))
+
+
+# ------------------------------------------------------------------------ as it is served
+
+
+def test_every_script_that_is_imported_is_there_and_goes_to_a_space():
+    sent = set(source_files(ROOT))
+    scripts = [path for path in (ROOT / "demo").rglob("*.js") if "vendor" not in path.parts]
+    assert len(scripts) > 20
+    for path in scripts:
+        assert path.relative_to(ROOT).as_posix() in sent
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r'(?:\bfrom |\bnew URL\()"(\.[^"]+)"', text):
+            assert (path.parent / name).resolve() in scripts, f"{name} in {path}"
+
+
+def test_scripts_are_served_and_nothing_else_of_the_demo(served: Callable):
+    url = served(lambda: viewer()).url
+    answer = httpx.get(url + served_address(WEB / "viewer.js"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0] in (
+        "text/javascript", "application/javascript",
+    )  # fmt: skip
+    assert httpx.get(url + served_address(WEB.parent / "component.py")).status_code == 403
+
+
+def test_scripts_are_asked_for_again_and_sent_again_only_if_they_have_changed(demo_url: str):
+    address = f"{demo_url}/{served_address(WEB / 'viewer.js')}"
+    first = httpx.get(address)
+    assert first.headers["cache-control"] == "no-cache"
+    second = httpx.get(address, headers={"if-none-match": first.headers["etag"]})
+    assert (second.status_code, second.content) == (304, b"")
+    changed = httpx.get(address, headers={"if-none-match": '"another"'})
+    assert (changed.status_code, changed.content) == (200, first.content)
+
+
+@pytest.mark.parametrize("path", ["/", "/lab/demo"])
+def test_scripts_are_found_wherever_the_page_stands(browser, tmp_path, monkeypatch, path: str):
+    """Behind a path of another server, with or without a slash at its end."""
+    import threading
+    import time
+
+    import gradio as gr
+    import uvicorn
+    from fastapi import FastAPI
+    from starlette.middleware import Middleware
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        viewer()
+    app = gr.mount_gradio_app(FastAPI(middleware=[Middleware(CheckedScripts)]), blocks, path=path)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        for end in {"", "/"}:
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{port}{path.rstrip('/')}{end}")
+            # The module has run: it writes down how the picture is looked at.
+            expect(page.locator("#viewer .viewer[data-seen]")).to_be_visible()
+            page.close()
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def test_a_part_that_does_not_load_says_so(served: Callable, browser):
+    url = served(lambda: viewer()).url
+    page = browser.new_page()
+    page.route("**/viewer/web/viewer.js", lambda route: route.abort())
+    page.goto(url)
+    expect(page.locator("#viewer")).to_contain_text("did not load. Reload the page.")
+    page.close()

@@ -1,0 +1,144 @@
+"""The engine's layers: fused convolutions and pooling that write into given memory."""
+
+import torch
+from torch import Tensor, nn
+
+# Layers with fewer channels than this are narrow. oneDNN packs their weights in one of several
+# ways, depending on the image's size, and is up to three times slower with the wrong one. For wide
+# layers there is one way only.
+NARROW_CHANNELS = 64
+SIZES = 16  # image sizes for which a layer keeps packed weights
+
+
+class Convolution:
+    """A 3x3 convolution fused with what follows it: bias, batch norm and ReLU."""
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        dtype: torch.dtype,
+        padding: int,
+        relu: bool = True,
+    ) -> None:
+        """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None."""
+        self.out_channels, self.dtype = len(weight), dtype
+        self.bias = None if bias is None else bias.to(dtype)
+        self.padding = padding
+        self.relu = relu
+        weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.narrow = min(weight.shape[:2]) < NARROW_CHANNELS
+        self.weight = weight if self.narrow else self._pack(weight, None)
+        self.packed: dict[torch.Size, Tensor] = {}
+
+    def write(self, out: Tensor, image: Tensor) -> Tensor:
+        """Convolves (B, h, w, in) and overwrites `out`, (B, h', w', out)."""
+        return self.add(out.zero_(), image)
+
+    def add(self, out: Tensor, image: Tensor) -> Tensor:
+        """Convolves and adds the result to `out`; the ReLU is applied to the sum.
+
+        This is the only convolution of oneDNN that writes into given memory.
+        """
+        image = image.permute(0, 3, 1, 2)
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            out.permute(0, 3, 1, 2), image, self._packed_for(image.shape), self.bias,
+            [self.padding] * 2, [1, 1], [1, 1], 1,
+            "add", 1, "relu" if self.relu else None, [], None,
+        )  # fmt: skip
+        return out
+
+    def _packed_for(self, shape: torch.Size) -> Tensor:
+        if not self.narrow:
+            return self.weight
+        if shape not in self.packed:
+            if len(self.packed) == SIZES:
+                self.packed.clear()
+            self.packed[shape] = self._pack(self.weight, shape)
+        return self.packed[shape]
+
+    def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
+        return torch.ops.mkldnn._reorder_convolution_weight(
+            weight, [self.padding] * 2, [1, 1], [1, 1], 1, shape
+        )
+
+
+class SkipConvolution:
+    """The 3x3 convolution of the skip connection and the upsampled map, not concatenated."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype, padding: int) -> None:
+        """weight: As for `Convolution`; the skip's input channels are the first half."""
+        skip, up = weight.tensor_split(2, dim=1)
+        self.up = Convolution(up, None, dtype=dtype, padding=padding, relu=False)
+        self.skip = Convolution(skip, bias, dtype=dtype, padding=padding)
+        self.out_channels, self.dtype = len(weight), dtype
+
+    def write(self, out: Tensor, skip: Tensor, up: Tensor) -> Tensor:
+        """Convolves two (B, h, w, C) and overwrites `out`, (B, h', w', C)."""
+        return self.skip.add(self.up.write(out, up), skip)
+
+
+class UpConvolution:
+    """Doubles height and width and halves the channels, transposed or bilinear."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        self.bilinear = isinstance(module, nn.Sequential)
+        if self.bilinear:  # a 1x1 convolution, then interpolation
+            convolution = module[0]
+            matrix, bias = convolution.weight.detach()[:, :, 0, 0].t(), convolution.bias.detach()
+        else:  # each pixel becomes 2x2 pixels, each by its own matrix
+            matrix = module.weight.detach().permute(0, 2, 3, 1).flatten(1)
+            bias = module.bias.detach().repeat(4)
+        self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
+
+    def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
+        """Multiplies (B, h, w, 2 C) by the matrix; returns (B, h, w, 4 C or C), in `scratch`."""
+        batch, height, width, _ = image.shape
+        channels = self.matrix.shape[1]
+        product = scratch.flatten()[: batch * height * width * channels].view(-1, channels)
+        torch.addmm(self.bias, image.flatten(0, 2), self.matrix, out=product)
+        return product.view(batch, height, width, channels)
+
+    def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
+        """Upsamples (B, h, w, 2 C) and overwrites `out`, (B, 2 h, 2 w, C).
+
+        scratch: As large as `out`.
+        """
+        batch, height, width, _ = image.shape
+        product = self.multiply(image, scratch)
+        if self.bilinear:
+            small = product.permute(0, 3, 1, 2)
+            large = nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
+            return out.copy_(large.permute(0, 2, 3, 1))
+        blocks = product.view(batch, height, width, 2, 2, -1).permute(0, 1, 3, 2, 4, 5)
+        out.view(batch, height, 2, width, 2, -1).copy_(blocks)
+        return out
+
+
+def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
+    """Max-pools (B, h, w, C) by 2x2 and overwrites `out`, (B, h/2, w/2, C).
+
+    `max_pool2d` would also write 8 bytes of index for each value.
+
+    scratch: Half as large as `image`.
+    """
+    batch, height, width, channels = image.shape
+    rows = image.view(batch, height // 2, 2, width * channels)
+    higher = scratch.flatten()[: image.numel() // 2].view(batch, height // 2, width * channels)
+    torch.maximum(rows[:, :, 0], rows[:, :, 1], out=higher)
+    pairs = higher.view(batch, height // 2, width // 2, 2, channels)
+    return torch.maximum(pairs[..., 0, :], pairs[..., 1, :], out=out)
+
+
+def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Returns weights and bias of one convolution that equals a convolution and its batch norm."""
+    weight = convolution.weight.detach()
+    bias = weight.new_zeros(len(weight))
+    if convolution.bias is not None:
+        bias = convolution.bias.detach()
+    if isinstance(norm, nn.BatchNorm2d):
+        scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+        weight = weight * scale[:, None, None, None]
+        bias = norm.bias.detach() + (bias - norm.running_mean) * scale
+    return weight, bias

@@ -1,0 +1,63 @@
+"""`MEMORY`: the memory of feature maps, shared by all engines of the process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..errors import NestedPredictionError
+
+
+class Memory:
+    """Memory for feature maps that is kept from call to call.
+
+    It grows to what the largest window needed: about 5 * base_channels values a pixel.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # held by the engine that runs
+        self._holder: int | None = None  # the id of that engine's thread
+        self._buffers: dict[tuple[str, int], Tensor] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Reserves the memory for this thread; other threads wait.
+
+        Raises:
+            NestedPredictionError: This thread holds it already, and would wait for itself.
+        """
+        if self._holder == threading.get_ident():
+            raise NestedPredictionError(
+                "A prediction was asked for within another one: by its `progress`, while a tile is "
+                "computed. Only note there what is to be predicted, and predict it when the first "
+                "prediction has returned."
+            )
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
+
+    def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Returns a tensor in the buffer of this name, whose earlier content is lost."""
+        size = torch.Size(shape).numel() * dtype.itemsize
+        buffer = self._buffers.get(key)
+        if buffer is None or len(buffer) < size:
+            self._buffers.pop(key, None)  # freed first, so that never both are held
+            buffer = self._buffers[key] = torch.empty(size, dtype=torch.uint8)
+        return buffer[:size].view(dtype).view(shape)
+
+    def __len__(self) -> int:
+        """Returns the size in bytes."""
+        return sum(map(len, self._buffers.values()))
+
+    def release(self) -> None:
+        """Returns the memory to the system; the next prediction allocates it again."""
+        with self.held():
+            self._buffers.clear()
+
+
+MEMORY = Memory()
