@@ -2,7 +2,7 @@
 
     config.json, model.safetensors  the evaluated weights, for `UNet.from_pretrained`
     best/                           the same of the best evaluation so far
-    training.safetensors            the trained weights, and the optimiser's state
+    training.safetensors            the trained weights, and the optimizer's state
     training_state.json             step, place in a stream, scores so far
 
 A folder is written under a temporary name, flushed to the disk, then renamed, so that it is never
@@ -38,14 +38,14 @@ FORMAT = 1  # version of training_state.json
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """State of a training besides its tensors, as plain JSON."""
 
     step: int = 0
     config: dict[str, Any] = field(default_factory=dict)
     processes: int = 1
     place: list[int] = field(default_factory=lambda: [0, 0])  # streams: epoch, row
-    rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.jsonl
+    rows: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
     best: dict[str, Any] | None = None  # the best row's evaluation, whole
     best_step: int = 0
     stale_evaluations: int = 0  # since the best one
@@ -90,9 +90,9 @@ def clear_unfinished(output: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def save_checkpoint(
+def save_training_state(
     output: Path,
-    progress: Progress,
+    progress: TrainingState,
     trained: UNet,
     evaluated: UNet,
     optimizer: torch.optim.Optimizer,
@@ -165,7 +165,7 @@ def foreign_folders(output: Path) -> list[Path]:
     return foreign
 
 
-def find_checkpoint(asked: str, output: Path) -> Path | None:
+def find_training_checkpoint(asked: str, output: Path) -> Path | None:
     """Finds the folder that `--resume_from_checkpoint` names; None if "latest" finds none.
 
     Raises:
@@ -199,13 +199,13 @@ def save_best(output: Path, model: UNet) -> None:
     write_folder(output / BEST, lambda new: save_model(model, new))
 
 
-def read_progress(folder: Path) -> Progress:
+def read_progress(folder: Path) -> TrainingState:
     """Reads the state of a training from its checkpoint. Raises `CheckpointError`."""
     try:
         state = parse_json((folder / STATE).read_bytes())
         if state.pop("format") != FORMAT:
             raise ValueError("it was written by another version of this program")
-        return Progress(**state)
+        return TrainingState(**state)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / STATE} cannot be read: {error}. Delete the folder and resume from an "

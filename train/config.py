@@ -1,5 +1,4 @@
-"""Defines every option of a training once, for the command line, the JSON beside the checkpoint and
-the loop."""
+"""Defines every option of a training once, for the command line, training.json and the loop."""
 
 import dataclasses
 import json

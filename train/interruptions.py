@@ -18,7 +18,7 @@ import torch
 from unet_hf.errors import DatasetError, UNetError
 from unet_hf.files import DISK_FAULTS
 
-from .checkpoints import Progress, find_checkpoints
+from .checkpoints import TrainingState, find_checkpoints
 from .config import TrainingConfig
 from .errors import DivergedError, StoppedError, TrainingError
 
@@ -62,7 +62,7 @@ def diverged(what: str, value: float, config: TrainingConfig, step: int) -> Dive
 
 
 @contextmanager
-def explained(progress: Progress, output: Path) -> Iterator[None]:
+def explained(progress: TrainingState, output: Path) -> Iterator[None]:
     """Turns errors inside the block into a `TrainingError` with `progress.step` and the cure."""
     try:
         yield

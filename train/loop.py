@@ -28,7 +28,7 @@ from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text
 
 from . import checkpoints
-from .checkpoints import METRICS, Progress
+from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, looking_at
 from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
@@ -41,8 +41,8 @@ from .model import build_model, choose_precision, crop_size, freeze_encoder
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
 from .publish import HubTarget, write_finished
 from .report import (
-    Waiting,
-    check_sample,
+    DataWait,
+    check_sample_image,
     check_tracker,
     crops_an_epoch,
     plan,
@@ -73,9 +73,9 @@ def train(config: TrainingConfig) -> Evaluation:
     """
     output = Path(config.output_dir)
     check_tracker(config.report_to)
-    check_sample(config.sample_image)
+    check_sample_image(config.sample_image)
     resumed_from = find_start(config, output)
-    progress = checkpoints.read_progress(resumed_from) if resumed_from else Progress()
+    progress = checkpoints.read_progress(resumed_from) if resumed_from else TrainingState()
     accelerator = build_accelerator(config, output)
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None
@@ -142,7 +142,7 @@ def train(config: TrainingConfig) -> Evaluation:
         unit="step",
         disable=None if main else True,
     )
-    waiting, first_step = Waiting(), progress.step + 1
+    waiting, first_step = DataWait(), progress.step + 1
     patience = config.early_stopping_patience or np.inf
     stopped_early = progress.stale_evaluations >= patience
     started = time.perf_counter() - progress.seconds
@@ -198,7 +198,9 @@ def train(config: TrainingConfig) -> Evaluation:
                 progress.config, progress.processes = config.to_dict(), processes
                 if main:
                     keep = config.checkpoints_total_limit
-                    checkpoints.save_checkpoint(output, progress, model, evaluated, optimizer, keep)
+                    checkpoints.save_training_state(
+                        output, progress, model, evaluated, optimizer, keep
+                    )
                     waiting.restart()
             if at_end:
                 break
@@ -260,7 +262,7 @@ def find_start(config: TrainingConfig, output: Path) -> Path | None:
             "Move it away, or choose another --output_dir."
         )
     if config.resume_from_checkpoint:
-        found = checkpoints.find_checkpoint(config.resume_from_checkpoint, output)
+        found = checkpoints.find_training_checkpoint(config.resume_from_checkpoint, output)
         if found is None:
             logger.info("%s holds no checkpoint yet: a new training begins", output)
         return found
@@ -283,7 +285,7 @@ def make_folder(output: Path) -> None:
         ) from error
 
 
-def check_resumed(config: TrainingConfig, progress: Progress, processes: int) -> None:
+def check_resumed(config: TrainingConfig, progress: TrainingState, processes: int) -> None:
     """Checks that a resumed training has the options it began with. Raises `ConfigError`."""
     if progress.step == 0:
         return
@@ -327,7 +329,7 @@ def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
 
 
 def note_evaluation(
-    progress: Progress, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
+    progress: TrainingState, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
 ) -> None:
     """Adds an evaluation to the progress; the weights of the best one are kept in `output/best`."""
     details = asdict(evaluation)
@@ -342,7 +344,7 @@ def note_evaluation(
     write_metrics(output, progress)
 
 
-def write_metrics(output: Path, progress: Progress) -> None:
+def write_metrics(output: Path, progress: TrainingState) -> None:
     """Writes metrics.jsonl, one line for each evaluation."""
     write_text(output / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
 

@@ -1,5 +1,6 @@
-"""Losses of a training: cross-entropy weighted by a map (paper, equation 1), soft Dice, their sum,
-or focal loss. Pixels labelled IGNORE do not count.
+"""Computes the losses of a training. Pixels labelled IGNORE do not count.
+
+They are cross-entropy weighted by a map (paper, equation 1), soft Dice, their sum, and focal loss.
 
 Each loss is a sum over pixels or crops, divided by how many there are. A step that is split over
 micro-batches or processes passes the totals of the whole step (`pixels`, `crops`): the parts

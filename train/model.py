@@ -93,7 +93,7 @@ def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
             "turned into each other. Convert the images, or train a new network."
         )
     preprocessing = {**model.config["preprocessing"], "channels": list(CHANNEL_NAMES[channels])}
-    for name in ("mean", "std"):  # of fixed normalization
+    for name in ("mean", "std"):  # fixed normalization only
         if name in preprocessing:
             preprocessing[name] = [sum(preprocessing[name]) / known] * channels
     options = {**model.config, "in_channels": channels, "preprocessing": preprocessing}

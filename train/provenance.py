@@ -12,7 +12,7 @@ from unet_hf.hub.card import split_card
 from unet_hf.hub.find import locate_checkpoint
 from unet_hf.hub.layout import CARD_NAME
 
-from .checkpoints import Progress
+from .checkpoints import TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
 
@@ -28,7 +28,7 @@ def made_with(
     config: TrainingConfig,
     data: LabelledData,
     inspection: Inspection,
-    progress: Progress,
+    progress: TrainingState,
     model: UNet,
 ) -> dict[str, Any]:
     """Makes the record in `training.json` beside the options; see `unet_hf.hub.records`."""

@@ -27,7 +27,7 @@ from unet_hf.hub.records import MADE_WITH, STAMP, stamp
 from unet_hf.hub.sample import write_sample
 from unet_hf.hub.save import replacing, write_card, write_model
 
-from .checkpoints import BEST, Progress
+from .checkpoints import BEST, TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
 from .provenance import made_with
@@ -96,7 +96,7 @@ def write_finished(
     config: TrainingConfig,
     data: LabelledData,
     inspection: Inspection,
-    progress: Progress,
+    progress: TrainingState,
 ) -> None:
     """Writes the best checkpoint with its records to the root of `output`."""
     evaluation = Evaluation(**progress.best)

@@ -89,7 +89,7 @@ def crops_an_epoch(inspection: Inspection, size: int) -> float:
     return float(np.mean(areas)) * (inspection.train_total or len(areas))
 
 
-class Waiting:
+class DataWait:
     """Measures how long the network waits for its data; used as a context of the waiting."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ def check_tracker(name: str | None) -> None:
         raise ConfigError(f"--report_to {name} needs a package: `pip install {name}`.")
 
 
-def check_sample(image: str | None) -> None:
+def check_sample_image(image: str | None) -> None:
     """Checks that the sample image can be read, before hours of training. Raises `ImageError`."""
     if image is not None:
         read_image(image)
