@@ -108,7 +108,7 @@ class TrainingConfig(DataOptions):
     border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
     class_balance: str | None = option(None, "w_c: by which rule rare classes weigh more")
 
-    # ------------------------------------------------------------ optimisation
+    # ------------------------------------------------------------ optimization
     resolution: int | None = option(None, "side of the training crops, px")
     train_batch_size: int | None = option(None, "crops a process and step")
     gradient_accumulation_steps: int = option(1, "batches whose gradients make one step")
@@ -118,12 +118,12 @@ class TrainingConfig(DataOptions):
         volatile=True,
     )
     max_train_steps: int | None = option(
-        None, f"optimiser steps; {DEFAULT_STEPS} unless given", volatile=True
+        None, f"optimizer steps; {DEFAULT_STEPS} unless given", volatile=True
     )
     optimizer: str | None = option(None, "adamw, or sgd with momentum")
     learning_rate: float | None = option(None, "its peak, after the warm-up")
     momentum: float = option(0.99, "of sgd (the paper's)")
-    weight_decay: float | None = option(None, "of the optimiser")
+    weight_decay: float | None = option(None, "of the optimizer")
     lr_scheduler: str | None = option(None, "how the learning rate falls after the warm-up")
     lr_warmup_steps: int | None = option(None, "linear rise from 0; a tenth of the steps if None")
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
@@ -150,7 +150,7 @@ class TrainingConfig(DataOptions):
     dataset_note: str | None = option(None, "what the data is, for the card", volatile=True)
     license: str | None = option(
         None,
-        "licence of the weights, a Hub identifier; the card says it is not stated if left out",
+        "license of the weights, a Hub identifier; the card says it is not stated if left out",
         volatile=True,
     )
     license_name: str | None = option(None, "its name, if it is 'other'", volatile=True)

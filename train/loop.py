@@ -29,7 +29,7 @@ from unet_hf.files import write_text
 
 from . import checkpoints
 from .checkpoints import METRICS, TrainingState
-from .checks.inspection import Inspection, inspect, looking_at
+from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
@@ -245,7 +245,7 @@ def open_and_inspect(
     config = replace(config, dataset_revision=broadcast_object_list([pinned])[0])
     with accelerator.main_process_first():
         data = open_data(config)
-    inspection = inspect(data, config.max_inspected, looking_at) if main else None
+    inspection = inspect(data, config.max_inspected, inspection_bar) if main else None
     return config, data, broadcast_object_list([inspection])[0]
 
 

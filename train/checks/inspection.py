@@ -211,6 +211,6 @@ def inspect(
     )
 
 
-def looking_at(items: Iterable) -> Iterable:
+def inspection_bar(items: Iterable) -> Iterable:
     """Shows a progress bar over inspected images; it disappears at the end."""
     return tqdm(items, desc="looking at the data", unit="image", disable=None, leave=False)

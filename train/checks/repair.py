@@ -21,7 +21,7 @@ from unet_hf.errors import DatasetError
 from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
 
 from ..config import TrainingConfig
-from .inspection import Facts, Inspection, inspect, looking_at
+from .inspection import Facts, Inspection, inspect, inspection_bar
 from .problems import Problem, Row, find_problems, rows_of
 from .row_faults import row_faults
 
@@ -151,7 +151,7 @@ def _write_split(
         (folder / kind).mkdir(parents=True)
     lines: list[dict[str, Any]] = []
     used: set[str] = set()
-    for facts in looking_at(rows):
+    for facts in inspection_bar(rows):
         pair = pairs[positions[facts.row]]
         stem = _file_stem(facts, used)
         cell = pairs.rows[facts.row][pairs.reader.columns.image]
@@ -240,7 +240,7 @@ def _read_back(
     copy = open_data(
         TrainingConfig(dataset_name=str(folder), resolution=config.resolution, **options)
     )
-    found = inspect(copy, len(train) + len(validation), looking_at)
+    found = inspect(copy, len(train) + len(validation), inspection_bar)
     for split, written, wanted in (
         ("train", found.train, train),
         ("validation", found.validation, validation),

@@ -16,7 +16,7 @@ from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
 
-from ..checks.inspection import Facts, Inspection, inspect, looking_at
+from ..checks.inspection import Facts, Inspection, inspect, inspection_bar
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
 from ..config import CHOICES, PRESETS, TrainingConfig
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
     try:
         config = pin_revision(config)
         data = open_data(config)
-        inspection = inspect(data, ALL_IMAGES if folder else config.max_inspected, looking_at)
+        inspection = inspect(data, ALL_IMAGES if folder else config.max_inspected, inspection_bar)
         report |= _described(data, inspection)
         say(_text(report))
         problems = find_problems(data, inspection, config.resolution)

@@ -60,7 +60,7 @@ class DataOptions:
     )
     mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
     label_colors: str | None = option(
-        None, 'colour-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
+        None, 'color-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
     )
     ignore_index: int | None = option(
         None, "value of the stored masks that neither trains nor counts; found out if left out"
