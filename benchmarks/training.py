@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
@@ -30,6 +31,7 @@ from train.losses import build_loss
 from train.malloc import keep_memory
 from train.model import choose_precision
 from train.optimization import build_optimizer, moving_average
+from train.step import compute_gradients, update_weights
 from unet_hf import UNet
 
 from .measuring import clock
@@ -124,27 +126,23 @@ def reference_step(case: Case) -> Callable[[], float]:
 
 
 def our_step(case: Case) -> Callable[[], float]:
-    """A step as `train.loop` takes it, with the defaults of the command line."""
+    """The step of `train.loop`, with the defaults of the command line."""
     keep_memory()
     config = TrainingConfig(dataset_name="-", output_dir="-")
-    network = UNet(1, 2, base_channels=case.base_channels, dropout=config.dropout).train()
-    optimizer = build_optimizer(network.parameters(), config)
-    averaged = AveragedModel(
-        network, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True
-    )
+    accelerator = Accelerator(cpu=True, mixed_precision=choose_precision(config.mixed_precision))
+    model = UNet(1, 2, base_channels=case.base_channels, dropout=config.dropout).train()
+    model.to(memory_format=torch.channels_last)
+    averaged = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
+    optimizer = build_optimizer(model.parameters(), config)
+    network = accelerator.prepare(model)
     loss_of = build_loss(config.loss)
-    bf16 = choose_precision(config.mixed_precision) == "bf16"
-    image, label, weights = random_batch(case)
+    batches = [random_batch(case)]
 
     def step() -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = network(image)
-        loss = loss_of(logits, label, weights)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        averaged.update_parameters(network)
+        loss, _ = compute_gradients(
+            accelerator, network, loss_of, batches, case.side, config.max_grad_norm
+        )
+        update_weights(optimizer, averaged, model)
         return loss.item()
 
     return step

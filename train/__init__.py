@@ -1,1 +1,4 @@
-"""Teach a U-Net: labelled images in, a checkpoint with its evidence out. `python -m train -h`."""
+"""Trains a U-Net on labelled images and writes a checkpoint with its records.
+
+`python -m train --help` lists the options.
+"""

@@ -1,4 +1,4 @@
-"""`python -m train ...`, see `cli`."""
+"""Runs `python -m train ...`, see `train.cli`."""
 
 import sys
 

@@ -1,12 +1,13 @@
-"""Folders one can resume from: `checkpoint-<step>/`, whole or not there.
+"""Writes and reads the folders to resume from, `checkpoint-<step>/`.
 
     config.json, model.safetensors  the evaluated weights, for `UNet.from_pretrained`
     best/                           the same of the best evaluation so far
-    training.safetensors            the trained weights, and the optimiser's state
+    training.safetensors            the trained weights, and the optimizer's state
     training_state.json             step, place in a stream, scores so far
 
-A folder is written under another name, brought to the disk, then renamed; a killed process
-leaves at most that other name behind, which the next one clears away. Nothing is pickled.
+A folder is written under a temporary name, flushed to the disk, then renamed, so that it is never
+half there. A killed process leaves at most the temporary folder, which the next run deletes.
+Nothing is pickled.
 """
 
 import json
@@ -31,20 +32,20 @@ from unet_hf.files import PREFIX, flush_to_disk, is_temporary, parse_json
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
 BEST = "best"
-METRICS = "metrics.jsonl"  # one line an evaluation
+METRICS = "metrics.jsonl"  # one line for each evaluation
 UNFINISHED = ".unfinished-"
-FORMAT = 1  # of training_state.json
+FORMAT = 1  # version of training_state.json
 
 
 @dataclass
-class Progress:
-    """Where a training is, as plain JSON."""
+class TrainingState:
+    """State of a training besides its tensors, as plain JSON."""
 
     step: int = 0
     config: dict[str, Any] = field(default_factory=dict)
     processes: int = 1
     place: list[int] = field(default_factory=lambda: [0, 0])  # streams: epoch, row
-    rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.jsonl
+    rows: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
     best: dict[str, Any] | None = None  # the best row's evaluation, whole
     best_step: int = 0
     stale_evaluations: int = 0  # since the best one
@@ -53,9 +54,9 @@ class Progress:
 
 
 def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write(temporary)`, then gives the finished folder its name, replacing an older one.
+    """Calls `write(temporary)`, then renames the finished folder, replacing an older one.
 
-    Whatever ends the process, `folder` is whole or not there.
+    However the process ends, `folder` is complete or absent.
     """
     temporary = folder.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
     try:
@@ -72,16 +73,16 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """A folder half deleted must not keep its name either."""
-    grave = folder.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
-    os.replace(folder, grave)
-    shutil.rmtree(grave, ignore_errors=True)
+    """Deletes a folder; it is renamed first, so that a half deleted one does not keep its name."""
+    doomed = folder.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+    os.replace(folder, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def clear_unfinished(output: Path) -> None:
-    """Deletes what killed processes left: folders of this file, files of `unet_hf.files`."""
+    """Deletes the temporary folders and files that killed processes left in `output`."""
     for path in output.glob(f"{UNFINISHED}*"):
-        # 8 characters: of `unet_hf.hub.save`, which has Python choose them.
+        # 8 characters: temporary folders of `unet_hf.hub.save`, which uses `tempfile`.
         if re.fullmatch(r"[0-9a-f]{32}|[a-z0-9_]{8}", path.name.removeprefix(UNFINISHED)):
             shutil.rmtree(path, ignore_errors=True)
     for path in output.rglob(f"{PREFIX}*"):
@@ -89,18 +90,18 @@ def clear_unfinished(output: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def save_checkpoint(
+def save_training_state(
     output: Path,
-    progress: Progress,
+    progress: TrainingState,
     trained: UNet,
     evaluated: UNet,
     optimizer: torch.optim.Optimizer,
     keep: int,
 ) -> Path:
-    """Writes `checkpoint-<step>`, then prunes.
+    """Writes `checkpoint-<step>`, then deletes older ones, see `prune`.
 
     Raises:
-        OSError: The disk is full, or the like; earlier checkpoints are untouched.
+        OSError: For example, the disk is full; earlier checkpoints are untouched.
     """
     folder = output / f"checkpoint-{progress.step}"
 
@@ -123,8 +124,11 @@ def save_checkpoint(
 
 
 def prune(output: Path, step: int, keep: int) -> None:
-    """Deletes all checkpoints but the newest `keep` up to `step`. Later ones are of a run that
-    was given up for an older checkpoint; the newest would be taken for this one's."""
+    """Deletes all checkpoints except the newest `keep` ones up to `step`.
+
+    Later ones belong to an earlier run, which was resumed from an older checkpoint; "latest"
+    would take them for this run's.
+    """
     found = find_checkpoints(output)
     kept = sorted(number for number in found if number <= step)[-keep:]
     for number in found.keys() - kept:
@@ -132,14 +136,14 @@ def prune(output: Path, step: int, keep: int) -> None:
 
 
 def save_model(model: UNet, folder: Path) -> None:
-    """config.json and model.safetensors, nothing else."""
+    """Writes config.json and model.safetensors, nothing else."""
     text = json.dumps(model.config, sort_keys=True, indent=2)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     model._save_pretrained(folder)
 
 
 def find_checkpoints(output: Path) -> dict[int, Path]:
-    """Steps and folders of the checkpoints in `output`."""
+    """Finds the checkpoints in `output`: step -> folder."""
     found = {}
     for path in output.glob("checkpoint-*"):
         if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file():
@@ -148,21 +152,21 @@ def find_checkpoints(output: Path) -> dict[int, Path]:
 
 
 def foreign_folders(output: Path) -> list[Path]:
-    """Folders in `output` that a training would replace, and that none has written."""
+    """Finds folders in `output` that a training would replace and did not write."""
     ours = find_checkpoints(output)
     foreign = [
         path
         for path in sorted(output.glob("checkpoint-*"))
         if re.fullmatch(r"checkpoint-\d+", path.name) and path not in ours.values()
     ]
-    # Before there is a best one, metrics are written; and they are never deleted.
+    # A training writes its metrics before `best`, and never deletes them.
     if (output / BEST).exists() and not ours and not (output / METRICS).exists():
         foreign.append(output / BEST)
     return foreign
 
 
-def find_checkpoint(asked: str, output: Path) -> Path | None:
-    """The folder `--resume_from_checkpoint` means; None for "latest" where nothing was saved.
+def find_training_checkpoint(asked: str, output: Path) -> Path | None:
+    """Finds the folder that `--resume_from_checkpoint` names; None if "latest" finds none.
 
     Raises:
         CheckpointNotFoundError: The folder does not exist or is no checkpoint of a training.
@@ -181,7 +185,7 @@ def find_checkpoint(asked: str, output: Path) -> Path | None:
 
 
 def restore_best(folder: Path | None, output: Path) -> None:
-    """Makes `output/best` what it was when the checkpoint `folder` was written."""
+    """Restores `output/best` as it was when the checkpoint `folder` was written."""
     if (output / BEST).is_dir():
         remove_folder(output / BEST)
     if folder is not None and (folder / BEST).is_dir():
@@ -191,16 +195,17 @@ def restore_best(folder: Path | None, output: Path) -> None:
 
 
 def save_best(output: Path, model: UNet) -> None:
+    """Writes the model to `output/best`."""
     write_folder(output / BEST, lambda new: save_model(model, new))
 
 
-def read_progress(folder: Path) -> Progress:
-    """Raises `CheckpointError`."""
+def read_progress(folder: Path) -> TrainingState:
+    """Reads the state of a training from its checkpoint. Raises `CheckpointError`."""
     try:
         state = parse_json((folder / STATE).read_bytes())
         if state.pop("format") != FORMAT:
             raise ValueError("it was written by another version of this program")
-        return Progress(**state)
+        return TrainingState(**state)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / STATE} cannot be read: {error}. Delete the folder and resume from an "
@@ -211,10 +216,10 @@ def read_progress(folder: Path) -> Progress:
 def restore(
     folder: Path, trained: nn.Module, evaluated: UNet, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Loads both sets of weights and the optimiser's state in place, to the bit.
+    """Loads both sets of weights and the optimizer's state in place, exactly.
 
     Raises:
-        CheckpointError: The file is damaged, or of another network or optimiser.
+        CheckpointError: The file is damaged, or of another network or optimizer.
     """
     try:
         tensors = safetensors.torch.load_file(folder / TENSORS)
@@ -236,7 +241,7 @@ def restore(
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of each parameter, by the parameter's position."""
+    """The optimizer's tensors, by the position of their parameter and their name."""
     return {
         f"optimizer.{index}.{key}": value
         for index, state in optimizer.state_dict()["state"].items()
@@ -246,7 +251,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`."""
+    """Sets the optimizer's tensors; the inverse of `optimizer_tensors`."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for name, tensor in tensors.items():
         if not name.startswith("optimizer."):
@@ -254,7 +259,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
         _, index, key = name.split(".")
         parameter = parameters[int(index)]
         if tensor.shape == parameter.shape:
-            # The fused kernels walk parameter and state side by side in memory: the state has
-            # to have the parameter's own layout (channels last), which the file does not keep.
+            # The fused kernels read parameter and state in memory order, so the state must have the
+            # parameter's layout (channels last), which the file does not store.
             tensor = torch.empty_like(parameter).copy_(tensor)
         optimizer.state[parameter][key] = tensor

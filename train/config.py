@@ -1,5 +1,4 @@
-"""Every option of a training, once: the command line, the JSON beside the checkpoint and the
-loop all read this dataclass."""
+"""Defines every option of a training once, for the command line, training.json and the loop."""
 
 import dataclasses
 import json
@@ -11,9 +10,9 @@ from typing import Any
 from unet_hf.data.options import MASK_ENCODINGS, DataOptions, option, public_name
 from unet_hf.errors import ConfigError
 
-# What `--preset` decides wherever the option itself was not given.
+# Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
-    # Same padding and batch norm, so that any size goes; many small crops, AdamW.
+    # Same padding and batch norm, so that images of any size fit; many small crops, AdamW.
     "modern": {
         "padding": "same",
         "norm": "batch",
@@ -109,7 +108,7 @@ class TrainingConfig(DataOptions):
     border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
     class_balance: str | None = option(None, "w_c: by which rule rare classes weigh more")
 
-    # ------------------------------------------------------------ optimisation
+    # ------------------------------------------------------------ optimization
     resolution: int | None = option(None, "side of the training crops, px")
     train_batch_size: int | None = option(None, "crops a process and step")
     gradient_accumulation_steps: int = option(1, "batches whose gradients make one step")
@@ -119,12 +118,12 @@ class TrainingConfig(DataOptions):
         volatile=True,
     )
     max_train_steps: int | None = option(
-        None, f"optimiser steps; {DEFAULT_STEPS} unless given", volatile=True
+        None, f"optimizer steps; {DEFAULT_STEPS} unless given", volatile=True
     )
     optimizer: str | None = option(None, "adamw, or sgd with momentum")
     learning_rate: float | None = option(None, "its peak, after the warm-up")
     momentum: float = option(0.99, "of sgd (the paper's)")
-    weight_decay: float | None = option(None, "of the optimiser")
+    weight_decay: float | None = option(None, "of the optimizer")
     lr_scheduler: str | None = option(None, "how the learning rate falls after the warm-up")
     lr_warmup_steps: int | None = option(None, "linear rise from 0; a tenth of the steps if None")
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
@@ -151,7 +150,7 @@ class TrainingConfig(DataOptions):
     dataset_note: str | None = option(None, "what the data is, for the card", volatile=True)
     license: str | None = option(
         None,
-        "licence of the weights, a Hub identifier; the card says it is not stated if left out",
+        "license of the weights, a Hub identifier; the card says it is not stated if left out",
         volatile=True,
     )
     license_name: str | None = option(None, "its name, if it is 'other'", volatile=True)
@@ -236,17 +235,17 @@ class TrainingConfig(DataOptions):
         check("scale_range", lambda value: value >= 1, "1 or more")
 
     def check_output(self) -> None:
-        """Raises `ConfigError` if nothing says where the checkpoint goes."""
+        """Checks that an output folder was given. Raises `ConfigError`."""
         if not self.output_dir:
             raise ConfigError("--output_dir is missing: the folder the checkpoint goes to.")
 
     @property
     def crops_per_process(self) -> int:
-        """Crops a process works through for one optimiser step."""
+        """Number of crops that a process needs for one optimizer step."""
         return self.train_batch_size * self.gradient_accumulation_steps
 
     def to_dict(self) -> dict[str, Any]:
-        """Every option but secrets, as JSON."""
+        """Every option except secrets, as plain values for JSON."""
         return {
             item.name: getattr(self, item.name)
             for item in dataclasses.fields(self)
@@ -257,15 +256,14 @@ class TrainingConfig(DataOptions):
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def command(self, without: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> str:
-        """The command that repeats this training: every option that is not its default."""
+        """The command that repeats this training, with every option that is not its default."""
         return shlex.join(["python", "-m", "train", *self.flags(only, without)])
 
     def default_of(self, item: dataclasses.Field) -> Any:
         return PRESETS[self.preset].get(item.name, item.default)
 
     def published(self) -> "TrainingConfig":
-        """The same with the names that a card may show: a path of this machine is nobody's
-        business, and says nothing elsewhere."""
+        """The same options with names that may be published, see `public_name`."""
         return dataclasses.replace(
             self,
             dataset_name=public_name(self.dataset_name),
@@ -275,9 +273,9 @@ class TrainingConfig(DataOptions):
         )
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:
-        """Options that differ from those of an earlier run and would change its numbers."""
+        """Lists options that differ from those of an earlier run and would change its results."""
         now, before = self.dataloader_num_workers, earlier.get("dataloader_num_workers", 1)
-        # A stream is shuffled in another order in a process of its own than in this one.
+        # A worker process shuffles a stream in another order than this process.
         moved = self.streaming and bool(now) != bool(before)
         workers = [f"--dataloader_num_workers {before} -> {now}"] if moved else []
         return workers + [

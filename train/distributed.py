@@ -1,4 +1,4 @@
-"""What several processes need so that they compute what one process would."""
+"""Batch norm over all processes, so that they compute what one process would."""
 
 import torch
 import torch.distributed
@@ -7,7 +7,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """Each process gets the sum; hence each one's input has a share in every process' loss."""
+    """Sums a tensor over all processes, with gradients: each input has a share in every loss."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, part: Tensor) -> Tensor:
@@ -24,15 +24,15 @@ class SumOverProcesses(torch.autograd.Function):
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the crops of all processes.
+    """Normalizes over the crops of all processes.
 
-    PyTorch's SyncBatchNorm does this on GPUs alone; with gloo on CPUs each process would
-    otherwise normalise by its own few crops, and two processes would train another network
-    than one process with the doubled batch. All processes hold equally many pixels.
+    PyTorch's SyncBatchNorm does this only on GPUs. On CPUs (gloo) each process would otherwise
+    normalize by its own few crops, and two processes would train another network than one process
+    with the doubled batch. All processes must have the same number of pixels.
     """
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, C, H, W), any float dtype; statistics in float32, as PyTorch's own."""
+        """Normalizes (B, C, H, W) of any float dtype; statistics in float32, as in PyTorch."""
         if not self.training:
             return super().forward(image)
         processes = torch.distributed.get_world_size()
@@ -50,7 +50,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
-    """Replaces each batch norm by one that looks at all processes' crops; weights stay."""
+    """Replaces each batch norm by one over the crops of all processes; weights stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, child in model.named_children():

@@ -1,4 +1,4 @@
-"""How a training ends early. (Apart from `failures`, for neither torch nor datasets is needed.)"""
+"""Errors that end a training early; the module needs neither torch nor datasets."""
 
 from unet_hf.errors import UNetError
 
@@ -12,4 +12,4 @@ class DivergedError(TrainingError):
 
 
 class StoppedError(TrainingError):
-    """Somebody pressed Ctrl-C, or the machine asked the process to end."""
+    """Somebody pressed Ctrl-C, or the system asked the process to end (SIGTERM)."""

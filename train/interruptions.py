@@ -1,4 +1,4 @@
-"""How a training ends when it cannot go on: one sentence with the step and the cure."""
+"""Ends a training that cannot go on with one message: the step, the cause and the cure."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ import torch
 from unet_hf.errors import DatasetError, UNetError
 from unet_hf.files import DISK_FAULTS
 
-from .checkpoints import Progress, find_checkpoints
+from .checkpoints import TrainingState, find_checkpoints
 from .config import TrainingConfig
 from .errors import DivergedError, StoppedError, TrainingError
 
@@ -33,6 +33,7 @@ DISK_CURES = {
 
 
 def how_to_resume(output: Path) -> str:
+    """Says which checkpoint is intact, and the command that resumes from it."""
     if checkpoints := find_checkpoints(output):
         return (
             f"The checkpoint of step {max(checkpoints)} is intact: go on with "
@@ -42,7 +43,10 @@ def how_to_resume(output: Path) -> str:
 
 
 def diverged(what: str, value: float, config: TrainingConfig, step: int) -> DivergedError:
-    """Resuming would end here again, and refuses another learning rate."""
+    """Makes the error for a loss or gradient that is NaN or infinite.
+
+    It does not suggest to resume: that would end at the same step.
+    """
     output = Path(config.output_dir)
     checkpoints = find_checkpoints(output)
     start = (
@@ -52,14 +56,14 @@ def diverged(what: str, value: float, config: TrainingConfig, step: int) -> Dive
         else ""
     )
     return DivergedError(
-        f"The {what} became {value} at step {step}. Train anew, in another --output_dir, with a "
+        f"The {what} became {value} at step {step}. Train again, in another --output_dir, with a "
         f"lower --learning_rate (now {config.learning_rate}) or more --lr_warmup_steps.{start}"
     )
 
 
 @contextmanager
-def explained(progress: Progress, output: Path) -> Iterator[None]:
-    """Turns what can befall a training at `progress.step` into a `TrainingError`."""
+def explained(progress: TrainingState, output: Path) -> Iterator[None]:
+    """Turns errors inside the block into a `TrainingError` with `progress.step` and the cure."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -71,7 +75,7 @@ def explained(progress: Progress, output: Path) -> Iterator[None]:
     except (UNetError, OSError, RuntimeError, MemoryError, EOFError) as error:
         try:
             cause = _explanation(error)
-        except RuntimeError as later:  # a worker's death is told by a signal, wherever we are
+        except RuntimeError as later:  # the signal of a dead worker may raise anywhere
             cause = _explanation(later)
         if cause is None:
             raise
@@ -79,7 +83,7 @@ def explained(progress: Progress, output: Path) -> Iterator[None]:
 
 
 def _explanation(error: BaseException) -> str | None:
-    """Cause and cure in words; None for what is a fault of the program itself."""
+    """Cause and cure of an error, in words; None if it is a fault of this program."""
     kind, text = _origin(error)
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
@@ -108,7 +112,7 @@ def _explanation(error: BaseException) -> str | None:
         return text
     if issubclass(kind, UNetError):
         return None
-    if any(_is_network(of) for of in (kind, *map(type, chain))):
+    if any(_is_network(one) for one in (kind, *map(type, chain))):
         return (
             f"the connection to the Hub was lost ({text[:200].rstrip(' .')}). Try again when it "
             "is back."
@@ -117,9 +121,11 @@ def _explanation(error: BaseException) -> str | None:
 
 
 def _origin(error: BaseException) -> tuple[type, str]:
-    """Class and message. An error of a worker process comes with its whole traceback for a
-    message, and, if its class takes more than a message, as a RuntimeError; at the end of the
-    traceback stand both as they were."""
+    """Class and message of an error, also of one from a worker process.
+
+    PyTorch passes on the whole traceback as the message, and an error whose class takes more than
+    a message as a RuntimeError. The last line of the traceback has the original class and message.
+    """
     kind, text = type(error), str(error)
     if re.match(r"Caught \w+ in DataLoader worker process", text):
         *_, last = re.finditer(r"^([\w.]+)(?:: (.*))?$", text, re.MULTILINE)
@@ -130,7 +136,7 @@ def _origin(error: BaseException) -> tuple[type, str]:
 
 
 def _is_between_processes(error: BaseException) -> bool:
-    """A worker's end of a pipe is gone."""
+    """Whether the error arose in `multiprocessing`: a worker's end of a pipe is gone."""
     return isinstance(error, (ConnectionError, EOFError)) and any(
         "multiprocessing" in Path(frame.f_code.co_filename).parts
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -144,8 +150,11 @@ def _is_network(kind: type) -> bool:
 
 
 class StopRequest:
-    """Ctrl-C and SIGTERM let the step finish and a checkpoint be written; a second Ctrl-C ends
-    the process at once. Signals belong to the main thread: elsewhere nothing is caught."""
+    """Catches Ctrl-C and SIGTERM, so that the step is finished and a checkpoint written.
+
+    A second signal ends the process at once. Only the main thread can catch signals; in another
+    thread this does nothing.
+    """
 
     def __init__(self) -> None:
         self.asked = False

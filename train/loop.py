@@ -1,10 +1,9 @@
-"""The training, flat and read top to bottom: data, network, optimiser, loop, evidence."""
+"""Trains a network: data, network, optimizer, loop and final checkpoint, from top to bottom."""
 
 import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
-from unet_hf.data.open import open_data, pin_revision, validation_pairs
+from unet_hf.data.open import LabelledData, open_data, pin_revision, validation_pairs
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
@@ -29,21 +28,21 @@ from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
 from unet_hf.files import write_text
 
 from . import checkpoints
-from .checkpoints import METRICS, Progress
-from .checks.inspection import Inspection, inspect, looking_at
+from .checkpoints import METRICS, TrainingState
+from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_loader
 from .distributed import share_batch_norm
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
-from .losses import build_loss, counted_pixels
+from .losses import build_loss
 from .model import build_model, choose_precision, crop_size, freeze_encoder
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
 from .publish import HubTarget, write_finished
 from .report import (
-    Waiting,
-    check_sample,
+    DataWait,
+    check_sample_image,
     check_tracker,
     crops_an_epoch,
     plan,
@@ -51,16 +50,17 @@ from .report import (
     time_left,
     write_samples,
 )
+from .step import compute_gradients, update_weights
 
-FIRST_ESTIMATE = 20  # steps after which the remaining time is told
-LOGGED_STEPS = 100  # where no terminal shows a bar, a line this often
-PICTURED = 3  # validation images of which predictions are drawn
+FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated
+LOGGED_STEPS = 100  # steps between lines of the log, where no terminal shows a bar
+PICTURED = 3  # validation images whose predictions are drawn
 
 logger = logging.getLogger(__name__)
 
 
 def train(config: TrainingConfig) -> Evaluation:
-    """Runs a training and leaves a checkpoint in `config.output_dir`.
+    """Runs a training and writes a checkpoint to `config.output_dir`.
 
     Under `accelerate launch` each process runs this; the first one writes.
 
@@ -68,32 +68,20 @@ def train(config: TrainingConfig) -> Evaluation:
         The evaluation of that checkpoint on the validation split.
 
     Raises:
-        DatasetError, ConfigError, CheckpointError: Before anything is computed.
-        TrainingError: On the way; the last checkpoint is intact, the message says how to go on.
+        DatasetError, ConfigError, CheckpointError: Something is wrong before the first step.
+        TrainingError: The training ended early; the message says how to go on.
     """
     output = Path(config.output_dir)
     check_tracker(config.report_to)
-    check_sample(config.sample_image)
+    check_sample_image(config.sample_image)
     resumed_from = find_start(config, output)
-    progress = checkpoints.read_progress(resumed_from) if resumed_from else Progress()
-    accelerator = Accelerator(
-        # Without this, processes launched on a machine without a GPU would not find each other.
-        cpu=not torch.accelerator.is_available(),
-        mixed_precision=choose_precision(config.mixed_precision),
-        log_with=config.report_to,
-        project_dir=output / "logs",
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
-    )
+    progress = checkpoints.read_progress(resumed_from) if resumed_from else TrainingState()
+    accelerator = build_accelerator(config, output)
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None
 
     # Data
-    pinned = pin_revision(config).dataset_revision if main else None
-    config = replace(config, dataset_revision=broadcast_object_list([pinned])[0])
-    with accelerator.main_process_first():
-        data = open_data(config)
-    seen = inspect(data, config.max_inspected, looking_at) if main else None
-    inspection: Inspection = broadcast_object_list([seen])[0]
+    config, data, inspection = open_and_inspect(config, accelerator)
 
     # Network
     set_seed(config.seed)
@@ -108,15 +96,15 @@ def train(config: TrainingConfig) -> Evaluation:
         freeze_encoder(model)
     if main:
         precision = accelerator.mixed_precision
-        facts = (config, data, inspection, model, size)
-        logger.info(plan(*facts, accelerator.device, precision, processes, progress.step))
+        parts = (config, data, inspection, model, size)
+        logger.info(plan(*parts, accelerator.device, precision, processes, progress.step))
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
     if processes > 1:
         model = share_batch_norm(model, accelerator.device)
-    # What is evaluated and kept: averaged weights, or (decay 0) a copy of the trained ones, whose
-    # batch norms no evaluation can touch.
+    # Averaged weights are evaluated and kept. With decay 0 they are a copy of the trained ones, so
+    # that no evaluation can change the batch norms of these.
     decay = config.ema_decay if config.use_ema else 0.0
     averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
     evaluated: UNet = averaged.module
@@ -154,7 +142,7 @@ def train(config: TrainingConfig) -> Evaluation:
         unit="step",
         disable=None if main else True,
     )
-    waiting, first_step = Waiting(), progress.step + 1
+    waiting, first_step = DataWait(), progress.step + 1
     patience = config.early_stopping_patience or np.inf
     stopped_early = progress.stale_evaluations >= patience
     started = time.perf_counter() - progress.seconds
@@ -170,32 +158,19 @@ def train(config: TrainingConfig) -> Evaluation:
                     [tensor.to(accelerator.device, non_blocking=True) for tensor in next(batches)]
                     for _ in range(config.gradient_accumulation_steps)
                 ]
-            pixels = sum(counted_pixels(b[1], (output_side, output_side)) for b in micro_batches)
-            pixels = accelerator.reduce(pixels, "sum").clamp(min=1)
-
-            loss = torch.zeros((), device=accelerator.device)
-            for image, label, weights, *_ in micro_batches:
-                last = image is micro_batches[-1][0]
-                with nullcontext() if last else accelerator.no_sync(network):
-                    image = image.contiguous(memory_format=torch.channels_last)  # (B, C, s, s)
-                    logits = network(image)  # (B, classes, h, w)
-                    part = loss_of(logits, label, weights, pixels=pixels, crops=crops_a_step)
-                    # Gradients are averaged over the processes, but parts have to be summed.
-                    accelerator.backward(part * processes)
-                loss += part.detach()
-            norm = accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
-            known = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
-            loss, norm, asked = accelerator.reduce(known, "sum").tolist()
+            loss, norm = compute_gradients(
+                accelerator, network, loss_of, micro_batches, output_side, config.max_grad_norm
+            )
+            sums = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
+            loss, norm, asked = accelerator.reduce(sums, "sum").tolist()
             for what, value in (("loss", loss), ("gradient", norm)):
                 if not np.isfinite(value):
                     raise diverged(what, value, config, step)
-            optimizer.step()
-            optimizer.zero_grad()
-            averaged.update_parameters(model)
+            update_weights(optimizer, averaged, model)
             progress.seconds = round(time.perf_counter() - started, 1)
             bar.update()
             if step == first_step:
-                waiting.begin()  # the first step prepared what later ones find ready
+                waiting.begin()  # the first step is slower: it allocates and starts workers
             pace = (step - first_step) / waiting.elapsed  # steps a second
             samples = f"{crops_a_step * pace:.1f}/s"
             bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.1e}", samples=samples)
@@ -210,7 +185,7 @@ def train(config: TrainingConfig) -> Evaluation:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
                     evaluation = evaluate(evaluated, validation_pairs(data, config))
-                    note(progress, row, evaluation, evaluated, output)
+                    note_evaluation(progress, row, evaluation, evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
                     shown = validation_pairs(data, config, PICTURED)
                     write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
@@ -223,16 +198,18 @@ def train(config: TrainingConfig) -> Evaluation:
                 progress.config, progress.processes = config.to_dict(), processes
                 if main:
                     keep = config.checkpoints_total_limit
-                    checkpoints.save_checkpoint(output, progress, model, evaluated, optimizer, keep)
+                    checkpoints.save_training_state(
+                        output, progress, model, evaluated, optimizer, keep
+                    )
                     waiting.restart()
             if at_end:
                 break
             if asked:
-                accelerator.wait_for_everyone()  # for the checkpoint that the message names
+                accelerator.wait_for_everyone()  # until the checkpoint of the message is written
                 raise StoppedError(f"Stopped after step {step}. {how_to_resume(output)}")
     bar.close()
 
-    # Evidence
+    # Final checkpoint
     accelerator.wait_for_everyone()
     if main:
         with explained(progress, output):
@@ -244,8 +221,39 @@ def train(config: TrainingConfig) -> Evaluation:
     return Evaluation(**progress.best) if main else None
 
 
+def build_accelerator(config: TrainingConfig, output: Path) -> Accelerator:
+    """Sets up devices, precision and trackers, and the connection between processes."""
+    return Accelerator(
+        # Without this, processes launched on a machine without a GPU would not find each other.
+        cpu=not torch.accelerator.is_available(),
+        mixed_precision=choose_precision(config.mixed_precision),
+        log_with=config.report_to,
+        project_dir=output / "logs",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
+    )
+
+
+def open_and_inspect(
+    config: TrainingConfig, accelerator: Accelerator
+) -> tuple[TrainingConfig, LabelledData, Inspection]:
+    """Opens the data set at one commit and inspects it in the first process.
+
+    Returns the options with that commit, the data, and the notes about it.
+    """
+    main = accelerator.is_main_process
+    pinned = pin_revision(config).dataset_revision if main else None
+    config = replace(config, dataset_revision=broadcast_object_list([pinned])[0])
+    with accelerator.main_process_first():
+        data = open_data(config)
+    inspection = inspect(data, config.max_inspected, inspection_bar) if main else None
+    return config, data, broadcast_object_list([inspection])[0]
+
+
 def find_start(config: TrainingConfig, output: Path) -> Path | None:
-    """The checkpoint to go on from. Raises `ConfigError` where another training would be lost."""
+    """Finds the checkpoint to resume from; None for a new training.
+
+    Raises `ConfigError` where another training would be overwritten.
+    """
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output_dir {output} is a file. Name a folder.")
     if foreign := checkpoints.foreign_folders(output):
@@ -254,9 +262,9 @@ def find_start(config: TrainingConfig, output: Path) -> Path | None:
             "Move it away, or choose another --output_dir."
         )
     if config.resume_from_checkpoint:
-        found = checkpoints.find_checkpoint(config.resume_from_checkpoint, output)
+        found = checkpoints.find_training_checkpoint(config.resume_from_checkpoint, output)
         if found is None:
-            logger.info("%s holds no checkpoint yet: the training begins anew", output)
+            logger.info("%s holds no checkpoint yet: a new training begins", output)
         return found
     if (output / METRICS).exists() or checkpoints.find_checkpoints(output):
         raise ConfigError(
@@ -267,6 +275,7 @@ def find_start(config: TrainingConfig, output: Path) -> Path | None:
 
 
 def make_folder(output: Path) -> None:
+    """Creates the output folder. Raises `ConfigError`."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -276,8 +285,8 @@ def make_folder(output: Path) -> None:
         ) from error
 
 
-def check_resumed(config: TrainingConfig, progress: Progress, processes: int) -> None:
-    """A resumed training continues the one that was begun. Raises `ConfigError`."""
+def check_resumed(config: TrainingConfig, progress: TrainingState, processes: int) -> None:
+    """Checks that a resumed training has the options it began with. Raises `ConfigError`."""
     if progress.step == 0:
         return
     if changes := config.changes(progress.config):
@@ -297,8 +306,7 @@ def check_resumed(config: TrainingConfig, progress: Progress, processes: int) ->
 
 
 def count_steps(config: TrainingConfig, steps_an_epoch: float) -> TrainingConfig:
-    """The same options with `max_train_steps`, which may have been given as epochs or not at
-    all."""
+    """Returns the options with `max_train_steps`, which may have been given as epochs or not."""
     if config.max_train_steps is not None:
         return config
     if config.num_train_epochs is None:
@@ -308,6 +316,7 @@ def count_steps(config: TrainingConfig, steps_an_epoch: float) -> TrainingConfig
 
 
 def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
+    """Makes the augmentation of crops of size x size px."""
     return Augmentation(
         size,
         config.elastic_std,
@@ -319,10 +328,10 @@ def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
     )
 
 
-def note(
-    progress: Progress, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
+def note_evaluation(
+    progress: TrainingState, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
 ) -> None:
-    """Adds an evaluation to the record; the best one's weights are kept in `output/best`."""
+    """Adds an evaluation to the progress; the weights of the best one are kept in `output/best`."""
     details = asdict(evaluation)
     row |= {key: value for key, value in details.items() if key not in ("images", "intervals")}
     evaluated.config["threshold"] = evaluation.threshold
@@ -335,12 +344,13 @@ def note(
     write_metrics(output, progress)
 
 
-def write_metrics(output: Path, progress: Progress) -> None:
+def write_metrics(output: Path, progress: TrainingState) -> None:
+    """Writes metrics.jsonl, one line for each evaluation."""
     write_text(output / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
 
 
 def place_of_next(micro_batches: list[list[torch.Tensor]]) -> list[int]:
-    """Epoch and row after this process' last crop; a crop by number needs no place."""
+    """Epoch and row after this process' last crop of a stream; [0, 0] if it is no stream."""
     if len(micro_batches[-1]) < 4:
         return [0, 0]
     epoch, row = micro_batches[-1][3][-1].tolist()

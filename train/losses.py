@@ -1,5 +1,6 @@
-"""What a training minimises: cross-entropy weighted by a map (paper, equation 1), soft Dice,
-their sum, or focal loss. Pixels labelled IGNORE count nowhere.
+"""Computes the losses of a training. Pixels labelled IGNORE do not count.
+
+They are cross-entropy weighted by a map (paper, equation 1), soft Dice, their sum, and focal loss.
 
 Each loss is a sum over pixels or crops, divided by how many there are. A step that is split over
 micro-batches or processes passes the totals of the whole step (`pixels`, `crops`): the parts
@@ -24,7 +25,7 @@ Term = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """A term per pixel, a term per crop, or both; made by `build_loss`."""
+    """A loss with a term per pixel, a term per crop, or both; made by `build_loss`."""
 
     pixel_term: Term | None
     crop_term: Term | None
@@ -38,14 +39,15 @@ class Loss:
         pixels: int | Tensor | None = None,
         crops: int | Tensor | None = None,
     ) -> Tensor:
-        """The loss of a batch, or this batch's share in the loss of a larger step.
+        """Computes the loss of a batch, or this batch's share in the loss of a larger step.
 
         Args:
             logits: (B, classes, h, w), any float dtype; computed in float32.
             label: (B, H, W) int64, IGNORE where nothing is known. H >= h, W >= w: a valid
                 network's output is the middle of its input.
             weights: (B, H, W) float32, w(x) of the paper's equation 2; multiplies the pixel term.
-            pixels: Counted pixels of the whole step, see `counted_pixels`. None: of this batch.
+            pixels: Counted pixels of the whole step, see `counted_pixels`. None: those of this
+                batch.
             crops: Crops of the whole step. None: B.
 
         Returns:
@@ -67,14 +69,14 @@ class Loss:
 
 
 def build_loss(name: str, *, label_smoothing: float = 0.0, focal_gamma: float = 2.0) -> Loss:
-    """A loss by its name.
+    """Builds a loss by its name.
 
     Args:
         name: "cross_entropy", "dice", "cross_entropy_dice" (their sum, the recipe of nnU-Net,
             Isensee et al. 2021) or "focal".
-        label_smoothing: 0 to below 1; the share of the target that all classes divide evenly
-            (Szegedy et al. 2016). Concerns the pixel terms.
-        focal_gamma: 0 or more; how strongly focal loss turns to pixels that are still wrong.
+        label_smoothing: 0 to below 1; the share of the target that is divided evenly among all
+            classes (Szegedy et al. 2016). Only for the pixel terms.
+        focal_gamma: 0 or more; how strongly focal loss prefers pixels that are still wrong.
 
     Raises:
         ConfigError: An unknown name, or an option out of its range or without effect.
@@ -102,7 +104,7 @@ def build_loss(name: str, *, label_smoothing: float = 0.0, focal_gamma: float = 
 
 
 def counted_pixels(label: Tensor, output_size: tuple[int, int]) -> Tensor:
-    """Pixels that a loss counts: int64 scalar, those of the middle that are not IGNORE.
+    """Counts the pixels of the output that are not IGNORE: an int64 scalar.
 
     Args:
         label: (B, H, W) int64.
@@ -112,29 +114,29 @@ def counted_pixels(label: Tensor, output_size: tuple[int, int]) -> Tensor:
 
 
 def cross_entropy_map(logits: Tensor, label: Tensor, label_smoothing: float) -> Tensor:
-    """Cross-entropy of each pixel: (B, h, w) float32, 0 where ignored."""
+    """Computes the cross-entropy of each pixel: (B, h, w) float32, 0 where ignored."""
     return functional.cross_entropy(
         logits, label, ignore_index=IGNORE, reduction="none", label_smoothing=label_smoothing
     )
 
 
 def focal_map(logits: Tensor, label: Tensor, label_smoothing: float, gamma: float) -> Tensor:
-    """Focal loss of each pixel (Lin et al. 2017): (1 - p)**gamma * cross-entropy.
+    """Computes the focal loss of each pixel (Lin et al. 2017): (1 - p)**gamma * cross-entropy.
 
-    p is the probability of the pixel's own class, with or without label smoothing.
+    p is the probability of the pixel's true class, also with label smoothing.
     """
     miss = -torch.expm1(-cross_entropy_map(logits, label, 0.0))  # 1 - p, exact near p = 1
-    # Below gamma 1 the power's slope at a miss of 0 is infinite; a clamped one has none.
+    # For gamma below 1 the slope of the power at 0 is infinite; a clamped value has slope 0.
     return miss.clamp(min=1e-12) ** gamma * cross_entropy_map(logits, label, label_smoothing)
 
 
 def dice_losses(logits: Tensor, label: Tensor) -> Tensor:
-    """1 - soft Dice of each crop: (B,) float32, 0 to 1; 0 where a whole crop is ignored.
+    """Computes 1 - soft Dice of each crop: (B,) float32, 0 to 1; 0 if all of it is ignored.
 
     2 sum(p * t) / (sum(p) + sum(t)) over counted pixels, p the probability and t the truth of a
     class (the soft Dice of Milletari et al. 2016, without its squares), averaged over the
-    classes that the crop shows. Of a class that is not there, Dice is 0 for any p > 0: averaging
-    over it would add a constant, and no direction.
+    classes that the crop shows. The Dice of an absent class is 0 for any p > 0, so it would only
+    add a constant without a gradient.
     """
     counted = (label != IGNORE)[:, None]  # (B, 1, h, w)
     classes = torch.arange(logits.shape[1], device=label.device)[:, None, None]
@@ -142,7 +144,7 @@ def dice_losses(logits: Tensor, label: Tensor) -> Tensor:
     probability = logits.softmax(dim=1)
     overlap = (probability * truth).sum(dim=(2, 3))  # (B, classes)
     area = truth.sum(dim=(2, 3))
-    # An area of 1 or more makes the clamp exact; the others are left out below.
+    # The clamp changes only classes of area 0, which are left out below.
     dice = 2 * overlap / ((probability * counted).sum(dim=(2, 3)) + area).clamp(min=1)
     shown = area > 0
     return ((1 - dice) * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)

@@ -1,4 +1,4 @@
-"""The network a training starts from."""
+"""Builds the network that a training starts from."""
 
 import logging
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int) -> UNet:
-    """A new network for this data, or the pretrained one fitted to it.
+    """Builds a new network for this data, or adapts the pretrained one to it.
 
     Raises:
-        ConfigError: The pretrained network does not fit and nobody asked to change it.
+        ConfigError: The pretrained network does not fit, and no option says to change it.
         CheckpointError: It cannot be loaded.
     """
     colors = config.colors.split(",") if config.colors else None
@@ -52,7 +52,7 @@ def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int)
         model = UNet.from_pretrained(
             source, num_classes=classes, id2label=id2label, token=config.hub_token
         )
-        if known == classes:  # otherwise loading has drawn it, and said so
+        if known == classes:  # otherwise `from_pretrained` has drawn it, with a warning
             redraw_head(model)
             logger.info("the last layer of %s was drawn afresh", source)
     elif known != classes:
@@ -66,20 +66,24 @@ def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int)
             "the classes of %s (%s) go on as %s", source, seen, ", ".join(id2label.values())
         )
     model.config["id2label"] = check_labels(id2label, classes)
-    model.config["threshold"] = None  # chosen anew on the validation split
+    model.config["threshold"] = None  # chosen again on the validation split
     return adapt_channels(model, channels, source)
 
 
 @torch.no_grad()
 def redraw_head(model: UNet) -> None:
+    """Gives the last layer new random weights."""
     nn.init.normal_(model.head.weight, std=(2 / model.head.in_channels) ** 0.5)
     nn.init.zeros_(model.head.bias)
 
 
 @torch.no_grad()
 def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
-    """Gray <-> RGB: the first layer is rewritten so that a gray image shown in RGB gives what it
-    gave before. Raises `ConfigError` for other channel numbers."""
+    """Adapts the first layer from gray to RGB images, or from RGB to gray.
+
+    A gray image stored as RGB then gives the same output as the gray image gave. Raises
+    `ConfigError` for other numbers of channels.
+    """
     known = model.config["in_channels"]
     if channels == known:
         return model
@@ -89,7 +93,7 @@ def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
             "turned into each other. Convert the images, or train a new network."
         )
     preprocessing = {**model.config["preprocessing"], "channels": list(CHANNEL_NAMES[channels])}
-    for name in ("mean", "std"):  # of fixed normalisation
+    for name in ("mean", "std"):  # fixed normalization only
         if name in preprocessing:
             preprocessing[name] = [sum(preprocessing[name]) / known] * channels
     options = {**model.config, "in_channels": channels, "preprocessing": preprocessing}
@@ -97,7 +101,7 @@ def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
     weights = model.state_dict()
     first = "contracting.0.0.weight"  # (base_channels, known, 3, 3)
     if channels == 3:
-        # Weighted as luminance weighs: what the gray network saw is what this one starts with.
+        # The weights of luminance: the network first sees what the gray network saw.
         weights[first] = weights[first] * torch.tensor(LUMINANCE)[:, None, None]
     else:
         weights[first] = weights[first].sum(1, keepdim=True)
@@ -107,9 +111,9 @@ def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
 
 
 def freeze_encoder(model: UNet) -> None:
-    """Contracting path and bottleneck stay as they are, their batch norms' averages included.
+    """Freezes contracting path and bottleneck, and the running averages of their batch norms.
 
-    To be called on a model in training mode; `model.train()` would undo the latter.
+    Call it on a model in training mode: `model.train()` would unfreeze the averages.
     """
     for part in (model.contracting, model.bottleneck):
         part.eval()
@@ -118,14 +122,14 @@ def freeze_encoder(model: UNet) -> None:
 
 
 def crop_size(model: UNet, resolution: int) -> int:
-    """Side of the training crops: the first from `resolution` on that the network takes."""
+    """Side of the training crops, px: the smallest from `resolution` up that the network takes."""
     geometry = model.geometry
     valid = geometry.padding == "valid"
     return geometry.input_size(max(1, resolution - 2 * geometry.halo * valid))
 
 
 def choose_precision(asked: str) -> str:
-    """bf16 where the device has units for it; the CPU is asked what it can, not for its name."""
+    """Chooses bf16 where the device has units for it, if "auto" is asked for."""
     if asked != "auto":
         return asked
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate and averaged weights."""
+"""Builds the optimizer, and computes learning rates and averaged weights."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from .config import TrainingConfig
 def build_optimizer(
     parameters: Iterable[nn.Parameter], config: TrainingConfig
 ) -> torch.optim.Optimizer:
-    """AdamW, or the paper's SGD with a high momentum; one fused kernel call a step."""
+    """Builds AdamW, or the paper's SGD with a high momentum; both fused, one kernel a step."""
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             parameters,
@@ -28,15 +28,15 @@ def build_optimizer(
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
-    """The learning rate of a step, counted from 1: a function of the step alone, so that a
-    resumed training needs nothing to be restored and a longer one only another total.
+    """The learning rate of a step, counted from 1.
 
-    Linear warm-up, then constant, cosine, or polynomial (power 0.9) decay to 0.
+    Linear warm-up, then constant, cosine, or polynomial (power 0.9) decay to 0. It depends only
+    on the step and the options, so a resumed training has no state of it to restore.
     """
     warmup, total = warmup_steps(config), config.max_train_steps
     if step <= warmup:
         return config.learning_rate * step / warmup
-    done = (step - warmup) / max(1, total - warmup + 1)  # the last step still moves
+    done = (step - warmup) / max(1, total - warmup + 1)  # the last step is not 0
     if config.lr_scheduler == "cosine":
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
     if config.lr_scheduler == "polynomial":
@@ -45,14 +45,18 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
 
 
 def warmup_steps(config: TrainingConfig) -> int:
+    """Number of warm-up steps: as given, or a tenth of all steps."""
     if config.lr_warmup_steps is not None:
         return config.lr_warmup_steps
     return config.max_train_steps // 10
 
 
 def moving_average(decay: float) -> Callable[..., None]:
-    """Exponential moving average that forgets faster at first: after 300 steps of decay 0.998,
-    half of a plain one would still be the random weights of the start."""
+    """Makes an exponential moving average that forgets faster at first.
+
+    After 300 steps with decay 0.998, half of a plain average would still be the random weights of
+    the start.
+    """
 
     def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
         now = min(decay, (1 + int(steps)) / (10 + int(steps)))
@@ -62,8 +66,10 @@ def moving_average(decay: float) -> Callable[..., None]:
 
 
 def seed_step(seed: int, step: int, process: int) -> None:
-    """Dropout of a step depends on the seed, the step and the process, not on what ran before:
-    a resumed training needs no generator's state."""
+    """Seeds PyTorch for one step, for its dropout.
+
+    The seed does not depend on earlier steps, so a resumed training needs no generator's state.
+    """
     import numpy as np
 
     (value,) = np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)

@@ -1,4 +1,4 @@
-"""What a training was made with: data and its revision, code, packages, machine."""
+"""Records what a training was made with: data and its revision, code, packages, machine."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from unet_hf.hub.card import split_card
 from unet_hf.hub.find import locate_checkpoint
 from unet_hf.hub.layout import CARD_NAME
 
-from .checkpoints import Progress
+from .checkpoints import TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
 
-# Options that change nothing but the card, or where things go.
+# Options that change only the card, or where files are written.
 CARD_TEXTS = (
     "dataset_note", "license", "license_name", "license_note", "citation", "sample_image",
     "resume_from_checkpoint", "report_to", "push_to_hub", "hub_model_id", "hub_private_repo",
@@ -28,10 +28,10 @@ def made_with(
     config: TrainingConfig,
     data: LabelledData,
     inspection: Inspection,
-    progress: Progress,
+    progress: TrainingState,
     model: UNet,
 ) -> dict[str, Any]:
-    """The record that `training.json` carries beside the options; see `unet_hf.hub.records`."""
+    """Makes the record in `training.json` beside the options; see `unet_hf.hub.records`."""
     return {
         "command": config.published().command(without=CARD_TEXTS),
         "data": describe_data(config, data, inspection),
@@ -51,7 +51,7 @@ def made_with(
 def describe_data(
     config: TrainingConfig, data: LabelledData, inspection: Inspection
 ) -> dict[str, Any]:
-    """Name, revision and licence of the training data, as far as they are known."""
+    """Name, revision and license of the training data, as far as they are known."""
     on_hub = not Path(config.dataset_name).exists()
     return {
         "name": public_name(config.dataset_name),
@@ -60,12 +60,12 @@ def describe_data(
         "split": data.train.split,
         "images": inspection.train_total,
         "revision": config.dataset_revision if on_hub else None,
-        "license": _licence_on_hub(config) if on_hub else _licence_in(Path(config.dataset_name)),
+        "license": _license_on_hub(config) if on_hub else _license_in(Path(config.dataset_name)),
     }
 
 
 def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
-    """Name, commit and licence of the checkpoint the training started from."""
+    """Name, commit and license of the checkpoint that the training started from."""
     if not (name := config.pretrained_model_name_or_path):
         return None
     on_hub = "/" in name and not Path(name).is_dir()
@@ -73,12 +73,12 @@ def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
     try:
         place = locate_checkpoint(name, token=config.hub_token, evidence=True)
     except UNetError:
-        return base  # it was there when the training began; its licence is not known
-    base["license"] = _licence_in(place.folder)
+        return base  # it was found when the training began; its license is not known
+    base["license"] = _license_in(place.folder)
     return base | ({"commit": place.commit} if place.commit else {})
 
 
-def _licence_on_hub(config: TrainingConfig) -> str | None:
+def _license_on_hub(config: TrainingConfig) -> str | None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError
 
@@ -87,20 +87,20 @@ def _licence_on_hub(config: TrainingConfig) -> str | None:
         info = api.dataset_info(config.dataset_name, revision=config.dataset_revision)
     except (HTTPError, OSError, ValueError):
         return None
-    return _licence_of(info.card_data.to_dict() if info.card_data else {})
+    return _license_from(info.card_data.to_dict() if info.card_data else {})
 
 
-def _licence_in(folder: Path) -> str | None:
+def _license_in(folder: Path) -> str | None:
     card = folder / CARD_NAME
     if not card.is_file():
         return None
     try:
-        return _licence_of(split_card(card.read_text(encoding="utf-8", errors="replace"))[0])
+        return _license_from(split_card(card.read_text(encoding="utf-8", errors="replace"))[0])
     except UNetError:
         return None
 
 
-def _licence_of(metadata: dict[str, Any]) -> str | None:
+def _license_from(metadata: dict[str, Any]) -> str | None:
     known = metadata.get("license")
     name = metadata.get("license_name") if known == "other" else None
     known = ", ".join(map(str, known)) if isinstance(known, list) else known

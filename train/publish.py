@@ -1,5 +1,4 @@
-"""What a training leaves behind: a folder that `UNet.from_pretrained` loads, and its evidence;
-on request the same as one commit on the Hub."""
+"""Writes the finished checkpoint with its records, and pushes it to the Hub on request."""
 
 import logging
 import shutil
@@ -28,20 +27,22 @@ from unet_hf.hub.records import MADE_WITH, STAMP, stamp
 from unet_hf.hub.sample import write_sample
 from unet_hf.hub.save import replacing, write_card, write_model
 
-from .checkpoints import BEST, Progress
+from .checkpoints import BEST, TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
 from .provenance import made_with
 
-WAITS = (1.0, 5.0, 30.0)  # seconds between tries: hours of training are worth some patience
+WAITS = (1.0, 5.0, 30.0)  # seconds between tries; long, since the training took hours
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class HubTarget:
-    """A repository one may write to; made before a training, so that hours of it are not lost
-    to a misspelt token."""
+    """A repository that the token may write to.
+
+    It is verified before the training, so that hours are not lost to a wrong token.
+    """
 
     repo_id: str
     config: TrainingConfig
@@ -60,7 +61,7 @@ class HubTarget:
             return cls(name, config)
         except (HTTPError, OSError, ValueError) as error:
             text = push_failure(error, name)
-        # Out here, see `unet_hf.errors.harmless_cause`.
+        # Raised outside of `except`, see `unet_hf.errors.harmless_cause`.
         raise ConfigError(f"--push_to_hub: {text}")
 
     def push(self, folder: Path) -> str:
@@ -95,25 +96,25 @@ def write_finished(
     config: TrainingConfig,
     data: LabelledData,
     inspection: Inspection,
-    progress: Progress,
+    progress: TrainingState,
 ) -> None:
-    """The best checkpoint with its evidence, at the root of `output`."""
+    """Writes the best checkpoint with its records to the root of `output`."""
     evaluation = Evaluation(**progress.best)
     model = UNet.from_pretrained(output / BEST)
     with replacing(output) as new:
         write_model(model, new)
-        of = {STAMP: stamp(new)}
-        record = made_with(config, data, inspection, progress, model) | of
+        hashes = {STAMP: stamp(new)}
+        record = made_with(config, data, inspection, progress, model) | hashes
         write_json(new / TRAINING_NAME, config.to_dict() | {MADE_WITH: record})
-        held_back = data.validation.split == data.train.split  # by us: no split one could name
+        held_back = data.validation.split == data.train.split  # no split of its own
         split = None if held_back else data.validation.split
         scores = evaluation_record(config, data.validation_name, split, evaluation)
-        write_json(new / EVALUATION_NAME, scores | {"chosen_on_this_split": True} | of)
+        write_json(new / EVALUATION_NAME, scores | {"chosen_on_this_split": True} | hashes)
         shutil.copyfile(output / CURVE_NAME, new / CURVE_NAME)
         write_sample(model, new, config.sample_image)
         if config.measure_speed:
             try:
-                write_json(new / SPEED_NAME, measure_speed(new) | of)
+                write_json(new / SPEED_NAME, measure_speed(new) | hashes)
             except CheckpointError as error:
                 logger.warning("%s", error)
         card = output / CARD_NAME

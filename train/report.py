@@ -1,4 +1,4 @@
-"""What a training says: its plan, its progress, pictures of what it predicts."""
+"""Reports a training: its plan, the remaining time, pictures of its predictions."""
 
 import importlib.util
 import time
@@ -34,7 +34,7 @@ def plan(
     processes: int,
     start: int,
 ) -> str:
-    """Everything that was found out and will be done, before anything is computed."""
+    """Describes, before anything is computed, what was inferred and what will be done."""
     counts = inspection.counts(data.num_classes)
     shares = ", ".join(
         f"{name} {share:.1%}"
@@ -57,11 +57,11 @@ def plan(
     rows = [
         ("data", config.dataset_name),
         *(("", finding) for finding in data.findings),
-        ("train", f"{data.train_name}: {_looked_at(inspection.train, inspection.train_total)}, "
+        ("train", f"{data.train_name}: {_inspected(inspection.train, inspection.train_total)}, "
                   f"{span} px, {inspection.channels} x {kinds}"),
         ("", f"shares: {shares}"),
         ("evaluate", f"{data.validation_name}: "
-                     f"{_looked_at(inspection.validation, inspection.validation_total)}"),
+                     f"{_inspected(inspection.validation, inspection.validation_total)}"),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
         ("training", f"{config.max_train_steps} steps of {crops} crops of {size} x {size} px"
                      f"{epochs}, {processes} process{'es' * (processes > 1)} on {device}, "
@@ -75,27 +75,28 @@ def plan(
     return "\n".join(f"{head:<10}{text}" for head, text in rows)
 
 
-def _looked_at(facts: list, total: int | None) -> str:
-    if total == len(facts):
+def _inspected(pairs: list, total: int | None) -> str:
+    if total == len(pairs):
         return f"{total} images"
     if total is None:
-        return f"a stream; its first {len(facts)} images were looked at"
-    return f"{total} images, {len(facts)} of them looked at"
+        return f"a stream; its first {len(pairs)} images were looked at"
+    return f"{total} images, {len(pairs)} of them looked at"
 
 
 def crops_an_epoch(inspection: Inspection, size: int) -> float:
-    """As many crops as cover the area of every image once; a stream's epoch cannot be told."""
+    """Number of crops that cover the area of every image once; a stream counts as what was seen."""
     areas = [max(facts.area / size**2, 1.0) for facts in inspection.train if not facts.error]
     return float(np.mean(areas)) * (inspection.train_total or len(areas))
 
 
-class Waiting:
-    """A stopwatch for the time the network waits for its data."""
+class DataWait:
+    """Measures how long the network waits for its data; used as a context of the waiting."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
+        """Starts again from zero."""
         self.waited = 0.0
         self.since = self.start = time.perf_counter()
 
@@ -111,23 +112,23 @@ class Waiting:
         return max(time.perf_counter() - self.start, 1e-9)
 
     def restart(self) -> None:
-        """Leaves out what happened since the last share: evaluations, checkpoints."""
+        """Starts a new share, without the time of evaluations and checkpoints."""
         self.waited, self.since = 0.0, time.perf_counter()
 
     def share(self) -> float:
-        """Share of the time since the last `restart` that was spent waiting."""
+        """Share of the time since the last `restart` that was spent waiting, 0 to 1."""
         return round(self.waited / max(time.perf_counter() - self.since, 1e-9), 4)
 
 
 def time_left(pace: float, steps: int) -> str:
-    """A first estimate, from the first steps. pace: steps a second."""
+    """Estimates in words the time for the remaining steps. pace: steps a second."""
     minutes = steps / pace / 60
     amount = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{max(minutes, 0.1):.1f} minutes"
     return f"about {amount} for the {steps} steps that remain, evaluations not counted"
 
 
 def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:
-    """One row a pair: the image, its label, the prediction. Pixels without a label stay gray."""
+    """Draws a row for each pair: image, label, prediction. Pixels without a label stay gray."""
     rows, colors = [], model.config["colors"]
     for pair in pairs:
         image = to_display(pair.image)
@@ -147,19 +148,19 @@ def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:
 
 
 def check_tracker(name: str | None) -> None:
-    """Raises `ConfigError` where the package behind `--report_to` is not installed."""
+    """Checks that the package for `--report_to` is installed. Raises `ConfigError`."""
     if name is not None and importlib.util.find_spec(name) is None:
         raise ConfigError(f"--report_to {name} needs a package: `pip install {name}`.")
 
 
-def check_sample(image: str | None) -> None:
-    """Raises `ImageError` before hours are spent on a checkpoint whose sample is missing."""
+def check_sample_image(image: str | None) -> None:
+    """Checks that the sample image can be read, before hours of training. Raises `ImageError`."""
     if image is not None:
         read_image(image)
 
 
 def scalars(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a row of metrics, flat, as trackers take them; they are told the step."""
+    """Flattens the numbers of a row of metrics for trackers, without the step."""
     flat: dict[str, float] = {}
     for key, value in row.items():
         if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""What is wrong with a data set, and a repaired copy of it."""
+"""Finds what is wrong with a data set, and writes a repaired copy."""

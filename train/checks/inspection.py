@@ -1,6 +1,6 @@
-"""One look at every pair before a training: sizes, classes, and what is wrong with it.
+"""Reads every pair once before a training and notes its size, classes and faults.
 
-Plan and checks are made of what is noted here, so that a data set is read once.
+The plan and the checks use only these notes, so that a data set is not read twice.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from unet_hf.data.pair_error import PairError
 from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 
-GRID = 32  # an image is noted as GRID x GRID cells: which classes lie where
+GRID = 32  # places of classes are noted in GRID x GRID cells an image
 
 
 @dataclass
 class Facts:
-    """What is noted about one pair; only `error` and the name if it could not be read."""
+    """Notes about one pair; only name, row and error if it could not be read."""
 
     name: str
     row: int
@@ -36,13 +36,13 @@ class Facts:
     counts: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))  # by class id
     constant: bool = False  # all pixels of the image are equal
     finite: bool = True
-    digest: bytes = b""  # of the pixels
-    label_digest: bytes = b""  # of the class ids
+    digest: bytes = b""  # hash of the pixels
+    label_digest: bytes = b""  # hash of the class ids
     places: dict[int, bytes] = field(default_factory=dict)  # class id -> packed GRID x GRID bits
-    mask_is_image: bool = False  # read as a mask, the image gives the mask
+    mask_is_image: bool = False  # the image, read as a mask, equals the mask
     instances: int | None = None  # distinct ids, if the data set has them
-    stray: float = 0.0  # share of the labelled pixels with an instance id, but of class 0 ...
-    unnumbered: float = 0.0  # ... and of those of another class, but without an instance id
+    stray: float = 0.0  # share of labelled pixels with an instance id on class 0
+    unnumbered: float = 0.0  # share of labelled pixels of other classes without an instance id
 
     @property
     def area(self) -> int:
@@ -50,12 +50,15 @@ class Facts:
 
     @property
     def labelled(self) -> int:
-        """Pixels that are not ignored."""
+        """Number of pixels that are not ignored."""
         return int(self.counts[:IGNORE].sum())
 
     def share_of_crops_with(self, number: int, size: int, steps: int = 16) -> float:
-        """Share of the upright crops of size x size px inside the image that meet a cell with
-        this class, of steps x steps crops spread evenly: an estimate, a little too high."""
+        """Estimates the share of crops of size x size px that show a class, a little too high.
+
+        Counts, among steps x steps upright crops spread evenly over the image, those that meet a
+        grid cell with the class.
+        """
         if number not in self.places:
             return 0.0
         bits = np.unpackbits(np.frombuffer(self.places[number], np.uint8)).reshape(GRID, GRID)
@@ -73,7 +76,7 @@ class Facts:
 
 @dataclass
 class Inspection:
-    """Both splits as they were found; `total` is None where a stream's end is unknown."""
+    """Notes about the pairs of both splits; a `total` is None for a stream."""
 
     train: list[Facts]
     validation: list[Facts]
@@ -81,18 +84,18 @@ class Inspection:
     validation_total: int | None
 
     def counts(self, num_classes: int) -> np.ndarray:
-        """(classes,) int64: pixels of each class in the training split."""
+        """Counts the pixels of each class in the training split: (classes,) int64."""
         return sum((facts.counts[:num_classes] for facts in self.train), np.zeros(num_classes, int))
 
     def areas(self, pairs: Pairs) -> np.ndarray:
-        """(len(pairs),) pixels of each training image; the mean where none was looked at."""
+        """Pixels of each training image, (len(pairs),); the mean for images not inspected."""
         known = {facts.row: float(facts.area) for facts in self.train if facts.error is None}
         mean = float(np.mean(list(known.values())))
         return np.array([known.get(int(index), mean) for index in pairs.indices])
 
     @property
     def channels(self) -> int:
-        """Channels of most training images; that all have as many is left to the checks.
+        """Number of channels of most training images; the checks report the others.
 
         Raises `DatasetError` if no training image can be read.
         """
@@ -107,6 +110,7 @@ class Inspection:
 
 
 def inspect_pair(name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding) -> Facts:
+    """Reads a pair and notes its facts, or why it could not be read."""
     try:
         pair = read()
     except PairError as error:
@@ -131,7 +135,7 @@ def inspect_pair(name: str, row: int, read: Callable[[], Pair], encoding: MaskEn
         objects, numbered = (label != 0) & (label != IGNORE), pair.instances != 0
         known = max(facts.labelled, 1)
         facts.stray = float(((label == 0) & numbered).sum() / known)
-        if encoding.num_classes == 2:  # with more, some are regions that nobody counts
+        if encoding.num_classes == 2:  # with more, some classes may be regions without ids
             facts.unnumbered = float((objects & ~numbered).sum() / known)
     return facts
 
@@ -142,7 +146,7 @@ def _digest(array: np.ndarray) -> bytes:
 
 
 def note_places(label: np.ndarray) -> tuple[np.ndarray, dict[int, bytes]]:
-    """Pixels of each class, and in which cells of a coarse grid it lies."""
+    """Counts the pixels of each class id, and notes in which cells of a coarse grid it is."""
     height, width = label.shape
     edges = -(-np.arange(GRID + 1) * height // GRID)  # rounded up, as the columns below are
     column = (np.arange(width) * GRID // width) * 256
@@ -157,9 +161,9 @@ def note_places(label: np.ndarray) -> tuple[np.ndarray, dict[int, bytes]]:
 
 
 def _is_mask(pixels: np.ndarray, label: np.ndarray, encoding: MaskEncoding) -> bool:
-    """Whether the image, read as masks are read, gives this very mask: one file serves as both."""
+    """Whether the image, read as a mask, equals the mask: one file may have been given as both."""
     coarse = tuple(slice(None, None, max(1, side // 16)) for side in label.shape)
-    for part in (coarse, (slice(None), slice(None))):  # the first look settles nearly all
+    for part in (coarse, (slice(None), slice(None))):  # the coarse one decides nearly always
         values = pixels[part][..., 0] if pixels.shape[2] == 1 else pixels[part]
         if values.ndim == 3 and values.shape[2] not in (3, 4):
             return False
@@ -176,8 +180,10 @@ def inspect(
     limit: int,
     progress: Callable[[Iterable], Iterable] = lambda items: items,
 ) -> Inspection:
-    """Looks at up to `limit` pairs a split, spread evenly over it (a stream: its first tenth of
-    the limit)."""
+    """Inspects up to `limit` pairs of each split, spread evenly over it.
+
+    A stream is inspected from its start, a tenth of the limit. progress: Wraps what is iterated.
+    """
 
     def look(pairs: Pairs | StreamedPairs) -> list[Facts]:
         if isinstance(pairs, StreamedPairs):
@@ -205,6 +211,6 @@ def inspect(
     )
 
 
-def looking_at(items: Iterable) -> Iterable:
-    """A progress bar over the images of the inspection, gone when it is done."""
+def inspection_bar(items: Iterable) -> Iterable:
+    """Shows a progress bar over inspected images; it disappears at the end."""
     return tqdm(items, desc="looking at the data", unit="image", disable=None, leave=False)

@@ -1,7 +1,7 @@
-"""What is wrong with a data set, in plain words, before anything is computed.
+"""Finds what is wrong with a data set, before anything is computed.
 
-An "error" makes a training impossible or its result wrong; it is refused. A "warning" is said,
-and the training goes on. All of it follows from what `inspection` has noted.
+An "error" makes a training impossible or its result wrong, so the training is refused. A "warning"
+is logged, and the training goes on. Both follow from the notes of `inspection`.
 """
 
 from collections import Counter, defaultdict
@@ -17,25 +17,25 @@ from unet_hf.errors import DatasetError
 from .inspection import Facts, Inspection
 from .row_faults import ROW_FAULTS, row_faults
 
-# Validation images that training has seen move the mean score by no more than their share. Above
-# this one the score would not mean what it says; below, it is a warning.
+# Validation images that are also trained on change the mean score by at most their share. A larger
+# share than this is an error, since the score would be misleading; a smaller one is a warning.
 LEAK_ALLOWED = 0.01
-RARE = 0.02  # share of the crops that meet a class; with fewer, most batches show none of it
-FEWEST_CROPS = 4  # area of all training images, in crops: fewer do not fill one batch
+RARE = 0.02  # share of the crops that show a class; below it, most batches do not show it
+MIN_CROPS = 4  # area of all training images, in crops: fewer do not fill a batch
 SHOWN = 5  # places that a problem names
 
-Row = tuple[str, Facts]  # its place, "split/name", and what was noted about it
+Row = tuple[str, Facts]  # its place, "split/name", and the notes about it
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of thing that is wrong, wherever it occurs."""
+    """One kind of problem, with all places where it occurs."""
 
     code: str  # stable, for programs, e.g. "sizes-differ"
     severity: str  # "error" or "warning"
     what: str  # one sentence with numbers, without a full stop
     where: tuple[str, ...]  # the first five places, "split/name"
-    count: int  # of all places
+    count: int  # number of all places
     cure: str
     fixable: bool  # whether `python -m train check --fix` can leave it out safely
 
@@ -46,7 +46,7 @@ class Problem:
 
 
 def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
-    """All problems, errors first. size: side of the training crops, px."""
+    """Finds all problems, errors first. size: side of the training crops, px."""
     train, validation = rows_of(data, inspection)
     problems = [
         *_rows(train + validation, size),
@@ -64,7 +64,7 @@ def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list
 
 
 def refuse_errors(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
-    """The warnings. Raises `DatasetError`, which lists every error and its cure."""
+    """Returns the warnings. Raises `DatasetError`, which lists every error and its cure."""
     problems = find_problems(data, inspection, size)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
@@ -78,7 +78,7 @@ def refuse_errors(data: LabelledData, inspection: Inspection, size: int) -> list
 
 
 def rows_of(data: LabelledData, inspection: Inspection) -> tuple[list[Row], list[Row]]:
-    """What was looked at of training and validation."""
+    """Lists the inspected rows of the training and the validation split."""
     return (
         [(f"{data.train.split}/{facts.name}", facts) for facts in inspection.train],
         [(f"{data.validation.split}/{facts.name}", facts) for facts in inspection.validation],
@@ -86,7 +86,7 @@ def rows_of(data: LabelledData, inspection: Inspection) -> tuple[list[Row], list
 
 
 def by_pixels(rows: list[Row]) -> dict[bytes, list[Row]]:
-    """Rows of the same image together. Constant ones, e.g. empty tiles, are not told apart."""
+    """Groups rows with the same image, without constant images (e.g. empty tiles)."""
     groups: dict[bytes, list[Row]] = defaultdict(list)
     for place, facts in rows:
         if facts.error is None and not facts.constant:
@@ -115,7 +115,7 @@ def _rows(rows: list[Row], size: int) -> Iterator[Problem]:
 
 
 def _kinds(rows: list[Row]) -> Iterator[Problem]:
-    """Channels and data types are to be the same throughout."""
+    """Finds images whose number of channels or data type differs from the others."""
     yield from _differing(
         rows,
         lambda facts: facts.channels,
@@ -188,10 +188,10 @@ def _empty_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
 
 
 def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Problem]:
-    """A split teaches, or tests, something only if it shows two classes."""
+    """Finds a split that does not show two classes, so that nothing can be learned or tested."""
     counts = sum((facts.counts[: data.num_classes] for _, facts in rows), np.zeros(1, np.int64))
     if rows and all(facts.error for _, facts in rows):
-        return  # said row by row
+        return  # reported for each row
     what = "train on" if severity == "error" else "evaluate on"
     if not rows or counts.sum() == 0:
         seen = f"There is no labelled pixel to {what} in {_number(len(rows), 'image')}"
@@ -211,9 +211,9 @@ def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Probl
 def _few_images(inspection: Inspection, size: int) -> Iterator[Problem]:
     readable = [facts for facts in inspection.train if facts.error is None]
     if not readable or inspection.train_total != len(inspection.train):
-        return  # there are more than were looked at
+        return  # there are more images than were inspected
     crops = sum(facts.area for facts in readable) / size**2
-    if len(readable) < 2 or crops < FEWEST_CROPS:
+    if len(readable) < 2 or crops < MIN_CROPS:
         what = f"There is little to train on: {_number(len(readable), 'image')} with "
         what += f"{crops:.1f} times the area of a crop of {size} x {size} px"
         yield Problem("few-images", "warning", what, (), len(readable),
@@ -223,7 +223,7 @@ def _few_images(inspection: Inspection, size: int) -> Iterator[Problem]:
 def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[Problem]:
     counts = inspection.counts(data.num_classes)
     if np.count_nonzero(counts) < 2:
-        return  # said for the whole split
+        return  # reported for the whole split
     held = sum(
         (facts.counts[: data.num_classes] for facts in inspection.validation), np.zeros_like(counts)
     )
@@ -257,8 +257,10 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
 
 
 def _share_of_crops(number: int, data: LabelledData, inspection: Inspection, size: int) -> float:
-    """Estimated share of the training crops that show a class. Images are met as `RandomCrops`
-    draws them, streamed ones equally often; rotation and zoom are left out of account."""
+    """Estimates the share of the training crops that show a class, without rotation and zoom.
+
+    Images are weighted as `RandomCrops` draws them; those of a stream equally.
+    """
     readable = [facts for facts in inspection.train if facts.error is None]
     often = np.array([max(facts.area / size**2, 1.0) for facts in readable]) ** 0.5
     if not isinstance(data.train, Pairs):

@@ -1,4 +1,4 @@
-"""A copy of a data set without what cannot be trained on, as an imagefolder."""
+"""Writes a copy of a data set without the rows that cannot be trained on, as an imagefolder."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from unet_hf.errors import DatasetError
 from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
 
 from ..config import TrainingConfig
-from .inspection import Facts, Inspection, inspect, looking_at
+from .inspection import Facts, Inspection, inspect, inspection_bar
 from .problems import Problem, Row, find_problems, rows_of
 from .row_faults import row_faults
 
@@ -30,30 +30,30 @@ TAKEN = {"file_name", "image", "mask", "instances"}  # columns that the copy has
 
 @dataclass(frozen=True)
 class Repair:
-    """What a copy holds and what it does not."""
+    """Summary of a copy: what it holds and what was left out."""
 
     folder: str
     train: int  # images
     validation: int
     dropped: dict[str, list[str]]  # code of the reason -> "split/name"
     notes: list[str]
-    options: dict[str, Any]  # that a training on the copy needs
+    options: dict[str, Any]  # options that a training on the copy needs
 
 
 def repair(
     data: LabelledData, inspection: Inspection, config: TrainingConfig, folder: Path
 ) -> tuple[Repair, list[Problem]]:
-    """Writes the copy; the data set stays as it is.
+    """Writes the copy; the data set itself is not changed.
 
     Args:
-        inspection: Of every row.
-        folder: Is made, and is there only once it is whole and has been read back.
+        inspection: The notes about every row.
+        folder: Created; it appears only when it is complete and was read back.
 
     Returns:
-        What was done, and the problems of the copy.
+        A summary, and the problems of the copy.
 
     Raises:
-        DatasetError: Too little would be left, or rows cannot be told to be worthless.
+        DatasetError: Too few rows would be left, or rows that cannot be read may be in order.
     """
     train, validation, dropped = select(data, inspection, config.resolution)
     notes = []
@@ -93,8 +93,10 @@ def repair(
 def select(
     data: LabelledData, inspection: Inspection, size: int
 ) -> tuple[list[Facts], list[Facts], dict[str, list[str]]]:
-    """Rows to keep of both splits, and the others by the reason. Of an image in both splits, the
-    one in training goes: what is evaluated on stays comparable."""
+    """Selects the rows to keep of both splits; returns them, and the others by the reason.
+
+    An image in both splits is removed from training, so that scores stay comparable.
+    """
     dropped: dict[str, list[str]] = defaultdict(list)
     stuck: list[str] = []
 
@@ -143,13 +145,13 @@ def select(
 def _write_split(
     folder: Path, pairs: Pairs, rows: list[Facts], token: str | None
 ) -> list[dict[str, Any]]:
-    """Images, masks and instance ids; returns the metadata, a row an image."""
+    """Writes images, masks and instance ids; returns the metadata, a row an image."""
     positions = {int(index): position for position, index in enumerate(pairs.indices)}
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
     lines: list[dict[str, Any]] = []
     used: set[str] = set()
-    for facts in looking_at(rows):
+    for facts in inspection_bar(rows):
         pair = pairs[positions[facts.row]]
         stem = _file_stem(facts, used)
         cell = pairs.rows[facts.row][pairs.reader.columns.image]
@@ -167,7 +169,7 @@ def _write_split(
 
 
 def _file_stem(facts: Facts, used: set[str]) -> str:
-    """A name that no other row has, on file systems that ignore case, too."""
+    """Chooses a file name that no other row has, also on file systems that ignore case."""
     stem = re.sub(r"[^\w.-]+", "_", facts.name).lstrip("._") or str(facts.row)
     while stem.lower() in used:
         stem += f"-{facts.row}"
@@ -176,7 +178,7 @@ def _file_stem(facts: Facts, used: set[str]) -> str:
 
 
 def _write_image(path: Path, pair: Pair, cell: Any, token: str | None) -> str:
-    """The file as it is wherever that is possible; returns its name."""
+    """Copies the image's file if its format allows it, else writes a TIFF; returns the name."""
     suffix = SUFFIX_OF_FORMAT.get(pair.image.format)  # others as TIFF, which holds any type
     if suffix:
         content, _ = row_bytes(cell, token=token)
@@ -207,11 +209,11 @@ def _write_instances(path: Path, instances: np.ndarray) -> str:
 
 
 def _write_metadata(folder: Path, lines: dict[str, list[dict[str, Any]]]) -> str:
-    """A metadata.jsonl a split; returns the columns that it does not hold, in words."""
+    """Writes metadata.jsonl of each split; returns the columns left out, in words."""
     columns = list(dict.fromkeys(name for rows in lines.values() for row in rows for name in row))
 
     def storable(name: str) -> bool:
-        # A column without any value in one of the splits would be of another type there.
+        # A column without any value in one split would have another type there.
         values = [[row.get(name) for row in rows] for rows in lines.values()]
         plain = all(v is None or isinstance(v, (str, int, float)) for part in values for v in part)
         return plain and all(any(value is not None for value in part) for part in values)
@@ -234,11 +236,11 @@ def _read_back(
     train: list[Facts],
     validation: list[Facts],
 ) -> list[Problem]:
-    """The problems of the copy. Raises `DatasetError` unless it holds what was to be kept."""
+    """Finds the problems of the copy. Raises `DatasetError` unless it holds all rows to keep."""
     copy = open_data(
         TrainingConfig(dataset_name=str(folder), resolution=config.resolution, **options)
     )
-    found = inspect(copy, len(train) + len(validation), looking_at)
+    found = inspect(copy, len(train) + len(validation), inspection_bar)
     for split, written, wanted in (
         ("train", found.train, train),
         ("validation", found.validation, validation),

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with one row of a data set, as a table."""
+"""Lists, as a table, everything that can be wrong with one row of a data set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ CONTRADICTION = 0.01  # share of an image's pixels; outlines of ids and masks di
 
 @dataclass(frozen=True)
 class RowFault:
-    """A fault of single rows."""
+    """A kind of fault of single rows."""
 
     code: str
     severity: str  # "error" or "warning"
     what: str
     cure: str
     fixable: bool  # the row can be left out without losing what was labelled well
-    found: "Callable[[Facts, int], bool] | None" = None  # by facts and crop side; None: unread
+    # Takes the facts of a row and the crop side, px; None: the row could not be read at all.
+    found: "Callable[[Facts, int], bool] | None" = None
 
 
 def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
@@ -26,7 +27,7 @@ def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
                  "Add the file, or remove the row.", True),
         RowFault(f"{what}-unreadable", "error", f"The {name} cannot be read",
                  f"Export it again, remove the row, or name another --{column}_column.", True),
-        # Not to be left out: the next try may succeed.
+        # Not left out: the next try may succeed.
         RowFault(f"{what}-unreachable", "error", f"The file of the {name} cannot be reached",
                  "Check the network and try again, or download the data set.", False),
     )  # fmt: skip
@@ -66,7 +67,7 @@ ROW_FAULTS = (
 
 
 def row_faults(facts: "Facts", size: int) -> list[RowFault]:
-    """All faults of a row; size: side of the training crops, px."""
+    """Finds all faults of a row; size: side of the training crops, px."""
     if facts.error is not None:
         return [fault for fault in ROW_FAULTS if fault.code == facts.code]
     return [fault for fault in ROW_FAULTS if fault.found and fault.found(facts, size)]

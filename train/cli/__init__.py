@@ -1,1 +1,1 @@
-"""`python -m train`: arguments, training, check."""
+"""The commands `python -m train` and `python -m train check`."""

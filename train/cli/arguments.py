@@ -1,4 +1,4 @@
-"""The command line and the JSON file -> `TrainingConfig`."""
+"""Reads `TrainingConfig` from the command line and a JSON file."""
 
 import argparse
 import dataclasses
@@ -15,10 +15,10 @@ from ..config import CHOICES, PRESETS, TrainingConfig
 
 
 def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
-    """The command line -> `TrainingConfig`. Dashes and underscores are both accepted.
+    """Parses the command line. Dashes and underscores are both accepted.
 
-    Defaults come from the dataclass, then from `--config`, or, when a training is resumed, from
-    the `training.json` it left; flags win.
+    Flags win over `--config`, or, when a training is resumed, over its `training.json`; these win
+    over the defaults of the dataclass.
     """
     parser = argparse.ArgumentParser(
         prog="python -m train",
@@ -38,11 +38,11 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
     given = parser.parse_args(arguments)
     base = Path(given.config) if given.config else None
     if base is None and given.resume_from_checkpoint and given.output_dir:
-        left = Path(given.output_dir) / "training.json"
-        base = left if left.is_file() else None
+        written = Path(given.output_dir) / "training.json"
+        base = written if written.is_file() else None
     if base is not None:
         defaults = read_json(base)
-        # Where a run is resumed from belongs to the command line alone.
+        # The checkpoint to resume from is taken only from the command line.
         defaults.pop("resume_from_checkpoint", None)
         parser.set_defaults(**defaults)
         given = parser.parse_args(arguments)
@@ -54,7 +54,7 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
 
 
 def read_json(path: Path, what: str = "--config") -> dict[str, Any]:
-    """Options in a JSON file, of the right types. Raises `ConfigError`, which names `what`."""
+    """Reads options from a JSON file and checks their types. Raises `ConfigError` naming `what`."""
     try:
         options = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:

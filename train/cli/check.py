@@ -1,4 +1,4 @@
-"""`python -m train check`: what a data set holds, what is wrong with it, and a repaired copy."""
+"""Runs `python -m train check`: describes a data set, finds problems, writes a repaired copy."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
 
-from ..checks.inspection import Facts, Inspection, inspect, looking_at
+from ..checks.inspection import Facts, Inspection, inspect, inspection_bar
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
 from ..config import CHOICES, PRESETS, TrainingConfig
@@ -25,11 +25,11 @@ OPTIONS = (
     *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "seed", "max_inspected",
     "preset", "resolution",
 )  # fmt: skip
-WHOLE = 2**62  # more images than there are
+ALL_IMAGES = 2**62  # a limit that no data set reaches
 
 
 def run(arguments: list[str]) -> int:
-    """0: nothing, or warnings alone; 1: errors; 2: options that cannot be used."""
+    """Runs the command; returns 0 (no errors), 1 (errors) or 2 (options that cannot be used)."""
     parser = argparse.ArgumentParser(
         prog="python -m train check",
         description="Looks at every pair of a data set as a training would, and says what was "
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
     try:
         config = pin_revision(config)
         data = open_data(config)
-        inspection = inspect(data, WHOLE if folder else config.max_inspected, looking_at)
+        inspection = inspect(data, ALL_IMAGES if folder else config.max_inspected, inspection_bar)
         report |= _described(data, inspection)
         say(_text(report))
         problems = find_problems(data, inspection, config.resolution)
@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
         report["problems"] = [asdict(problem) for problem in problems]
         if folder is not None:
             done, problems = repair(data, inspection, config, folder)
-            say(f"\n{_told(done)}\n{_listed(problems)}")
+            say(f"\n{_repair_text(done)}\n{_listed(problems)}")
             report["repaired"] = asdict(done)
             report["repaired"]["problems"] = [asdict(problem) for problem in problems]
     except UNetError as error:
@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _check_fix(config: TrainingConfig, folder: Path) -> None:
-    """Raises `ConfigError`."""
+    """Checks the options together with --fix. Raises `ConfigError`."""
     if folder.exists():
         raise ConfigError(f"--fix {folder} exists already. Name a folder that does not: nothing is "
                           "overwritten.")  # fmt: skip
@@ -97,7 +97,7 @@ def _check_fix(config: TrainingConfig, folder: Path) -> None:
 
 
 def _log_to_stderr() -> None:
-    """Standard output belongs to the JSON."""
+    """Moves log messages to stderr, so that only the JSON is on standard output."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)
@@ -119,7 +119,7 @@ def _split(data: LabelledData, rows: Sequence[Facts], total: int | None) -> dict
     counts = sum((facts.counts for facts in readable), np.zeros(256, np.int64))
     known = max(int(counts[: data.num_classes].sum()), 1)
     return {
-        "images": total,  # None: a stream, whose end is not known
+        "images": total,  # None for a stream
         "looked_at": len(rows),
         "readable": len(readable),
         "sizes": sorted({(facts.height, facts.width) for facts in readable}),
@@ -159,7 +159,7 @@ def _listed(problems: list[Problem]) -> str:
     return "\n".join(map(str, problems)) or "no problems found"
 
 
-def _told(done: Repair) -> str:
+def _repair_text(done: Repair) -> str:
     lines = [
         f"repaired copy: {done.folder}, {done.train} images to train on, {done.validation} to "
         "evaluate on; other splits are not copied"

@@ -1,5 +1,4 @@
-"""`python -m train` trains; `python -m train check` looks at a data set. (`python -m unet_hf
-evaluate` scores a finished checkpoint.)"""
+"""Runs `python -m train`, which trains, and `python -m train check`, which checks a data set."""
 
 import logging
 import sys
@@ -9,10 +8,11 @@ from unet_hf.errors import UNetError
 from ..errors import StoppedError
 from .arguments import parse_arguments
 
-INTERRUPTED = 130  # what shells expect after Ctrl-C
+INTERRUPTED = 130  # exit status that shells expect after Ctrl-C
 
 
 def main(arguments: list[str]) -> int:
+    """Runs a command; returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     for noisy in ("httpx", "httpx2", "accelerate", "datasets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -29,10 +29,10 @@ def main(arguments: list[str]) -> int:
 
 
 def run_training(arguments: list[str]) -> int:
+    """Trains; returns the exit status."""
     config = parse_arguments(arguments)
-    from unet_hf.evaluation.evaluate import (
-        describe,  # torch and datasets are not needed to say --help
-    )
+    # Imported after the options are parsed: --help needs neither torch nor datasets.
+    from unet_hf.evaluation.evaluate import describe
 
     from ..loop import train
     from ..malloc import keep_memory
@@ -44,6 +44,7 @@ def run_training(arguments: list[str]) -> int:
 
 
 def run_check(arguments: list[str]) -> int:
+    """Checks a data set; returns the exit status."""
     from .check import run
 
     return run(arguments)

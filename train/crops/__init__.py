@@ -1,1 +1,1 @@
-"""From labelled images to training crops."""
+"""Makes training crops from labelled images."""

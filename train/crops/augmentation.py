@@ -1,8 +1,8 @@
-"""Random crops of a labelled image, deformed as in the paper (section 3.1).
+"""Cuts random crops from a labelled image, deformed as in the paper (section 3.1).
 
 Shift, rotation, zoom, mirroring and elastic deformation are one map from crop pixels to image
-pixels, so that the image is sampled once, and only where the crop lies. Beyond the image's
-border the map is mirrored, hence images smaller than the crop need no case of their own.
+pixels, so that the image is sampled once, and only where the crop is. Beyond the image's border
+the map is mirrored, so images smaller than the crop need no special case.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COARSE = 3  # the paper's grid of displacement vectors is 3 x 3
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a crop may stray from the image; see `TrainingConfig` for units."""
+    """Strengths of the random changes of a crop; see `TrainingConfig` for units."""
 
     size: int
     elastic_std: float = 10.0
@@ -32,12 +32,13 @@ class Augmentation:
     def crop(
         self, image: Tensor, label: Tensor, weights: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One random crop of an image with its labels and weights.
+        """Cuts one random crop of an image with its labels and weights.
 
         Args:
             image: (C, H, W) float32, normalised.
-            label: (H, W) uint8 class ids, `weights`: (H, W) float32.
-            rng: The only source of chance: the same state gives the same crop.
+            label: (H, W) uint8 class ids.
+            weights: (H, W) float32.
+            rng: The only source of randomness: the same state gives the same crop.
 
         Returns:
             (C, size, size) float32, (size, size) int64, (size, size) float32.
@@ -53,12 +54,12 @@ class Augmentation:
         return self._vary_gray(image_crop, rng), label_crop, weight_crop
 
     def _shift(self, side: int, rng: np.random.Generator) -> float:
-        """The crop's centre along one axis; small images are met in their middle."""
+        """Draws the crop's center along one axis, px; the middle of an image that is too small."""
         half = self.size / 2
         return rng.uniform(half, side - half) - 0.5 if side > self.size else (side - 1) / 2
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
-        """Rotation, zoom and mirroring: (2, 2), from crop to image, x before y."""
+        """Draws rotation, zoom and mirroring: (2, 2), from crop to image, x before y."""
         angle = np.deg2rad(rng.uniform(-self.rotation, self.rotation))
         zoom = self.scale_range ** rng.uniform(-1, 1)
         mirror = -1.0 if self.flip and rng.random() < 0.5 else 1.0
@@ -89,7 +90,7 @@ def sampling_grid(
     turn: np.ndarray,
     coarse: np.ndarray | None = None,
 ) -> Tensor:
-    """Where each pixel of a crop lies in its image, as `sample` takes it.
+    """Computes where each pixel of a crop is in its image, for `sample`.
 
     Args:
         size: Side of the crop, pixels.
@@ -101,11 +102,11 @@ def sampling_grid(
             section 3.1). None: not deformed.
 
     Returns:
-        (size, size, 2) float32, x and y; -1 ... 1 from the first to the last pixel's centre.
+        (size, size, 2) float32, x and y; -1 ... 1 from the first to the last pixel's center.
     """
-    # The whole map is a sum of products of a function of y and a function of x, each a spline of
-    # the coarse grid, the coordinate itself, or 1. So it is one small matrix product, done in
-    # float64, for float32 would be off by 1e-5 px before the sampling begins.
+    # The map is a sum of products of a function of y and a function of x. Each function is a spline
+    # of the coarse grid, the coordinate itself, or 1. So it is one small matrix product, done in
+    # float64: float32 would be off by 1e-5 px before the sampling begins.
     functions = _functions(size)
     linear, constant = COARSE, COARSE + 1
     factors = np.zeros((2, COARSE + 2, COARSE + 2))  # x or y, function of y, function of x
@@ -123,10 +124,10 @@ def sampling_grid(
 
 @lru_cache(maxsize=4)
 def _functions(size: int) -> Tensor:
-    """Functions of one coordinate at each pixel of a crop: (size, COARSE + 2) float64.
+    """Computes functions of one coordinate at each pixel of a crop: (size, COARSE + 2) float64.
 
-    Bicubic interpolation from COARSE to `size` points, which is linear; the distance to the
-    centre; and 1.
+    They are the bicubic interpolation from COARSE to `size` points, which is linear, the distance
+    to the center, and 1.
     """
     splines = [ndimage.zoom(unit, size / COARSE, order=3) for unit in np.eye(COARSE)]
     distance = np.arange(size) - (size - 1) / 2
@@ -134,7 +135,7 @@ def _functions(size: int) -> Tensor:
 
 
 def sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """Values between pixels, mirrored beyond the border: (C, H, W) -> (C, h, w) float32.
+    """Samples between pixels, mirrored beyond the border: (C, H, W) -> (C, h, w) float32.
 
     mode: "nearest", "bilinear" or "bicubic".
     """

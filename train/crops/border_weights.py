@@ -1,10 +1,10 @@
-"""The weight map of the paper (equation 2): gaps between touching objects count most.
+"""Computes the weight map of the paper (equation 2): gaps between touching objects weigh most.
 
     w(x) = w_c(x) + w0 * exp(-(d1(x) + d2(x))**2 / (2 * sigma**2))
 
 d1 and d2 are the distances to the border of the nearest and of the second nearest object.
-The exponential is drawn on background pixels, as in the paper's figure 3: inside an object
-d1 is 0, and the border to its neighbour is not to be learned there.
+The exponential applies to background pixels, as in the paper's figure 3: inside an object d1 is 0,
+and the border to its neighbor must not be learned there.
 """
 
 import math
@@ -30,34 +30,33 @@ BALANCES: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # shares > 0 -> wei
     "effective": lambda shares: 1 / (1 - BETA ** (shares * NOMINAL_SAMPLES)),
 }
 
-# In sigma: beyond, exp(-(d1 + d2)**2 / 2 sigma**2) is below 9e-8, less than float32 tells from
-# 0 beside 1.
-REACH = 5.7
+# Beyond this many sigma, exp(-(d1 + d2)**2 / 2 sigma**2) is below 9e-8, which added to 1 is lost
+# in float32.
+REACH_SIGMAS = 5.7
 
 
 def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) -> np.ndarray:
-    """The second term of equation 2.
+    """Computes the second term of equation 2.
 
     Args:
         instances: (H, W) integers, 0 background, one id an object.
-        w0: Height of the ridge between two touching objects.
-        sigma: Its width, pixels.
+        w0: Weight of the gap between two touching objects.
+        sigma: Distance over which the weight falls, pixels.
 
     Returns:
         (H, W) float32, 0 to w0; 0 inside objects and where fewer than two are near.
     """
     ids = _compact_ids(instances)
-    reach = REACH * sigma
-    # A background pixel lies 1 px or more from its nearest object, and that leaves so much for
-    # the second. Hence an object's distance transform is needed in a margin around it, not in
-    # the whole image.
+    reach = REACH_SIGMAS * sigma
+    # A background pixel is at least 1 px from its nearest object, so the second one can be at most
+    # reach - 1 away. Hence an object's distance transform is only needed in a margin around it.
     margin = max(math.ceil(reach - 1), 0)
     nearest = np.full(ids.shape, np.inf, np.float32)
     second = np.full(ids.shape, np.inf, np.float32)
     for index, box in enumerate(ndimage.find_objects(ids), start=1):
         if box is None:  # an id that is not used
             continue
-        # A slice may end beyond the image, but a negative start would count from its end.
+        # A slice may end beyond the image, but a negative start would count from the end.
         around = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
         distance = ndimage.distance_transform_edt(ids[around] != index).astype(np.float32)
         near, far = nearest[around], second[around]
@@ -72,7 +71,7 @@ def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) 
 
 
 def _compact_ids(instances: np.ndarray) -> np.ndarray:
-    """(H, W) int32 with the ids `find_objects` can list: none negative, none in the millions."""
+    """Makes ids small and positive, (H, W) int32, so that `find_objects` can list them."""
     if instances.min(initial=0) >= 0 and instances.max(initial=0) <= instances.size:
         return np.ascontiguousarray(instances, np.int32)
     given = np.unique(instances[instances != 0])
@@ -80,18 +79,18 @@ def _compact_ids(instances: np.ndarray) -> np.ndarray:
 
 
 def class_weights(label: np.ndarray, counts: np.ndarray, balance: str = "sqrt") -> np.ndarray:
-    """w_c(x): balances the classes. (The paper names w_c but gives no formula.)
+    """Computes w_c(x), which balances the classes; the paper gives no formula for it.
 
     Args:
         label: (H, W) uint8 class ids, IGNORE where nothing is known.
         counts: (classes,) pixels of each class in the training split, or their shares.
         balance: How much a class of share f weighs, before scaling:
             "none": 1.
-            "sqrt": 1 / sqrt(f). The plain inverse drowns the rest where a class is rare: one
-            of 2 % would weigh fifty times.
-            "inverse": 1 / f, every class the same in sum.
+            "sqrt": 1 / sqrt(f). With the plain inverse a rare class outweighs the rest: one of
+            2 % would weigh fifty times.
+            "inverse": 1 / f, the same sum for every class.
             "effective": 1 / (1 - beta**n), beta = 0.9999: the inverse of the effective number of
-            samples (Cui et al. 2019). n is f * NOMINAL_SAMPLES, not the pixels: see there.
+            samples (Cui et al. 2019), with n = f * NOMINAL_SAMPLES instead of the pixels.
 
     Returns:
         (H, W) float32, scaled to a mean of 1 over the split's counted pixels; 0 where ignored,

@@ -1,8 +1,8 @@
-"""Numbered random crops: crop number k is the same whoever draws it.
+"""Draws numbered random crops: crop k is the same in every process and after every restart.
 
-A training works through the crops 0, 1, 2 ... Which image crop k is cut from, where, and how it
-is deformed follow from the seed and k alone; hence several processes share the numbers among
-them and together see what one process would, and a resumed training goes on at its number.
+A training uses the crops 0, 1, 2 ... The seed and k alone decide which image crop k is cut from,
+where, and how it is deformed. So several processes share the numbers and together see what one
+process would, and a resumed training continues at its number.
 """
 
 import multiprocessing
@@ -28,14 +28,14 @@ from .border_weights import border_weights, class_weights
 
 Crop = tuple[Tensor, Tensor, Tensor]  # image (C, s, s) float32, label (s, s) int64, weights (s, s)
 
-PREPARED_BYTES = 1.5 * 2**30  # of normalised images and weight maps, kept a worker
+PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
 
 
 class CropNumbers:
-    """The crop numbers of one process, step after step.
+    """Yields the crop numbers of one process, step after step.
 
-    Step s has the numbers s * n ... s * n + n - 1. They are dealt out batch by batch: first a
-    batch to each process, then the next micro-batch of each.
+    Step s has the numbers s * n ... s * n + n - 1. They are distributed in batches: first a batch
+    to each process, then the next micro-batch to each.
     """
 
     def __init__(self, config: TrainingConfig, first_step: int, process: int, processes: int):
@@ -56,7 +56,7 @@ class CropNumbers:
 
 
 class CropMaker:
-    """A pair and a number -> a crop."""
+    """Makes a crop from a pair and a number."""
 
     def __init__(
         self,
@@ -71,24 +71,26 @@ class CropMaker:
         self.config = config
 
     def generator(self, number: int) -> np.random.Generator:
+        """Makes the random generator of a crop number."""
         return np.random.default_rng([self.config.seed, number])
 
     def prepare(self, pair: Pair) -> Crop:
-        """What crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W)."""
+        """Prepares what crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W)."""
         config = self.config
         image = self.preprocessing.prepare(pair.image).whole()
         weights = class_weights(pair.label, self.counts, config.class_balance)
         if config.border_weight > 0:
-            ridge = border_weights(instance_ids(pair), config.border_weight, config.border_sigma)
-            weights = np.where(pair.label == IGNORE, 0, weights + ridge).astype(np.float32)
+            border = border_weights(instance_ids(pair), config.border_weight, config.border_sigma)
+            weights = np.where(pair.label == IGNORE, 0, weights + border).astype(np.float32)
         return image, torch.from_numpy(pair.label), torch.from_numpy(weights)
 
     def cut(self, prepared: Crop, rng: np.random.Generator) -> Crop:
+        """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s)."""
         return self.augmentation.crop(*prepared, rng)
 
 
 class RandomCrops(Dataset[Crop]):
-    """Crops of pairs in any order: item k is crop number k."""
+    """Crops of pairs with random access: item k is crop number k."""
 
     def __init__(self, pairs: Pairs, areas: np.ndarray, maker: CropMaker) -> None:
         """areas: (len(pairs),) pixels of each image."""
@@ -97,8 +99,8 @@ class RandomCrops(Dataset[Crop]):
         self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
         pixel = 4 * len(maker.preprocessing.channels) + 1 + 4  # bytes: image, label, weight
         self.all_fit = pixel * areas.sum() <= PREPARED_BYTES
-        # Large images are met more often, though not in full proportion to their area: a few
-        # slides would crowd out a hundred small pictures.
+        # Large images are drawn more often, but not in proportion to their area: otherwise a few
+        # slides would leave little room for a hundred small pictures.
         share = np.sqrt(np.maximum(areas / maker.augmentation.size**2, 1.0))
         self.share = share / share.sum()
 
@@ -113,22 +115,24 @@ class RandomCrops(Dataset[Crop]):
         return self.maker.cut(prepared, rng)
 
     def _pair(self, position: int) -> Pair:
-        """Kept decoded only where not all that is prepared can be kept: what is prepared is not
-        decoded again, and both would be twice the memory in each worker."""
+        """Reads a pair; keeps it decoded only if not all prepared images fit in memory.
+
+        A prepared image is not decoded again, so to keep both would only double the memory.
+        """
         return self.pairs.once(position) if self.all_fit else self.pairs[position]
 
 
 class StreamedCrops(IterableDataset):
-    """Crops of a stream, one an image: crop k is cut from the k-th image that comes by.
+    """Crops of a stream, one an image: crop k is cut from the k-th image of the stream.
 
-    Each item also says where in the stream it was: (epoch, row), int64, so that a resumed
-    training finds its place. Every process reads the whole stream and decodes its own part.
+    Each item also has its place in the stream, (epoch, row) int64, so that a resumed training
+    finds it again. Every process reads the whole stream and decodes only its own images.
     """
 
     def __init__(
         self, pairs: StreamedPairs, numbers: CropNumbers, maker: CropMaker, place: tuple[int, int]
     ) -> None:
-        """place: epoch and row of the first crop among `numbers` of all processes."""
+        """place: Epoch and row of the first crop of all processes."""
         self.pairs = pairs
         self.numbers = numbers
         self.maker = maker
@@ -160,7 +164,7 @@ class StreamedCrops(IterableDataset):
 def crop_loader(
     dataset: RandomCrops | StreamedCrops, numbers: CropNumbers, config: TrainingConfig
 ) -> DataLoader:
-    """Batches, prepared in worker processes while the network computes."""
+    """Makes the loader of batches, which workers prepare while the network computes."""
     workers = config.dataloader_num_workers
     if isinstance(dataset, StreamedCrops):
         workers = min(workers, 1)  # more would each read the whole stream
@@ -176,11 +180,10 @@ def crop_loader(
 
 
 def start_worker(worker: int) -> None:
-    """For a process that prepares crops: it leaves the cores to the network, and it ends when the
-    training does or says so.
+    """Sets up a process that prepares crops: one thread, and it ends only with the training.
 
-    Ctrl-C and SIGTERM reach every process of a terminal or a batch job. They are for the
-    training to obey, which needs its crops until the step is done.
+    Ctrl-C and SIGTERM reach every process of a terminal or a batch job. Only the training reacts
+    to them; it needs its crops until the step is done.
     """
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -191,13 +194,16 @@ def start_worker(worker: int) -> None:
 
 
 def _end_with_training() -> None:
-    """PyTorch's own watch compares the parent's number. Where a server process forks the workers
-    (Python 3.14 on Linux) that never changes, and they would outlive a killed training."""
+    """Waits until the training ends, then ends this process.
+
+    PyTorch itself compares the id of the parent process. Where a server process forks the workers
+    (Python 3.14 on Linux) that id never changes, and they would outlive a killed training.
+    """
     training = multiprocessing.parent_process()
     if hasattr(signal, "sigtimedwait"):
         while training.is_alive():
-            told = signal.sigtimedwait({signal.SIGTERM}, 1)
-            if told is not None and told.si_pid == training.pid:
+            received = signal.sigtimedwait({signal.SIGTERM}, 1)
+            if received is not None and received.si_pid == training.pid:
                 os._exit(0)
     training.join()
     os._exit(1)

@@ -180,14 +180,17 @@ def _reader(
         first_row=first,
     )
     if config.id2label:
-        id2label, origin = parse_labels(_text_of(config.id2label), "--id2label"), "from --id2label"
+        id2label, origin = (
+            parse_labels(_json_text(config.id2label), "--id2label"),
+            "from --id2label",
+        )
         id2label = _checked_labels(id2label, "--id2label")
     else:
         id2label, origin = source.id2label, source.id2label_origin
         if id2label is not None:
             id2label = _checked_labels(id2label, "id2label.json of the data set")
-    masks, categories = _some_masks(rows, columns, split, config.hub_token)
-    encoding = _encoding_of_most(masks, categories, id2label, config)
+    masks, categories = _sample_masks(rows, columns, split, config.hub_token)
+    encoding = _detect_mask_encoding(masks, categories, id2label, config)
     if id2label is None:
         count = max(encoding.num_classes, 2)
         id2label = {str(index): f"class {index}" for index in range(count)}
@@ -201,7 +204,7 @@ def _reader(
     return PairReader(columns, encoding, config.hub_token), id2label, findings
 
 
-def _encoding_of_most(
+def _detect_mask_encoding(
     masks: list[RawMask | list[RawMask]],
     categories: list[Any] | None,
     id2label: dict[str, str] | None,
@@ -242,7 +245,7 @@ def _encoding_of_most(
         return detect(clear)
 
 
-def _some_masks(
+def _sample_masks(
     rows: Any, columns: Columns, split: str, token: str | None
 ) -> tuple[list[RawMask | list[RawMask]], list[Any] | None]:
     """Reads up to INSPECTED_MASKS masks spread over the split, or the first ones of a stream.
@@ -271,7 +274,7 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
     if not config.label_colors:
         return None
     try:
-        colors = parse_json(_text_of(config.label_colors))
+        colors = parse_json(_json_text(config.label_colors))
         return {str(color).lower(): int(index) for color, index in colors.items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
@@ -279,7 +282,7 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
         ) from error
 
 
-def _text_of(option: str) -> str:
+def _json_text(option: str) -> str:
     """The JSON text of an option that is JSON or the name of a JSON file."""
     if not option.lstrip().startswith(("{", "[")):
         path = Path(option)

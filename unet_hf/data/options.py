@@ -60,7 +60,7 @@ class DataOptions:
     )
     mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
     label_colors: str | None = option(
-        None, 'colour-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
+        None, 'color-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
     )
     ignore_index: int | None = option(
         None, "value of the stored masks that neither trains nor counts; found out if left out"
@@ -135,7 +135,7 @@ class DataOptions:
         return dataclasses.replace(self, dataset_name=public_name(self.dataset_name))
 
 
-# Options of the commands other than the training, which alone splits the data itself.
+# Options of the other commands; only the training splits the data itself.
 DATA_OPTIONS = (
     "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",

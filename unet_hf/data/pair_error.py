@@ -17,7 +17,7 @@ class PairError(DatasetError):
     def __init__(self, message: str, code: str, name: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.name = name  # of the row
+        self.name = name  # name of the row
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         return type(self), (str(self), self.code, self.name)  # worker processes send it

@@ -1,5 +1,8 @@
-"""Opens data sets as rows: a Hub id, an imagefolder, folders of images and masks, parquet files, or
-a folder of `save_to_disk`. Pictures stay encoded; `row_bytes` reads them."""
+"""Opens data sets as rows; pictures stay encoded until `row_bytes` reads them.
+
+A data set is a Hub id, an imagefolder, a folder of images and one of masks, parquet files, or a
+folder of `save_to_disk`.
+"""
 
 import re
 from collections.abc import Callable
@@ -249,7 +252,7 @@ def _undecoded(rows: Any, name: str, token: str | None) -> Any:
     import datasets
 
     if isinstance(rows, datasets.IterableDataset):
-        if rows.features is None:  # the first rows tell
+        if rows.features is None:  # inferred from the first rows
             rows = _guarded(rows._resolve_features, name, token)
         # Not a cast: threads decode a stream from the Hub ahead of the cast.
         return rows.decode(False)

@@ -15,8 +15,8 @@ class Rounding:
     """Differences between a coarser precision and float32 on the same images."""
 
     changed: float  # share of the pixels that change class
-    mean_difference: float  # of the probability of class 0
-    largest_difference: float  # of any probability
+    mean_difference: float  # mean change of the probability of class 0
+    largest_difference: float  # largest change of any probability
     pixels: int
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 RESAMPLES = 2000  # draws of the bootstrap
-BINS = 15  # of confidence
+BINS = 15  # bins of confidence
 
 
 def resamples(n_images: int, seed: int = 0) -> np.ndarray:

@@ -1,5 +1,4 @@
-"""Verifies that a checkpoint still does what its records say: compares its card, configuration,
-weights and stored sample."""
+"""Verifies a checkpoint: compares its card, configuration, weights and sample with its records."""
 
 from dataclasses import dataclass
 from pathlib import Path

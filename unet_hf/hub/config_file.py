@@ -14,7 +14,7 @@ from .layout import CONFIG_NAME, MAX_CONFIG_BYTES, WEIGHTS_NAME
 MAX_HEADER_BYTES = 2**20
 
 
-def check_size(cls: type[Network], source: str | Path, config: Path, n_bytes: int) -> None:
+def check_weights_fit(cls: type[Network], source: str | Path, config: Path, n_bytes: int) -> None:
     """Refuses a weights file that is too large for the network of a `config.json`.
 
     Raises `WeightsError`, and `ConfigError` as `read_config`.

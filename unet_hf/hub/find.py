@@ -18,7 +18,7 @@ from ..errors import (
 )
 from ..network.network import Network
 from .client_errors import Name, is_offline, unreachable
-from .config_file import check_size
+from .config_file import check_weights_fit
 from .download import Commit, cached_folder, fetch_repo_info
 from .layout import (
     CONFIG_NAME,
@@ -66,7 +66,7 @@ def locate_checkpoint(
     fits: Fits | None = None,
     **hub: Any,
 ) -> Place:
-    """Finds a checkpoint's folder; what lies on the Hub is downloaded first.
+    """Finds a checkpoint's folder; a checkpoint on the Hub is downloaded first.
 
     Args:
         source: A shipped name, a folder, or "org/name" on the Hub. A folder with a shipped name
@@ -75,7 +75,7 @@ def locate_checkpoint(
         subfolder: Folder of the checkpoint in the folder or repository, "x/y".
         evidence: Also the card, records and sample, where the repository has them. Otherwise
             only configuration and weights are downloaded.
-        fits: Called before weights are downloaded; by default `loading.check_size` for `UNet`.
+        fits: Called before weights are downloaded; by default `check_weights_fit` for `Network`.
         hub: token, cache_dir, local_files_only, force_download, as in huggingface_hub.
 
     Raises:
@@ -125,7 +125,7 @@ def _checked_subfolder(subfolder: str | None) -> str:
 
 
 def _fits_a_unet(source: str) -> Fits:
-    return partial(check_size, Network, source)
+    return partial(check_weights_fit, Network, source)
 
 
 def _from_hub(
@@ -139,7 +139,7 @@ def _from_hub(
     local_files_only: bool = False,
     force_download: bool = False,
 ) -> Path:
-    """Downloads a checkpoint; returns the cache's folder of the commit, named after it."""
+    """Downloads a checkpoint; returns the cache's folder of its commit."""
     if force_download and local_files_only:
         raise ConfigError(
             f"To load {name}, force_download=True asks for the network and local_files_only=True "

@@ -19,7 +19,7 @@ from ..network.network import Network
 from .config_file import (
     MAX_HEADER_BYTES,
     build_without_memory,
-    check_size,
+    check_weights_fit,
     check_weights_size,
     read_config,
 )
@@ -68,7 +68,7 @@ def load_checkpoint(
         source,
         revision=revision,
         subfolder=subfolder,
-        fits=partial(check_size, cls, source),
+        fits=partial(check_weights_fit, cls, source),
         token=token,
         cache_dir=cache_dir,
         local_files_only=local_files_only,

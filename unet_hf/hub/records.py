@@ -1,7 +1,7 @@
 """Reads the records beside a checkpoint's weights: what was measured on them.
 
-Each record holds the SHA-256 of the files it was measured on (`stamp`). A record of other files
-is stale and counts as absent, so that changed weights never show an old figure.
+Each record holds the SHA-256 of the files it was measured on. A record of other files is stale and
+counts as absent, so that changed weights never show an old figure.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ MADE_WITH = "made_with"  # key of what a training ran on, in training.json
 
 
 def stamp(folder: Path) -> dict[str, str]:
-    """SHA-256 of the configuration and the weights in `folder`, as records carry them."""
+    """Computes the SHA-256 of the configuration and the weights in `folder`, by file name."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in (CONFIG_NAME, WEIGHTS_NAME)
@@ -85,7 +85,7 @@ class Evidence:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """The record in a JSON file, None where there is no file. Raises `CheckpointError`."""
+    """Reads the record in a JSON file, None where there is no file. Raises `CheckpointError`."""
     if not path.is_file():
         return None
     return _parsed(path.name, _content(path))

@@ -29,7 +29,7 @@ DRAWN = "drawn by unet_hf"
 
 
 def sample_input(source: str | Path, **hub: Any) -> Path:
-    """Path of the picture that a checkpoint brings along to try it on.
+    """Finds the picture that comes with a checkpoint to try it on; returns its path.
 
     source, hub: As for `UNet.from_pretrained`. Raises `CheckpointError` if there is none.
     """

@@ -1,5 +1,4 @@
-"""Saves a model to a folder: what `UNet.from_pretrained` needs, and the records and sample by
-which others can check it."""
+"""Saves a model to a folder, as a checkpoint that can be loaded and checked."""
 
 import contextlib
 import json
