@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 import sys
 import zipfile
@@ -69,7 +70,6 @@ def test_every_output_is_of_the_images_size_and_of_the_same_objects(cells, tmp_p
     assert paths["objects"].read_text("utf-8") == objects.csv()
     assert len(json.loads(paths["outlines"].read_text())["features"]) == len(objects)
     assert len(zipfile.ZipFile(paths["rois"]).namelist()) == len(objects)
-    assert paths["histogram"].read_text("utf-8").startswith("<svg")
     with tifffile.TiffFile(paths["instances"]) as tiff:  # readers find the size of a pixel
         assert tiff.pages.first.tags.valueof("ResolutionUnit") == 3
         assert tiff.pages.first.tags.valueof("XResolution") == (20_000, 1)
@@ -91,8 +91,23 @@ def test_an_unknown_output_is_refused_before_anything_is_written(cells, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_who_asks_for_the_histogram_is_told_that_it_was_removed_and_what_to_do(
+    cells, model, picture, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    words = r"'histogram' \(histogram.svg\) was removed. Write 'objects' \(objects.csv\) instead"
+    with pytest.raises(ConfigError, match=words):
+        drawn(cells).save(out, only=["mask", "histogram"])
+    options = ("--model", model, "--output", out, "--only", "mask,histogram")
+    assert status_of("segment", picture, *options) != 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(words, told)
+    assert "np.histogram" in told
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
-    ("package", "output"), [("skimage", "objects"), ("skimage", "histogram"), ("roifile", "rois")]
+    ("package", "output"), [("skimage", "objects"), ("skimage", "instances"), ("roifile", "rois")]
 )
 def test_a_missing_package_is_named_before_anything_is_written(
     cells, tmp_path, monkeypatch, package, output

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from unet_hf.errors import ConfigError, TooManyObjectsError
 from unet_hf.images.pixel_size import PixelSize
 from unet_hf.objects import instances
-from unet_hf.objects.histogram import Histogram, round_step
+from unet_hf.objects.histogram import AreaHistogram, round_step
 from unet_hf.objects.instances import METHODS
 
 from .drawn import disc, drawn
@@ -201,7 +201,7 @@ def test_an_empty_mask_has_no_objects_and_a_full_one_has_one(method):
     assert (len(none), none.labels.max(), none.summary()["count"]) == (0, 0, 0)
     assert none.csv().count("\n") == 1
     assert none.table.keys() == drawn(np.ones((5, 7))).objects().table.keys()
-    assert Histogram.of(none).svg().startswith("<svg")
+    assert AreaHistogram.from_objects(none).data() == {"edges": [0], "counts": [], "unit": "px²"}
     one = drawn(np.ones((5, 7))).objects(method=method)
     assert one.table["area_px"].tolist() == [35]
 
@@ -310,11 +310,11 @@ def test_the_histogram_counts_every_object_once(widths):
     mask = np.zeros((2 * len(widths) + 1, 40), bool)
     for row, width in enumerate(widths):
         mask[2 * row, :width] = True
-    histogram = Histogram.of(drawn(mask).objects())
+    histogram = AreaHistogram.from_objects(drawn(mask).objects())
     expected, _ = np.histogram(widths, histogram.edges) if widths else ([], None)
     assert histogram.counts.tolist() == list(expected)
     assert histogram.counts.sum() == len(widths)
-    assert histogram.svg().count("<rect") == len(histogram.counts) == len(histogram.edges) - 1
+    assert len(histogram.counts) == len(histogram.edges) - 1
 
 
 @pytest.mark.parametrize(("least", "step"), [(0, 1), (0.03, 0.05), (1, 1), (1.1, 2), (70, 100)])

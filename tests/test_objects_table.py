@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from demo.objects.table import in_words, objects_table, show_objects
+from unet_hf.objects.histogram import AreaHistogram
 from unet_hf.objects.objects import Objects
 
 from .drawn import drawn
@@ -62,7 +63,12 @@ def column(page: Page, number: int) -> list[str]:
 
 def test_the_rows_in_sight_are_there_and_the_words_and_the_histogram(page: Page, objects: Objects):
     expect(page.locator("#objects .words")).to_have_text(in_words(objects))
-    expect(page.locator("#objects .histogram rect")).not_to_have_count(0)
+    drawing = page.get_by_role("img", name="Areas of the objects (400), in µm²")
+    counts = AreaHistogram.from_objects(objects).counts.tolist()
+    labels = drawing.locator("rect title").all_text_contents()
+    assert [int(label.rpartition(": ")[2]) for label in labels] == counts
+    expect(drawing).to_contain_text("area (µm²)")
+    expect(drawing.locator("rect").first).to_have_css("fill", "rgb(0, 114, 178)")
     expect(page.locator("#objects thead")).to_contain_text("area (µm²)")
     assert 10 <= page.locator("#objects tr.row").count() < 60 < len(objects)
     assert column(page, 1)[:3] == ["1", "2", "3"]

@@ -2,6 +2,7 @@
 // rows in sight are in the page, so that ten thousand scroll like ten.
 
 import { clicked, find, fly } from "../parts/component.js";
+import { draw } from "./histogram.js";
 
 /** @typedef {number | string | boolean | null} Cell */
 /** @typedef {{title: string, unit: string | null, meaning: string}} Column */
@@ -14,7 +15,7 @@ import { clicked, find, fly } from "../parts/component.js";
  * @property {Cell[][]} rows
  * @property {[number, number, number, number][]} boxes
  * @property {string} words
- * @property {string} histogram
+ * @property {import("./histogram.js").Histogram} histogram
  */
 /** @typedef {{value: Value | null, viewer: string | null}} Props `viewer`: Flies to objects. */
 
@@ -115,7 +116,7 @@ export function mount({ element, props, trigger, watch }) {
     value = fresh;
     if (column >= value.columns.length) column = 0;
     find(element, ".words").textContent = value.words;
-    find(element, ".histogram").innerHTML = value.histogram;  // ours: numbers and units
+    find(element, ".histogram").replaceChildren(draw(value.histogram));
     sort();
     drawHead();
     drawRows();

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from unet_hf.objects.histogram import Histogram
+from unet_hf.objects.histogram import AreaHistogram
 from unet_hf.objects.measures import Column
 from unet_hf.objects.objects import Objects
 
@@ -51,7 +51,7 @@ def show_objects(objects: Objects) -> dict[str, Any]:
         "rows": list(zip(*(table[column.name].tolist() for column in columns), strict=True)),
         "boxes": boxes.tolist(),
         "words": in_words(objects),
-        "histogram": Histogram.of(objects).svg(),
+        "histogram": AreaHistogram.from_objects(objects).data(),
     }
 
 

@@ -11,7 +11,7 @@ from ..batch.run import FAILED, RESULTS, segment_files
 from ..classes import split_names
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
-from ..predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
+from ..predict.outputs import OF_OBJECTS, OUTPUTS, REMOVED, USUAL
 from ..predict.overlay import Look
 from .options import add_option, add_options, command_parser
 
@@ -136,6 +136,8 @@ def _whole(text: str, least: int = 0, what: str = "number") -> int:
 
 def _outputs(text: str) -> tuple[str, ...]:
     asked = [part.strip() for part in text.split(",")]
+    if removed := [part for part in asked if part in REMOVED]:
+        raise argparse.ArgumentTypeError(REMOVED[removed[0]])
     if unknown := [part for part in asked if part not in OUTPUTS]:
         raise argparse.ArgumentTypeError(
             f"there is no {unknown[0]!r}; there are {', '.join(OUTPUTS)}"

@@ -23,14 +23,20 @@ OUTPUTS = {
     "objects": "objects.csv",
     "outlines": "outlines.geojson",
     "rois": "rois.zip",
-    "histogram": "histogram.svg",
+}
+# What to do instead of asking for an output that was removed.
+REMOVED = {
+    "histogram": (
+        "The output 'histogram' (histogram.svg) was removed. Write 'objects' (objects.csv) instead "
+        "and count its areas, e.g. with np.histogram. The demo's page still draws the histogram."
+    ),
 }
 NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
 # Written unless `only` says otherwise.
 USUAL = ("mask", "overlay", "probabilities", "summary")
 # Options for saving overlays: noisy pictures take a quarter of the time, and no more bytes.
 PHOTOGRAPH = {"format": "PNG", "compress_level": 1}
-OF_OBJECTS = ("instances", "objects", "outlines", "rois", "histogram")
+OF_OBJECTS = ("instances", "objects", "outlines", "rois")
 
 
 def checked_outputs(only: Collection[str]) -> list[str]:
@@ -39,6 +45,9 @@ def checked_outputs(only: Collection[str]) -> list[str]:
     Raises:
         ConfigError: There is no such output, or the package that writes it is missing.
     """
+    for name in only:
+        if name in REMOVED:
+            raise ConfigError(REMOVED[name])
     if unknown := sorted(set(only) - set(OUTPUTS)):
         raise ConfigError(
             f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}."

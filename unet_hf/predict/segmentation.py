@@ -15,7 +15,6 @@ from ..files import write_whole
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.configuration import checked_threshold
-from ..objects.histogram import Histogram
 from ..objects.objects import Objects, find_objects
 from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
@@ -152,8 +151,8 @@ class Segmentation(PredictionSummary):
         mask.png (indexed, exact ids), overlay.png, probabilities.tif (classes, H, W; float32,
         deflate) and summary.json, unless `only` names others. There are also classes.tif (the
         mask as uint8), uncertainty.tif (float32; with test-time augmentation), and for objects
-        instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath),
-        rois.zip (for ImageJ) and histogram.svg (of their areas).
+        instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath)
+        and rois.zip (for ImageJ).
 
         Args:
             alpha, hidden, outline, window: Options of overlay.png, see `overlay`.
@@ -211,5 +210,4 @@ class Segmentation(PredictionSummary):
             "objects": text(lambda: objects.csv()),
             "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),
             "rois": lambda path: path.write_bytes(to_roi_zip(objects, page)),
-            "histogram": text(lambda: Histogram.of(objects).svg()),
         }
