@@ -6,6 +6,7 @@ import threading
 import zipfile
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -21,6 +22,13 @@ from unet_hf import UNet
 
 IMAGES, CORRUPT = 8, 3
 OUTPUTS = ("mask", "overlay")
+SHIPPED_TURN = batch_job.TURN_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def one_turn(monkeypatch) -> None:
+    """A run is one turn, however busy the machine is, where a test does not say otherwise."""
+    monkeypatch.setattr(batch_job, "TURN_SECONDS", 3600)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +137,25 @@ def test_turns_end_as_one_run_would(job: BatchJob, network: UNet, monkeypatch):
     assert [end.state for end in ends] == ["paused"] * (IMAGES - 1) + ["finished"]
     assert computed == [f"{number}.png" for number in range(IMAGES) if number != CORRUPT]
     assert (ends[-1].done, len(ends[-1].failures)) == (IMAGES - 1, 1)
+
+
+def test_others_come_in_between_after_each_image_that_takes_a_second(
+    job: BatchJob, network: UNet, monkeypatch
+):
+    """With the turn that ships, and a clock on which each prediction takes one second."""
+    now = [0.0]
+    real = predictions.predict
+
+    def predict(*arguments, **options):
+        now[0] += 1
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(predictions, "predict", predict)
+    monkeypatch.setattr(batch_job, "TURN_SECONDS", SHIPPED_TURN)
+    monkeypatch.setattr(batch_job, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    ends = run(job, network)
+    assert [end.done for end in ends] == list(range(1, IMAGES))
+    assert [end.state for end in ends] == ["paused"] * (IMAGES - 2) + ["finished"]
 
 
 def test_a_stop_is_heard_at_the_next_tile_and_the_run_goes_on_later(job, network, monkeypatch):

@@ -172,6 +172,28 @@ def test_the_first_picture_does_not_replace_what_a_visitor_has_sent(
     assert list(tab.on_load(in_view, request, progress=lambda _: None)) == [gr.skip()]
 
 
+def test_what_every_visitor_sees_first_is_computed_once(segment_page, monkeypatch):
+    tab, _ = segment_page
+    asked = []
+    real = predictions.predict
+    monkeypatch.setattr(
+        predictions, "predict", lambda *given, **more: asked.append(1) or real(*given, **more)
+    )
+    example = tab.examples[2]
+    handles = []
+    for _ in range(2):
+        in_view = InView()
+        tab.on_example(in_view, choose(2))
+        (shown,) = segmented(tab, example.path, example.model, in_view)
+        handles.append(shown[tab.current])
+    assert len(asked) == 1
+    assert len(set(map(id, handles))) == 2  # each visitor's own, which ends with them
+    in_view = InView()
+    in_view.choose(example.path)
+    assert len(segmented(tab, example.path, "unet-isbi", in_view)) == 1
+    assert len(asked) == 2  # another checkpoint's is another result
+
+
 def test_files_to_take_home_are_those_of_the_result_that_was_seen(
     segment_page, tiny: str, two: Files
 ):

@@ -78,7 +78,7 @@ def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable)
 def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
     served: Callable, gate: Gate, images: Path
 ):
-    gate.let(2)  # what each visitor is shown at first
+    gate.let(1)  # what every visitor is shown at first
     page = served(build())
     other = page.another()
     is_drawn(page)

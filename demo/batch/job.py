@@ -28,7 +28,7 @@ from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
 from . import archives
 
-TURN_SECONDS = 15.0  # others wait no longer than this, and the image at hand
+TURN_SECONDS = 1.0  # others wait no longer than this and for the image at hand
 MAX_PAGES = 1000  # of all files together
 MAX_RESULT_BYTES = 2 * 2**30
 GLANCE = 0.2  # seconds between two looks at a run
@@ -107,7 +107,7 @@ class BatchJob:
             self.status = replace(self.status, state="stopped", sentence=self.reason)
             yield self.status
             return
-        turn = _Turn(self, network, time.monotonic() + TURN_SECONDS)
+        turn = _Turn(self, network)
         worker = threading.Thread(
             target=self._work, args=(turn, threshold, tuple(outputs)), name=WORKER, daemon=True
         )
@@ -199,9 +199,10 @@ class _Options(BatchOptions):
 class _Turn:
     """The network as a batch of the page uses it: with the page's limits, until its time is up."""
 
-    def __init__(self, job: BatchJob, network: UNet, deadline: float) -> None:
-        self.job, self.network, self.deadline = job, network, deadline
-        self.segmented = 0
+    def __init__(self, job: BatchJob, network: UNet) -> None:
+        self.job, self.network = job, network
+        # From the first image on: finding out what is to do takes none of the turn.
+        self.deadline: float | None = None
         self.at_hand = ("", 0)  # path and page
 
     def __getattr__(self, name: str) -> Any:
@@ -214,9 +215,13 @@ class _Turn:
         self.at_hand = (str(path), page)
         if self.at_hand in self.job.known:  # told in an earlier turn: not tried in each
             raise self.job.known[self.at_hand]
-        if self.job.stopping.is_set() or (self.segmented and time.monotonic() > self.deadline):
+        now = time.monotonic()
+        if self.deadline is None:
+            self.deadline = now + TURN_SECONDS
+        elif now >= self.deadline:
             raise KeyboardInterrupt
-        self.segmented += 1
+        if self.job.stopping.is_set():
+            raise KeyboardInterrupt
         with self.failing():
             return read_image(path, page=page, max_pixels=limits.MAX_PIXELS)
 
