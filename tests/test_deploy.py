@@ -230,7 +230,7 @@ def test_the_space_gets_what_it_needs_and_nothing_else():
         "LICENSE",
         "README.md",
         "requirements.txt",
-        "demo/viewer/web/index.js",
+        "demo/viewer/web/viewer.js",
     } <= paths
     assert "unet_hf/checkpoints/unet-isbi/model.safetensors" in paths
     folders = {path.split("/")[0] for path in paths if "/" in path}
