@@ -1,4 +1,9 @@
-"""Claims about what the project does. None of them needs a network, and none may use one."""
+"""Claims about what the project does. None of them needs a network, and none may use one.
+
+python -m pytest                    in a process for each core; random cases are a sample
+python -m pytest --deep             all random and listed cases, as before a release
+python -m pytest tests/test_x.py    in this process, as one works
+"""
 
 import os
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,8 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def sample(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
-    """sample(some, all) is how many cases a test takes: all of them with --deep."""
+def sample(pytestconfig: pytest.Config) -> Callable[[Any, Any], Any]:
+    """sample(some, all) is which cases a test takes, or how many: all of them with --deep."""
     deep = pytestconfig.getoption("--deep")
     return lambda some, every: every if deep else some
 
