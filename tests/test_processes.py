@@ -19,7 +19,7 @@ def test_streams_arguments_environment_and_folder_are_its_own(tmp_path: Path):
         input="given", env=os.environ | {"HF_HOME": "elsewhere"}, cwd=tmp_path,
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == f"given ['two words']\nelsewhere {tmp_path}\n"
+    assert done.stdout == f"given ['two words'] elsewhere {tmp_path}\n"
     assert done.stderr == ""
 
 
