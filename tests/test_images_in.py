@@ -88,7 +88,9 @@ def wait_for_drawing_after(page: Page, before: int) -> None:
 
 def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: Path):
     pixels = tifffile.imread(stack)
+    before = drawings(page)
     upload(page, stack)
+    wait_for_drawing_after(page, before)  # what is said of a file may come before its picture
     facts, viewer = page.locator("#facts"), viewer_of(page)
     expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
     expect(facts).to_contain_text("drawn here: channel 0")
