@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unet_hf import UNet
-from unet_hf.engine.backend import network_of
+from unet_hf.engine.backend import logits_function
 from unet_hf.engine.precision import best_precision, checked_precision
 from unet_hf.errors import ExportError
 from unet_hf.export import export
@@ -123,7 +123,7 @@ def in_engine(width: int, size: int, precision: str) -> Run:
     model, image = our_network(width), random_image(size)
     if precision == "int8":
         model.calibrate([image[0, 0].numpy()])
-    engine = network_of(model, precision)
+    engine = logits_function(model, precision)
     return lambda: engine(image).softmax(dim=1)
 
 

@@ -14,7 +14,7 @@ from unet_hf import UNet
 from unet_hf.data.open import open_split
 from unet_hf.engine.precision import DTYPES, best_precision
 from unet_hf.evaluation.evaluate import evaluate
-from unet_hf.evaluation.precision_loss import main_scores, rounding
+from unet_hf.evaluation.precision_loss import compare_precisions, main_scores
 
 CASES = {
     "unet-isbi": "data/isbi2012",
@@ -43,7 +43,7 @@ def main() -> None:
 def compare(name: str, dataset: str, precision: str) -> None:
     model = UNet.from_pretrained(name)
     pairs, _ = open_split(TrainingConfig(dataset_name=dataset, output_dir="unused"), "validation")
-    seen = rounding(model, pairs, precision)
+    seen = compare_precisions(model, pairs, precision)
     print(
         f"{name}: {100 * seen.changed:.4f} % of {seen.pixels:,} pixels change class; probabilities "
         f"differ by {seen.mean_difference:.1e} in the mean, {seen.largest_difference:.1e} at most"

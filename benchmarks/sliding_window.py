@@ -28,7 +28,7 @@ from unet_hf.engine.engine import Engine
 from unet_hf.engine.precision import checked_precision
 from unet_hf.images.preprocessing import PreparedImage
 from unet_hf.network.tiling import TileGeometry, mirrored, round_up
-from unet_hf.predict.tta import in_one_view
+from unet_hf.predict.tta import predict_once
 
 from .measuring import clock, on_this_machine, ratios, table, write_json, written
 
@@ -180,7 +180,7 @@ class CutOut:
     def predicted(self, engine: Engine, prepared: PreparedImage) -> np.ndarray:
         """The same pixels, from one window."""
         indices = mirrored(*self.shown, prepared.image.width)
-        probabilities, _ = in_one_view(engine, prepared.window(indices, indices))
+        probabilities, _ = predict_once(engine, prepared.window(indices, indices))
         start = self.shown[0]
         inside = slice(self.compared.start - start, self.compared.stop - start)
         return probabilities[:, inside, inside]

@@ -24,7 +24,7 @@ from unet_hf.batch.inputs import find_inputs
 from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job
 from unet_hf.batch.run import Batch, segment_files
 from unet_hf.errors import CalibrationError, ConfigError, ImageNotFoundError
-from unet_hf.files import only_writer
+from unet_hf.files import exclusive_writer
 from unet_hf.hashes import model_sha256
 
 from .conftest import ROOT
@@ -346,7 +346,7 @@ def test_int8_without_a_calibration_is_refused_once(images, model, tmp_path):
 
 def test_a_second_run_into_the_same_folder_is_refused(images, model, tmp_path):
     (tmp_path / "out").mkdir()
-    with only_writer(tmp_path / "out"), pytest.raises(ConfigError, match="Another run"):
+    with exclusive_writer(tmp_path / "out"), pytest.raises(ConfigError, match="Another run"):
         segment(images, tmp_path / "out", model)
 
 
@@ -424,7 +424,7 @@ def test_more_memory_than_there_is_is_said_of_the_image(images, model, tmp_path,
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr("unet_hf.predict.tiles.network_of", fail)
+    monkeypatch.setattr("unet_hf.predict.tiles.logits_function", fail)
     batch = segment(images, tmp_path / "out", model)
     assert len(batch.failures) == 3
     assert all(isinstance(failure, Failure) for failure in batch.failures)

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from demo.synthetic import Drawing, fluorescence_nuclei
-from train.checks.inspection import Facts, inspect, note_places
+from train.checks.inspection import PairSummary, inspect, note_places
 from train.checks.problems import Problem, find_problems, refuse_errors
 from train.cli.check import run
 from train.config import TrainingConfig
@@ -498,7 +498,7 @@ def test_the_share_of_crops_that_meet_a_class_is_close_to_the_counted_one(size):
     rng = np.random.default_rng(0)
     label = np.zeros((120, 90), np.uint8)
     label[rng.integers(0, 60, 2), rng.integers(0, 90, 2)] = 3
-    facts = Facts("a", 0, height=120, width=90)
+    facts = PairSummary("a", 0, height=120, width=90)
     facts.counts, facts.places = note_places(label)
     assert facts.counts[[0, 3]].tolist() == [120 * 90 - 2, 2]
     meets = [

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from demo.truth.label_image import read_truth
 from unet_hf import Segmentation, read_image
 from unet_hf.errors import ConfigError, DatasetError, ShapeError
-from unet_hf.evaluation.comparison import OUTCOMES, Region, disagreement, score
+from unet_hf.evaluation.comparison import OUTCOMES, Region, compare_predictions, score_mask
 
 CELLS = {0: "ground", 1: "cell"}
 TISSUE = {0: "ground", 1: "cell", 2: "vessel"}
@@ -42,7 +42,7 @@ def prediction(mask: np.ndarray, id2label: dict[int, str] = TISSUE, seconds: flo
 
 
 def test_the_table_of_a_mask_by_hand():
-    scored = score(FOUND, TRUTH, CELLS)
+    scored = score_mask(FOUND, TRUTH, CELLS)
     assert scored.confusion.tolist() == [[4, 1], [1, 3]]
     assert scored.iou == {"ground": 4 / 6, "cell": 3 / 5}
     assert scored.dice == {"ground": 8 / 10, "cell": 6 / 8}
@@ -53,7 +53,7 @@ def test_the_table_of_a_mask_by_hand():
 
 
 def test_the_map_of_a_class_by_hand():
-    names = np.array(OUTCOMES)[score(FOUND, TRUTH, CELLS).outcome(1)]
+    names = np.array(OUTCOMES)[score_mask(FOUND, TRUTH, CELLS).outcome(1)]
     assert names.tolist() == [
         ["correct", "correct", "elsewhere"],
         ["correct", "missed", "elsewhere"],
@@ -64,7 +64,7 @@ def test_the_map_of_a_class_by_hand():
 def test_pixels_that_do_not_count_are_no_error():
     truth = TRUTH.copy()
     truth[2, 2], truth[1, 1] = 255, 255
-    scored = score(FOUND, truth, CELLS)
+    scored = score_mask(FOUND, truth, CELLS)
     assert scored.pixel_accuracy == 1
     assert scored.errors() == []
     assert OUTCOMES[scored.outcome(1)[2, 2]] == "not counted"
@@ -77,37 +77,37 @@ def test_errors_are_regions_with_place_kind_and_classes_the_largest_first():
     mask = np.zeros_like(truth)
     mask[6, 0:3] = 1
     mask[5:8, 9:12] = 2  # out of thin air
-    assert score(mask, truth, TISSUE).errors() == [
+    assert score_mask(mask, truth, TISSUE).errors() == [
         Region(15, (2, 1, 5, 3), "missed", "cell", "ground"),
         Region(9, (9, 5, 3, 3), "false", "ground", "vessel"),
         Region(3, (0, 6, 3, 1), "confused", "vessel", "cell"),
     ]
-    assert len(score(mask, truth, TISSUE).errors(limit=2)) == 2
+    assert len(score_mask(mask, truth, TISSUE).errors(limit=2)) == 2
 
 
 def test_neighbours_that_are_wrong_in_different_ways_are_two_regions():
-    errors = score(np.array([[1, 2]]), np.array([[0, 0]]), TISSUE).errors()
+    errors = score_mask(np.array([[1, 2]]), np.array([[0, 0]]), TISSUE).errors()
     assert [(error.pixels, error.predicted) for error in errors] == [(1, "cell"), (1, "vessel")]
 
 
 def test_membranes_get_the_scores_of_the_challenge():
     truth = np.ones((20, 21), np.uint8)
     truth[:, 10] = 0  # one membrane between two cells
-    perfect = score(truth, truth, MEMBRANES)
+    perfect = score_mask(truth, truth, MEMBRANES)
     assert perfect.v_rand == perfect.v_info == 1
-    merged = score(np.ones_like(truth), truth, MEMBRANES)  # no membrane found: one cell of two
+    merged = score_mask(np.ones_like(truth), truth, MEMBRANES)  # no membrane found: one cell of two
     # Pairs together in both: 2 * 200^2. In truth as many; in the one region 400^2.
     assert merged.v_rand == pytest.approx(2 * 200**2 / (0.5 * 2 * 200**2 + 0.5 * 400**2))
     assert merged.v_info == pytest.approx(0)
 
 
 def test_a_segmentation_brings_its_own_names():
-    assert score(prediction(FOUND, CELLS), TRUTH).iou["cell"] == 3 / 5
+    assert score_mask(prediction(FOUND, CELLS), TRUTH).iou["cell"] == 3 / 5
 
 
 @given(masks, masks)
 def test_scores_are_symmetric_and_the_errors_are_all_that_is_wrong(first, second):
-    one, other = score(first, second, TISSUE), score(second, first, TISSUE)
+    one, other = score_mask(first, second, TISSUE), score_mask(second, first, TISSUE)
     assert one.iou == other.iou
     assert one.dice == other.dice
     assert one.pixel_accuracy == other.pixel_accuracy
@@ -128,7 +128,7 @@ def test_scores_are_symmetric_and_the_errors_are_all_that_is_wrong(first, second
 
 @given(masks)
 def test_a_mask_is_perfect_against_itself(mask):
-    scored = score(mask, mask, TISSUE)
+    scored = score_mask(mask, mask, TISSUE)
     assert scored.pixel_accuracy == scored.mean_iou == 1
     assert scored.errors() == []
 
@@ -146,19 +146,19 @@ def test_a_mask_is_perfect_against_itself(mask):
 )
 def test_what_cannot_be_scored_is_told(mask, truth, names, error, words):
     with pytest.raises(error, match=words):
-        score(mask, truth, names)
+        score_mask(mask, truth, names)
 
 
 def test_a_class_that_is_none_is_told():
     with pytest.raises(ConfigError, match="no class 3"):
-        score(FOUND, TRUTH, CELLS).outcome(3)
+        score_mask(FOUND, TRUTH, CELLS).outcome(3)
 
 
 # ---------------------------------------------------------------- two predictions
 
 
 def test_a_disagreement_by_hand():
-    found = disagreement(prediction(TRUTH, CELLS, 0.5), prediction(FOUND, CELLS, 0.25))
+    found = compare_predictions(prediction(TRUTH, CELLS, 0.5), prediction(FOUND, CELLS, 0.25))
     assert found.map.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert (found.pixels, found.share) == (2, 2 / 9)
     assert found.confusion.tolist() == [[4, 1], [1, 3]]
@@ -168,24 +168,24 @@ def test_a_disagreement_by_hand():
 
 @given(masks, masks)
 def test_a_disagreement_is_symmetric(first, second):
-    one = disagreement(prediction(first), prediction(second))
-    other = disagreement(prediction(second), prediction(first))
+    one = compare_predictions(prediction(first), prediction(second))
+    other = compare_predictions(prediction(second), prediction(first))
     assert one.share == other.share == (first != second).mean()
     assert np.array_equal(one.map, other.map)
     assert np.array_equal(one.confusion, other.confusion.T)
-    assert disagreement(prediction(first), prediction(first)).pixels == 0
+    assert compare_predictions(prediction(first), prediction(first)).pixels == 0
 
 
 def test_classes_are_matched_by_name():
     swapped = prediction(1 - TRUTH, {0: "cell", 1: "ground"})
-    assert disagreement(prediction(TRUTH, CELLS), swapped).pixels == 0
+    assert compare_predictions(prediction(TRUTH, CELLS), swapped).pixels == 0
 
 
 def test_what_cannot_be_compared_is_told():
     with pytest.raises(ConfigError, match="ground, cell apart, the other membrane, cell"):
-        disagreement(prediction(TRUTH, CELLS), prediction(TRUTH, MEMBRANES))
+        compare_predictions(prediction(TRUTH, CELLS), prediction(TRUTH, MEMBRANES))
     with pytest.raises(ShapeError, match="3 x 3 and 3 x 2"):
-        disagreement(prediction(TRUTH, CELLS), prediction(TRUTH[:2], CELLS))
+        compare_predictions(prediction(TRUTH, CELLS), prediction(TRUTH[:2], CELLS))
 
 
 # ---------------------------------------------------------------- the truth as people have it
@@ -228,7 +228,7 @@ def test_black_and_white_is_a_truth_of_two_classes(tmp_path: Path):
 def test_our_own_mask_file_is_a_perfect_truth(tmp_path: Path):
     result = prediction(LABELS)
     truth, _ = read_truth(result.save(tmp_path, only=["mask"])["mask"], result)
-    assert score(result, truth).mean_iou == 1
+    assert score_mask(result, truth).mean_iou == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import torch
 from unet_hf import UNet
 from unet_hf.engine import backend as runtime
 from unet_hf.engine import engine, layers, precision
-from unet_hf.engine.backend import network_of
+from unet_hf.engine.backend import logits_function
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.memory import MEMORY
 from unet_hf.engine.precision import best_precision, checked_precision, cpu_precisions
@@ -130,10 +130,10 @@ def test_memory_is_kept_and_what_was_in_it_does_not_matter():
 def test_packed_weights_are_not_kept_for_every_size_there_ever_was():
     model = network(depth=1)
     kept = Engine(model, "float32")
-    for height in range(2, 2 + 2 * (layers.SIZES + 3), 2):
+    for height in range(2, 2 + 2 * (layers.MAX_PACKED_SIZES + 3), 2):
         kept(torch.zeros(1, 1, height, 8))
     first, _ = kept.contracting[0]
-    assert 0 < len(first.packed) <= layers.SIZES
+    assert 0 < len(first.packed) <= layers.MAX_PACKED_SIZES
 
 
 def test_several_threads_do_not_meet_in_that_memory():
@@ -147,7 +147,7 @@ def test_several_threads_do_not_meet_in_that_memory():
 
 
 def test_a_progress_that_predicts_is_refused_instead_of_waiting_for_itself(monkeypatch):
-    monkeypatch.setattr(reporting, "SILENCE", 0.0)  # as if each layer took long
+    monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 0.0)  # as if each layer took long
     model, picture = network(), gray()
     expected = model.segment(picture).probabilities
     for within in (lambda: model.segment(gray(20, 20)), lambda: network(depth=1).segment(picture)):
@@ -289,10 +289,10 @@ def test_changed_weights_are_noticed_where_pytorch_does_not_count_changes():
 
 def test_an_engine_is_kept_while_nothing_changes():
     model = network()
-    first = network_of(model, "float32")
+    first = logits_function(model, "float32")
     model.segment(gray())
     model.train().eval()
-    assert network_of(model, "float32") is first
+    assert logits_function(model, "float32") is first
 
 
 def test_an_engine_goes_with_its_network():
@@ -358,7 +358,7 @@ def test_an_old_cpu_computes_in_float32_and_gives_the_same():
 
 
 def overflowing(model: UNet, precision: str) -> Any:
-    exact = network_of(model, "float32")
+    exact = logits_function(model, "float32")
 
     def run(image: torch.Tensor, pause: Any = None) -> torch.Tensor:
         logits = exact(image, pause)
@@ -370,7 +370,7 @@ def overflowing(model: UNet, precision: str) -> Any:
 def test_values_beyond_float16_are_told_or_computed_otherwise(monkeypatch):
     model, image = network(), gray()
     expected = model.segment(image, precision="float32")
-    monkeypatch.setattr(tiles, "network_of", overflowing)
+    monkeypatch.setattr(tiles, "logits_function", overflowing)
     monkeypatch.setattr(precision, "cpu_precisions", lambda: ["float32", "float16"])
     with pytest.raises(PrecisionError, match="65,504"):
         model.segment(image, precision="float16")
@@ -500,19 +500,19 @@ def test_settings_for_float32_are_restored_when_the_last_thread_leaves():
     first, second = threading.Event(), threading.Event()
 
     def early() -> None:
-        with runtime.EXACT:
+        with runtime.EXACT_FLOAT32:
             first.set()
             second.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         leaving = pool.submit(early)
         first.wait(60)
-        with runtime.EXACT:
+        with runtime.EXACT_FLOAT32:
             second.set()
             leaving.result(60)
             assert rounding()["convolution"] == "ieee"
         assert rounding() == before
-    with pytest.raises(ZeroDivisionError), runtime.EXACT:
+    with pytest.raises(ZeroDivisionError), runtime.EXACT_FLOAT32:
         raise ZeroDivisionError
     assert rounding() == before
 
@@ -520,6 +520,6 @@ def test_settings_for_float32_are_restored_when_the_last_thread_leaves():
 def test_pytorchs_own_half_precision_as_on_a_gpu():
     model = network()
     image = images(model)
-    half, exact = (runtime.plainly(model, one, image) for one in ("bfloat16", "float32"))
+    half, exact = (runtime.run_with_pytorch(model, one, image) for one in ("bfloat16", "float32"))
     assert half.dtype == torch.float32
     assert 0 < (half - exact).square().mean().sqrt() < 0.1 * exact.std()

@@ -181,9 +181,9 @@ def test_openvinos_file_describes_itself(tmp_path):
 
 @pytest.mark.parametrize("fault", [1.5, float("nan")])
 def test_what_predicts_something_else_is_refused_and_leaves_nothing(fault, monkeypatch, tmp_path):
-    true = onnx_graph.folded
+    true = onnx_graph.fold_batch_norm
     wrong = lambda *modules: (true(*modules)[0] * fault, true(*modules)[1])  # noqa: E731
-    monkeypatch.setattr(onnx_graph, "folded", wrong)
+    monkeypatch.setattr(onnx_graph, "fold_batch_norm", wrong)
     folder = tmp_path / "out"
     with pytest.raises(ExportError, match=r"differ .* by up to (\d|nan).*1e-04 is allowed"):
         export(network(**SMALL), folder)
@@ -196,7 +196,9 @@ def test_an_older_export_is_replaced_by_a_good_one_only(monkeypatch, tmp_path):
     model.head.bias.data += 1
     assert (after := export(model, tmp_path).path.read_bytes()) != before
     # A graph that the runtime does not even take.
-    monkeypatch.setattr(onnx_graph, "folded", lambda *_: (model.head.weight, model.head.bias))
+    monkeypatch.setattr(
+        onnx_graph, "fold_batch_norm", lambda *_: (model.head.weight, model.head.bias)
+    )
     with pytest.raises(ExportError, match="The export to onnx failed"):
         export(model, tmp_path)
     assert (tmp_path / "model.onnx").read_bytes() == after

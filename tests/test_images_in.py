@@ -18,7 +18,7 @@ from unet_hf import UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.hub.find import SHIPPED
-from unet_hf.predict.bundle import Recipe
+from unet_hf.predict.bundle import Reproduction
 
 from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
 
@@ -206,7 +206,7 @@ def test_the_lines_that_give_a_result_again_name_channel_and_axes(stack: Path):
     lines = []
     for given in ({"channel": 1, "page": 2}, {"channel": 3, "axes": "CTYX"}):
         result = model.segment(stack, **given)
-        lines.append(Recipe("unet-nuclei").text(result, result.objects()))
+        lines.append(Reproduction("unet-nuclei").text(result, result.objects()))
     assert "segment('stack.tif', page=2, channel=1, threshold=0.65, precision=" in lines[0]
     assert "--page 2 --channel 1 --threshold 0.65" in lines[0]
     assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.65, " in lines[1]

@@ -15,13 +15,13 @@ from unet_hf.cli import calibrate as calibrate_command
 from unet_hf.engine.calibration import Observer, feature_maps
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import (
-    PARTS,
-    Code,
+    IMAGE_PARTS,
     Int8Convolution,
     Int8Engine,
-    Values,
-    rounded,
-    split_in_parts,
+    QuantParams,
+    ValueRange,
+    round_kernels,
+    split_into_parts,
 )
 from unet_hf.engine.precision import checked_precision
 from unet_hf.errors import CalibrationError, CheckpointError, ConfigError
@@ -38,16 +38,16 @@ def calibrated(model: UNet, image: torch.Tensor) -> Int8Engine:
     return Int8Engine(model, observer.values())
 
 
-def values(low: list[float], high: list[float], mean: list[float]) -> Values:
-    return Values(*(torch.tensor(numbers) for numbers in (low, high, mean)))
+def values(low: list[float], high: list[float], mean: list[float]) -> ValueRange:
+    return ValueRange(*(torch.tensor(numbers) for numbers in (low, high, mean)))
 
 
 # ------------------------------------------------------------------------------- arithmetic
 
 
 def test_parts_add_up_and_differ_by_one_at_most():
-    numbers = torch.arange(-300, 255 * PARTS + 1)
-    parts = split_in_parts(numbers[:, None])
+    numbers = torch.arange(-300, 255 * IMAGE_PARTS + 1)
+    parts = split_into_parts(numbers[:, None])
     assert torch.equal(parts.sum(1).long(), numbers)
     assert (parts.amax(1) - parts.amin(1)).max() <= 1
 
@@ -55,7 +55,7 @@ def test_parts_add_up_and_differ_by_one_at_most():
 def test_no_weight_moves_by_a_step_and_a_kernel_by_half_a_step():
     torch.manual_seed(0)
     kernels = 40 * torch.randn(20, 30, 3, 3)
-    integers = rounded(kernels)
+    integers = round_kernels(kernels)
     assert torch.equal(integers, integers.round())
     assert (integers - kernels).abs().max() < 1
     assert (integers - kernels).sum((2, 3)).abs().max() <= 0.5 + 1e-3
@@ -64,7 +64,7 @@ def test_no_weight_moves_by_a_step_and_a_kernel_by_half_a_step():
 
 
 def test_a_code_holds_its_range_and_zero():
-    code = Code.from_range(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
+    code = QuantParams.from_range(values([-1.0, 0.0, 2.0], [3.0, 0.001, 8.0], [1.0, 0.0, 5.0]))
     assert torch.allclose(code.scale, torch.tensor([4.0, 0.3 * 8, 8.0]) / 255)
     assert code.zero_point.tolist() == [64, 0, 0]  # 1 / (4 / 255) = 63.75
     assert code.mean[2] == pytest.approx(5 / (8 / 255))
@@ -72,8 +72,8 @@ def test_a_code_holds_its_range_and_zero():
 
 def test_a_convolution_by_hand():
     # q = 0.5 * x; the weights 2, -1 are 127 and -63.5 steps; 0.0 is 10 in what is written.
-    reads = Code(torch.tensor([0.5, 0.5]), torch.tensor([0, 0]), torch.zeros(2))
-    writes = Code(torch.tensor([4.0]), torch.tensor([10]), torch.zeros(1))
+    reads = QuantParams(torch.tensor([0.5, 0.5]), torch.tensor([0, 0]), torch.zeros(2))
+    writes = QuantParams(torch.tensor([4.0]), torch.tensor([10]), torch.zeros(1))
     weight = torch.tensor([2.0, -1.0]).view(1, 2, 1, 1)
     layer = Int8Convolution(
         weight, torch.tensor([8.0]), padding=0, reads=reads, writes=writes, relu=False

@@ -26,15 +26,15 @@ from unet_hf.engine.memory import MEMORY
 from unet_hf.errors import ConfigError, PrecisionError, UnreadableImageError
 from unet_hf.images import windows
 from unet_hf.large import outputs, segment, segment_large, tile_size_for
-from unet_hf.large.partial_result import Plane, Unfinished
+from unet_hf.large.partial_result import PartialResult, Plane
 from unet_hf.large.tile_size import (
-    BEARABLE,
+    MAX_OVERHEAD,
     MEGABYTES,
-    USEFUL,
+    TARGET_OVERHEAD,
     bytes_per_pixel,
     fixed_bytes,
     megabytes_for,
-    waste,
+    overlap_overhead,
 )
 from unet_hf.predict import tiles
 
@@ -142,7 +142,7 @@ def test_results_as_zarr(model, tmp_path):
 def test_a_wide_result_is_written_piece_by_piece(model, tmp_path, monkeypatch):
     import zarr
 
-    monkeypatch.setattr(outputs, "AT_ONCE", 1)
+    monkeypatch.setattr(outputs, "CHUNK_BYTES", 1)
     image = drawn(40, 1100)
     large = segment_large(model, image, tmp_path, outputs=["mask", "probabilities.zarr"])
     usual = model.segment(image)
@@ -159,7 +159,7 @@ def test_a_mask_has_tiles_a_palette_and_the_size_of_a_pixel(model, tmp_path, mon
     with tifffile.TiffFile(large.files["mask"]) as file:
         assert (file.pages[0].tile, file.pages[0].photometric.name) == ((512, 512), "PALETTE")
         assert not file.is_bigtiff
-    monkeypatch.setattr(outputs, "CLASSIC", 1000)
+    monkeypatch.setattr(outputs, "MAX_CLASSIC_TIFF_BYTES", 1000)
     segment_large(model, source, tmp_path / "out")
     with tifffile.TiffFile(large.files["mask"]) as file:
         assert file.is_bigtiff
@@ -172,13 +172,13 @@ def test_a_window_of_one_colour_is_computed_once(model, tmp_path, monkeypatch):
     image[10:20, 10:20] = drawn(10, 10)
     image[:, 150:] = 0
     computed = []
-    original = tiles.network_of
+    original = tiles.logits_function
 
     def counting(*arguments: object) -> object:
         network = original(*arguments)
         return lambda window, pause: computed.append(1) or network(window, pause)
 
-    monkeypatch.setattr(tiles, "network_of", counting)
+    monkeypatch.setattr(tiles, "logits_function", counting)
     large = segment_large(model, image, tmp_path, outputs=["probabilities"], tile_size=64)
     assert len(computed) < large.tiles / 2
     probabilities = tifffile.imread(large.files["probabilities"])
@@ -235,7 +235,9 @@ def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_pa
     # On some CPUs "auto" is float32, and not every CPU computes in bfloat16: what the precision is
     # called counts here, and all is computed in float32.
     monkeypatch.setattr(tiles, "checked_precision", lambda precision, _: "bfloat16")
-    monkeypatch.setattr(tiles, "network_of", lambda model, _: lambda image, pause: model(image))
+    monkeypatch.setattr(
+        tiles, "logits_function", lambda model, _: lambda image, pause: model(image)
+    )
     first = {"model": model, "image": drawn(150, 160), "tile_size": 64}
 
     def run(progress: object = None, *, model: UNet, image: np.ndarray, **options: object):
@@ -319,7 +321,7 @@ def test_a_record_that_was_cut_off_counts_up_to_there(model, tmp_path):
 
 def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, monkeypatch):
     monkeypatch.setattr(tiles, "checked_precision", lambda *_: "float16")
-    original, tried = tiles.network_of, []
+    original, tried = tiles.logits_function, []
 
     def narrow(model: UNet, precision: str) -> object:
         tried.append(precision)
@@ -331,7 +333,7 @@ def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, m
 
         return fails
 
-    monkeypatch.setattr(tiles, "network_of", narrow)
+    monkeypatch.setattr(tiles, "logits_function", narrow)
     image = drawn(150, 160)
     with pytest.raises(StopError):
         segment_large(model, image, tmp_path, tile_size=64, progress=stop_after(2))
@@ -409,7 +411,7 @@ def test_killed_while_it_begins_the_next_run_begins(model, tmp_path, monkeypatch
         segment_large(model, drawn(150, 160), tmp_path, progress=stop_after(2), **options)
     with monkeypatch.context() as patched:
         patched.setattr(Plane, "create", killed)
-        patched.setattr(Unfinished, "remove", killed)  # a killed process clears nothing away
+        patched.setattr(PartialResult, "remove", killed)  # a killed process clears nothing away
         with pytest.raises(StopError):
             segment_large(model, drawn(151, 160), tmp_path, **options)
     image = drawn(152, 160)
@@ -520,7 +522,7 @@ def segmented(folder: Path, *options: object) -> dict[str, dict[str, str]]:
 
 
 def test_the_command_takes_windows_by_itself_where_an_image_is_large(images, monkeypatch, capsys):
-    monkeypatch.setattr(windows, "LARGE", 10_000)
+    monkeypatch.setattr(windows, "LARGE_PIXELS", 10_000)
     rows = segmented(images)
     written = {path.name for path in (images / "out").iterdir() if path.suffix != ".jsonl"}
     small = {f"small_{name}" for name in ("mask.png", "overlay.png", "probabilities.tif")}
@@ -539,7 +541,7 @@ def test_the_command_takes_all_by_windows_or_none_if_it_is_told_so(images, monke
     segmented(images, "--large", "--only", "mask")
     masks = {path.name for path in (images / "out").glob("*_*")}
     assert masks == {"large_mask.tif", "small_mask.tif"}
-    monkeypatch.setattr(windows, "LARGE", 10_000)
+    monkeypatch.setattr(windows, "LARGE_PIXELS", 10_000)
     segmented(images, "--only", "mask,objects")  # objects need the image as a whole
     assert (images / "out" / "large_mask.png").is_file()
     assert not (images / "out" / "large_mask.tif").exists()
@@ -602,7 +604,7 @@ def test_the_command_takes_one_resolution_of_a_pyramid(images, monkeypatch):
     with tifffile.TiffWriter(images / "a.ome.tif") as writer:
         writer.write(pixels, subifds=1, tile=(32, 32))
         writer.write(pixels[::2, ::2], subfiletype=1, tile=(32, 32))
-    monkeypatch.setattr(windows, "LARGE", 10_000)  # at full resolution it is larger
+    monkeypatch.setattr(windows, "LARGE_PIXELS", 10_000)  # at full resolution it is larger
     command = ["segment", images / "a.ome.tif", "--model", images / "model", "--only", "mask"]
     expected = UNet.from_pretrained(images / "model").segment(pixels[::2, ::2]).mask
     for option, ending in (((), "png"), (("--large",), "tif")):
@@ -622,8 +624,8 @@ def test_tiles_are_as_large_as_the_budget_and_never_all_halo():
             tile_size_for(model, "float32", megabytes=budget) for budget in (0, 400, 2000, 10**6)
         ]
         assert sizes == sorted(sizes)
-        for ratio, size in ((BEARABLE, sizes[0]), (USEFUL, sizes[-1])):
-            assert ratio * 0.95 <= waste(model.geometry, size) <= ratio
+        for ratio, size in ((MAX_OVERHEAD, sizes[0]), (TARGET_OVERHEAD, sizes[-1])):
+            assert ratio * 0.95 <= overlap_overhead(model.geometry, size) <= ratio
         precisions = [tile_size_for(model, name) for name in ("float32", "bfloat16", "int8")]
         assert precisions == sorted(precisions)
         assert tile_size_for(model, "float32", tta=True) <= precisions[0]

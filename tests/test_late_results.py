@@ -243,8 +243,8 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
         return "".join(value for value in found.values() if isinstance(value, str))
 
     assert "Pixel accuracy" in sentences()
-    real = truth_tab.score
-    monkeypatch.setattr(truth_tab, "score", lambda *given: in_view.change() and real(*given))
+    real = truth_tab.score_mask
+    monkeypatch.setattr(truth_tab, "score_mask", lambda *given: in_view.change() and real(*given))
     assert "Another result has come into view meanwhile." in sentences()
 
 

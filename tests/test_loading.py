@@ -227,9 +227,9 @@ def test_a_shipped_checkpoint_is_what_its_record_says(name):
 def test_a_shipped_checkpoint_agrees_with_its_evidence_and_can_be_trained_again(name):
     from train.cli.arguments import parse_arguments
     from unet_hf.hub.find import SHIPPED
-    from unet_hf.hub.records import Evidence
+    from unet_hf.hub.records import CheckpointRecords
 
-    evidence = Evidence.of(SHIPPED / name)
+    evidence = CheckpointRecords.read(SHIPPED / name)
     assert UNet.from_pretrained(name).config["threshold"] == evidence.evaluation["threshold"]
     card = (SHIPPED / name / "README.md").read_text()
     assert f"{evidence.evaluation['mean_iou']:.4f}" in card

@@ -22,7 +22,7 @@ from unet_hf.evaluation.metrics import (
 
 
 def rand_and_information(truth, regions):
-    table = Contingency.of(truth, regions)
+    table = Contingency.from_labels(truth, regions)
     return table.rand, table.information
 
 

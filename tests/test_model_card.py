@@ -20,7 +20,7 @@ from unet_hf.hub.card import (
     split_card,
 )
 from unet_hf.hub.layout import EVALUATION_NAME
-from unet_hf.hub.records import STAMP, Evidence, stamp
+from unet_hf.hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def scores_for(folder: Path, **changes) -> dict:
         "membrane": None,
         "images": [{"name": str(i), "mean_iou": 0.9 - i / 10} for i in range(5)],
         "groups": {},
-        STAMP: stamp(folder),
+        HASHES_KEY: checkpoint_hashes(folder),
     } | changes  # fmt: skip
 
 
@@ -97,8 +97,8 @@ def test_scores_of_other_weights_are_never_on_the_card(folder, tmp_path):
     other = UNet(base_channels=2, depth=1)
     other.save_pretrained(copy)
     (copy / EVALUATION_NAME).write_text(json.dumps(scores_for(folder)))  # another's stamp
-    assert Evidence.of(copy).evaluation is None
-    assert Evidence.of(copy).foreign == (EVALUATION_NAME,)
+    assert CheckpointRecords.read(copy).evaluation is None
+    assert CheckpointRecords.read(copy).stale == (EVALUATION_NAME,)
     assert "0.75" not in render_card(copy, CardOptions("x"))
 
 
@@ -189,15 +189,15 @@ def test_a_checkpoint_saved_as_it_was_loaded_keeps_its_evidence_and_a_changed_on
 
     model = UNet.from_pretrained(first)
     model.save_pretrained(tmp_path / "same")
-    assert Evidence.of(tmp_path / "same").evaluation is not None
+    assert CheckpointRecords.read(tmp_path / "same").evaluation is not None
     assert split_card((tmp_path / "same/README.md").read_text())[0]["license"] == "mit"
-    assert stamp(tmp_path / "same") == stamp(first)
+    assert checkpoint_hashes(tmp_path / "same") == checkpoint_hashes(first)
     assert sample_input(tmp_path / "same").read_bytes() == sample_input(first).read_bytes()
 
     with torch.no_grad():
         model.head.bias += 0.1
     model.save_pretrained(tmp_path / "changed")
-    assert Evidence.of(tmp_path / "changed").evaluation is None
+    assert CheckpointRecords.read(tmp_path / "changed").evaluation is None
     assert "IoU" not in (tmp_path / "changed/README.md").read_text()
 
 

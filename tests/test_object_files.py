@@ -21,8 +21,8 @@ from unet_hf.batch.item import BatchOptions
 from unet_hf.classes import chosen_classes, join_names, split_names
 from unet_hf.cli.main import main
 from unet_hf.errors import ConfigError
-from unet_hf.predict.bundle import RECIPE, Recipe, write_bundle
-from unet_hf.predict.outputs import OF_OBJECTS, OUTPUTS, USUAL
+from unet_hf.predict.bundle import REPRODUCTION_NAME, Reproduction, write_bundle
+from unet_hf.predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS
 from unet_hf.predict.overlay import Look
 
 from .drawn import drawn
@@ -54,8 +54,8 @@ def picture(tmp_path, gray_image) -> Path:
 
 
 def test_nothing_of_objects_is_written_unless_it_is_asked_for(cells, tmp_path):
-    assert sorted(drawn(cells).save(tmp_path)) == sorted(USUAL)
-    assert len(list(tmp_path.iterdir())) == len(USUAL)
+    assert sorted(drawn(cells).save(tmp_path)) == sorted(DEFAULT_OUTPUTS)
+    assert len(list(tmp_path.iterdir())) == len(DEFAULT_OUTPUTS)
 
 
 def test_every_output_is_of_the_images_size_and_of_the_same_objects(cells, tmp_path):
@@ -124,16 +124,16 @@ def test_the_command_line_writes_what_python_writes(model, picture, tmp_path):
     out = tmp_path / "out"
     options = ["--method", "watershed", "--min-size", "4", "--exclude-border", "--classes", "cell"]
     arguments = ["segment", picture, "--model", model, "--output", out, *options]
-    assert status_of(*arguments, "--pixel_size", "0.25 um", "--only", ",".join(OF_OBJECTS)) == 0
+    assert status_of(*arguments, "--pixel_size", "0.25 um", "--only", ",".join(OBJECT_OUTPUTS)) == 0
     result = UNet.from_pretrained(model).segment(picture)
     objects = result.objects(
         classes="cell", method="watershed", min_size=4, exclude_border=True, pixel_size="0.25 um"
     )
     assert len(objects) > 1
-    saved = result.save(tmp_path / "saved", only=OF_OBJECTS, objects=objects)
+    saved = result.save(tmp_path / "saved", only=OBJECT_OUTPUTS, objects=objects)
     for path in saved.values():
         assert (out / f"my slice_{path.name}").read_bytes() == path.read_bytes()
-    assert sorted(saved) == sorted(OF_OBJECTS)
+    assert sorted(saved) == sorted(OBJECT_OUTPUTS)
 
 
 def test_objects_found_another_way_are_computed_again_the_same_ones_are_not(
@@ -204,12 +204,12 @@ def test_the_bundle_holds_everything_and_its_lines_give_it_again(
 ):
     result = UNet.from_pretrained(model).segment(picture, threshold=0.5, tta=True)
     objects = result.objects(method="watershed", min_size=2, pixel_size=(0.25, "µm"))
-    recipe = Recipe(str(model), look=Look(0.3, (0,), True, (-3, 90.5)))
+    recipe = Reproduction(str(model), look=Look(0.3, (0,), True, (-3, 90.5)))
     write_bundle(result, tmp_path / "all.zip", recipe, objects)
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
-    assert content.keys() == {*OUTPUTS.values(), RECIPE}
-    lines = content[RECIPE].decode()
+    assert content.keys() == {*OUTPUTS.values(), REPRODUCTION_NAME}
+    lines = content[REPRODUCTION_NAME].decode()
     python, command = recipe.python(result, objects), recipe.command(result, objects)
     assert python in lines
     assert command in lines
@@ -229,7 +229,7 @@ def test_the_lines_name_page_axes_commit_and_what_was_chosen(tmp_path):
     )
     result = UNet(base_channels=2, depth=1).segment(tmp_path / "it's.tif", page=2)
     objects = result.objects(classes=[0, 1], exclude_border=True)
-    recipe = Recipe("org/net", revision="abc", axes="ZYX")
+    recipe = Reproduction("org/net", revision="abc", axes="ZYX")
     python, command = recipe.python(result, objects), recipe.command(result, objects)
     assert "UNet.from_pretrained('org/net', revision='abc')" in python
     assert """segment("it's.tif", page=2, axes='ZYX', threshold=0.5, precision=""" in python
@@ -253,7 +253,7 @@ def test_written_lines_with_commas_quotes_and_digits_in_names_work_when_pasted(
     UNet(base_channels=2, depth=1, num_classes=5, id2label=names).save_pretrained(tmp_path / "net")
     result = UNet.from_pretrained(tmp_path / "net").segment(picture)
     monkeypatch.chdir(tmp_path)
-    recipe = Recipe(str(tmp_path / "net"), look=Look(hidden=(COMMA, "-4")))
+    recipe = Reproduction(str(tmp_path / "net"), look=Look(hidden=(COMMA, "-4")))
     command = recipe.command(result, result.objects(classes=[1, 2], max_objects=10**6))
     shown = []
     settled = BatchOptions.settled
@@ -284,5 +284,5 @@ def test_an_interrupted_bundle_is_not_there(cells, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="no space"):
-        write_bundle(drawn(cells), tmp_path / "all.zip", Recipe("unet-isbi"))
+        write_bundle(drawn(cells), tmp_path / "all.zip", Reproduction("unet-isbi"))
     assert not list(tmp_path.iterdir())

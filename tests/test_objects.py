@@ -181,7 +181,7 @@ def test_a_watershed_some_rows_at_a_time_is_that_of_the_whole_image(mask):
     result = drawn(mask, probabilities=np.stack([probability] * 3), names=NAMES)
     whole = result.objects(method="watershed").labels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(instances, "FLOODED", 1)
+        patch.setattr(instances, "WATERSHED_BAND_PIXELS", 1)
         assert np.array_equal(result.objects(method="watershed").labels, whole)
 
 

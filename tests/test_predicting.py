@@ -57,13 +57,13 @@ def test_a_prediction_that_fails_leaves_the_mode_as_it_was(way: Callable, model:
 def test_blank_windows_are_computed_once(way: Callable, model: UNet, tmp_path, monkeypatch):
     """Also in memory: the same input has the same prediction."""
     computed = []
-    original = tiles.network_of
+    original = tiles.logits_function
 
     def counting(*arguments: object) -> object:
         network = original(*arguments)
         return lambda window, pause: computed.append(1) or network(window, pause)
 
-    monkeypatch.setattr(tiles, "network_of", counting)
+    monkeypatch.setattr(tiles, "logits_function", counting)
     image = np.full((300, 300), 7, np.uint8)
     monkeypatch.setitem(globals(), "IMAGE", image)
     result = way(model, tmp_path / "out", tile_size=64)

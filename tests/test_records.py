@@ -23,10 +23,10 @@ from unet_hf.files import parse_json
 from unet_hf.hub import download
 from unet_hf.hub import records as evidence
 from unet_hf.hub.card import CardOptions, render_card
-from unet_hf.hub.client_errors import Name
+from unet_hf.hub.client_errors import RepoRef
 from unet_hf.hub.download import Commit
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
-from unet_hf.hub.records import STAMP, Evidence, stamp
+from unet_hf.hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes
 from unet_hf.images.reading import read_image
 
 DEEP = "[" * 100_000
@@ -40,11 +40,13 @@ def folder(tmp_path: Path) -> Path:
     source = SHIPPED / "unet-isbi"
     for name in (EVALUATION, "training.json", "metrics.jsonl", "speed.json", "int8.json"):
         shutil.copy(source / name, tmp_path / "net")
-    own = stamp(tmp_path / "net")
+    own = checkpoint_hashes(tmp_path / "net")
     for name in (EVALUATION, "speed.json", "int8.json"):
-        change(tmp_path / "net" / name, lambda record: record.update({STAMP: own}))
-    change(tmp_path / "net/training.json", lambda record: record["made_with"].update({STAMP: own}))
-    Evidence.of(tmp_path / "net")  # as it is, nothing is wrong with it
+        change(tmp_path / "net" / name, lambda record: record.update({HASHES_KEY: own}))
+    change(
+        tmp_path / "net/training.json", lambda record: record["made_with"].update({HASHES_KEY: own})
+    )
+    CheckpointRecords.read(tmp_path / "net")  # as it is, nothing is wrong with it
     return tmp_path / "net"
 
 
@@ -74,7 +76,7 @@ def test_json_is_read_strictly(text: str | bytes, words: str):
 
 @pytest.mark.parametrize("name", shipped_checkpoints())
 def test_the_records_of_shipped_checkpoints_are_as_we_write_them(name: str):
-    assert Evidence.of(SHIPPED / name).foreign == ()
+    assert CheckpointRecords.read(SHIPPED / name).stale == ()
 
 
 WRONG = {
@@ -112,10 +114,10 @@ def test_a_wrong_line_of_the_curve_is_named(folder):
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 9, "loss": NaN, "score": 1, "score_name": "x"}\n')
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl, line \d+, is not JSON"):
-        Evidence.of(folder)
+        CheckpointRecords.read(folder)
     (folder / "metrics.jsonl").write_bytes(b"\xff\n")
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl, line 1"):
-        Evidence.of(folder)
+        CheckpointRecords.read(folder)
 
 
 def test_a_record_of_gigabytes_is_not_read(folder):
@@ -124,7 +126,7 @@ def test_a_record_of_gigabytes_is_not_read(folder):
         with (folder / name).open("r+b") as file:
             file.truncate(2**36)  # a sparse file
         with pytest.raises(CheckpointError, match=rf"{name} has .* MB.* was not read"):
-            Evidence.of(folder)
+            CheckpointRecords.read(folder)
         (folder / name).write_bytes(kept)
 
 
@@ -134,7 +136,7 @@ def test_a_record_of_gigabytes_is_not_downloaded(listed, monkeypatch, caplog):
     sha = "a" * 40
     size = 2**36 if listed else None
     files = [{"rfilename": name, "size": size} for name in ("int8.json", "sub/speed.json")]
-    commit = Commit(Name("org/net", None), ModelInfo(id="org/net", sha=sha, siblings=files),
+    commit = Commit(RepoRef("org/net", None), ModelInfo(id="org/net", sha=sha, siblings=files),
                     None, None, False)  # fmt: skip
 
     class About:

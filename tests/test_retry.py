@@ -14,18 +14,18 @@ from train.publish import HubTarget
 from unet_hf.data import sources
 from unet_hf.errors import PushError, UNetError
 from unet_hf.hub import download, retry
-from unet_hf.hub.client_errors import Name, named
+from unet_hf.hub.client_errors import RepoRef, as_checkpoint_error
 from unet_hf.hub.download import Commit
-from unet_hf.hub.push import patiently, propose_once
+from unet_hf.hub.push import propose_once, push_with_retries
 from unet_hf.hub.retry import asked_wait, has_transient_status, retry_transient
 
 from .hub_faults import limited
 
 
 def failure(status: int, **headers: str) -> HfHubHTTPError:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
     request = httpx.Request("GET", "http://hub/x")
-    return HfHubHTTPError("no", response=httpx.Response(status, headers=named, request=request))
+    return HfHubHTTPError("no", response=httpx.Response(status, headers=fields, request=request))
 
 
 @pytest.fixture
@@ -89,9 +89,11 @@ def test_both_directions_understand_both_headers(slept):
     only_limit = {"RateLimit": limited(0)["RateLimit"]}
     for headers in (only_limit, {"Retry_After": in_a_minute()}):
         error = failure(429, **headers)
-        assert "Try again in " in str(named(error, Name("org/net", None), cached=False))
+        assert "Try again in " in str(
+            as_checkpoint_error(error, RepoRef("org/net", None), cached=False)
+        )
         with pytest.raises(PushError, match=r"Push again in (5\d|60) s"):
-            patiently(failing(*[error] * 3), "org/net", (0.5, 1.5))
+            push_with_retries(failing(*[error] * 3), "org/net", (0.5, 1.5))
     assert slept == []
 
 
@@ -125,7 +127,7 @@ def test_no_error_that_is_raised_leads_to_the_request_and_its_token(status, slep
     def refuse(*_, **__):
         raise refused_with_token(status)
 
-    sha, name = "a" * 40, Name("org/net", None)
+    sha, name = "a" * 40, RepoRef("org/net", None)
     files = [{"rfilename": "config.json", "size": 3}]
     commit = Commit(name, ModelInfo(id="org/net", sha=sha, siblings=files), TOKEN, None, False)
     monkeypatch.setattr(download.HfApi, "model_info", refuse)
@@ -135,8 +137,8 @@ def test_no_error_that_is_raised_leads_to_the_request_and_its_token(status, slep
     calls = [
         lambda: download.fetch_repo_info(name, TOKEN, cached=False),
         lambda: commit.fetch("config.json"),
-        lambda: patiently(refuse, "org/net", ()),
-        lambda: patiently(lambda: propose_once(refuse, "org/net"), "org/net", ()),
+        lambda: push_with_retries(refuse, "org/net", ()),
+        lambda: push_with_retries(lambda: propose_once(refuse, "org/net"), "org/net", ()),
         lambda: HubTarget.verified(config),
         lambda: sources._guarded(refuse, "org/cells", TOKEN),
     ]
@@ -148,7 +150,7 @@ def test_no_error_that_is_raised_leads_to_the_request_and_its_token(status, slep
 
 def test_a_conflict_and_a_lost_connection_are_tried_again_on_the_way_up_only(slept):
     broken = HTTPError("gone")
-    assert patiently(failing(failure(412), broken), "org/net", (0.5, 1.5)) == "answer"
+    assert push_with_retries(failing(failure(412), broken), "org/net", (0.5, 1.5)) == "answer"
     assert slept == [0.5, 1.5]
     assert not has_transient_status(failure(412))
     assert not has_transient_status(broken)

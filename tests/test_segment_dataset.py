@@ -23,7 +23,7 @@ from unet_hf.batch.dataset.segment import find_image_column, segment_dataset
 from unet_hf.data.columns import find_columns
 from unet_hf.data.sources import open_source
 from unet_hf.errors import ConfigError, DatasetError, UNetError, UnreadableImageError
-from unet_hf.files import PREFIX
+from unet_hf.files import HIDDEN_PREFIX
 from unet_hf.images.image_data import ImageData
 
 from .conftest import ROOT
@@ -270,7 +270,7 @@ def test_finished_shards_are_not_computed_again_and_the_end_is_the_same(source, 
     files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     _, lost, failed, *_ = shards = sorted((tmp_path / "out" / "data").iterdir())
     lost.unlink()
-    (tmp_path / "out" / "data" / f"{PREFIX}{32 * 'a'}.parquet").write_bytes(b"killed")
+    (tmp_path / "out" / "data" / f"{HIDDEN_PREFIX}{32 * 'a'}.parquet").write_bytes(b"killed")
     times = {path: path.stat().st_mtime_ns for path in shards if path not in (lost, failed)}
     segment_dataset(options)
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*")

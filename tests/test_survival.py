@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 
 from train.checkpoints import find_checkpoints, read_progress
 from train.config import TrainingConfig
-from train.crops.crops import CropNumbers
+from train.crops.crops import CropSampler
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 
@@ -708,8 +708,8 @@ def test_processes_share_the_crop_numbers_wherever_they_go_on(
     first = data.draw(st.integers(0, steps))
     drawn = []
     for process in range(processes):
-        numbers = CropNumbers(config, first, process, processes)
-        whole = [*CropNumbers(config, 0, process, processes)]
+        numbers = CropSampler(config, first, process, processes)
+        whole = [*CropSampler(config, 0, process, processes)]
         assert len(numbers) == len([*numbers])
         assert [*numbers] == whole[first * batch * micro_batches :]
         drawn.append([*numbers])

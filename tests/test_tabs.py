@@ -25,7 +25,7 @@ from demo.server.queue import ONE_AT_A_TIME
 from demo.truth.tab import truth_tab
 from demo.viewer.component import show_result, viewer
 from unet_hf import UNet
-from unet_hf.evaluation.comparison import disagreement, score
+from unet_hf.evaluation.comparison import compare_predictions, score_mask
 
 from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
 
@@ -47,7 +47,7 @@ def truth_page(served: Callable, tiny: str, picture: Path) -> Page:
 def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, tmp_path: Path):
     page = truth_page
     PIL.Image.fromarray(drawing.label * np.uint8(255)).save(tmp_path / "truth.png")
-    expected = score(segment_file(str(picture), tiny), drawing.label)
+    expected = score_mask(segment_file(str(picture), tiny), drawing.label)
 
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
     alert = page.locator("#truth_scores [role=alert]")
@@ -91,7 +91,7 @@ def test_the_threshold_in_view_is_the_one_that_is_scored(
     )
     page.get_by_role("button", name="Score again").click()
     expect(scores).to_contain_text("Scored at the threshold 0.6.")
-    expected = score(result.with_threshold(0.6), drawing.label)
+    expected = score_mask(result.with_threshold(0.6), drawing.label)
     expect(scores).to_contain_text(f"{expected.dice['cell']:.4f}")
 
 
@@ -115,7 +115,9 @@ def test_a_click_on_an_error_flies_there_without_the_server(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     second.click()
-    x, y, width, height = score(segment_file(str(picture), tiny), drawing.label).errors()[1].box
+    x, y, width, height = (
+        score_mask(segment_file(str(picture), tiny), drawing.label).errors()[1].box
+    )
     box = {"x": x, "y": y, "width": width, "height": height}
     assert page.evaluate("window.flown") == box
     page.wait_for_function(
@@ -152,7 +154,7 @@ def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
 def test_two_thresholds_are_compared(compare_page: Page, tiny: str, picture: Path):
     page = compare_page
     a, b = (segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
-    expected = disagreement(a, b)
+    expected = compare_predictions(a, b)
     page.locator("#compare_threshold_a textarea, #compare_threshold_a input").fill("0.45")
     page.locator("#compare_threshold_b textarea, #compare_threshold_b input").fill("0.55")
     page.get_by_role("button", name="Compare").click()

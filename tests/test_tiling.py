@@ -123,7 +123,7 @@ def test_paper_network_at_full_width_tiles_exactly():
 
 
 def test_progress_counts_tiles_and_can_end_the_prediction(gray_image, monkeypatch):
-    monkeypatch.setattr(reporting, "SILENCE", 60.0)
+    monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 60.0)
     model = UNet(base_channels=2, depth=2)
     calls = []
     model.segment(gray_image, tile_size=64, progress=lambda *call: calls.append(call))
@@ -137,7 +137,7 @@ def test_progress_counts_tiles_and_can_end_the_prediction(gray_image, monkeypatc
 
 
 def test_it_ends_within_a_tile(gray_image, monkeypatch):
-    monkeypatch.setattr(reporting, "SILENCE", -1.0)
+    monkeypatch.setattr(reporting, "PROGRESS_SECONDS", -1.0)
     model = UNet(base_channels=2, depth=2)
     calls = []
 

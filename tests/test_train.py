@@ -171,12 +171,12 @@ def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
 
 
 def test_the_threshold_keeps_away_from_a_cliff():
-    from unet_hf.evaluation.evaluate import CANDIDATES, steady_best
+    from unet_hf.evaluation.evaluate import CANDIDATES, choose_threshold
 
     scores = dict.fromkeys(CANDIDATES, 0.5)
     scores |= {0.2: 0.99, 0.25: 0.98, 0.3: 0.97, 0.35: 0.9}
-    assert steady_best(scores) == 0.25  # 0.2 is best, but at 0.15 everything falls open
-    assert steady_best(dict.fromkeys(CANDIDATES, 0.0) | {0.95: 1.0, 0.9: 0.9}) == 0.95
+    assert choose_threshold(scores) == 0.25  # 0.2 is best, but at 0.15 everything falls open
+    assert choose_threshold(dict.fromkeys(CANDIDATES, 0.0) | {0.95: 1.0, 0.9: 0.9}) == 0.95
 
 
 def test_training_learns(tmp_path):

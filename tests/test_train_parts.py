@@ -24,7 +24,7 @@ from unet_hf import UNet
 from unet_hf.data import open as data
 from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.update_card import data_config
+from unet_hf.evaluation.update_card import options_of_labelled_images
 from unet_hf.images.reading import read_image
 
 from .test_train import tiny, write_dataset
@@ -107,7 +107,7 @@ def test_a_record_of_a_training_from_anyone_is_no_crash(record, words, tmp_path)
     (tmp_path / "training.json").write_text(json.dumps({"dataset_name": "x"} | record))
     given = argparse.Namespace(dataset_name=None, model="net", hub_token=None)
     with pytest.raises(ConfigError, match=words):
-        data_config(given, tmp_path)
+        options_of_labelled_images(given, tmp_path)
 
 
 def pair(height: int, width: int) -> Pair:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from unet_hf import UNet
-from unet_hf.engine.backend import network_of
-from unet_hf.predict.tta import in_eight_views, views_of
+from unet_hf.engine.backend import logits_function
+from unet_hf.predict.tta import predict_dihedral_mean, window_predictor
 
 from .test_engine import NETWORKS, network
 
@@ -56,7 +56,7 @@ def test_views_that_agree_leave_no_doubt(difference: float):
         logits = torch.tensor([difference, 0.0])[None, :, None, None]
         return logits.expand(len(window), 2, *window.shape[-2:])
 
-    probabilities, uncertainty = in_eight_views(constant, torch.zeros(1, 6, 10))
+    probabilities, uncertainty = predict_dihedral_mean(constant, torch.zeros(1, 6, 10))
     assert probabilities.shape == (2, 6, 10)
     assert np.allclose(probabilities[0], 1 / (1 + np.exp(-difference)))
     assert (uncertainty == 0).all()
@@ -74,7 +74,7 @@ def test_the_doubt_is_the_standard_deviation_however_small(scale: float):
         seen.append(logits.double().softmax(1).numpy())
         return logits
 
-    _, uncertainty = in_eight_views(random, torch.zeros(1, 16, 16))
+    _, uncertainty = predict_dihedral_mean(random, torch.zeros(1, 16, 16))
     undone = []
     views = iter(np.concatenate(seen))
     for turns in (0, 2, 1, 3):
@@ -96,15 +96,15 @@ def test_batches_give_what_single_views_give_to_the_bit(name: str, height: int):
     model = network(**NETWORKS[name])
     sides = [model.geometry.input_size(side) for side in (height, 64)]
     window = torch.randn(model.config["in_channels"], *sides)
-    run = network_of(model, "float32")
+    run = logits_function(model, "float32")
     shapes = []
 
     def recorded(batch: torch.Tensor) -> torch.Tensor:
         shapes.append(len(batch))
         return run(batch)
 
-    alone = in_eight_views(run, window, pixels=1)
-    together = in_eight_views(recorded, window, pixels=window.numel() * 8)
+    alone = predict_dihedral_mean(run, window, pixels=1)
+    together = predict_dihedral_mean(recorded, window, pixels=window.numel() * 8)
     assert shapes == ([8] if sides[0] == sides[1] else [4, 4])
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one, other)
@@ -128,6 +128,6 @@ def test_no_more_at_once_than_the_device_and_its_memory_like(device, tile_size, 
         seen.append(len(batch))
         return torch.zeros(len(batch), 2, *batch.shape[-2:])
 
-    show = views_of(True, torch.device(device), tile_size)
+    show = window_predictor(True, torch.device(device), tile_size)
     show(flat, torch.zeros(1, side, side))
     assert seen == expected

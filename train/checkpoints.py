@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError, CheckpointNotFoundError
-from unet_hf.files import PREFIX, flush_to_disk, is_temporary, parse_json
+from unet_hf.files import HIDDEN_PREFIX, flush_to_disk, is_temporary, parse_json
 
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
@@ -85,7 +85,7 @@ def clear_unfinished(output: Path) -> None:
         # 8 characters: temporary folders of `unet_hf.hub.save`, which uses `tempfile`.
         if re.fullmatch(r"[0-9a-f]{32}|[a-z0-9_]{8}", path.name.removeprefix(UNFINISHED)):
             shutil.rmtree(path, ignore_errors=True)
-    for path in output.rglob(f"{PREFIX}*"):
+    for path in output.rglob(f"{HIDDEN_PREFIX}*"):
         if is_temporary(path.name):
             path.unlink(missing_ok=True)
 

@@ -24,7 +24,7 @@ from unet_hf.data.open import LabelledData, open_data, pin_revision, validation_
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import Evaluation, describe, evaluate
+from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate
 from unet_hf.files import write_text
 
 from . import checkpoints
@@ -33,7 +33,7 @@ from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors
 from .config import DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
-from .crops.crops import CropMaker, CropNumbers, RandomCrops, StreamedCrops, crop_loader
+from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
 from .distributed import share_batch_norm
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .losses import build_loss
@@ -126,7 +126,7 @@ def train(config: TrainingConfig) -> Evaluation:
     # Crops
     counts = inspection.counts(data.num_classes)
     maker = CropMaker(model.preprocessing, augmentation_of(config, size), counts, config)
-    numbers = CropNumbers(config, progress.step, accelerator.process_index, processes)
+    numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
         crops = RandomCrops(data.train, inspection.areas(data.train), maker)
     else:
@@ -189,7 +189,7 @@ def train(config: TrainingConfig) -> Evaluation:
                     accelerator.log(scalars(progress.rows[-1]), step)
                     shown = validation_pairs(data, config, PICTURED)
                     write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
-                    bar.write(f"step {step}: {describe(evaluation)}")
+                    bar.write(f"step {step}: {describe_evaluation(evaluation)}")
                     at_end = at_end or progress.stale_evaluations >= patience
                     waiting.restart()
                 at_end = broadcast_object_list([at_end])[0]

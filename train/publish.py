@@ -23,7 +23,7 @@ from unet_hf.hub.layout import (
     TRAINING_NAME,
 )
 from unet_hf.hub.push import push_failure, push_folder, writable_repository
-from unet_hf.hub.records import MADE_WITH, STAMP, stamp
+from unet_hf.hub.records import HASHES_KEY, MADE_WITH, checkpoint_hashes
 from unet_hf.hub.sample import write_sample
 from unet_hf.hub.save import replacing, write_card, write_model
 
@@ -103,7 +103,7 @@ def write_finished(
     model = UNet.from_pretrained(output / BEST)
     with replacing(output) as new:
         write_model(model, new)
-        hashes = {STAMP: stamp(new)}
+        hashes = {HASHES_KEY: checkpoint_hashes(new)}
         record = made_with(config, data, inspection, progress, model) | hashes
         write_json(new / TRAINING_NAME, config.to_dict() | {MADE_WITH: record})
         held_back = data.validation.split == data.train.split  # no split of its own

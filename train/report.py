@@ -14,7 +14,7 @@ from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
-from unet_hf.files import write_whole
+from unet_hf.files import write_atomically
 from unet_hf.images.reading import read_image
 from unet_hf.predict.overlay import draw_overlay, to_display
 
@@ -144,7 +144,7 @@ def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:
         np.pad(row, margin, constant_values=255) for row, margin in zip(rows, margins, strict=True)
     ]
     picture = PIL.Image.fromarray(np.vstack(padded))
-    write_whole(path, picture.save)
+    write_atomically(path, picture.save)
 
 
 def check_tracker(name: str | None) -> None:

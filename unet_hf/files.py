@@ -28,17 +28,17 @@ MAX_JSON_DEPTH = 64  # levels of lists and mappings; the files of this package h
 TOO_DEEP = "its lists and mappings are nested too deeply"
 # Names of this package's temporary files and folders begin with this. Only such files are ever
 # deleted.
-PREFIX = ".unet_hf-"
+HIDDEN_PREFIX = ".unet_hf-"
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Calls `write(temporary)`, then moves the finished file to `path`.
 
     An interrupted write leaves neither an incomplete file at `path` nor the temporary one. After a
     power cut, too, the file is complete or absent: it is on the disk before it gets its name, which
     takes 2 ms for a small file, 20 ms for one of 8 MB.
     """
-    temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f"{HIDDEN_PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         write(temporary)
         flush_to_disk(temporary)
@@ -58,13 +58,13 @@ def flush_to_disk(path: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a killed process may have left a file of this name, see `write_whole`."""
-    return re.fullmatch(rf"{re.escape(PREFIX)}[0-9a-f]{{32}}(\.\w+)?", name) is not None
+    """Whether a killed process may have left a file of this name, see `write_atomically`."""
+    return re.fullmatch(rf"{re.escape(HIDDEN_PREFIX)}[0-9a-f]{{32}}(\.\w+)?", name) is not None
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text as UTF-8, completely or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -101,7 +101,7 @@ def _finite(digits: str) -> float:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def exclusive_writer(folder: Path) -> Iterator[None]:
     """Locks a folder for one writer; the system releases the lock when the process ends.
 
     Raises:

@@ -21,7 +21,7 @@ from unet_hf.batch.progress import Progress
 from unet_hf.batch.records import RECORDS
 from unet_hf.batch.run import FAILED, RESULTS, Batch, segment_files
 from unet_hf.errors import ConfigError
-from unet_hf.files import write_whole
+from unet_hf.files import write_atomically
 from unet_hf.images.image_data import ImageData
 
 from ..server import limits, predictions
@@ -179,7 +179,7 @@ class BatchJob:
             texts[FAILED] = self.plain((self.output / FAILED).read_text("utf-8"))
         if self.staged.left_out:
             texts["left_out.txt"] = "\n".join(self.staged.left_out) + "\n"
-        write_whole(path, lambda file: archives.pack(self.output, written, file, texts))
+        write_atomically(path, lambda file: archives.pack(self.output, written, file, texts))
         return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.comparison import Disagreement, Region, disagreement
+from unet_hf.evaluation.comparison import Disagreement, Region, compare_predictions
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, count, note, table
@@ -113,7 +113,7 @@ def compare_tab(
                 shown = {picture: show_result(result)}
                 yield still_in_view(empty | shown if side == "A" else shown)
             (_, _, a), (_, _, b) = found
-            differs = disagreement(a, b)
+            differs = compare_predictions(a, b)
             listed = differs.regions(SHOWN + 1)
             shown = {
                 told: told_html(found, differs),

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from unet_hf.errors import ExportError
-from unet_hf.files import write_whole
+from unet_hf.files import write_atomically
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
 from ..parts.component import HIDDEN, component
@@ -92,7 +92,7 @@ def _exported(name: str) -> tuple[Path, dict[str, Any]]:
     model = load_model(name)
     described = {"format": "onnx"} | describe_export(model, SHIPPED / name)
     path = _folder() / f"{name}.onnx"
-    write_whole(path, lambda temporary: write_onnx(model, described, temporary))
+    write_atomically(path, lambda temporary: write_onnx(model, described, temporary))
     return path, {
         "name": name,
         "names": list(described["classes"].values()),

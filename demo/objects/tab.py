@@ -7,7 +7,7 @@ import gradio as gr
 
 from unet_hf.errors import ConfigError
 from unet_hf.objects.instances import METHODS
-from unet_hf.predict.bundle import Recipe, write_bundle
+from unet_hf.predict.bundle import Reproduction, write_bundle
 
 from ..parts.component import HIDDEN
 from ..parts.downloads import connect, download_buttons
@@ -152,7 +152,7 @@ def objects_view(
         if kind != "everything":
             return write_result(result, folder, look, [kind], objects)[kind]
         path = folder / f"{file_stem(result)}_everything.zip"
-        write_bundle(result, path, Recipe(in_view.segmented_with, look=look), objects)
+        write_bundle(result, path, Reproduction(in_view.segmented_with, look=look), objects)
         return str(path)
 
     look = f"(first, _, ...others) => [first, {seen(main_viewer)}, ...others]"

@@ -7,9 +7,9 @@ from pathlib import Path
 import PIL.Image
 
 from unet_hf import Segmentation
-from unet_hf.files import write_whole
+from unet_hf.files import write_atomically
 from unet_hf.objects.objects import Objects
-from unet_hf.predict.outputs import OUTPUTS, PHOTOGRAPH, USUAL
+from unet_hf.predict.outputs import DEFAULT_OUTPUTS, OUTPUTS, OVERLAY_PNG_OPTIONS
 from unet_hf.predict.overlay import Look
 
 
@@ -17,7 +17,7 @@ def write_result(
     result: Segmentation,
     folder: Path,
     look: Look,
-    only: Collection[str] = USUAL,
+    only: Collection[str] = DEFAULT_OUTPUTS,
     objects: Objects | None = None,
 ) -> dict[str, str]:
     """Saves a result, or `only` some of its files, under names that begin with the image's.
@@ -33,7 +33,7 @@ def write_result(
 def write_overlay(result: Segmentation, folder: Path, drawn: PIL.Image.Image) -> str:
     """The same file as `write_result` writes, of an overlay that is drawn already."""
     path = folder / f"{file_stem(result)}_{OUTPUTS['overlay']}"
-    write_whole(path, lambda temporary: drawn.save(temporary, **PHOTOGRAPH))
+    write_atomically(path, lambda temporary: drawn.save(temporary, **OVERLAY_PNG_OPTIONS))
     return str(path)
 
 

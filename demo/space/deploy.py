@@ -18,7 +18,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from unet_hf.errors import PushError, UNetError
 from unet_hf.files import parse_json
-from unet_hf.hub.push import WAITS, Made, patiently, propose_once
+from unet_hf.hub.push import WAITS, CreatedOnHub, propose_once, push_with_retries
 
 from .contents import MANIFEST, Contents, new_files, space_contents
 
@@ -50,7 +50,7 @@ def deploy(
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    api, made = HfApi(), Made()
+    api, made = HfApi(), CreatedOnHub()
 
     def put() -> tuple[str, bool]:
         if not create_pr:
@@ -88,7 +88,7 @@ def deploy(
         commit = propose_once(send, space) if create_pr else send()
         return commit.pr_url or f"{api.endpoint}/spaces/{space}", commit.oid != head.sha
 
-    return patiently(put, space, WAITS, made=made)
+    return push_with_retries(put, space, WAITS, made=made)
 
 
 def _manifest(api: HfApi, space: str, commit: str) -> list[str] | None:

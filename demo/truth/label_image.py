@@ -69,9 +69,11 @@ def _read(path: Path) -> "RawMask":
 
 
 def _seen(mask: "RawMask") -> str:
-    from unet_hf.data.stored_masks import hex_color, packed_colors, plane_of, some
+    from unet_hf.data.stored_masks import first_five, hex_color, packed_colors, plane_of
 
     plane = plane_of(mask)
     if plane is not None:
-        return f"the values {some(np.unique(plane))}"
-    return f"the colours {some([hex_color(c) for c in np.unique(packed_colors(mask)).tolist()])}"
+        return f"the values {first_five(np.unique(plane))}"
+    return (
+        f"the colours {first_five([hex_color(c) for c in np.unique(packed_colors(mask)).tolist()])}"
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score
+from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score_mask
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, note, table
@@ -96,7 +96,7 @@ def truth_tab(
             if threshold is not None and result.threshold not in (None, threshold):
                 result = result.with_threshold(threshold)
             truth, rule = read_truth(path, result)
-            found = score(result, truth)
+            found = score_mask(result, truth)
             class_id = max(found.id2label) if len(found.id2label) == 2 else 0
             regions = found.errors(SHOWN + 1)
             painted = outcome_map(result, found, class_id)

@@ -22,7 +22,7 @@ GRID = 32  # places of classes are noted in GRID x GRID cells an image
 
 
 @dataclass
-class Facts:
+class PairSummary:
     """Notes about one pair; only name, row and error if it could not be read."""
 
     name: str
@@ -78,8 +78,8 @@ class Facts:
 class Inspection:
     """Notes about the pairs of both splits; a `total` is None for a stream."""
 
-    train: list[Facts]
-    validation: list[Facts]
+    train: list[PairSummary]
+    validation: list[PairSummary]
     train_total: int | None
     validation_total: int | None
 
@@ -109,14 +109,16 @@ class Inspection:
         return seen.most_common(1)[0][0]
 
 
-def inspect_pair(name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding) -> Facts:
+def inspect_pair(
+    name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding
+) -> PairSummary:
     """Reads a pair and notes its facts, or why it could not be read."""
     try:
         pair = read()
     except PairError as error:
-        return Facts(error.name or name, row, error=str(error), code=error.code)
+        return PairSummary(error.name or name, row, error=str(error), code=error.code)
     pixels, label = pair.image.pixels, pair.label
-    facts = Facts(
+    facts = PairSummary(
         name=pair.name,
         row=row,
         height=pair.image.height,
@@ -185,7 +187,7 @@ def inspect(
     A stream is inspected from its start, a tenth of the limit. progress: Wraps what is iterated.
     """
 
-    def look(pairs: Pairs | StreamedPairs) -> list[Facts]:
+    def look(pairs: Pairs | StreamedPairs) -> list[PairSummary]:
         if isinstance(pairs, StreamedPairs):
             reads = pairs.first(max(1, limit // 10))
             return [

@@ -14,7 +14,7 @@ from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import DatasetError
 
-from .inspection import Facts, Inspection
+from .inspection import Inspection, PairSummary
 from .row_faults import ROW_FAULTS, row_faults
 
 # Validation images that are also trained on change the mean score by at most their share. A larger
@@ -24,7 +24,7 @@ RARE = 0.02  # share of the crops that show a class; below it, most batches do n
 MIN_CROPS = 4  # area of all training images, in crops: fewer do not fill a batch
 SHOWN = 5  # places that a problem names
 
-Row = tuple[str, Facts]  # its place, "split/name", and the notes about it
+Row = tuple[str, PairSummary]  # its place, "split/name", and the notes about it
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _kinds(rows: list[Row]) -> Iterator[Problem]:
 
 
 def _differing(
-    rows: list[Row], kind_of: Callable[[Facts], object], code: str, severity: str, of: str,
+    rows: list[Row], kind_of: Callable[[PairSummary], object], code: str, severity: str, of: str,
     cure: str,
 ) -> Iterator[Problem]:  # fmt: skip
     readable = [row for row in rows if row[1].error is None]

@@ -21,7 +21,7 @@ from unet_hf.errors import DatasetError
 from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
 
 from ..config import TrainingConfig
-from .inspection import Facts, Inspection, inspect, inspection_bar
+from .inspection import Inspection, PairSummary, inspect, inspection_bar
 from .problems import Problem, Row, find_problems, rows_of
 from .row_faults import row_faults
 
@@ -92,7 +92,7 @@ def repair(
 
 def select(
     data: LabelledData, inspection: Inspection, size: int
-) -> tuple[list[Facts], list[Facts], dict[str, list[str]]]:
+) -> tuple[list[PairSummary], list[PairSummary], dict[str, list[str]]]:
     """Selects the rows to keep of both splits; returns them, and the others by the reason.
 
     An image in both splits is removed from training, so that scores stay comparable.
@@ -112,7 +112,7 @@ def select(
                 kept.append((place, facts))
         return kept
 
-    def once(rows: list[Row], held: set[bytes]) -> list[Facts]:
+    def once(rows: list[Row], held: set[bytes]) -> list[PairSummary]:
         seen, kept = set(), []
         for place, facts in rows:
             content = (facts.digest, facts.label_digest)
@@ -143,7 +143,7 @@ def select(
 
 
 def _write_split(
-    folder: Path, pairs: Pairs, rows: list[Facts], token: str | None
+    folder: Path, pairs: Pairs, rows: list[PairSummary], token: str | None
 ) -> list[dict[str, Any]]:
     """Writes images, masks and instance ids; returns the metadata, a row an image."""
     positions = {int(index): position for position, index in enumerate(pairs.indices)}
@@ -168,7 +168,7 @@ def _write_split(
     return lines
 
 
-def _file_stem(facts: Facts, used: set[str]) -> str:
+def _file_stem(facts: PairSummary, used: set[str]) -> str:
     """Chooses a file name that no other row has, also on file systems that ignore case."""
     stem = re.sub(r"[^\w.-]+", "_", facts.name).lstrip("._") or str(facts.row)
     while stem.lower() in used:
@@ -233,8 +233,8 @@ def _read_back(
     folder: Path,
     config: TrainingConfig,
     options: dict[str, Any],
-    train: list[Facts],
-    validation: list[Facts],
+    train: list[PairSummary],
+    validation: list[PairSummary],
 ) -> list[Problem]:
     """Finds the problems of the copy. Raises `DatasetError` unless it holds all rows to keep."""
     copy = open_data(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .inspection import Facts
+from .inspection import PairSummary
 
 CONTRADICTION = 0.01  # share of an image's pixels; outlines of ids and masks differ by less
 
@@ -18,7 +18,7 @@ class RowFault:
     cure: str
     fixable: bool  # the row can be left out without losing what was labelled well
     # Takes the facts of a row and the crop side, px; None: the row could not be read at all.
-    found: "Callable[[Facts, int], bool] | None" = None
+    found: "Callable[[PairSummary, int], bool] | None" = None
 
 
 def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
@@ -66,7 +66,7 @@ ROW_FAULTS = (
 )  # fmt: skip
 
 
-def row_faults(facts: "Facts", size: int) -> list[RowFault]:
+def row_faults(facts: "PairSummary", size: int) -> list[RowFault]:
     """Finds all faults of a row; size: side of the training crops, px."""
     if facts.error is not None:
         return [fault for fault in ROW_FAULTS if fault.code == facts.code]

@@ -16,7 +16,7 @@ from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
 
-from ..checks.inspection import Facts, Inspection, inspect, inspection_bar
+from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
 from ..config import CHOICES, PRESETS, TrainingConfig
@@ -114,7 +114,7 @@ def _described(data: LabelledData, inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _split(data: LabelledData, rows: Sequence[Facts], total: int | None) -> dict[str, Any]:
+def _split(data: LabelledData, rows: Sequence[PairSummary], total: int | None) -> dict[str, Any]:
     readable = [facts for facts in rows if facts.error is None]
     counts = sum((facts.counts for facts in readable), np.zeros(256, np.int64))
     known = max(int(counts[: data.num_classes].sum()), 1)

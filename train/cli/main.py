@@ -32,14 +32,14 @@ def run_training(arguments: list[str]) -> int:
     """Trains; returns the exit status."""
     config = parse_arguments(arguments)
     # Imported after the options are parsed: --help needs neither torch nor datasets.
-    from unet_hf.evaluation.evaluate import describe
+    from unet_hf.evaluation.evaluate import describe_evaluation
 
     from ..loop import train
     from ..malloc import keep_memory
 
     keep_memory()
     if evaluation := train(config):  # the first of several processes
-        print(f"{config.output_dir}: {describe(evaluation)}")
+        print(f"{config.output_dir}: {describe_evaluation(evaluation)}")
     return 0
 
 

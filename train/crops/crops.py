@@ -31,7 +31,7 @@ Crop = tuple[Tensor, Tensor, Tensor]  # image (C, s, s) float32, label (s, s) in
 PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
 
 
-class CropNumbers:
+class CropSampler:
     """Yields the crop numbers of one process, step after step.
 
     Step s has the numbers s * n ... s * n + n - 1. They are distributed in batches: first a batch
@@ -130,7 +130,7 @@ class StreamedCrops(IterableDataset):
     """
 
     def __init__(
-        self, pairs: StreamedPairs, numbers: CropNumbers, maker: CropMaker, place: tuple[int, int]
+        self, pairs: StreamedPairs, numbers: CropSampler, maker: CropMaker, place: tuple[int, int]
     ) -> None:
         """place: Epoch and row of the first crop of all processes."""
         self.pairs = pairs
@@ -162,7 +162,7 @@ class StreamedCrops(IterableDataset):
 
 
 def crop_loader(
-    dataset: RandomCrops | StreamedCrops, numbers: CropNumbers, config: TrainingConfig
+    dataset: RandomCrops | StreamedCrops, numbers: CropSampler, config: TrainingConfig
 ) -> DataLoader:
     """Makes the loader of batches, which workers prepare while the network computes."""
     workers = config.dataloader_num_workers

@@ -23,7 +23,7 @@ from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
 from ..network.configuration import checked_threshold, checked_tile_size
 from ..objects.objects import check_options
-from ..predict.outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, USUAL, checked_outputs
+from ..predict.outputs import DEFAULT_OUTPUTS, NEEDS_TTA, OBJECT_OUTPUTS, OUTPUTS, checked_outputs
 from ..predict.overlay import Look
 from ..unet import UNet
 from .inputs import InputFile
@@ -59,7 +59,7 @@ class BatchOptions:
     level: int = option(
         0, "one resolution of pyramids (TIFF, OME-Zarr), counted from 0, the finest"
     )
-    outputs: tuple[str, ...] = USUAL
+    outputs: tuple[str, ...] = DEFAULT_OUTPUTS
     objects: dict[str, Any] = field(default_factory=dict)  # only what differs from the default
     look: Look = field(default_factory=Look)  # of the overlay
     jobs: int = option(
@@ -282,11 +282,11 @@ def _segmented(
     else:
         result = model.segment(options.read(item.file.path, item.page), **common)
         outputs = options.outputs
-        if set(outputs) & set(OF_OBJECTS):
+        if set(outputs) & set(OBJECT_OUTPUTS):
             try:
                 objects = result.objects(**options.objects)
             except TooManyObjectsError as error:  # the other outputs are as good as any
-                outputs = [output for output in outputs if output not in OF_OBJECTS]
+                outputs = [output for output in outputs if output not in OBJECT_OUTPUTS]
                 left_out = [f"no objects: {error}"]
         written = result.save(
             base.parent,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from ..files import write_whole
+from ..files import write_atomically
 from ..predict.overlay import tiff_palette
 
 
@@ -43,4 +43,4 @@ def write_mask_stack(path: Path, masks: Sequence[Path], colors: list[str], axis:
                     **options,
                 )
 
-    write_whole(path, write)
+    write_atomically(path, write)

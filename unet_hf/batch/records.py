@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..files import PREFIX, is_temporary, write_text
+from ..files import HIDDEN_PREFIX, is_temporary, write_text
 
 RECORDS = "segmented.jsonl"
 
@@ -92,6 +92,6 @@ def _size(path: Path, expected: int | None) -> bool:
 
 def clear_unfinished(folder: Path) -> None:
     """Removes what a killed run has left half-written, in the folder and those beneath."""
-    for path in folder.rglob(f"{PREFIX}*"):
+    for path in folder.rglob(f"{HIDDEN_PREFIX}*"):
         if is_temporary(path.name):
             path.unlink(missing_ok=True)

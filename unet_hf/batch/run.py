@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..files import only_writer, write_whole
+from ..files import exclusive_writer, write_atomically
 from ..hashes import model_sha256
 from ..unet import UNet
 from .inputs import InputFile, find_inputs, pages_of
@@ -83,7 +83,7 @@ def segment_files(
         model = options.load()
         job = Job(options.settled(model), output, model_sha256(model))
         output.mkdir(parents=True, exist_ok=True)
-        with only_writer(output):
+        with exclusive_writer(output):
             clear_unfinished(output)
             batch = Batch(items, job, Records(output))
             _plan(batch)
@@ -307,4 +307,4 @@ def _write_csv(path: Path, rows: list) -> None:
     csv.writer(text, lineterminator="\n").writerows(rows)
     # Names of files that are no UTF-8 go out as the bytes they are.
     content = text.getvalue().encode("utf-8", "surrogateescape")
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))

@@ -9,8 +9,12 @@ import numpy as np
 from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
 from ..errors import CalibrationError, ConfigError
-from ..evaluation.update_card import amend, check_whose, data_config
-from ..hub.int8_record import record_of, write_record
+from ..evaluation.update_card import (
+    options_of_labelled_images,
+    refuse_shipped,
+    update_checkpoint_records,
+)
+from ..hub.int8_record import make_int8_record, write_int8_record
 from ..images.image_data import ImageData
 from ..unet import UNet
 from .options import add_data_options, add_option, command_parser, open_checkpoint
@@ -23,12 +27,12 @@ def run(arguments: list[str]) -> int:
     given = parse(arguments)
     from ..data.open import open_data, pin_revision
 
-    check_whose(given.model)
+    refuse_shipped(given.model)
     model, folder = open_checkpoint(given)
-    config = pin_revision(data_config(given, folder, OPTIONS))
+    config = pin_revision(options_of_labelled_images(given, folder, OPTIONS))
     data = open_data(config)
     model.calibrate(typical_images(data, given.calibration_images))
-    record = record_of(model.calibration, folder) | measured(model, data, config)
+    record = make_int8_record(model.calibration, folder) | measured(model, data, config)
     print(table(record))
     if worse := [name for name, lost in losses(record).items() if lost > MOST_LOST]:
         raise CalibrationError(
@@ -36,7 +40,9 @@ def run(arguments: list[str]) -> int:
             "Other or more images to calibrate on (--calibration_images) may help; "
             "precision='auto' loses less."
         )
-    amend(given, folder, lambda place: write_record(place, record), "Calibrated for int8")
+    update_checkpoint_records(
+        given, folder, lambda place: write_int8_record(place, record), "Calibrated for int8"
+    )
     return 0
 
 
@@ -73,7 +79,7 @@ def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[s
     """What int8 changes on the validation split, and the scores both ways."""
     from ..data.open import validation_pairs
     from ..evaluation.evaluate import evaluate
-    from ..evaluation.precision_loss import main_scores, rounding
+    from ..evaluation.precision_loss import compare_precisions, main_scores
 
     def pairs() -> Any:
         return validation_pairs(data, config)
@@ -89,7 +95,7 @@ def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[s
             "validation": data.validation_name,
             "revision": config.dataset_revision,
         },
-        "rounding": asdict(rounding(model, pairs(), "int8")),
+        "rounding": asdict(compare_precisions(model, pairs(), "int8")),
         "scores": scores,
     }
 

@@ -8,10 +8,14 @@ from typing import Any
 
 from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
-from ..evaluation.update_card import amend, check_whose, data_config
+from ..evaluation.update_card import (
+    options_of_labelled_images,
+    refuse_shipped,
+    update_checkpoint_records,
+)
 from ..files import write_text
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME
-from ..hub.records import MADE_WITH, STAMP, Evidence, stamp
+from ..hub.records import HASHES_KEY, MADE_WITH, CheckpointRecords, checkpoint_hashes
 from ..network.configuration import PRECISIONS
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
@@ -22,7 +26,7 @@ def run(arguments: list[str]) -> int:
     from ..evaluation.record import evaluation_record
 
     if given.update_card:
-        check_whose(given.model)
+        refuse_shipped(given.model)
     if given.update_card and manner(given):
         raise ConfigError(
             "A card's scores are those of float32 without test-time augmentation, which every "
@@ -32,14 +36,18 @@ def run(arguments: list[str]) -> int:
     model, folder = open_checkpoint(given)
     config, shown, split, pairs = labelled_images(given, folder)
     evaluation = evaluate(model, pairs, model.threshold, given.precision, given.tta)
-    record = evaluation_record(config, shown, split, evaluation) | {STAMP: stamp(folder)}
-    record |= relation_to_training(record, Evidence.of(folder))
+    record = evaluation_record(config, shown, split, evaluation) | {
+        HASHES_KEY: checkpoint_hashes(folder)
+    }
+    record |= relation_to_training(record, CheckpointRecords.read(folder))
     record["arguments"] = " ".join([record["arguments"], *manner(given)]).strip()
     print(table(record))
     if given.output:
         write_text(Path(given.output), json.dumps(record, indent=2) + "\n")
     if given.update_card:
-        amend(given, folder, lambda place: write_scores(place, record), "Scores, measured anew")
+        update_checkpoint_records(
+            given, folder, lambda place: write_scores(place, record), "Scores, measured anew"
+        )
     return 0
 
 
@@ -47,7 +55,7 @@ def write_scores(folder: Path, record: dict[str, Any]) -> None:
     """And the speed on this machine."""
     from ..evaluation.speed import measure_speed
 
-    speed = measure_speed(folder) | {STAMP: stamp(folder)}
+    speed = measure_speed(folder) | {HASHES_KEY: checkpoint_hashes(folder)}
     write_text(folder / EVALUATION_NAME, json.dumps(record, indent=2) + "\n")
     write_text(folder / SPEED_NAME, json.dumps(speed, indent=2) + "\n")
 
@@ -86,7 +94,7 @@ def labelled_images(
     """Options, the split in words, its name (None: what was held back), and its pairs."""
     from ..data.open import open_data, open_split, pin_revision, validation_pairs
 
-    config = pin_revision(data_config(given, folder))
+    config = pin_revision(options_of_labelled_images(given, folder))
     if given.dataset_name:
         pairs, _ = open_split(config, given.split)
         return config, given.split, given.split, pairs
@@ -102,7 +110,7 @@ def manner(given: argparse.Namespace) -> list[str]:
     return [*precision, "--tta"] if given.tta else precision
 
 
-def relation_to_training(record: dict[str, Any], evidence: Evidence) -> dict[str, bool]:
+def relation_to_training(record: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
     """Whether these very images chose the checkpoint, or were trained on."""
     before = evidence.evaluation or {}
     trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}

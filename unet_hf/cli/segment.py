@@ -11,7 +11,7 @@ from ..batch.run import FAILED, RESULTS, segment_files
 from ..classes import split_names
 from ..network.configuration import PRECISIONS
 from ..objects.instances import METHODS
-from ..predict.outputs import OF_OBJECTS, OUTPUTS, REMOVED, USUAL
+from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED
 from ..predict.overlay import Look
 from .options import add_option, add_options, command_parser
 
@@ -50,9 +50,9 @@ def run(arguments: list[str]) -> int:
     given.pop("dataset_name", None)
     if "output" not in given:
         parser.error("say where the results go: --output.")
-    output, outputs = given.pop("output"), given.pop("only", USUAL)
+    output, outputs = given.pop("output"), given.pop("only", DEFAULT_OUTPUTS)
     objects = {name: given.pop(name) for name in OBJECT_OPTIONS if name in given}
-    if objects and not set(outputs) & set(OF_OBJECTS):
+    if objects and not set(outputs) & set(OBJECT_OUTPUTS):
         parser.error(f"--{next(iter(objects))} is for objects: add e.g. --only mask,objects.")
     look = Look(**{name: given.pop(name) for name in LOOK_OPTIONS if name in given})
     options = BatchOptions(**given, outputs=outputs, objects=objects, look=look)
@@ -93,12 +93,12 @@ def build_parser() -> argparse.ArgumentParser:
     text = "image files, folders (all images beneath) and patterns"
     group.add_argument("files", nargs="*", metavar="FILES", help=text)
     add(group, BatchOptions, READ_OPTIONS)
-    text = f"what is written, with commas between (default: {','.join(USUAL)})"
+    text = f"what is written, with commas between (default: {','.join(DEFAULT_OUTPUTS)})"
     one(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS))
     add(group, Look, LOOK_OPTIONS)
     add(group, BatchOptions, RUN_OPTIONS)
 
-    text = f"With --only and one of {', '.join(OF_OBJECTS)}."
+    text = f"With --only and one of {', '.join(OBJECT_OUTPUTS)}."
     group = parser.add_argument_group("objects of files", text)
     text = (
         'names or ids, with commas between, "a, b" in double quotes being one name (default: '

@@ -17,7 +17,9 @@ from .mask_encoding import IGNORE, MaskEncoding, check_categories, unknown_color
 from .stored_masks import (
     RawMask,
     ade20k_classes,
+    first_five,
     foreground_of,
+    format_ranges,
     hex_color,
     instances_of,
     looks_smooth,
@@ -25,8 +27,6 @@ from .stored_masks import (
     packed_colors,
     plane_of,
     read_mask,
-    some,
-    span,
     value_counts,
     whole_numbers,
 )
@@ -116,10 +116,10 @@ def _detect_ids(
     values = sorted(shares)
     if not values:
         raise DatasetError(
-            f"The masks hold {some(sorted(counts))} alone, which is ignored. Check "
+            f"The masks hold {first_five(sorted(counts))} alone, which is ignored. Check "
             "--ignore_index and --reduce_labels, or choose another --label_column."
         )
-    said = f", {some(ignored)} ignored" if ignored else ""
+    said = f", {first_five(ignored)} ignored" if ignored else ""
     top, palette = values[-1], any(mask.palette for mask in masks)
 
     def binary(rule: str, **kwargs: Any) -> MaskEncoding:
@@ -143,7 +143,8 @@ def _detect_ids(
     if IGNORE in shares and len(values) > 1:
         if asked is None and shares[IGNORE] > 0.5:
             raise DatasetError(
-                f"255 fills {shares[IGNORE]:.0%} of the masks, beside {some(values[:-1])}: void, "
+                f"255 fills {shares[IGNORE]:.0%} of the masks, beside "
+                f"{first_five(values[:-1])}: void, "
                 f"or a class? Ignore it with --ignore_index 255. {UNCLEAR}."
             )
         said += f", 255 ignored (void, {shares.pop(IGNORE):.1%})"
@@ -156,13 +157,13 @@ def _detect_ids(
     outside = [value for value in values if value - offset >= num_classes]
     if outside:
         raise DatasetError(
-            f"The masks hold {some(outside)}, but id2label names {num_classes} classes, 0 to "
+            f"The masks hold {first_five(outside)}, but id2label names {num_classes} classes, 0 to "
             f"{num_classes - 1}. Name the others in id2label, or mark a value with --ignore_index."
         )
-    rule = f"{'palette indices' if palette else 'values'} {span(values)}"
+    rule = f"{'palette indices' if palette else 'values'} {format_ranges(values)}"
     if offset:
         why = "--reduce_labels" if reduce_labels else "they start at 1"
-        rule += f" read as classes {span([value - offset for value in values])} ({why})"
+        rule += f" read as classes {format_ranges([value - offset for value in values])} ({why})"
     else:
         rule += " read as class ids"
     return MaskEncoding("ids", num_classes, rule + said, offset, ignored)
@@ -186,7 +187,8 @@ def _check_range(
         if gaps or (top >= 200 and len(values) > MAX_COLORS):
             looks = "gray levels that stand for classes" if gaps else "instance ids or soft edges"
             raise DatasetError(
-                f"The masks hold {len(values)} values up to {top} ({some(values)}), which may be "
+                f"The masks hold {len(values)} values up to {top} "
+                f"({first_five(values)}), which may be "
                 f"class ids or {looks}. {UNCLEAR}."
             )
 
@@ -223,7 +225,8 @@ def _detect_colors(
         order = "in the order of red, green, blue"
         if named is not None and len(colors) != named:
             raise DatasetError(
-                f"The masks hold {len(colors)} colours ({some(list(colors))}), but id2label names "
+                f"The masks hold {len(colors)} colours ({first_five(list(colors))}), "
+                f"but id2label names "
                 f"{named} classes: which is which? Say it with --label_colors."
             )
     num_classes = named or max(max(classes, default=0) + 1, 2)
@@ -232,9 +235,8 @@ def _detect_colors(
             f"--label_colors names class {max(classes)}, but id2label has 0 to {num_classes - 1}."
         )
     pairs = ", ".join(f"{color} = {c}" for color, c in colors.items())
-    rule = (
-        f"{len(colors)} RGB colours read as classes {span(sorted(set(classes)))} {order}: {pairs}"
-    )
+    ids = format_ranges(sorted(set(classes)))
+    rule = f"{len(colors)} RGB colours read as classes {ids} {order}: {pairs}"
     return MaskEncoding("colors", num_classes, rule, colors=colors)
 
 

@@ -10,12 +10,12 @@ from .stored_masks import (
     RawMask,
     ade20k_classes,
     common_shape,
+    first_five,
     foreground_of,
     hex_color,
     only_mask,
     packed_colors,
     plane_of,
-    some,
     whole_numbers,
 )
 
@@ -71,7 +71,7 @@ class MaskEncoding:
         wrong &= ~ignored
         if wrong.any():
             raise DatasetError(
-                f"A mask holds {some(np.unique(values[wrong]))} in {wrong.mean():.2%} of its "
+                f"A mask holds {first_five(np.unique(values[wrong]))} in {wrong.mean():.2%} of its "
                 f"pixels, outside of what the masks looked at first held ({self.rule}; "
                 f"{self.num_classes} classes). Name all classes with --id2label, mark a value with "
                 "--ignore_index, or choose a --mask_encoding."
@@ -120,7 +120,8 @@ def check_categories(
         wrong = [c for c in found if not 0 <= c < min(num_classes - 1, IGNORE - 1)]
         if wrong:
             raise DatasetError(
-                f"Masks have the categories {some(wrong)}; with {num_classes} classes, of which 0 "
+                f"Masks have the categories {first_five(wrong)}; with {num_classes} "
+                f"classes, of which 0 "
                 f"is the background, 0 to {num_classes - 2} are expected. Name all with --id2label."
             )
 
@@ -128,6 +129,7 @@ def check_categories(
 def unknown_colors(colors: list[str], share: float) -> str:
     """Message about colors without a class; share: of the pixels, 0 to 1."""
     return (
-        f"The masks hold colours without a class: {some(colors)}, in {share:.2%} of the pixels. "
+        f"The masks hold colours without a class: {first_five(colors)}, in {share:.2%} "
+        f"of the pixels. "
         "Give each its class with --label_colors (255: ignored)."
     )

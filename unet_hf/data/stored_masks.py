@@ -213,7 +213,8 @@ def foreground_of(mask: RawMask) -> np.ndarray:
         if looks_smooth(share):
             return values > 127
     raise DatasetError(
-        f"A mask in a list holds {some(found)}; one black and white mask an object is expected."
+        f"A mask in a list holds {first_five(found)}; one black and white mask an "
+        f"object is expected."
     )
 
 
@@ -234,7 +235,8 @@ def whole_numbers(values: np.ndarray) -> np.ndarray:
         wrong = ~np.isfinite(values) | (values % 1 != 0)
         if wrong.any():
             raise DatasetError(
-                f"The masks hold {some(np.unique(values[wrong]))}; class ids are whole numbers. "
+                f"The masks hold {first_five(np.unique(values[wrong]))}; class ids are "
+                f"whole numbers. "
                 "Store ids, or a probability from 0 to 1."
             )
     return values.astype(np.int64)
@@ -244,7 +246,7 @@ def common_shape(masks: Sequence[RawMask], shape: tuple[int, int] | None) -> tup
     """Height and width of all masks of a list. Raises `DatasetError` if they differ."""
     shapes = {mask.values.shape[:2] for mask in masks} | ({shape} if shape else set())
     if len(shapes) != 1:
-        seen = f"sizes {some(sorted(shapes))}" if shapes else "no size, as it is empty"
+        seen = f"sizes {first_five(sorted(shapes))}" if shapes else "no size, as it is empty"
         raise DatasetError(f"A list of masks has {seen}; one size, that of the image, is expected.")
     return shapes.pop()
 
@@ -271,13 +273,13 @@ def hex_color(color: int) -> str:
     return f"#{color:06x}"
 
 
-def some(values: Iterable[Any]) -> str:
+def first_five(values: Iterable[Any]) -> str:
     """Lists the first five values, in words."""
     values = np.asarray(values).tolist() if not isinstance(values, list) else values
     return ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" * (len(values) > 5))
 
 
-def span(values: list[int]) -> str:
+def format_ranges(values: list[int]) -> str:
     """Formats sorted whole numbers as ranges: [0, 1, 2, 3, 7] as "0-3, 7"."""
     runs: list[list[int]] = []
     for value in values:

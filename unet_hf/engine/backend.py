@@ -23,7 +23,7 @@ CHECKSUMS = 4093  # number of sums over the values of a large tensor, see `_chec
 _engines: WeakKeyDictionary[Network, dict[str, tuple[tuple, Engine]]] = WeakKeyDictionary()
 
 
-def network_of(model: Network, precision: str) -> LogitsFunction:
+def logits_function(model: Network, precision: str) -> LogitsFunction:
     """Returns the function that computes logits: (image, between_layers) -> logits.
 
     It turns a (B, channels, h, w) float32 image into (B, classes, h', w') float32 logits, both on
@@ -37,7 +37,7 @@ def network_of(model: Network, precision: str) -> LogitsFunction:
         CalibrationError: The precision is "int8", and the network was not calibrated.
     """
     if model.device.type != "cpu" or not has_onednn():
-        return lambda image, between_layers=None: plainly(model, precision, image)
+        return lambda image, between_layers=None: run_with_pytorch(model, precision, image)
     engines = _engines.setdefault(model, {})
     calibration = model.calibration if precision == "int8" else None
     state = (calibration, *_fingerprint(model))
@@ -50,12 +50,12 @@ def network_of(model: Network, precision: str) -> LogitsFunction:
     return engines[precision][1]
 
 
-def plainly(model: Network, precision: str, image: Tensor) -> Tensor:
+def run_with_pytorch(model: Network, precision: str, image: Tensor) -> Tensor:
     """Runs the network in PyTorch on its own device; returns float32 logits on the CPU."""
     device = model.device
     image = image.to(device, memory_format=torch.channels_last)
     if precision == "float32":
-        with EXACT:
+        with EXACT_FLOAT32:
             logits = model(image)
     else:
         with torch.autocast(device.type, DTYPES[precision]):
@@ -113,7 +113,7 @@ class ExactFloat32:
                 setting.fp32_precision = "ieee"
 
 
-EXACT = ExactFloat32()
+EXACT_FLOAT32 = ExactFloat32()
 
 
 def _fingerprint(model: Network) -> tuple:

@@ -13,7 +13,7 @@ from ..images.reading import ImageSource, read_image
 from ..network.network import Network
 from ..network.tiling import read_window
 from .engine import Engine
-from .int8 import Values
+from .int8 import ValueRange
 from .layers import Convolution, SkipConvolution, UpConvolution
 
 # This fraction of a channel's values may lie above its range, and the same fraction below it: a
@@ -32,7 +32,7 @@ class Calibration:
     weights: SHA-256 of the weights that they belong to.
     """
 
-    values: Mapping[str, Values]
+    values: Mapping[str, ValueRange]
     images: int
     weights: str
 
@@ -55,7 +55,9 @@ def calibrate(model: Network, sources: Iterable[ImageSource]) -> Calibration:
     if not count:
         raise CalibrationError("There is no image to calibrate on. Some ten typical ones will do.")
     values = {  # rounded as they are stored
-        name: Values(*(torch.tensor(rounded_numbers(numbers)) for numbers in vars(ranges).values()))
+        name: ValueRange(
+            *(torch.tensor(rounded_numbers(numbers)) for numbers in vars(ranges).values())
+        )
         for name, ranges in observer.values().items()
     }
     return Calibration(values, count, weights_sha256(model.state_dict()))
@@ -65,13 +67,13 @@ class Observer(Engine):
     """An engine in float32 that records the range of values of each feature map."""
 
     def __init__(self, model: Network) -> None:
-        self._windows: dict[str, list[Values]] = {}  # by feature map, one entry a window
+        self._windows: dict[str, list[ValueRange]] = {}  # by feature map, one entry a window
         super().__init__(model, "float32")
 
-    def values(self) -> dict[str, Values]:
+    def values(self) -> dict[str, ValueRange]:
         """Returns the range of each feature map over all windows so far."""
         return {
-            name: Values(
+            name: ValueRange(
                 torch.stack([window.low for window in windows]).amin(0),
                 torch.stack([window.high for window in windows]).amax(0),
                 torch.stack([window.mean for window in windows]).mean(0),
@@ -113,7 +115,7 @@ class Observer(Engine):
         count = 1 + int(TRIMMED_FRACTION * channels.shape[1])
         low = channels.topk(count, largest=False).values[:, -1]
         high = channels.topk(count).values[:, -1]
-        self._windows.setdefault(name, []).append(Values(low, high, channels.mean(1)))
+        self._windows.setdefault(name, []).append(ValueRange(low, high, channels.mean(1)))
 
 
 def rounded_numbers(numbers: Tensor) -> list[float]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import PrecisionError
 from ..network.network import Network
-from .layers import Convolution, SkipConvolution, UpConvolution, folded, pool
+from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
 from .precision import DTYPES
 
@@ -52,8 +52,8 @@ class Engine:
             first, second = (f"contracting.{level}.{part}" for part in (1, 2))
             self.contracting.append(
                 (
-                    self._convolution(*folded(step[0], step[1]), reads, first),
-                    self._convolution(*folded(step[3], step[4]), first, second),
+                    self._convolution(*fold_batch_norm(step[0], step[1]), reads, first),
+                    self._convolution(*fold_batch_norm(step[3], step[4]), first, second),
                 )
             )
             reads = second
@@ -64,8 +64,8 @@ class Engine:
             self.expansive.append(
                 (
                     self._up_convolution(up, reads, large),
-                    self._skip_convolution(*folded(step[0], step[1]), skip, large, first),
-                    self._convolution(*folded(step[3], step[4]), first, second),
+                    self._skip_convolution(*fold_batch_norm(step[0], step[1]), skip, large, first),
+                    self._convolution(*fold_batch_norm(step[3], step[4]), first, second),
                 )
             )
             reads = second

@@ -23,7 +23,7 @@ from ..network.network import Network
 from .engine import BAND, Engine
 from .layers import Convolution, SkipConvolution, UpConvolution
 
-PARTS = 8  # a pixel of the image is the sum of this many integers
+IMAGE_PARTS = 8  # a pixel of the image is the sum of this many integers
 # The image's range is widened at both ends by this fraction: other images may be darker or
 # brighter than those of the calibration.
 IMAGE_MARGIN = 0.25
@@ -33,7 +33,7 @@ MIN_RELATIVE_RANGE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class ValueRange:
     """The lowest, highest and mean value that each channel of a feature map took, (C,) each."""
 
     low: Tensor
@@ -42,7 +42,7 @@ class Values:
 
 
 @dataclass(frozen=True, eq=False)
-class Code:
+class QuantParams:
     """The quantization of a feature map, one entry a channel.
 
     In channel c, the integer q, 0 to 255, stands for scale[c] * (q - zero_point[c]).
@@ -53,7 +53,7 @@ class Code:
     mean: Tensor  # (C,) float32: the average of q - zero_point
 
     @classmethod
-    def from_range(cls, values: Values) -> Self:
+    def from_range(cls, values: ValueRange) -> Self:
         """Returns the finest quantization that holds these values, and 0.0 exactly, with which
         images are padded."""
         low, high = values.low.clamp(max=0), values.high.clamp(min=0)
@@ -63,16 +63,18 @@ class Code:
         return cls(scale, (-low / scale).round().long(), values.mean / scale)
 
     @classmethod
-    def from_image_range(cls, values: Values) -> Self:
+    def from_image_range(cls, values: ValueRange) -> Self:
         """Returns the quantization of the parts of an image's pixels, equal for all channels.
 
-        Each channel of the image has `PARTS` entries.
+        Each channel of the image has `IMAGE_PARTS` entries.
         """
         lowest, highest = values.low.min(), values.high.max()
         margin = IMAGE_MARGIN * (highest - lowest)
         low, high = (end.expand(len(values.mean)) for end in (lowest - margin, highest + margin))
-        parts = (each.repeat_interleave(PARTS) / PARTS for each in (low, high, values.mean))
-        return cls.from_range(Values(*parts))
+        parts = (
+            each.repeat_interleave(IMAGE_PARTS) / IMAGE_PARTS for each in (low, high, values.mean)
+        )
+        return cls.from_range(ValueRange(*parts))
 
     def concatenate(self, other: Self) -> Self:
         """Returns the quantization of this feature map's channels followed by the other's."""
@@ -81,24 +83,26 @@ class Code:
             (self.zero_point, other.zero_point),
             (self.mean, other.mean),
         )
-        return Code(*(torch.cat(pair) for pair in pairs))
+        return QuantParams(*(torch.cat(pair) for pair in pairs))
 
     def tile(self, times: int) -> Self:
         """Returns the quantization of all channels, repeated `times` times as a whole."""
-        return Code(*(each.repeat(times) for each in (self.scale, self.zero_point, self.mean)))
+        return QuantParams(
+            *(each.repeat(times) for each in (self.scale, self.zero_point, self.mean))
+        )
 
 
-def split_in_parts(number: Tensor) -> Tensor:
+def split_into_parts(number: Tensor) -> Tensor:
     """Splits whole numbers into integers that add up to them: (..., 1) -> (..., PARTS).
 
     The parts differ by at most one: floor(n / P) + floor((n + 1) / P) + ... +
     floor((n + P - 1) / P) = n (Hermite).
     """
     # The divisions are exact, as P is a power of two.
-    return (number / PARTS + torch.arange(PARTS) / PARTS).floor_()
+    return (number / IMAGE_PARTS + torch.arange(IMAGE_PARTS) / IMAGE_PARTS).floor_()
 
 
-def rounded(kernels: Tensor) -> Tensor:
+def round_kernels(kernels: Tensor) -> Tensor:
     """Rounds (out, in, h, w) kernels to integers so that each kernel's sum is nearly kept.
 
     Neighbouring pixels are much alike. The error of each single weight therefore matters less than
@@ -127,8 +131,8 @@ class Int8Convolution(Convolution):
         bias: Tensor,
         *,
         padding: int,
-        reads: Code,
-        writes: Code,
+        reads: QuantParams,
+        writes: QuantParams,
         relu: bool = True,
     ) -> None:
         """reads, writes: Quantization of the input and of the output."""
@@ -154,7 +158,7 @@ class Int8Convolution(Convolution):
         self.packed: dict[torch.Size, Tensor] = {}
 
     def _to_integers(self, weight: Tensor) -> Tensor:
-        return rounded(weight).clamp_(-127, 127)
+        return round_kernels(weight).clamp_(-127, 127)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Convolves (B, h, w, in) uint8 and returns (B, h', w', out) uint8."""
@@ -175,23 +179,23 @@ class Int8Convolution(Convolution):
 
 
 class FirstInt8Convolution(Int8Convolution):
-    """The convolution of the image, whose pixels are split into `PARTS` parts.
+    """The convolution of the image, whose pixels are split into `IMAGE_PARTS` parts.
 
     The weights are split in the same way, which makes them finer, too.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, **options: Any) -> None:
-        super().__init__(weight.repeat_interleave(PARTS, dim=1), bias, **options)
+        super().__init__(weight.repeat_interleave(IMAGE_PARTS, dim=1), bias, **options)
 
     def _to_integers(self, weight: Tensor) -> Tensor:
-        sums = (PARTS * weight[:, ::PARTS]).round()
-        return split_in_parts(sums[..., None]).movedim(-1, 2).flatten(1, 2)
+        sums = (IMAGE_PARTS * weight[:, ::IMAGE_PARTS]).round()
+        return split_into_parts(sums[..., None]).movedim(-1, 2).flatten(1, 2)
 
 
 class Int8UpConvolution(UpConvolution):
     """An `UpConvolution` from uint8 to uint8."""
 
-    def __init__(self, module: nn.Module, reads: Code, writes: Code) -> None:
+    def __init__(self, module: nn.Module, reads: QuantParams, writes: QuantParams) -> None:
         super().__init__(module, torch.float32)
         weight = self.matrix.t()[:, :, None, None]
         pixels = len(weight) // len(writes.scale)  # each pixel becomes this many
@@ -210,7 +214,15 @@ class Int8SkipConvolution(SkipConvolution):
     frame one pixel wide, as 0.0 is a different integer in each channel.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, *, skip: Code, up: Code, writes: Code) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        *,
+        skip: QuantParams,
+        up: QuantParams,
+        writes: QuantParams,
+    ) -> None:
         reads = skip.concatenate(up)
         self.convolution = Int8Convolution(weight, bias, padding=0, reads=reads, writes=writes)
         self.frame = reads.zero_point.to(torch.uint8)
@@ -219,10 +231,10 @@ class Int8SkipConvolution(SkipConvolution):
 class Int8Engine(Engine):
     """A U-Net in evaluation mode that computes in 8-bit integers."""
 
-    def __init__(self, model: Network, values: Mapping[str, Values]) -> None:
+    def __init__(self, model: Network, values: Mapping[str, ValueRange]) -> None:
         """values: For each feature map, by its name in `Engine._plan`, and for the "image"."""
-        self.quantization = {name: Code.from_range(seen) for name, seen in values.items()}
-        self.quantization["image"] = Code.from_image_range(values["image"])
+        self.quantization = {name: QuantParams.from_range(seen) for name, seen in values.items()}
+        self.quantization["image"] = QuantParams.from_image_range(values["image"])
         super().__init__(model, "int8")
         # Logits are float32: the last scale is multiplied into the weights, as in every layer.
         self.head = self.head * self.quantization[self.LAST].scale[:, None, None]
@@ -277,13 +289,15 @@ class Int8Engine(Engine):
         return skip_convolution.convolution(both)
 
     def _load_input(self, image: Tensor) -> Tensor:
-        """Quantizes each pixel as a sum of `PARTS` integers: 8 bits would be too coarse."""
+        """Quantizes each pixel as a sum of `IMAGE_PARTS` integers: 8 bits would be too coarse."""
         batch, channels, height, width = image.shape
         quantization = self.quantization["image"]
         scale, zero_point = float(quantization.scale[0]), int(quantization.zero_point[0])
-        out = self._buffer("image", 0, (batch, height, width, channels * PARTS))
+        out = self._buffer("image", 0, (batch, height, width, channels * IMAGE_PARTS))
         pixels = image.permute(0, 2, 3, 1).reshape(-1, 1).split(BAND)
-        for band, parts in zip(pixels, out.view(-1, PARTS).split(BAND), strict=True):
-            number = (band / scale).add_(PARTS * zero_point).round_().clamp_(0, 255 * PARTS)
-            parts.copy_(split_in_parts(number))
+        for band, parts in zip(pixels, out.view(-1, IMAGE_PARTS).split(BAND), strict=True):
+            number = (
+                (band / scale).add_(IMAGE_PARTS * zero_point).round_().clamp_(0, 255 * IMAGE_PARTS)
+            )
+            parts.copy_(split_into_parts(number))
         return out

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 # ways, depending on the image's size, and is up to three times slower with the wrong one. For wide
 # layers there is one way only.
 NARROW_CHANNELS = 64
-SIZES = 16  # image sizes for which a layer keeps packed weights
+MAX_PACKED_SIZES = 16  # image sizes for which a layer keeps packed weights
 
 
 class Convolution:
@@ -53,7 +53,7 @@ class Convolution:
         if not self.narrow:
             return self.weight
         if shape not in self.packed:
-            if len(self.packed) == SIZES:
+            if len(self.packed) == MAX_PACKED_SIZES:
                 self.packed.clear()
             self.packed[shape] = self._pack(self.weight, shape)
         return self.packed[shape]
@@ -131,7 +131,7 @@ def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
     return torch.maximum(pairs[..., 0, :], pairs[..., 1, :], out=out)
 
 
-def folded(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+def fold_batch_norm(convolution: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Returns weights and bias of one convolution that equals a convolution and its batch norm."""
     weight = convolution.weight.detach()
     bias = weight.new_zeros(len(weight))

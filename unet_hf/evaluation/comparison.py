@@ -103,7 +103,7 @@ def is_membrane_data(id2label: Mapping[int, str]) -> bool:
     return len(id2label) == 2 and "membrane" in id2label[0].lower()
 
 
-def score(
+def score_mask(
     predicted: Segmentation | np.ndarray,
     truth: np.ndarray,
     id2label: Mapping[int, str] | None = None,
@@ -152,7 +152,7 @@ def score(
     )
 
 
-def disagreement(a: Segmentation, b: Segmentation) -> Disagreement:
+def compare_predictions(a: Segmentation, b: Segmentation) -> Disagreement:
     """Compares two predictions of the same image. Classes are matched by their names.
 
     Raises:

@@ -101,7 +101,7 @@ def evaluate(
             "--ignore_index, or choose other images."
         )
     if len(candidates) > 1:
-        chosen = steady_best({t: _score(images, t, membrane) for t in candidates})
+        chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
     confusions = np.stack([image.confusion[chosen] for image in images])
     overlap = overlap_scores(confusions.sum(0))
     intervals = overlap_intervals(confusions)
@@ -200,7 +200,7 @@ def _score(images: list[_Image], threshold: float | None, membrane: bool) -> flo
     return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
 
 
-def steady_best(scores: dict[float, float]) -> float:
+def choose_threshold(scores: dict[float, float]) -> float:
     """Chooses the threshold whose score is best together with those of its two neighbours.
 
     The single best one may be at the edge of a steep fall (below some threshold membranes get
@@ -231,7 +231,7 @@ def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
     }
 
 
-def describe(evaluation: Evaluation) -> str:
+def describe_evaluation(evaluation: Evaluation) -> str:
     """Says the main scores in one line."""
     text = f"mean IoU {evaluation.mean_iou:.4f}"
     if evaluation.membrane:

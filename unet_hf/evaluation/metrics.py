@@ -86,7 +86,7 @@ class Contingency:
     found: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray, regions: np.ndarray) -> "Contingency":
+    def from_labels(cls, truth: np.ndarray, regions: np.ndarray) -> "Contingency":
         """Counts the pixels of two maps of region ids, each (H, W)."""
         kept = truth > 0
         true_ids = np.unique(truth[kept], return_inverse=True)[1]
@@ -159,12 +159,12 @@ def membrane_slice(
     true_regions = label(truth, connectivity=1)
 
     def measured(interior: np.ndarray) -> MembraneSlice:
-        thinned = Contingency.of(true_regions, thin(interior))
+        thinned = Contingency.from_labels(true_regions, thin(interior))
         hit = int((truth & interior).sum())
         return MembraneSlice(
             thinned.rand,
             thinned.information,
-            Contingency.of(true_regions, label(interior, connectivity=1)),
+            Contingency.from_labels(true_regions, label(interior, connectivity=1)),
             (hit, int(interior.sum()) - hit, int(truth.sum()) - hit),
         )
 

@@ -11,7 +11,7 @@ from .evaluate import Evaluation
 
 
 @dataclass(frozen=True)
-class Rounding:
+class PrecisionLoss:
     """Differences between a coarser precision and float32 on the same images."""
 
     changed: float  # share of the pixels that change class
@@ -20,7 +20,7 @@ class Rounding:
     pixels: int
 
 
-def rounding(model: UNet, pairs: Iterable[Pair], precision: str) -> Rounding:
+def compare_precisions(model: UNet, pairs: Iterable[Pair], precision: str) -> PrecisionLoss:
     """Segments every image in float32 and in `precision`, and compares the results."""
     changed = pixels = 0
     total = largest = 0.0
@@ -32,7 +32,7 @@ def rounding(model: UNet, pairs: Iterable[Pair], precision: str) -> Rounding:
         pixels += exact.mask.size
         largest = max(largest, float(differences.max()))
         total += float(differences[0].sum(dtype=np.float64))
-    return Rounding(changed / pixels, total / pixels, largest, pixels)
+    return PrecisionLoss(changed / pixels, total / pixels, largest, pixels)
 
 
 def main_scores(evaluation: Evaluation) -> dict[str, float]:

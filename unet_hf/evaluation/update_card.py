@@ -14,7 +14,7 @@ from ..hub.layout import CARD_NAME, TRAINING_NAME
 from ..hub.records import read_record
 
 
-def check_whose(model: str) -> None:
+def refuse_shipped(model: str) -> None:
     """Refuses a checkpoint that ships with the package. Raises `ConfigError`."""
     if model in (path.name for path in SHIPPED.iterdir()):
         raise ConfigError(
@@ -23,7 +23,7 @@ def check_whose(model: str) -> None:
         )
 
 
-def data_config(
+def options_of_labelled_images(
     given: argparse.Namespace, folder: Path, names: Iterable[str] = DATA_OPTIONS
 ) -> DataOptions:
     """Options of the labelled images: the given ones, else those of the checkpoint's training.
@@ -50,7 +50,7 @@ def data_config(
     return DataOptions(**options | {"hub_token": given.hub_token})
 
 
-def amend(
+def update_checkpoint_records(
     given: argparse.Namespace, folder: Path, write: Callable[[Path], None], message: str
 ) -> None:
     """Lets `write` change the records in a checkpoint's folder, then updates its card.

@@ -10,7 +10,7 @@ from ..errors import UNetError
 from ..hub.card import claimed_classes, class_rows, split_card
 from ..hub.find import find_checkpoint
 from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME
-from ..hub.records import STAMP, Evidence, read_record, stamp
+from ..hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes, read_record
 from ..hub.sample import MAX_PIXELS, expected_probabilities, sample_input
 from ..images.reading import read_image
 
@@ -62,8 +62,8 @@ def check_bytes(model: Any, folder: Path) -> list[Finding]:
                 "`model.save_pretrained(folder)` of a checkpoint you trust writes one.",
             )
         ]
-    findings, hashes = [], expected.get(STAMP)
-    for name, seen in stamp(folder).items():
+    findings, hashes = [], expected.get(HASHES_KEY)
+    for name, seen in checkpoint_hashes(folder).items():
         recorded = hashes.get(name) if isinstance(hashes, dict) else None
         if seen == recorded:
             findings.append(Finding(True, f"{name} is as recorded (SHA-256 {seen[:12]})"))
@@ -124,14 +124,14 @@ def check_card(model: Any, folder: Path) -> list[Finding]:
 
 def check_scores(model: Any, folder: Path) -> list[Finding]:
     """Checks that scores are of these weights and classes, and that the card has the same."""
-    evidence = Evidence.of(folder)
+    evidence = CheckpointRecords.read(folder)
     findings = [
         Finding(
             False,
             f"{name} was recorded for another configuration or other weights. Measure again "
             "(`python -m unet_hf evaluate --update_card`), or delete it.",
         )
-        for name in evidence.foreign
+        for name in evidence.stale
         if name != EXPECTED_NAME  # reported by `check_bytes`
     ]
     scores = evidence.evaluation

@@ -15,7 +15,7 @@ from shutil import copyfile
 from typing import Any
 
 from ..errors import ExportError, UNetError
-from ..files import write_whole
+from ..files import write_atomically
 from ..hub.save import save_checkpoint
 from ..unet import UNet
 from .description import describe_export, usage
@@ -104,7 +104,7 @@ def _moved(new: Path, folder: Path, last: str) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / last).unlink(missing_ok=True)
         for name in names:
-            write_whole(folder / name, lambda path, name=name: copyfile(new / name, path))
+            write_atomically(folder / name, lambda path, name=name: copyfile(new / name, path))
     except OSError as error:
         raise ExportError(
             f"The export could not be written to {folder}: {error.strerror or error}. Free some "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..hub.describe import describe_checkpoint
-from ..hub.records import stamp
+from ..hub.records import checkpoint_hashes
 from ..unet import UNet
 from .mirroring import Mirroring
 
@@ -26,7 +26,7 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
     """
     from ..version import __version__
 
-    hashes = stamp(checkpoint)
+    hashes = checkpoint_hashes(checkpoint)
     origin = model.origin
     if origin and not _is_of(hashes, origin.folder):
         origin = None  # it was trained on since
@@ -57,7 +57,7 @@ def mask_rule(model: "UNet") -> str:
 
 def _is_of(hashes: dict[str, str], folder: Path) -> bool:
     try:
-        return stamp(folder) == hashes
+        return checkpoint_hashes(folder) == hashes
     except OSError:  # moved or deleted since
         return False
 

@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from ..engine.layers import folded
+from ..engine.layers import fold_batch_norm
 from ..unet import UNet
 from .mirroring import Mirroring
 
@@ -136,7 +136,7 @@ class Graph:
     def two_convolutions(self, name: str, x: str, step: nn.Sequential, padding: int) -> str:
         for which, at in (("first", 0), ("second", 3)):
             part = f"{name}.{which}"
-            x = self.convolution(part, x, *folded(step[at], step[at + 1]), padding)
+            x = self.convolution(part, x, *fold_batch_norm(step[at], step[at + 1]), padding)
             x = self.add("Relu", f"{part}.relu", x)
         return x
 

@@ -9,8 +9,8 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 from ..errors import CheckpointNotFoundError, PushError, WeightsError
 from ..hub.find import find_checkpoint
 from ..hub.layout import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
-from ..hub.push import WAITS, patiently, writable_repository
-from ..hub.records import stamp
+from ..hub.push import WAITS, push_with_retries, writable_repository
+from ..hub.records import checkpoint_hashes
 from . import Exported
 
 LINE = "Also as [{path}]({path}); [how to use it]({text})."
@@ -54,12 +54,12 @@ def push_export(
             parent_commit=head.sha,
         )
 
-    return patiently(push, repo_id, waits)
+    return push_with_retries(push, repo_id, waits)
 
 
 def _check_weights(exported: Exported, name: str, commit: str, token: str | None) -> None:
     try:
-        seen = stamp(find_checkpoint(name, revision=commit, token=token))
+        seen = checkpoint_hashes(find_checkpoint(name, revision=commit, token=token))
     except (CheckpointNotFoundError, WeightsError) as error:
         raise PushError(
             f"{name} holds no checkpoint to put the export beside. Push that first, with "

@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..errors import CheckpointError
 from .layout import CONFIG_NAME, THUMBNAIL_NAME
-from .records import MADE_WITH, Evidence, read_record
+from .records import MADE_WITH, CheckpointRecords, read_record
 
 BEGIN = "<!-- unet_hf: begin. Written from the files beside this card; edits in here are lost. -->"
 END = "<!-- unet_hf: end -->"
@@ -53,7 +53,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         known = split_card(existing)[0].get("base_model")
         options = replace(options, base_model=known if isinstance(known, str) else None)
     config = read_record(folder / CONFIG_NAME)
-    evidence = Evidence.of(folder)
+    evidence = CheckpointRecords.read(folder)
     training = evidence.training or {}
     made_with = training.get(MADE_WITH) or {}
     base = made_with.get("base_model") or {"name": options.base_model}
@@ -75,7 +75,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         threshold=config["threshold"],
         thumbnail=(folder / THUMBNAIL_NAME).is_file(),
         sample=evidence.sample,
-        stamp=evidence.stamp,
+        stamp=evidence.hashes,
         license=metadata.license,
         license_name=metadata.license_name,
         base=base,
@@ -164,7 +164,9 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _metadata(options: CardOptions, evidence: Evidence, base: dict[str, Any]) -> ModelCardData:
+def _metadata(
+    options: CardOptions, evidence: CheckpointRecords, base: dict[str, Any]
+) -> ModelCardData:
     training = evidence.training or {}
     data = (training.get(MADE_WITH) or {}).get("data") or {}
     base_id = base.get("name") or ""
@@ -210,7 +212,7 @@ def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
     ]
 
 
-def _curve(evidence: Evidence) -> list[dict[str, Any]]:
+def _curve(evidence: CheckpointRecords) -> list[dict[str, Any]]:
     """Chooses about CURVE_ROWS evaluations, evenly spread, with the kept and the last one."""
     rows = evidence.curve
     kept = ((evidence.training or {}).get(MADE_WITH) or {}).get("step")

@@ -31,7 +31,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Name:
+class RepoRef:
     """A model repository and a revision of it; `str()` is how messages name them."""
 
     repo_id: str
@@ -67,7 +67,7 @@ def is_offline(error: Exception) -> bool:
     return isinstance(error.__cause__, OfflineModeIsEnabled)
 
 
-def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
+def unreachable(name: RepoRef, why: str, *, cached: bool = False) -> CheckpointUnreachableError:
     """Makes the error for a Hub that was not reached.
 
     cached: A copy is in the cache, whether or not it may be used.
@@ -83,7 +83,9 @@ def unreachable(name: Name, why: str, *, cached: bool = False) -> CheckpointUnre
     )
 
 
-def named(error: Exception, name: Name, cached: bool, path: str | None = None) -> CheckpointError:
+def as_checkpoint_error(
+    error: Exception, name: RepoRef, cached: bool, path: str | None = None
+) -> CheckpointError:
     """Turns an error of huggingface_hub into one of ours, with the cure."""
     cause = error.__cause__
     if type(error) in (LocalEntryNotFoundError, ValueError) and isinstance(cause, Exception):

@@ -6,7 +6,7 @@ from typing import Any
 from ..network.network import Network
 from .card import split_card
 from .layout import CARD_NAME
-from .records import MADE_WITH, STAMP, Evidence
+from .records import HASHES_KEY, MADE_WITH, CheckpointRecords
 
 
 def describe_checkpoint(model: Network, folder: Path, commit: str | None = None) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
     commit: The Hub's commit, if the checkpoint came from there.
     Raises `CheckpointError` if a record is damaged.
     """
-    config, evidence = model.config, Evidence.of(folder)
+    config, evidence = model.config, CheckpointRecords.read(folder)
     card = folder / CARD_NAME
     metadata = (
         split_card(card.read_text(encoding="utf-8", errors="replace"))[0] if card.is_file() else {}
@@ -36,8 +36,8 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "data": made_with.get("data"),
         "base model": made_with.get("base_model"),
         "scores": _scores(evidence.evaluation) if evidence.evaluation else None,
-        "speed": {key: value for key, value in (evidence.speed or {}).items() if key != STAMP},
-        "records of other weights": list(evidence.foreign),
+        "speed": {key: value for key, value in (evidence.speed or {}).items() if key != HASHES_KEY},
+        "records of other weights": list(evidence.stale),
     }
     return {key: value for key, value in facts.items() if value not in (None, {}, [])}
 

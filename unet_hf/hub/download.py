@@ -31,7 +31,7 @@ from ..errors import (
     harmless_cause,
 )
 from ..files import write_text
-from .client_errors import COMMIT, Name, named, unreachable
+from .client_errors import COMMIT, RepoRef, as_checkpoint_error, unreachable
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,
@@ -49,7 +49,7 @@ LONGEST_WAIT = 1  # second; if the Hub asks for a longer wait, the user decides
 logger = logging.getLogger(__name__)
 
 
-def cached_folder(name: Name, paths: list[str], cache_dir: str | Path | None) -> Path | None:
+def cached_folder(name: RepoRef, paths: list[str], cache_dir: str | Path | None) -> Path | None:
     """Finds the cached commit that the revision last stood for, if it has all the files."""
     where = None if cache_dir is None else Path(cache_dir).expanduser()
     found = try_to_load_from_cache(name.repo_id, paths[0], where, name.revision)
@@ -59,7 +59,7 @@ def cached_folder(name: Name, paths: list[str], cache_dir: str | Path | None) ->
     return folder if all((folder / path).is_file() for path in paths) else None
 
 
-def fetch_repo_info(name: Name, token: str | bool | None, cached: bool) -> ModelInfo:
+def fetch_repo_info(name: RepoRef, token: str | bool | None, cached: bool) -> ModelInfo:
     """Asks the Hub for the revision's commit, and the names and sizes of its files.
 
     Raises:
@@ -86,7 +86,7 @@ def fetch_repo_info(name: Name, token: str | bool | None, cached: bool) -> Model
         if isinstance(error, (KeyError, TypeError, ValueError)):
             why = "what answered is no Hub, perhaps a proxy or a login page"
             return unreachable(name, why, cached=cached)
-        return named(error, name, cached)
+        return as_checkpoint_error(error, name, cached)
 
     info = _retry(model_info, explain)
     for sibling in info.siblings:
@@ -106,7 +106,7 @@ class Commit:
 
     def __init__(
         self,
-        name: Name,
+        name: RepoRef,
         info: ModelInfo,
         token: str | bool | None,
         cache_dir: str | Path | None,
@@ -169,7 +169,7 @@ class Commit:
         return snapshot
 
     def _cached(self, path: str) -> Path | None:
-        return cached_folder(Name(self.name.repo_id, self.sha), [path], self._cache_dir)
+        return cached_folder(RepoRef(self.name.repo_id, self.sha), [path], self._cache_dir)
 
     def _download(self, path: str, force: bool) -> Path:
         copy = self._cached(path)
@@ -193,7 +193,7 @@ class Commit:
                 cache_dir=self._cache_dir,
                 force_download=force,
             ),
-            lambda error: named(error, self.name, cached=False, path=path),
+            lambda error: as_checkpoint_error(error, self.name, cached=False, path=path),
         )
         return Path(file)
 
@@ -201,7 +201,7 @@ class Commit:
         url = hf_hub_url(self.name.repo_id, path, revision=self.sha)
         return _retry(
             lambda: get_hf_file_metadata(url, token=self._token),
-            lambda error: named(error, self.name, cached=False, path=path),
+            lambda error: as_checkpoint_error(error, self.name, cached=False, path=path),
         )
 
 

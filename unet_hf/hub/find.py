@@ -17,7 +17,7 @@ from ..errors import (
     WeightsError,
 )
 from ..network.network import Network
-from .client_errors import Name, is_offline, unreachable
+from .client_errors import RepoRef, is_offline, unreachable
 from .config_file import check_weights_fit
 from .download import Commit, cached_folder, fetch_repo_info
 from .layout import (
@@ -100,7 +100,7 @@ def locate_checkpoint(
             )
         folder = SHIPPED / text
     elif not folder.is_dir():
-        name = Name(text, revision)
+        name = RepoRef(text, revision)
         commit = _from_hub(name, inside, evidence, fits or _fits_a_unet(text), **hub)
         return Place(commit / inside, commit.name, inside or None)
     folder = folder / inside
@@ -129,7 +129,7 @@ def _fits_a_unet(source: str) -> Fits:
 
 
 def _from_hub(
-    name: Name,
+    name: RepoRef,
     inside: str,
     evidence: bool,
     fits: Fits,

@@ -10,30 +10,30 @@ import safetensors.torch
 import torch
 
 from ..engine.calibration import Calibration, rounded_numbers
-from ..engine.int8 import Values
+from ..engine.int8 import ValueRange
 from ..errors import CalibrationError
 from ..files import write_text
 from ..hashes import weights_sha256
 from .layout import CONFIG_NAME, INT8_NAME, WEIGHTS_NAME
-from .records import STAMP, read_record, stamp
+from .records import HASHES_KEY, checkpoint_hashes, read_record
 
 MAX_VALUE = 1e30  # so that differences and products of two values stay finite in float32
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
+def write_int8_record(folder: Path, record: dict[str, Any]) -> None:
     """Writes int8.json, with each list of numbers on one line."""
     text = json.dumps(record, indent=2)
     text = re.sub(r"\[[^][]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
     write_text(folder / INT8_NAME, text + "\n")
 
 
-def record_of(calibration: Calibration, folder: Path) -> dict[str, Any]:
+def make_int8_record(calibration: Calibration, folder: Path) -> dict[str, Any]:
     """Makes the record of a calibration for the weights in `folder`."""
     values = {
         name: {key: rounded_numbers(numbers) for key, numbers in vars(seen).items()}
         for name, seen in calibration.values.items()
     }
-    return {STAMP: stamp(folder), "images": calibration.images, "values": values}
+    return {HASHES_KEY: checkpoint_hashes(folder), "images": calibration.images, "values": values}
 
 
 def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration | None:
@@ -45,7 +45,7 @@ def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration |
         CalibrationError: The record is there, but damaged.
     """
     record = read_record(folder / INT8_NAME)
-    if record is None or record.get(STAMP) != stamp(folder):
+    if record is None or record.get(HASHES_KEY) != checkpoint_hashes(folder):
         return None
     images = record.get("images")
     try:
@@ -61,7 +61,7 @@ def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration |
     return Calibration(values, images, weights_sha256(weights))
 
 
-def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, Values]:
+def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, ValueRange]:
     """Checks the values of a record, which anyone may have written. Raises `ValueError`."""
     if not isinstance(recorded, dict) or recorded.keys() != channels.keys():
         names = set(recorded) if isinstance(recorded, dict) else set()
@@ -84,5 +84,5 @@ def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, Val
             parts[key] = torch.tensor(numbers, dtype=torch.float32)
         if (parts["low"] > parts["high"]).any():
             raise ValueError(f"low of {name} is above high")
-        values[name] = Values(**parts)
+        values[name] = ValueRange(**parts)
     return values

@@ -14,7 +14,7 @@ from ..errors import CheckpointError, PushError
 from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
 from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, belongs_to_checkpoint
-from .records import Evidence, stamp
+from .records import CheckpointRecords, checkpoint_hashes
 from .retry import (
     Answer,
     asked_wait,
@@ -60,7 +60,7 @@ def push_folder(
             names a repository or branch that was created. Trying again is safe, unless the
             message says that a pull request may be open.
     """
-    api, made = HfApi(token=token), Made()
+    api, made = HfApi(token=token), CreatedOnHub()
     if create_pr and (branch or tag):
         raise PushError(
             "A pull request goes to the main branch and has no commit to tag yet. Leave out "
@@ -96,23 +96,25 @@ def push_folder(
         api.create_tag(name, tag=tag, revision=commit.oid, exist_ok=True)
 
     if tag:
-        patiently(lambda: _refuse_taken_tag(api, repo_id, tag), repo_id, waits)
-    commit = patiently(push, repo_id, waits, made=made)
+        push_with_retries(lambda: _refuse_taken_tag(api, repo_id, tag), repo_id, waits)
+    commit = push_with_retries(push, repo_id, waits, made=made)
     if tag:
-        patiently(add_tag, repo_id, waits, f"The checkpoint is there as commit {commit.oid}. ")
+        push_with_retries(
+            add_tag, repo_id, waits, f"The checkpoint is there as commit {commit.oid}. "
+        )
     return commit
 
 
 def published_files(folder: Path) -> list[str]:
     """Lists the files of `folder` that go to the Hub, without the card and stale records."""
-    stale = set(Evidence.of(folder).foreign)
+    stale = set(CheckpointRecords.read(folder).stale)
     if TRAINING_NAME in stale:
         stale.add(CURVE_NAME)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return sorted(filter(belongs_to_checkpoint, found - stale - {CARD_NAME}))
 
 
-class Made:
+class CreatedOnHub:
     """What a push has created on the Hub besides its commit; it stays if the push fails."""
 
     def __init__(self) -> None:
@@ -141,7 +143,7 @@ class Made:
         """Sentences for an error message, with a space before them; "" if nothing was created."""
         text = ""
         for certain, words in (
-            (True, "Made for it, and still there"),
+            (True, "CreatedOnHub for it, and still there"),
             (False, "Maybe made for it"),
         ):
             if names := [what for what, known in self._certain.items() if known is certain]:
@@ -173,7 +175,7 @@ def writable_repository(
     repo_id: str,
     private: bool | None = None,
     repo_type: str = "model",
-    made: Made | None = None,
+    made: CreatedOnHub | None = None,
 ) -> str:
     """Returns the full id of a repository that the token may write to; creates it if missing.
 
@@ -193,15 +195,15 @@ def writable_repository(
     if role == "read":
         raise PermissionError("the token in use can read but not write")
     create = partial(api.create_repo, full, repo_type=repo_type, private=private)
-    return (made or Made()).create(f"the repository {full}", create).repo_id
+    return (made or CreatedOnHub()).create(f"the repository {full}", create).repo_id
 
 
-def patiently(
+def push_with_retries(
     work: Callable[[], Answer],
     repo_id: str,
     waits: tuple[float, ...],
     done: str = "",
-    made: Made | None = None,
+    made: CreatedOnHub | None = None,
 ) -> Answer:
     """Calls `work`, again after each wait while the Hub fails; its last error is a `PushError`.
 
@@ -326,7 +328,9 @@ def _other_exports(
     if not exports:
         return []
     try:
-        same = stamp(find_checkpoint(name, revision=head, token=token)) == stamp(folder)
+        same = checkpoint_hashes(
+            find_checkpoint(name, revision=head, token=token)
+        ) == checkpoint_hashes(folder)
     except CheckpointError:  # it cannot be loaded, so it does not hold these weights
         same = False
     return [] if same else exports

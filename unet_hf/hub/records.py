@@ -25,11 +25,11 @@ from .layout import (
 )
 from .record_fields import wrong_field
 
-STAMP = "checkpoint"  # key of the hashes in a record
+HASHES_KEY = "checkpoint"  # key of the hashes in a record
 MADE_WITH = "made_with"  # key of what a training ran on, in training.json
 
 
-def stamp(folder: Path) -> dict[str, str]:
+def checkpoint_hashes(folder: Path) -> dict[str, str]:
     """Computes the SHA-256 of the configuration and the weights in `folder`, by file name."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -38,26 +38,26 @@ def stamp(folder: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CheckpointRecords:
     """The records of one checkpoint; None or empty for what was not measured on it."""
 
-    stamp: dict[str, str]
+    hashes: dict[str, str]
     evaluation: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
     sample: dict[str, Any] | None = None
-    foreign: tuple[str, ...] = ()  # names of stale records: measured on other files
+    stale: tuple[str, ...] = ()  # names of stale records: measured on other files
 
     @classmethod
-    def of(cls, folder: Path) -> "Evidence":
+    def read(cls, folder: Path) -> "CheckpointRecords":
         """Reads the records in `folder`.
 
         Raises:
             CheckpointError: One is not JSON, or not as this package writes it.
         """
-        own = stamp(folder)
+        own = checkpoint_hashes(folder)
         found: dict[str, Any] = {}
         stale = []
         for key, name in (
@@ -71,7 +71,7 @@ class Evidence:
             if record is None:
                 continue
             holder = record.get(MADE_WITH) if name == TRAINING_NAME else record
-            if isinstance(holder, dict) and holder.get(STAMP) == own:
+            if isinstance(holder, dict) and holder.get(HASHES_KEY) == own:
                 found[key] = _checked(name, record)
             else:
                 stale.append(name)
@@ -81,7 +81,7 @@ class Evidence:
                 _checked(CURVE_NAME, _parsed(f"{CURVE_NAME}, line {number},", line))
                 for number, line in enumerate(lines, start=1)
             ]
-        return cls(own, **found, foreign=tuple(stale))
+        return cls(own, **found, stale=tuple(stale))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from ..predict.segment import segment
 from ..predict.segmentation import Segmentation
 from .find import find_checkpoint
 from .layout import EXPECTED_NAME, THUMBNAIL_NAME
-from .records import STAMP, read_record, stamp
+from .records import HASHES_KEY, checkpoint_hashes, read_record
 
 # Largest difference of a probability on another machine: another CPU rounds in other places.
 TOLERANCE = 1e-3
@@ -103,7 +103,7 @@ def write_sample(model: Network, folder: Path, image: str | Path | None = None) 
         "origin": DRAWN if image is None else None,
         "probabilities": "probabilities.tif",
         "max_difference": TOLERANCE,
-        STAMP: stamp(folder),
+        HASHES_KEY: checkpoint_hashes(folder),
     }
     text = json.dumps(record, indent=2) + "\n"
     (folder / EXPECTED_NAME).write_text(text, encoding="utf-8")

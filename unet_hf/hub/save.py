@@ -14,15 +14,15 @@ import torch
 
 from ..engine.calibration import Calibration
 from ..errors import CheckpointError, UNetError
-from ..files import parse_json, write_whole
+from ..files import parse_json, write_atomically
 from ..hashes import weights_sha256
 from ..network.network import Network
 from .card import CardOptions, render_card
 from .find import find_checkpoint
-from .int8_record import record_of, write_record
+from .int8_record import make_int8_record, write_int8_record
 from .layout import CARD_NAME, CONFIG_NAME, EXPECTED_NAME, INT8_NAME, RECORDS, WEIGHTS_NAME
 from .origin import Origin
-from .records import Evidence, read_record
+from .records import CheckpointRecords, read_record
 from .sample import write_sample
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def save_checkpoint(
             if unchanged:
                 _copy_evidence(origin, new)
             _write_calibration(model, calibration, new)
-            if sample_image is not None or Evidence.of(new).sample is None:
+            if sample_image is not None or CheckpointRecords.read(new).sample is None:
                 write_sample(model, new, sample_image)
             base = origin.hub_id if origin else None
             options = CardOptions(name or folder.resolve().name, license, base_model=base)
@@ -98,9 +98,9 @@ def _write_calibration(model: Network, found: Calibration | None, new: Path) -> 
     """Writes the result of `model.calibrate`, unless the copied record holds the same."""
     if found is None or found.weights != weights_sha256(model.state_dict()):
         return
-    record, copied = record_of(found, new), read_record(new / INT8_NAME)
+    record, copied = make_int8_record(found, new), read_record(new / INT8_NAME)
     if copied is None or copied.get("values") != record["values"]:
-        write_record(new, record)
+        write_int8_record(new, record)
 
 
 def _existing_card(folder: Path, origin: Origin | None) -> str | None:
@@ -157,7 +157,7 @@ def save_weights(model: Network, folder: Path) -> None:
     # the same weights must give the same bytes.
     data = safetensors.torch.save(tensors, metadata={"format": "pt"})
     try:
-        write_whole(folder / WEIGHTS_NAME, lambda temporary: temporary.write_bytes(data))
+        write_atomically(folder / WEIGHTS_NAME, lambda temporary: temporary.write_bytes(data))
     except OSError as error:
         raise CheckpointError(
             f"The weights could not be written to {folder}: {error}. Free some space or choose "

@@ -23,7 +23,7 @@ from .zarr_windows import is_zarr, open_zarr
 
 Read = Callable[[slice, slice], np.ndarray]
 NO_LIMIT = 2**62  # pixels
-LARGE = 2**26  # pixels: 8192 x 8192, for which `UNet.segment` would need a gigabyte
+LARGE_PIXELS = 2**26  # pixels: 8192 x 8192, for which `UNet.segment` would need a gigabyte
 
 
 class LazyPixels:
@@ -148,7 +148,7 @@ def open_array(
 
 
 def is_large(path: Path, level: int = 0) -> bool:
-    """Whether a TIFF or NPY file has an image of more than `LARGE` pixels, by its metadata.
+    """Whether a TIFF or NPY file has an image of more than `LARGE_PIXELS` pixels, by its metadata.
 
     False if the metadata cannot be read. level: The resolution of a pyramid that is meant.
     """
@@ -156,9 +156,9 @@ def is_large(path: Path, level: int = 0) -> bool:
         warnings.simplefilter("ignore")
         head = read_head(path)
         if head.startswith(SIGNATURES):
-            return most_pixels(path, level) > LARGE
+            return most_pixels(path, level) > LARGE_PIXELS
         if head.startswith(b"\x93NUMPY"):
-            return memory_map(path)().size > LARGE
+            return memory_map(path)().size > LARGE_PIXELS
     return False
 
 

@@ -29,8 +29,8 @@ LARGE_OUTPUTS = {
     "summary": "summary.json",
 }
 TILE = 512  # px: side of the tiles of a TIFF and of the chunks of a zarr array
-CLASSIC = 2**32 - 2**26  # bytes; larger files are written as BigTIFF
-AT_ONCE = 2**23  # bytes that are read and compressed at once
+MAX_CLASSIC_TIFF_BYTES = 2**32 - 2**26  # bytes; larger files are written as BigTIFF
+CHUNK_BYTES = 2**23  # bytes that are read and compressed at once
 
 
 def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[str]:
@@ -123,7 +123,7 @@ def _write_tiff(
     import tifffile
 
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
-    with tifffile.TiffWriter(path, bigtiff=plane.nbytes > CLASSIC) as writer:
+    with tifffile.TiffWriter(path, bigtiff=plane.nbytes > MAX_CLASSIC_TIFF_BYTES) as writer:
         writer.write(
             _tiles(plane),
             shape=shape,
@@ -131,7 +131,7 @@ def _write_tiff(
             tile=(TILE, TILE),
             metadata=metadata,
             maxworkers=2,
-            buffersize=AT_ONCE,
+            buffersize=CHUNK_BYTES,
             **(size.resolution_tags if size else {}),
             **options,
         )
@@ -140,7 +140,7 @@ def _write_tiff(
 def _tiles(plane: Plane) -> Iterator[np.ndarray]:
     """Yields the tiles in order; the writer pads the smaller ones at the right and bottom."""
     for layer in range(plane.shape[0]):
-        for rows, columns in plane.blocks(TILE, AT_ONCE):
+        for rows, columns in plane.blocks(TILE, CHUNK_BYTES):
             block = plane.read(layer, rows, columns)
             for left in range(0, block.shape[1], TILE):
                 yield block[:, left : left + TILE]
@@ -163,6 +163,6 @@ def _write_zarr(path: Path, plane: Plane, labels: list[str], size: PixelSize | N
     if size:
         array.attrs["pixel_size"] = [size.x, size.y, size.unit]
     for layer in range(plane.shape[0]):
-        for rows, columns in plane.blocks(TILE, AT_ONCE):
+        for rows, columns in plane.blocks(TILE, CHUNK_BYTES):
             index = (rows, columns) if flat else (layer, rows, columns)
             array[index] = plane.read(layer, rows, columns)

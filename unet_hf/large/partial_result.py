@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import PREFIX, is_temporary, write_text
+from ..files import HIDDEN_PREFIX, is_temporary, write_text
 
 RECORD = "finished.jsonl"
 
@@ -28,7 +28,7 @@ RECORD = "finished.jsonl"
 def partial_result_folder(folder: Path, prefix: str) -> Path:
     """Returns the folder of the partial result until the results with this prefix are complete."""
     path = folder / f"{prefix}unfinished"
-    return path.with_name(f"{PREFIX}{path.name}")
+    return path.with_name(f"{HIDDEN_PREFIX}{path.name}")
 
 
 class Plane:
@@ -118,7 +118,7 @@ def _shortened(path: Path) -> OSError:
     return OSError(errno.EIO, reason, str(path))
 
 
-class Unfinished:
+class PartialResult:
     """The folder of a partial result.
 
     job: Image, model and options of the prediction, as JSON; None in an empty folder.

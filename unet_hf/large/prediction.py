@@ -9,7 +9,7 @@ from ..errors import ImageError, PrecisionError
 from ..images.preprocessing import BAND_PIXELS, PreparedImage
 from ..network.network import Network
 from ..predict.tiles import TilePrediction, predict_tiles
-from .partial_result import Plane, Unfinished
+from .partial_result import PartialResult, Plane
 
 
 class Prediction:
@@ -19,7 +19,7 @@ class Prediction:
         self,
         model: Network,
         prepared: PreparedImage,
-        partial: Unfinished,
+        partial: PartialResult,
         job: dict[str, Any],
         threshold: float | None,
     ) -> None:
@@ -101,7 +101,7 @@ class Prediction:
 def predict_into_files(
     model: Network,
     prepared: PreparedImage,
-    partial: Unfinished,
+    partial: PartialResult,
     jobs: list[dict[str, Any]],
     threshold: float | None,
     *,

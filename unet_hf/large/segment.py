@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..engine.memory import MEMORY
-from ..files import only_writer
+from ..files import exclusive_writer
 from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
 from ..images.windows import open_image
@@ -23,10 +23,10 @@ from .outputs import (
     planes_for,
     write_large_outputs,
 )
-from .partial_result import Unfinished, partial_result_folder
+from .partial_result import PartialResult, partial_result_folder
 from .prediction import predict_into_files
 from .result import LargeSegmentation
-from .tile_size import WASTEFUL, megabytes_for, tile_size_for, waste
+from .tile_size import NOTED_OVERHEAD, megabytes_for, overlap_overhead, tile_size_for
 
 
 def segment_large(
@@ -104,8 +104,8 @@ def segment_large(
         ]
         partial_folder = partial_result_folder(Path(folder), prefix)
         partial_folder.mkdir(parents=True, exist_ok=True)
-        with only_writer(partial_folder):
-            partial = Unfinished(partial_folder)
+        with exclusive_writer(partial_folder):
+            partial = PartialResult(partial_folder)
             prediction = predict_into_files(
                 model, prepared, partial, jobs, threshold, resume=resume, progress=progress
             )
@@ -138,11 +138,11 @@ def segment_large(
 
 def _notes_on_tiles(model: Network, precision: str, side: int, tta: bool) -> list[str]:
     """Returns a note on what larger tiles would gain, if the tiles had to be small."""
-    times, larger = waste(model.geometry, side), 2 * side
-    if times <= WASTEFUL:
+    times, larger = overlap_overhead(model.geometry, side), 2 * side
+    if times <= NOTED_OVERHEAD:
         return []
     needed = megabytes_for(model, precision, larger, tta=tta)
     return [
         f"tiles of {side} px compute {times:.1f} times the pixels that they keep; with tile_size="
-        f"{larger} it is {waste(model.geometry, larger):.1f} times, in {needed:.0f} MB"
+        f"{larger} it is {overlap_overhead(model.geometry, larger):.1f} times, in {needed:.0f} MB"
     ]

@@ -14,7 +14,7 @@ While tiles are computed, memory holds beside the loaded model:
 The halo of a tile is computed and discarded. A window of s px with a halo of h px at each side
 computes (s / (s - 2 h))² pixels for each one that it keeps. Squares have the least overhead of all
 shapes with the same area. The overhead falls fast at first and slowly later, so tiles are no
-larger than `USEFUL` asks for, and no smaller than `BEARABLE` allows. With very
+larger than `TARGET_OVERHEAD` asks for, and no smaller than `MAX_OVERHEAD` allows. With very
 wide networks, even these need more memory than the budget.
 """
 
@@ -26,9 +26,9 @@ from ..network.tiling import TileGeometry
 MEGABYTES = 400  # memory beside the loaded model, in 2**20 bytes
 RESERVED_MEGABYTES = 64  # the part of it for what does not depend on the network
 # Overheads: pixels computed for each one that is kept.
-USEFUL = 1.1  # larger tiles would hardly be faster
-BEARABLE = 4.0  # half of a window's side is halo
-WASTEFUL = 2.0  # above it, a note says that more memory would be faster
+TARGET_OVERHEAD = 1.1  # larger tiles would hardly be faster
+MAX_OVERHEAD = 4.0  # half of a window's side is halo
+NOTED_OVERHEAD = 2.0  # above it, a note says that more memory would be faster
 # Numbers that the engine keeps for each pixel, in multiples of base_channels. With valid padding
 # there are also cropped copies.
 VALUES_A_PIXEL = {"same": 5, "valid": 6.5}
@@ -42,7 +42,7 @@ def tile_size_for(
 ) -> int:
     """Returns the side of the largest window, in pixels, that fits into this much memory.
 
-    It is on the pooling grid, and has an overhead between `USEFUL` and `BEARABLE`.
+    It is on the pooling grid, and has an overhead between `TARGET_OVERHEAD` and `MAX_OVERHEAD`.
 
     Args:
         precision: "float32", "bfloat16", "float16" or "int8".
@@ -53,7 +53,7 @@ def tile_size_for(
     free = (megabytes - RESERVED_MEGABYTES) * 2**20 - fixed_bytes(model, precision)
     pixels = max(0.0, free) / bytes_per_pixel(model, precision, tta)
     side = int(pixels**0.5) // grid * grid
-    return min(max(side, side_for(geometry, BEARABLE)), side_for(geometry, USEFUL))
+    return min(max(side, side_for(geometry, MAX_OVERHEAD)), side_for(geometry, TARGET_OVERHEAD))
 
 
 def megabytes_for(model: Network, precision: str, tile_size: int, *, tta: bool = False) -> float:
@@ -85,6 +85,6 @@ def side_for(geometry: TileGeometry, ratio: float) -> int:
     return -int(-side // grid) * grid
 
 
-def waste(geometry: TileGeometry, side: int) -> float:
+def overlap_overhead(geometry: TileGeometry, side: int) -> float:
     """Returns the pixels that a window of this side computes for each one that it keeps."""
     return (side / (side - 2 * geometry.halo)) ** 2

@@ -10,7 +10,7 @@ METHODS = ("components", "watershed")
 # Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
 SMOOTHING = 1.0  # pixels (sigma), so that a ragged edge is not taken for a neck
-FLOODED = 2**22  # pixels: about how many the watershed processes at a time
+WATERSHED_BAND_PIXELS = 2**22  # pixels: about how many the watershed processes at a time
 
 
 def find_instances(
@@ -112,7 +112,7 @@ def _bands_of_components(components: np.ndarray) -> Iterator[tuple[slice, np.nda
     components: (H, W) ids.
     """
     top, bottom = _row_ranges(components)
-    step = max(1, FLOODED // components.shape[1])
+    step = max(1, WATERSHED_BAND_PIXELS // components.shape[1])
     for start in range(0, len(components), step):
         here = (start <= top) & (top < start + step)
         here[0] = False

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ..classes import chosen_classes, join_names, unambiguous_name
-from ..files import write_whole
+from ..files import write_atomically
 from ..objects.objects import Objects
 from .overlay import Look
 from .segmentation import Segmentation
 
-RECIPE = "reproduce.txt"
+REPRODUCTION_NAME = "reproduce.txt"
 COMPRESSED = (".png", ".tif", ".zip")  # stored as they are: compressing again only costs time
 FLAGS = ("outline", "exclude_border", "tta")  # options of the command line that take no value
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Reproduction:
     """The options of a prediction that its result does not hold, to reproduce it.
 
     model: As for `UNet.from_pretrained`. revision: The commit of a model from the Hub.
@@ -102,7 +102,7 @@ class Recipe:
 
 
 def write_bundle(
-    result: "Segmentation", path: Path, recipe: Recipe, objects: "Objects | None" = None
+    result: "Segmentation", path: Path, recipe: Reproduction, objects: "Objects | None" = None
 ) -> None:
     """Writes all outputs of a result and `reproduce.txt` into one zip, completely or not at all.
 
@@ -116,8 +116,8 @@ def write_bundle(
         folder = Path(name)
         only = result.all_outputs()
         result.save(folder, **vars(recipe.look), only=only, objects=objects)
-        (folder / RECIPE).write_text(recipe.text(result, objects), encoding="utf-8")
-        write_whole(path, lambda temporary: _pack(folder, temporary))
+        (folder / REPRODUCTION_NAME).write_text(recipe.text(result, objects), encoding="utf-8")
+        write_atomically(path, lambda temporary: _pack(folder, temporary))
 
 
 def _pack(folder: Path, path: Path) -> None:

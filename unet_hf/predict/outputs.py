@@ -33,10 +33,10 @@ REMOVED = {
 }
 NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
 # Written unless `only` says otherwise.
-USUAL = ("mask", "overlay", "probabilities", "summary")
+DEFAULT_OUTPUTS = ("mask", "overlay", "probabilities", "summary")
 # Options for saving overlays: noisy pictures take a quarter of the time, and no more bytes.
-PHOTOGRAPH = {"format": "PNG", "compress_level": 1}
-OF_OBJECTS = ("instances", "objects", "outlines", "rois")
+OVERLAY_PNG_OPTIONS = {"format": "PNG", "compress_level": 1}
+OBJECT_OUTPUTS = ("instances", "objects", "outlines", "rois")
 
 
 def checked_outputs(only: Collection[str]) -> list[str]:
@@ -52,7 +52,7 @@ def checked_outputs(only: Collection[str]) -> list[str]:
         raise ConfigError(
             f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}."
         )
-    if set(only) & set(OF_OBJECTS):
+    if set(only) & set(OBJECT_OUTPUTS):
         check_skimage()
     if "rois" in only:
         check_roifile()

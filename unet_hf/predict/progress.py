@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-SILENCE = 0.25  # s between two reports within a tile that takes long
+PROGRESS_SECONDS = 0.25  # s between two reports within a tile that takes long
 
 Progress = Callable[[int, int], None]
 
@@ -21,7 +21,7 @@ class TileProgress:
 
     def between_layers(self) -> None:
         """Reports again if the last report is long ago; called between two layers."""
-        if time.monotonic() - self.latest > SILENCE:
+        if time.monotonic() - self.latest > PROGRESS_SECONDS:
             self._report()
 
     def step(self) -> None:

@@ -11,14 +11,22 @@ import numpy as np
 import PIL.Image
 
 from ..errors import ConfigError
-from ..files import write_whole
+from ..files import write_atomically
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.configuration import checked_threshold
 from ..objects.objects import Objects, find_objects
 from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
-from .outputs import NEEDS_TTA, OF_OBJECTS, OUTPUTS, PHOTOGRAPH, USUAL, checked_outputs, write_tiff
+from .outputs import (
+    DEFAULT_OUTPUTS,
+    NEEDS_TTA,
+    OBJECT_OUTPUTS,
+    OUTPUTS,
+    OVERLAY_PNG_OPTIONS,
+    checked_outputs,
+    write_tiff,
+)
 from .overlay import Look, color_table, draw_overlay, to_display
 from .summary import PredictionSummary
 
@@ -142,7 +150,7 @@ class Segmentation(PredictionSummary):
         hidden: Collection[int | str] | int | str = (),
         outline: bool = False,
         window: tuple[float, float] | None = None,
-        only: Collection[str] = USUAL,
+        only: Collection[str] = DEFAULT_OUTPUTS,
         prefix: str = "",
         objects: Objects | None = None,
     ) -> dict[str, Path]:
@@ -172,14 +180,14 @@ class Segmentation(PredictionSummary):
         names = checked_outputs(only)
         if "uncertainty" in names and self.uncertainty is None:
             raise ConfigError(NEEDS_TTA)
-        if objects is None and set(names) & set(OF_OBJECTS):
+        if objects is None and set(names) & set(OBJECT_OUTPUTS):
             objects = self.objects()
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in names}
         writers = self._writers(objects, look)
         for name, path in paths.items():
-            write_whole(path, writers[name])
+            write_atomically(path, writers[name])
         return paths
 
     def all_outputs(self) -> list[str]:
@@ -197,7 +205,7 @@ class Segmentation(PredictionSummary):
 
         return {
             "mask": lambda path: self.mask_image().save(path, format="PNG"),
-            "overlay": lambda path: self.overlay(**vars(look)).save(path, **PHOTOGRAPH),
+            "overlay": lambda path: self.overlay(**vars(look)).save(path, **OVERLAY_PNG_OPTIONS),
             "probabilities": lambda path: write_tiff(
                 path, self.probabilities, {"axes": "CYX", "Labels": labels}
             ),

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.backend import network_of
+from ..engine.backend import logits_function
 from ..engine.precision import checked_precision
 from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
 from .decision import decide
 from .progress import TileProgress
-from .tta import LogitsFunction, WindowPredictor, views_of
+from .tta import LogitsFunction, WindowPredictor, window_predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,12 @@ def predict_tiles(
         CalibrationError: int8 was asked of a network that is not calibrated for it.
     """
     tile_progress = TileProgress(progress, done + len(tiles), done)
-    compute_logits = network_of(model, precision)
+    compute_logits = logits_function(model, precision)
 
     def logits(image: Tensor) -> Tensor:
         return compute_logits(image, tile_progress.between_layers)
 
-    predict_window = RepeatingBlanks(views_of(tta, model.device, tile_size))
+    predict_window = RepeatingBlanks(window_predictor(tta, model.device, tile_size))
     for tile in tiles:
         # Within the loop, so that a caller that fails does not leave the model in evaluation mode.
         with torch.inference_mode(), evaluation_mode(model):

@@ -26,7 +26,7 @@ View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 CPU_PIXELS = 8 * 128 * 128
 
 
-def views_of(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor:
+def window_predictor(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor:
     """Returns the function that predicts a window on this device.
 
     Args:
@@ -34,17 +34,17 @@ def views_of(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor
             never has more pixels than one window of `tile_size`: users with little memory lower it.
     """
     if not tta:
-        return in_one_view
+        return predict_once
     fast = CPU_PIXELS if device.type == "cpu" else tile_size**2
-    return partial(in_eight_views, pixels=min(fast, tile_size**2))
+    return partial(predict_dihedral_mean, pixels=min(fast, tile_size**2))
 
 
-def in_one_view(network: LogitsFunction, window: Tensor) -> tuple[np.ndarray, None]:
+def predict_once(network: LogitsFunction, window: Tensor) -> tuple[np.ndarray, None]:
     """Predicts a window as it is; returns its probabilities and no uncertainty."""
     return softmax(network(window[None])[0].numpy()), None
 
 
-def in_eight_views(
+def predict_dihedral_mean(
     network: LogitsFunction, window: Tensor, pixels: int = CPU_PIXELS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the mean probabilities over eight views, and their uncertainty.

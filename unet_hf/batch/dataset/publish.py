@@ -15,7 +15,7 @@ from huggingface_hub import (
 
 from ...errors import ConfigError
 from ...files import write_text
-from ...hub.push import WAITS, Made, patiently, writable_repository
+from ...hub.push import WAITS, CreatedOnHub, push_with_retries, writable_repository
 from .options import FAILED, DatasetOptions
 
 JOB = "segmentation.json"  # what the masks were made of; by it a folder or repository is ours
@@ -84,13 +84,13 @@ class MaskTarget:
                 f"another, e.g. {name}-masks."
             )
 
-        made = Made()
+        made = CreatedOnHub()
 
         def prepare() -> str:
             return writable_repository(api, name, options.private or None, "dataset", made)
 
-        full = patiently(prepare, name, WAITS, made=made)
-        there = patiently(lambda: _files(api, full)[1], full, WAITS, made=made)
+        full = push_with_retries(prepare, name, WAITS, made=made)
+        there = push_with_retries(lambda: _files(api, full)[1], full, WAITS, made=made)
         if there - {CARD, ".gitattributes"} and JOB not in there and not options.overwrite:
             raise ConfigError(
                 f"--push_to_hub {full} holds another data set. Name a new one, or add --overwrite "
@@ -122,7 +122,9 @@ class MaskTarget:
                 )
             )
 
-        return patiently(commit, self.repo_id, WAITS, f"The masks are finished in {folder}. ")
+        return push_with_retries(
+            commit, self.repo_id, WAITS, f"The masks are finished in {folder}. "
+        )
 
 
 def _files(api: HfApi, repo_id: str) -> tuple[str | None, set[str]]:

@@ -14,7 +14,7 @@ from datasets.table import embed_table_storage
 
 from ...data.pairs import read_cell
 from ...errors import DatasetError, UNetError
-from ...files import write_text, write_whole
+from ...files import write_atomically, write_text
 from ...unet import UNet
 from ..item import is_out_of_memory
 from ..progress import Progress
@@ -111,7 +111,7 @@ def write_shard(
     if failures:
         reasons.parent.mkdir(exist_ok=True)
         write_text(reasons, json.dumps(failures))
-    write_whole(path, lambda temporary: pyarrow.parquet.write_table(table, temporary))
+    write_atomically(path, lambda temporary: pyarrow.parquet.write_table(table, temporary))
     if not failures:
         reasons.unlink(missing_ok=True)
 
