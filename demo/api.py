@@ -107,8 +107,8 @@ def _add_objects(folders: ResultFolders) -> None:
             classes: Names or ids of the classes whose objects are meant, with commas between; a
                 name that holds a comma stands in double quotes. Empty: all but class 0, which is
                 the ground between objects.
-            method: "components": what hangs together is one object. "watershed": what touches is
-                parted, too, where it narrows.
+            method: "components": connected pixels are one object. "watershed": objects that
+                touch are also split where they narrow.
             min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
             exclude_border: Leaves out objects that touch the border of the image.
             pixel_size: Such as "0.25 um", for areas and lengths in that unit. Empty: what a TIFF

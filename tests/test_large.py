@@ -341,7 +341,7 @@ def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, m
     assert tried == ["float16", "float32", "float32"]
     assert result.precision == "float32"
     assert result.notes[-1] == "float16 cannot hold this network's values: float32 was taken"
-    assert not any("begun anew" in note for note in result.notes)
+    assert not any("from the beginning" in note for note in result.notes)
     with pytest.raises(PrecisionError):
         segment_large(model, image, tmp_path, tile_size=64, precision="float16")
 

@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
         write_text(Path(given.output), json.dumps(record, indent=2) + "\n")
     if given.update_card:
         update_checkpoint_records(
-            given, folder, lambda place: write_scores(place, record), "Scores, measured anew"
+            given, folder, lambda place: write_scores(place, record), "Scores measured again"
         )
     return 0
 

@@ -61,7 +61,7 @@ class Prediction:
         if partial.job is not None:
             changed = [key for key in self.job if partial.job.get(key) != self.job[key]]
             reason = f"of another {', '.join(changed)}" if changed else "not wanted or incomplete"
-            self.notes.append(f"an unfinished run was {reason}: begun anew")
+            self.notes.append(f"an unfinished run was {reason}: started from the beginning")
         partial.begin(self.job, self.planes.values())
 
     def run(self, resume: bool, progress: Callable[[int, int], None] | None) -> None:

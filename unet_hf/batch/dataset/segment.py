@@ -202,7 +202,7 @@ def _prepare(folder: Path, job: dict[str, Any], overwrite: bool) -> None:
         if changed and not overwrite:
             raise ConfigError(
                 f"{folder} holds masks that were made otherwise (other: {', '.join(changed)}). "
-                "Name another --output, or add --overwrite to make all of them anew."
+                "Name another --output, or add --overwrite to compute all of them again."
             )
         if changed or overwrite:
             shutil.rmtree(folder / "data", ignore_errors=True)
