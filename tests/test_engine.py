@@ -485,7 +485,7 @@ def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
         "model = t.network(depth=1); seen = [];"
         "model.head.register_forward_hook(lambda *_: seen.append(t.rounding()));"
         "image = t.images(model);"
-        "[runtime.plainly(model, name, image) for name in ('float32', 'bfloat16')];"
+        "[runtime.run_with_pytorch(model, name, image) for name in ('float32', 'bfloat16')];"
         "exact, half = seen;"
         "assert exact['convolution'] == exact['product'] == 'ieee', exact;"
         "assert not exact['older'] and exact['product, older'] in ('highest', None), exact;"
