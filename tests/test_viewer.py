@@ -21,7 +21,7 @@ from demo.viewer.component import (
     viewer,
 )
 from demo.viewer.drawn_as_seen import cut_as_seen, draw_as_seen
-from demo.viewer.payload import FINE, STEPS, entropy, probability_codes
+from demo.viewer.payload import FINE, STEPS, entropy, probability_codes, viewer_folders
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
@@ -156,7 +156,7 @@ def test_transfers_that_were_never_fetched_go_after_an_hour():
     image = image_of(gray_16())
     old, fresh = (Path(show_image(image)["data"]["path"]).parent for _ in range(2))
     os.utime(old, (0, 0))
-    show_image(image)
+    viewer_folders().sweep()
     assert fresh.exists()
     assert not old.exists()
 
