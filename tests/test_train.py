@@ -301,7 +301,6 @@ def test_dashes_and_underscores_and_a_json_file_say_the_same(tmp_path):
     ("options", "words"),
     [
         ({"dataset_name": ""}, "--dataset_name is missing"),
-        ({"output_dir": ""}, "--output_dir is missing"),
         ({"preset": "tiny"}, "modern or paper"),
         ({"mixed_precision": "fp8"}, "auto, no or bf16"),
         ({"max_train_steps": 0}, "at least 1"),
@@ -314,6 +313,16 @@ def test_dashes_and_underscores_and_a_json_file_say_the_same(tmp_path):
 def test_unusable_options_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
         TrainingConfig(**({"dataset_name": "d", "output_dir": "o"} | options))
+
+
+def test_a_training_needs_a_place_for_its_checkpoint():
+    """A check of the data set does not."""
+    from train.loop import train
+
+    with pytest.raises(ConfigError, match="--output_dir is missing"):
+        parse_arguments(["--dataset_name", "d"])
+    with pytest.raises(ConfigError, match="--output_dir is missing"):
+        train(TrainingConfig(dataset_name="d"))
 
 
 # ---------------------------------------------------------------- data

@@ -71,6 +71,7 @@ def train(config: TrainingConfig) -> Evaluation:
         DatasetError, ConfigError, CheckpointError: Something is wrong before the first step.
         TrainingError: The training ended early; the message says how to go on.
     """
+    config.check_output()
     output = Path(config.output_dir)
     check_tracker(config.report_to)
     check_sample_image(config.sample_image)

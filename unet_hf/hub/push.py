@@ -143,7 +143,7 @@ class CreatedOnHub:
         """Sentences for an error message, with a space before them; "" if nothing was created."""
         text = ""
         for certain, words in (
-            (True, "CreatedOnHub for it, and still there"),
+            (True, "Made for it, and still there"),
             (False, "Maybe made for it"),
         ):
             if names := [what for what, known in self._certain.items() if known is certain]:
