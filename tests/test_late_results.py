@@ -280,11 +280,14 @@ def test_a_slow_result_does_not_replace_the_picture_that_was_chosen_since(
     page.locator("#files").get_by_role("button", name="other.png").first.click()
     expect(page.locator("#facts")).to_contain_text("40 × 30 px")
     canvas = page.locator("#viewer canvas")
+    shown = "other.png, not segmented yet"
+    expect(canvas).to_have_attribute("aria-label", shown)  # the picture comes after its facts
     drawn = canvas.get_attribute("data-serial")
     page.get_by_role("button", name="Segment", exact=True).click()  # waits for the late one
     gate.let(1)
     until(lambda: len(gate.asked) == 3)  # the late one is over
     expect(page.locator("#files [aria-current]")).to_have_text("other.png")
+    expect(canvas).to_have_attribute("aria-label", shown)
     expect(canvas).to_have_attribute("data-serial", drawn)
     gate.let(1)
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
