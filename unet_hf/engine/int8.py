@@ -22,6 +22,7 @@ from typing_extensions import Self
 from ..network.network import Network
 from .engine import BAND, Engine
 from .layers import Convolution, SkipConvolution, UpConvolution
+from .precision import largest_int8_weight
 
 IMAGE_PARTS = 8  # a pixel of the image is the sum of this many integers
 # The image's range is widened at both ends by this fraction: other images may be darker or
@@ -141,7 +142,8 @@ class Int8Convolution(Convolution):
         self.narrow = weight.shape[2] == 1
         weight = weight * reads.scale[:, None, None] / writes.scale[:, None, None, None]
         bias = bias / writes.scale + writes.zero_point
-        scales = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
+        self.largest = largest_int8_weight()
+        scales = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / self.largest
         integers = self._to_integers(weight / scales)
         # Rounding the weights shifts the output by this much on average.
         rounding_shift = (scales * integers - weight).sum((2, 3)) @ reads.mean
@@ -158,7 +160,7 @@ class Int8Convolution(Convolution):
         self.packed: dict[torch.Size, Tensor] = {}
 
     def _to_integers(self, weight: Tensor) -> Tensor:
-        return round_kernels(weight).clamp_(-127, 127)
+        return round_kernels(weight).clamp_(-self.largest, self.largest)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Convolves (B, h, w, in) uint8 and returns (B, h', w', out) uint8."""

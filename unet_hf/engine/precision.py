@@ -21,6 +21,8 @@ DTYPES = {
 WITHOUT_BFLOAT16 = {
     "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
 }  # fmt: skip
+# Values with which it multiplies int8 without VNNI, see `largest_int8_weight`.
+WITHOUT_VNNI = {"SSE41", "AVX", "AVX2", "AVX512_CORE"}
 # Operators that the engine calls and that are not part of PyTorch's public interface.
 OPERATORS = ("mkldnn._convolution_pointwise_.binary", "mkldnn._reorder_convolution_weight")
 INT8_OPERATORS = ("onednn.qconv2d_pointwise", "onednn.qconv_prepack")
@@ -69,9 +71,18 @@ def best_precision(device: torch.device) -> str:
 
 
 def cpu_has(instructions: str) -> bool:
-    """Whether the CPU has "avx512_bf16", "amx_tile" or "amx_fp16"; False if PyTorch cannot tell."""
+    """Whether the CPU has "vnni", "avx512_bf16", "amx_tile" or "amx_fp16"; False if unknown."""
     supported = getattr(torch.cpu, f"_is_{instructions}_supported", None)
     return supported is not None and supported()
+
+
+def largest_int8_weight() -> int:
+    """Returns the largest integer that stands for a weight in int8: 127, or 64 without VNNI.
+
+    Without these instructions, two products are added in 16 bits before they reach the sum in 32.
+    2 * 255 * 127 does not fit there and would be cut off in silence; 2 * 255 * 64 does.
+    """
+    return 127 if cpu_has("vnni") and isa_cap() not in WITHOUT_VNNI else 64
 
 
 def has_onednn() -> bool:
