@@ -203,6 +203,19 @@ def test_a_record_of_other_weights_or_damaged_is_not_believed(tmp_path: Path):
         UNet.from_pretrained(tmp_path / "c").segment(gray(), precision="int8")
 
 
+def test_a_new_calibration_is_saved_in_the_place_of_a_damaged_record(tmp_path: Path):
+    network().save_pretrained(tmp_path / "damaged")
+    (tmp_path / "damaged" / "int8.json").write_text("{")
+    model = UNet.from_pretrained(tmp_path / "damaged")
+    model.calibrate([gray()])
+    model.save_pretrained(tmp_path / "saved")
+    saved = UNet.from_pretrained(tmp_path / "saved")
+    assert np.array_equal(
+        model.segment(gray(50, 60), precision="int8").probabilities,
+        saved.segment(gray(50, 60), precision="int8").probabilities,
+    )
+
+
 # What a hostile or damaged record may hold -> what is said of it.
 NOT_BELIEVED = {
     "nan": (lambda v: v["image"].update(low=[float("nan")]), "it holds nan"),

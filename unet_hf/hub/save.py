@@ -98,7 +98,11 @@ def _write_calibration(model: Network, found: Calibration | None, new: Path) -> 
     """Writes the result of `model.calibrate`, unless the copied record holds the same."""
     if found is None or found.weights != weights_sha256(model.state_dict()):
         return
-    record, copied = make_int8_record(found, new), read_record(new / INT8_NAME)
+    record = make_int8_record(found, new)
+    try:
+        copied = read_record(new / INT8_NAME)
+    except CheckpointError:  # damaged: the new record takes its place
+        copied = None
     if copied is None or copied.get("values") != record["values"]:
         write_int8_record(new, record)
 
