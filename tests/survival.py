@@ -39,7 +39,7 @@ PRELOADED = [
     "tests.survival", "pytest", "train.loop", "train.malloc", "torch._dynamo", "torch._inductor",
     "torch.distributed.fsdp", "datasets", "jinja2", "scipy.io", "skimage.measure",
 ]  # fmt: skip
-PATIENCE = 120  # seconds after which a training hangs; no test is about time
+PATIENCE = 300  # seconds after which a training hangs; no test is about time
 START, END = 0, -1  # marks before the first step and after the last
 TIMES = ("seconds", "waiting")  # of a row of metrics: the machine's, not the training's
 

@@ -311,3 +311,11 @@ def test_what_costs_too_much_is_refused(trained, tmp_path, monkeypatch):
 def test_shipped_checkpoints_are_not_rewritten():
     with pytest.raises(ConfigError, match="not yours to change"):
         calibrate_command.run(["--model", "unet-isbi"])
+
+
+def test_without_a_calibration_means_without_the_stored_one_too():
+    model = UNet.from_pretrained("unet-isbi")
+    assert model.calibration is not None
+    model.calibration = None
+    with pytest.raises(CalibrationError, match=r"model\.calibrate"):
+        model.segment(np.zeros((32, 32), np.uint8), precision="int8")

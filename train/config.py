@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_hf.data.options import MASK_ENCODINGS, DataOptions, option, public_name
+from unet_hf.data.options import MASK_ENCODINGS, DataOptions, public_name
 from unet_hf.errors import ConfigError
+from unet_hf.options import option
 
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {

@@ -44,16 +44,18 @@ class UNet(
         torch.Size([1, 5, 100, 130])
     """
 
+    _reads_calibration = True  # of the checkpoint's folder, until another one is set
+
     @property
     def calibration(self) -> Calibration | None:
         """The ranges that int8 needs, from `calibrate` or stored beside the loaded weights."""
-        if self._calibration is None and self.origin is not None:
+        if self._calibration is None and self._reads_calibration and self.origin is not None:
             self._calibration = read_calibration(self.origin.folder, feature_maps(self))
         return self._calibration
 
     @calibration.setter
     def calibration(self, calibration: Calibration | None) -> None:
-        self._calibration = calibration
+        self._calibration, self._reads_calibration = calibration, False
 
     def segment(
         self,

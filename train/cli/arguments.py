@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf.cli.options import add_options
-from unet_hf.data.options import fits_annotation
 from unet_hf.errors import ConfigError
 from unet_hf.files import parse_json
 from unet_hf.hub.records import MADE_WITH
+from unet_hf.options import fits_annotation
 
 from ..config import CHOICES, PRESETS, TrainingConfig
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from ..data.options import option
 from ..engine.calibration import checked_calibration
 from ..engine.precision import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
@@ -23,6 +22,7 @@ from ..large import segment_large
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
 from ..network.configuration import checked_threshold, checked_tile_size
 from ..objects.objects import check_options
+from ..options import option
 from ..predict.outputs import DEFAULT_OUTPUTS, NEEDS_TTA, OBJECT_OUTPUTS, OUTPUTS, checked_outputs
 from ..predict.overlay import Look
 from ..unet import UNet

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import typing
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-
-
-def option(default: Any, help: str, **metadata: Any) -> Any:
-    """Makes a field of a dataclass whose options are flags on the command line.
-
-    default: `dataclasses.MISSING` if it has to be given.
-    """
-    return field(default=default, metadata={"help": help, **metadata})
+from ..options import option
 
 
 def public_name(name: str) -> str:
@@ -145,11 +137,3 @@ DATA_OPTIONS = (
 # How long a process waits for another. The first one inspects the data, evaluates and downloads,
 # which may take hours; the default, ten minutes with NCCL, would end the run.
 PROCESS_TIMEOUT = timedelta(days=30)
-
-
-def fits_annotation(annotation: Any, value: Any) -> bool:
-    """Whether a value read from JSON has the type that a dataclass field is annotated with."""
-    kinds = typing.get_args(annotation) or (annotation,)
-    if isinstance(value, bool):
-        return bool in kinds
-    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))

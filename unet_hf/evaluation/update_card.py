@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..data.options import DATA_OPTIONS, DataOptions, fits_annotation
+from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
 from ..hub.find import SHIPPED
 from ..hub.layout import CARD_NAME, TRAINING_NAME
 from ..hub.records import read_record
+from ..options import fits_annotation
 
 
 def refuse_shipped(model: str) -> None:

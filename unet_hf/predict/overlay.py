@@ -9,9 +9,9 @@ import numpy as np
 import PIL.Image
 
 from ..classes import chosen_classes
-from ..data.options import option
 from ..errors import ConfigError
 from ..images.image_data import ImageData
+from ..options import option
 
 LINE_WIDTH = 2  # pixels; an outline of one pixel is hard to see on a screen
 # Pixels computed at a time: table look-ups need 64-bit indices, eight times the bytes of the image.

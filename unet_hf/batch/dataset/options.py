@@ -3,7 +3,7 @@
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
-from ...data.options import option
+from ...options import option
 
 FAILED = "failed.csv"
 
