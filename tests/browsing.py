@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 # What is waited for comes, however busy the machine is; one that waits in vain fails.
 expect.set_options(timeout=30_000)
@@ -52,3 +52,10 @@ def page(browser: Browser, demo_url: str) -> Iterator[Page]:
     context.close()
     assert not faults
     assert not toasts  # what goes wrong is said in a sentence on the page, never by "Error"
+
+
+def type_in(field: Locator, text: str) -> None:
+    """Types as a person does. A field of a tab that was just opened may miss the first key, but
+    every key tells it the whole text."""
+    field.press_sequentially(text, delay=100)
+    field.press("Tab")

@@ -20,6 +20,7 @@ from unet_hf.batch.run import segment_files
 from unet_hf.hub.find import SHIPPED
 from unet_hf.predict.bundle import Reproduction
 
+from .browsing import type_in
 from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
 
 # A DataTransfer with one file; `size` bytes of nothing, or a small picture.
@@ -135,7 +136,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
 
     # The same page and channel are compared; both channels would be refused.
     page.get_by_role("tab", name="Compare").click()
-    page.locator("#compare_threshold_b").locator("input, textarea").fill("0.3")
+    type_in(page.locator("#compare_threshold_b").locator("input, textarea"), "0.3")
     page.locator("#compare_run").click()
     expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
 

@@ -17,6 +17,8 @@ from demo.segment.examples import SAMPLE
 from unet_hf import UNet
 from unet_hf.hub.find import SHIPPED
 
+from .browsing import type_in
+
 NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
 
 
@@ -124,7 +126,7 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
 
 def test_two_thresholds_are_compared_on_the_image_in_view(page: Page):
     page.get_by_role("tab", name="Compare").click()
-    page.locator("#compare_threshold_b").locator("input, textarea").fill("0.3")
+    type_in(page.locator("#compare_threshold_b").locator("input, textarea"), "0.3")
     page.locator("#compare_run").click()
     expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
     expect(page.locator("#compare_map canvas.drawn")).to_be_visible(timeout=30_000)
