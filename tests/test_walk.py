@@ -6,6 +6,7 @@ Whatever a script complains of, and any request to another host, fails it.
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import PIL.Image
 from playwright.sync_api import Page, expect
 
-from demo.segment.examples import SAMPLE
+from demo.segment.examples import SAMPLE, examples
 from unet_hf import UNet
 from unet_hf.hub.find import SHIPPED
 
@@ -24,6 +25,10 @@ NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
 
 def open_example(page: Page, title: str) -> None:
     page.get_by_role("button", name=title).click()
+    (example,) = (one for one in examples() if one.title == title)
+    # The result that was there before has its buttons, too.
+    label = re.compile(f"^{re.escape(Path(example.path).name)} with its classes painted over")
+    expect(page.locator("#viewer canvas")).to_have_attribute("aria-label", label, timeout=60_000)
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
     expect(page.locator("#facts")).to_contain_text(" s on CPU")
 

@@ -15,7 +15,7 @@ from ..parts.html_parts import STYLE, alert
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
-from ..server.in_view import InView
+from ..server.in_view import MOVED_ON, InView
 from ..server.queue import ONE_AT_A_TIME
 from ..server.result_files import file_stem, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
@@ -90,14 +90,15 @@ def objects_view(
         in_view: InView,
         version: int,
     ) -> dict[Any, Any]:
-        """Says nothing if another picture or result has come into view meanwhile."""
+        """Lists nothing if another picture or result has come into view meanwhile, and says so."""
+        late = {told: gr.update(value=alert(MOVED_ON), visible=True)}
         try:
             result = result_store().get(handle)
             if result is None:
                 # The viewer still shows one that the server has deleted after its hour.
                 raise ConfigError(GONE if in_view.segmented_with else NO_RESULT)
             if in_view.version != version:  # it has waited for the network
-                return gr.skip()
+                return late
             cut = cut_as_seen(result, seen_now)
             objects = cut.objects(
                 method=how,
@@ -114,7 +115,7 @@ def objects_view(
                 told: gr.update(value=sentence, visible=True),
             }
         if in_view.version != version:
-            return gr.skip()
+            return late
         return usable(True) | {
             found: result_store().keep((cut, objects)),
             table: show_objects(objects),
