@@ -52,7 +52,10 @@ def own_planes(xml: str, name: str) -> OwnPlanes:
                     data.remove(uuid)
     files = len(named - own) + 1
     note = f"one of {files} files of a series; only this one was read" if files > 1 else None
-    return OwnPlanes(ElementTree.tostring(root, encoding="unicode") if named else None, note)
+    if not named:
+        return OwnPlanes()
+    # tifffile wants a closing tag, also where nothing is left.
+    return OwnPlanes(ElementTree.tostring(root, "unicode", short_empty_elements=False), note)
 
 
 def _children(element: ElementTree.Element, tag: str) -> list[ElementTree.Element]:

@@ -1,6 +1,7 @@
-"""What is opened is one regular file: no folder, pipe, socket or device.
+"""What is opened is one regular file, or a folder whose files all lie in it.
 
-Opening a pipe waits for somebody who writes into it, for ever if nobody does.
+A pipe, socket or device is refused before it is opened: opening a pipe waits for somebody who
+writes into it, for ever if nobody does.
 """
 
 import os
@@ -56,7 +57,25 @@ def read_head(path: Path, length: int = 32) -> bytes:
         return b""
 
 
-def is_inside(path: str | os.PathLike, folder: str | os.PathLike) -> bool:
-    """Whether a path lies in a folder after all links are followed."""
-    real, root = os.path.realpath(path), os.path.realpath(folder)
-    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
+def check_folder(folder: Path) -> None:
+    """Checks that a folder, and those in it, hold nothing but regular files of their own.
+
+    Raises:
+        UnreadableImageError: A link leads outside, or something is no regular file.
+    """
+    root = os.path.realpath(folder)
+    for place, folders, names in os.walk(root):
+        for name in (*folders, *names):
+            path = os.path.join(place, name)  # noqa: PTH118  there may be millions
+            mode = os.lstat(path).st_mode
+            wrong = None
+            if stat.S_ISLNK(mode):
+                inside = os.path.commonpath([root, os.path.realpath(path)]) == root
+                wrong = None if inside else "a link that leads outside of it"
+            elif not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+                wrong = KINDS.get(stat.S_IFMT(mode), "something that is no file")
+            if wrong:
+                raise UnreadableImageError(
+                    f"{folder.name} holds {wrong}: {os.path.relpath(path, root)}. Copy the folder "
+                    "with nothing but files in it, e.g. with cp -rL."
+                )

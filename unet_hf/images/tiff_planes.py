@@ -77,6 +77,7 @@ def _series_of(
     outer: tuple[int, ...],
     letters: str,
     inner: str,
+    kind: str = "",
 ) -> "tifffile.TiffPageSeries":
     """Returns a series of the planes that are there.
 
@@ -106,7 +107,7 @@ def _series_of(
         letters + inner,
         parent=old.parent,
         name=old.name,
-        kind=old.kind,
+        kind=kind or old.kind,
     )
 
 
@@ -131,7 +132,7 @@ def _claimed_by_imagej(tiff: "tifffile.TiffFile") -> "tifffile.TiffPageSeries | 
     if not 0 < len(frames) < named or named > tiff.filehandle.size:
         return None
     frames += [None] * (named - len(frames))
-    return _series_of(series, frames, tuple(outer.values()), "".join(outer), key.axes)
+    return _series_of(series, frames, tuple(outer.values()), "".join(outer), key.axes, "imagej")
 
 
 def _count(value: Any) -> int:
