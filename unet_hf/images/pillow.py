@@ -17,8 +17,8 @@ from .one_file import check_is_file
 # JPEG includes MPO. Pillow has more: formats that only name or draw other things (EPS, WMF, HDF5),
 # TIFF, which tifffile reads better, and some that nobody asked for.
 FORMATS = (
-    "AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MSP", "PCX",
-    "PNG", "PPM", "PSD", "QOI", "SGI", "TGA", "WEBP", "XBM",
+    "AVIF", "BMP", "DCX", "DDS", "DIB", "FITS", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000",
+    "MSP", "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN", "TGA", "WEBP", "XBM",
 )  # fmt: skip
 # The frames of a PSD are its layers, which together are one picture. Those of an MPO are what a
 # camera made beside the picture: a preview, a depth map, the view of the other eye.

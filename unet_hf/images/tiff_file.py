@@ -32,16 +32,15 @@ def open_tiff_file(source: Path | bytes, name: str | None = None) -> Iterator["t
     if not isinstance(source, bytes):
         check_is_file(source)
         name = name or source.name
+    name = name or "TIFF"
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
-        tiff = _opened(stream, name or "TIFF")
-        with tiff:
-            # To the end of the list of pages: a file that is not closed here keeps its pages.
-            xml = own_planes(tiff.ome_metadata or "", name or "").xml if tiff.is_ome else None
+        with _opened(stream, name) as tiff:
+            xml = own_planes(tiff.ome_metadata or "", name).xml
             if xml is None:
                 yield tiff
-                return
-        with _opened(stream, name or "TIFF", xml) as tiff:
-            yield tiff
+        if xml is not None:
+            with _opened(stream, name, xml) as tiff:
+                yield tiff
 
 
 def _opened(stream: BinaryIO, name: str, omexml: str | None = None) -> "tifffile.TiffFile":
@@ -50,6 +49,8 @@ def _opened(stream: BinaryIO, name: str, omexml: str | None = None) -> "tifffile
     # Files of Micro-Manager and NDTiff are looked for by the name, in the folder of the file. A
     # stream with a name of its own has no folder.
     name = name.replace("_MMStack", " MMStack")
-    return tifffile.TiffFile(
-        stream, name=name, offset=0, omexml=omexml, _multifile=False, is_ndtiff=False
-    )
+    options = {"offset": 0, "omexml": omexml, "_multifile": False, "is_ndtiff": False}
+    tiff = tifffile.TiffFile(stream, name=name, **options)
+    if not tiff.pages and name.lower().endswith(".ndpi"):  # named so, but laid out as any TIFF
+        tiff = tifffile.TiffFile(stream, name=f"{name}.tif", **options)
+    return tiff

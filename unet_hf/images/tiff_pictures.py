@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
 
 REDUCED, MASK = 1, 4  # bits of the tag NewSubfileType
-NEW_SUBFILE_TYPE = 254  # the lowest tag, so the first of a directory
+NEW_SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255  # the lowest tags, so the first of a directory
 # Formats whose series tifffile names.
 SLIDES = ("avs", "bif", "ndpi", "philips", "qpi", "svs")
+# What a scanner's software writes as the description of a directory that is not the slide.
+DESCRIBED = re.compile(
+    r"(?:Aperio.*\s)?(label|macro|thumbnail)(?: image)?(?: \d+x\d+)?\s*", re.IGNORECASE
+)
 BESIDE = re.compile(r"(?:.*\W)?(label|macro|map|overview|thumbnail)(?:\W?image)?\W*", re.IGNORECASE)
 
 
@@ -90,12 +94,12 @@ def subfile_types(tiff: "tifffile.TiffFile") -> tuple[dict[int, int], bool]:
 def _subfile_type(tag: bytes, byteorder: str) -> int:
     """Reads the first tag of a directory: code, type and count, then the value."""
     code, kind = struct.unpack(f"{byteorder}HH", tag[:4])
-    if code != NEW_SUBFILE_TYPE:
-        return 0
-    start = 8 if len(tag) == 12 else 12  # a count of 4 or of 8 bytes
     letter = {3: "H", 4: "I"}.get(kind)
-    size = struct.calcsize(letter or "")
-    return struct.unpack(byteorder + letter, tag[start : start + size])[0] if letter else 0
+    if letter is None or code not in (NEW_SUBFILE_TYPE, OLD_SUBFILE_TYPE):
+        return 0
+    start = 8 if len(tag) == 12 else 12  # behind a count of 4 or of 8 bytes
+    value = struct.unpack_from(byteorder + letter, tag, start)[0]
+    return value if code == NEW_SUBFILE_TYPE else {2: REDUCED}.get(value, 0)
 
 
 def _parts(
@@ -149,7 +153,10 @@ def _is_beside(
     others = [other for _, other in found if other is not series and not _flag(other, flags) & MASK]
     if series.kind == "lsm" and series is not found[0][1]:
         return "thumbnail"
-    named = BESIDE.fullmatch(series.name) if series.kind in (*SLIDES, "ome") else None
+    if series.kind in (*SLIDES, "ome"):
+        named = BESIDE.fullmatch(series.name)
+    else:
+        named = DESCRIBED.fullmatch(series.keyframe.description)
     if named and any(_area(series) < _area(other) for other in others):
         return named[1].lower()
     fuller = [other for other in others if _is_fuller(other, series)]

@@ -26,7 +26,8 @@ def held_series(tiff: "tifffile.TiffFile") -> tuple[list["tifffile.TiffPageSerie
     if claimed := _claimed_by_imagej(tiff):
         return [claimed], True
     held = [_held(series) for series in all_series]
-    return held, any(new.size < old.size for new, old in zip(held, all_series, strict=True))
+    fewer = any(new.size < old.size for new, old in zip(held, all_series, strict=True))
+    return held, fewer or _is_part_of_micromanager_stack(tiff)
 
 
 def _held(series: "tifffile.TiffPageSeries") -> "tifffile.TiffPageSeries":
@@ -137,3 +138,13 @@ def _claimed_by_imagej(tiff: "tifffile.TiffFile") -> "tifffile.TiffPageSeries | 
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 1
+
+
+def _is_part_of_micromanager_stack(tiff: "tifffile.TiffFile") -> bool:
+    """Whether a file of Micro-Manager says that there are more planes than it lists."""
+    if [series.kind for series in tiff.series] != ["mmstack"]:
+        return False
+    metadata = tiff.micromanager_metadata or {}
+    axes = ("Channels", "Slices", "Frames", "Positions")
+    named = math.prod(_count(metadata["Summary"].get(axis, 1)) for axis in axes)
+    return len(metadata["IndexMap"]) < named
