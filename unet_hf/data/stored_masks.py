@@ -62,6 +62,10 @@ def read_mask(content: bytes | np.ndarray) -> RawMask:
             "A mask cannot be read: it is no image in a known format. Export it again as PNG, or "
             "remove the row."
         ) from error
+    except PIL.Image.DecompressionBombError as error:
+        raise DatasetError(
+            f"A mask cannot be read: it is too large ({error}). Cut it into parts, or remove the row."
+        ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise DatasetError(
