@@ -64,7 +64,8 @@ def read_mask(content: bytes | np.ndarray) -> RawMask:
         ) from error
     except PIL.Image.DecompressionBombError as error:
         raise DatasetError(
-            f"A mask cannot be read: it is too large ({error}). Cut it into parts, or remove the row."
+            f"A mask cannot be read: it is too large ({error}). Cut it into "
+            "parts, or remove the row."
         ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
