@@ -4,6 +4,7 @@ tifffile opens the other files of a series by the names that the XML gives. An u
 not make a server open another one, so what the XML says about other files is removed first.
 """
 
+import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
@@ -22,16 +23,21 @@ class OwnPlanes:
     note: str | None = None
 
 
-def own_planes(xml: str, name: str) -> OwnPlanes:
-    """Removes from OME-XML what lies in other files than that of this name."""
-    if "UUID" not in xml and "BinaryOnly" not in xml:
-        return OwnPlanes()
+def own_planes(xml: str, name: str, most: int) -> OwnPlanes:
+    """Removes from OME-XML what lies in other files than that of this name.
+
+    most: As many planes as the file can hold. Images of more are removed: tifffile makes a list of
+        all that are named.
+    """
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:
         return OwnPlanes()
     if _children(root, "BinaryOnly"):
         return OwnPlanes(note=COMPANION)
+    huge = [image for image in _children(root, "Image") if _planes_named(image) > most]
+    for image in huge:
+        root.remove(image)
     named = {_file_of(data) for data in _tiff_data(root)} - {None}
     own = {file for file in named if _is_own(file, root.get("UUID"), name)}
     if not own and len(named) == 1:  # a single file that was renamed
@@ -41,7 +47,7 @@ def own_planes(xml: str, name: str) -> OwnPlanes:
             [data for data in _children(pixels, "TiffData") if _file_of(data) in {None, *own}]
             for pixels in _children(image, "Pixels")
         ]
-        if not any(planes):
+        if named and not any(planes):
             root.remove(image)
             continue
         for pixels, kept in zip(_children(image, "Pixels"), planes, strict=True):
@@ -52,7 +58,7 @@ def own_planes(xml: str, name: str) -> OwnPlanes:
                     data.remove(uuid)
     files = len(named - own) + 1
     note = f"one of {files} files of a series; only this one was read" if files > 1 else None
-    if not named:
+    if not named and not huge:
         return OwnPlanes()
     # tifffile wants a closing tag, also where nothing is left.
     return OwnPlanes(ElementTree.tostring(root, "unicode", short_empty_elements=False), note)
@@ -69,6 +75,23 @@ def _tiff_data(root: ElementTree.Element) -> list[ElementTree.Element]:
         for pixels in _children(image, "Pixels")
         for data in _children(pixels, "TiffData")
     ]
+
+
+def _planes_named(image: ElementTree.Element) -> int:
+    """Returns the most planes that an image is said to have, by any of its numbers."""
+    counts = [0]
+    for pixels in _children(image, "Pixels"):
+        counts.append(math.prod(_count(pixels.get(f"Size{axis}")) for axis in "CZT"))
+        for data in _children(pixels, "TiffData"):
+            counts += [_count(data.get(name)) for name in ("PlaneCount", "NumPlanes")]
+    return max(counts)
+
+
+def _count(value: str | None) -> int:
+    try:
+        return int(value or 1)
+    except ValueError:
+        return 1
 
 
 def _file_of(data: ElementTree.Element) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .ome_planes import own_planes
+from .ome_planes import OwnPlanes, own_planes
 from .one_file import check_is_file
 
 if TYPE_CHECKING:
@@ -35,12 +35,19 @@ def open_tiff_file(source: Path | bytes, name: str | None = None) -> Iterator["t
     name = name or "TIFF"
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         with _opened(stream, name) as tiff:
-            xml = own_planes(tiff.ome_metadata or "", name).xml
+            xml = planes_of(tiff, name).xml
             if xml is None:
                 yield tiff
         if xml is not None:
             with _opened(stream, name, xml) as tiff:
                 yield tiff
+
+
+def planes_of(tiff: "tifffile.TiffFile", name: str) -> OwnPlanes:
+    """Returns what the OME-XML of a file says about the file itself."""
+    if not tiff.is_ome:
+        return OwnPlanes()
+    return own_planes(tiff.pages.first.description, name, tiff.filehandle.size)
 
 
 def _opened(stream: BinaryIO, name: str, omexml: str | None = None) -> "tifffile.TiffFile":

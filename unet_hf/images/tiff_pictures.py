@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .ome_planes import own_planes
+from .tiff_file import planes_of
 from .tiff_planes import FEWER, held_series
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ def pictures_of(tiff: "tifffile.TiffFile") -> Pictures:
     flags, complete = subfile_types(tiff)
     notes = []
     series, fewer = held_series(tiff)
-    if tiff.is_ome:
-        part = own_planes(tiff.pages.first.description, tiff.filename).note
-        notes += [part] if part else [FEWER] if fewer else []
+    if part := planes_of(tiff, tiff.filename).note:
+        notes.append(part)
     elif fewer:
         notes.append(FEWER)
     if not complete:
         notes.append("the list of pages breaks off: the file may be cut")
     found = [(index, part) for index, one in enumerate(series) for part in _parts(one, flags)]
-    beside = {id(one): what for _, one in found if (what := _is_beside(one, found, flags))}
+    candidates = [one for _, one in found if not _flag(one, flags) & MASK]
+    beside = {id(one): what for _, one in found if (what := _is_beside(one, candidates, flags))}
     if len(beside) == len(found):  # what is beside nothing is the picture
         beside = {}
     if beside:
@@ -138,31 +138,36 @@ def _is_resolution(series: "tifffile.TiffPageSeries", flags: dict[int, int]) -> 
 
 
 def _flag(series: "tifffile.TiffPageSeries", flags: dict[int, int]) -> int:
-    first = series[0]
+    first = series[0] or series.keyframe
     return flags.get(first.offset, first.keyframe.subfiletype)
 
 
 def _is_beside(
     series: "tifffile.TiffPageSeries",
-    found: list[tuple[int, "tifffile.TiffPageSeries"]],
+    candidates: list["tifffile.TiffPageSeries"],
     flags: dict[int, int],
 ) -> str | None:
-    """Returns what a series is that is not the picture; None for a picture."""
-    if _flag(series, flags) & MASK:
+    """Returns what a series is that is not the picture; None for a picture.
+
+    candidates: All series but masks.
+    """
+    key, flag = series.keyframe, _flag(series, flags)
+    if flag & MASK:
         return "mask"
-    others = [other for _, other in found if other is not series and not _flag(other, flags) & MASK]
-    if series.kind == "lsm" and series is not found[0][1]:
+    if series.kind == "lsm" and series is not candidates[0]:
         return "thumbnail"
     if series.kind in (*SLIDES, "ome"):
         named = BESIDE.fullmatch(series.name)
     else:
-        named = DESCRIBED.fullmatch(series.keyframe.description)
-    if named and any(_area(series) < _area(other) for other in others):
+        named = DESCRIBED.fullmatch(key.description)
+    if named and _area(series) < max(map(_area, candidates)):
         return named[1].lower()
-    fuller = [other for other in others if _is_fuller(other, series)]
-    if fuller and _flag(series, flags) & REDUCED:
+    if not flag & REDUCED and not key.subifds:
+        return None
+    fuller = [other for other in candidates if _is_fuller(other.keyframe, key)]
+    if fuller and flag & REDUCED:
         return "reduced copy"
-    own = [other for other in fuller if other.keyframe.treeindex[:-1] == series.keyframe.treeindex]
+    own = [other for other in fuller if other.keyframe.treeindex[:-1] == key.treeindex]
     return "thumbnail" if any(not _flag(other, flags) & REDUCED for other in own) else None
 
 
@@ -170,6 +175,5 @@ def _area(series: "tifffile.TiffPageSeries") -> int:
     return series.keyframe.imagewidth * series.keyframe.imagelength
 
 
-def _is_fuller(series: "tifffile.TiffPageSeries", other: "tifffile.TiffPageSeries") -> bool:
-    wide = series.keyframe.imagewidth > other.keyframe.imagewidth
-    return wide and series.keyframe.imagelength > other.keyframe.imagelength
+def _is_fuller(page: "tifffile.TiffPage", other: "tifffile.TiffPage") -> bool:
+    return page.imagewidth > other.imagewidth and page.imagelength > other.imagelength

@@ -4,6 +4,7 @@ A description may name more planes than the file holds: it is one file of a seri
 or its writer did not get to the end.
 """
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +34,16 @@ def held_series(tiff: "tifffile.TiffFile") -> tuple[list["tifffile.TiffPageSerie
 def _held(series: "tifffile.TiffPageSeries") -> "tifffile.TiffPageSeries":
     """Returns the series without the planes that are not there, itself if all are there."""
     split = series.ndim - series.keyframe.ndim
-    named = math.prod(series.shape[:split])
+    named, size = math.prod(series.shape[:split]), series.keyframe.parent.filehandle.size
     if series.dataoffset is not None:
-        offset, size = series.dataoffset, series.keyframe.parent.filehandle.size
-        if offset + series.nbytes <= size:
+        if series.dataoffset + series.nbytes <= size:
             return series
-        count = (size - offset) // series.keyframe.nbytes
+        count = (size - series.dataoffset) // series.keyframe.nbytes
         frames = _frames_behind(series.keyframe, min(count, named))
     else:
-        frames = list(series)
-    frames += [None] * (named - len(frames))
+        frames = _frames(series)
+    if named <= size:  # else there is no point in listing what is missing
+        frames += [None] * (named - len(frames))
     there = sum(frame is not None for frame in frames)
     if there == len(frames) == named or not there:
         return series
@@ -51,6 +52,15 @@ def _held(series: "tifffile.TiffPageSeries") -> "tifffile.TiffPageSeries":
     new = _series_of(series, frames, outer, letters, series.axes[split:])
     new.levels += [_held(level) for level in series.levels[1:]]
     return new
+
+
+def _frames(series: "tifffile.TiffPageSeries") -> "Frames":
+    """Returns the directories of a series, up to the first that the file does not have."""
+    frames: Frames = []
+    with contextlib.suppress(IndexError):
+        for frame in series:
+            frames.append(frame)
+    return frames
 
 
 def _frames_behind(key: "tifffile.TiffPage", count: int) -> "Frames":
