@@ -20,6 +20,7 @@ from demo.server.predictions import Place, segment_file
 from demo.truth.label_image import read_truth
 from unet_hf import UNet, read_image
 from unet_hf.batch.inputs import pages_of
+from unet_hf.data.sources import row_bytes
 from unet_hf.data.stored_masks import read_mask
 from unet_hf.errors import DatasetError, ImageError, UnreadableImageError, UnsupportedLayoutError
 from unet_hf.images.windows import is_large, open_image
@@ -172,6 +173,24 @@ def test_planes_that_are_not_there_are_said(axis: str, tmp_path: Path):
     assert (image.pixels == OWN).all()
 
 
+NAMED = "99999999999"  # planes: a list of them would fill the memory
+HUGE = {
+    "ome.tif": ome(["ome.tif"], Z=int(NAMED)),
+    "count.ome.tif": ome(["count.ome.tif"]).replace('Count="1"', f'Count="{NAMED}"'),
+    "imagej.tif": f"ImageJ=1.54f\nimages={NAMED}\nslices={NAMED}\n",
+    "shaped.tif": f'{{"shape": [{NAMED}, 16, 16]}}',
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=["plain", "packed"])
+@pytest.mark.parametrize("name", HUGE)
+def test_planes_beyond_any_file_cost_no_memory(name: str, options: dict, tmp_path: Path):
+    path = tmp_path / name
+    tifffile.imwrite(path, plane(OWN), description=HUGE[name], metadata=None, **options)
+    image = read_image(path)
+    assert image.pages == 1 and (image.pixels == OWN).all()
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=["plain", "packed"])
 def test_an_imagej_stack_gives_the_images_that_are_there(options: dict, tmp_path: Path):
     stack = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 9), np.uint8)
@@ -210,13 +229,14 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path: Path):
         read_image,
         lambda path: open_image(path).__enter__(),
         lambda path: read_truth(path, None),
+        lambda path: row_bytes(str(path)),
         lambda path: pages_of(path, None) == 1 and not is_large(path) and read_image(path),
     )
     said = {"pipe.tif": "a named pipe", "link.png": "a named pipe", "null.tif": "a device",
             "socket.tif": "a socket"}  # fmt: skip
 
     def refuse(path: Path, read: Callable) -> None:
-        with pytest.raises((ImageError, DatasetError), match=said[path.name]):
+        with pytest.raises((ImageError, DatasetError), match=f"{said[path.name]}|no regular file"):
             read(path)
         passed.append(path)
 
