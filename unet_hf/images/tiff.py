@@ -54,9 +54,7 @@ def read_tiff(
     A channel that is stored separately is read alone. A channel that is interleaved with others, or
     part of a colour, is not picked here: then all channels are returned.
     """
-    with open_tiff_file(path) as tiff:
-        page_ref = find_page(tiff, path.name, page, axes, channel, level)
-        return _image_of(tiff, page_ref, path.name, page, max_pixels)[0]
+    return _read_image(path, path.name, page, axes, max_pixels, channel, level)[0]
 
 
 def read_tiff_values(
@@ -66,43 +64,48 @@ def read_tiff_values(
 
     Unlike `read_tiff`, it returns the indices of a palette, and 2- and 4-bit values unscaled.
     """
-    with open_tiff_file(source, name) as tiff:
-        page_ref = find_page(tiff, name, page, None, None)
-        image, directory = _image_of(tiff, page_ref, name, page, max_pixels, as_stored=True)
-        if page_ref.for_display or not has_palette(directory):
-            return image, None
-        # The colours have 16 bits; Pillow shows and writes their upper 8 bits.
-        return image, [tuple(color) for color in (directory.colormap.T >> 8).tolist()]
+    image, colors = _read_image(source, name, page, None, max_pixels, as_stored=True)
+    # The colours have 16 bits; Pillow shows and writes their upper 8 bits.
+    return image, None if colors is None else [tuple(color) for color in (colors >> 8).T.tolist()]
 
 
-def _image_of(
-    tiff: "tifffile.TiffFile",
-    page_ref: TiffPageRef,
+def _read_image(
+    source: Path | bytes,
     name: str,
     page: int,
+    axes: str | None,
     max_pixels: int,
+    channel: int | None = None,
+    level: int = 0,
     as_stored: bool = False,
-) -> tuple[ImageData, "tifffile.TiffPage"]:
-    """Reads a page; returns it with its directory. as_stored: As `read_tiff_values` says."""
-    shape = page_ref.shape
-    # The layers of one directory of the file are decoded together.
-    layers = math.prod(page_ref.series.keyframe.shape) // (shape["Y"] * shape["X"])
-    layers = layers if page_ref.channel is not None else max(layers, page_ref.channels)
-    check_size(name, shape["Y"], shape["X"], max_pixels, layers)
+) -> tuple[ImageData, np.ndarray | None]:
+    """Reads a page; returns it with the colours of its palette, if values are indices of them.
 
-    array, page_axes, directory = _read_page(page_ref, max_pixels)
-    order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
-    pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
-    pixels, converted = plain_colors(pixels, directory, name, page_ref.for_display, as_stored)
-    pixel_size, doubts = page_ref.pixel_size(tiff, directory)
-    notes = [*page_ref.notes, *converted, *doubts]
-    orientation = directory.tags.valueof(ORIENTATION)
-    if orientation in range(2, 9):
-        pixels = oriented(pixels, orientation)
-        notes.append("rotated as the file's orientation tag says")
-        if pixel_size and orientation >= 5:  # rows have become columns
-            pixel_size = pixel_size.turned()
-    is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
+    as_stored: As `read_tiff_values` says.
+    """
+    with open_tiff_file(source, name) as tiff:
+        page_ref = find_page(tiff, name, page, axes, channel, level)
+        shape = page_ref.shape
+        # The layers of one directory of the file are decoded together.
+        layers = math.prod(page_ref.series.keyframe.shape) // (shape["Y"] * shape["X"])
+        layers = layers if page_ref.channel is not None else max(layers, page_ref.channels)
+        check_size(name, shape["Y"], shape["X"], max_pixels, layers)
+
+        array, page_axes, directory = _read_page(page_ref, max_pixels)
+        order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
+        pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
+        shown_by = page_ref.for_display
+        colors = palette_of(directory, shown_by)
+        pixels, converted = plain_colors(pixels, directory, name, shown_by, as_stored)
+        pixel_size, doubts = page_ref.pixel_size(tiff, directory)
+        notes = [*page_ref.notes, *converted, *doubts]
+        orientation = directory.tags.valueof(ORIENTATION)
+        if orientation in range(2, 9):
+            pixels = oriented(pixels, orientation)
+            notes.append("rotated as the file's orientation tag says")
+            if pixel_size and orientation >= 5:  # rows have become columns
+                pixel_size = pixel_size.turned()
+        is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     image = note_pages(
         ImageData(
             pixels, name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
@@ -111,7 +114,7 @@ def _image_of(
     )  # fmt: skip
     if page_ref.channel is not None:
         image = note_channel(image, page_ref.channel, page_ref.channels)
-    return validated(image, max_pixels), directory
+    return validated(image, max_pixels), colors
 
 
 def _read_page(
@@ -186,10 +189,12 @@ def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
     imagecodecs.tiff_decode(header + codes)
 
 
-def has_palette(page: "tifffile.TiffPage") -> bool:
-    """Whether the values of the page are indices of colours."""
-    palette = getattr(page.photometric, "name", "") == "PALETTE"
-    return palette and np.ndim(page.colormap) == 2
+def palette_of(page: "tifffile.TiffPage", for_display: str | None) -> np.ndarray | None:
+    """Returns the colours whose indices a page stores, (3, colours) uint16; None if it does not."""
+    stored_as = getattr(page.photometric, "name", "")
+    if stored_as != "PALETTE" or is_look_up_table(page, for_display):
+        return None
+    return np.asarray(page.colormap) if np.ndim(page.colormap) == 2 else None
 
 
 def plain_colors(
@@ -209,11 +214,11 @@ def plain_colors(
     if is_look_up_table(page, for_display):
         note = f"the look-up table of {for_display} is for display: the stored values were taken"
         return pixels, [note]
-    if has_palette(page):
+    if (palette := palette_of(page, for_display)) is not None:
         if as_stored:
             return pixels, []
         # Colour maps of TIFF are always 16-bit; the upper 8 bits hold the colour.
-        lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+        lut = (palette >> 8).astype(np.uint8).T
         return lut.take(pixels[..., 0], axis=0), ["palette turned into its RGB colours"]
     if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
         white = np.uint32(np.iinfo(pixels.dtype).max)
