@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -144,6 +145,16 @@ def test_nor_by_large_predictions_the_demo_and_its_truth(model: UNet, tiny: str,
     with pytest.raises(UnsupportedLayoutError, match="no page 1"):
         segment_file(path, tiny, place=Place(page=1))
     assert (label_image._read(Path(path)).values == OWN).all()
+
+
+def test_a_single_place_opens_tiffs():
+    root = Path(__file__).parent.parent
+    sources = [
+        path for part in ("unet_hf", "train", "demo") for path in (root / part).rglob("*.py")
+    ]
+    opening = re.compile(r"tifffile\.(TiffFile|TiffReader|imread|memmap|TiffSequence)\(")
+    found = [path.name for path in sources if opening.search(path.read_text("utf-8"))]
+    assert found == ["tiff_file.py"]
 
 
 def test_a_folder_of_a_series_gives_each_plane_once(tmp_path: Path):

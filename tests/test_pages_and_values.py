@@ -89,7 +89,7 @@ def slide_of_hamamatsu(tiff: tifffile.TiffWriter) -> None:
 
 
 def named_in_ome(tiff: tifffile.TiffWriter) -> None:
-    for pixels, name in ((FULL, "a.scn"), (FULL[:9, :9], "label image"), (FULL[:9], "Macro")):
+    for pixels, name in ((FULL, "a.scn"), (FULL[:9], "Label"), (FULL[:9, :9], "a [macro image]")):
         tiff.write(pixels, metadata={"axes": "YX", "Name": name})
 
 
@@ -151,7 +151,7 @@ def test_real_pages_stay_whatever_their_sizes(tmp_path: Path):
         for page in pages:
             tiff.write(page, subfiletype=2, metadata=None)
     with tifffile.TiffWriter(tmp_path / "labels.ome.tif", ome=True) as tiff:
-        for page, name in zip(pages, ("label", "Macrophages", "label-free", "map 1"), strict=True):
+        for page, name in zip(pages, ("label", "Macrophages", "label-free", "a map"), strict=True):
             tiff.write(page, metadata={"axes": "YX", "Name": name})
     for name in ("sizes.tif", "fax.tif", "labels.ome.tif"):
         for number, page in enumerate(pages):

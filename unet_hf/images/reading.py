@@ -2,7 +2,7 @@
 
 It takes a path, a NumPy array or a PIL image and returns an `ImageData`, which also says what was
 inferred. tifffile reads TIFF, imagecodecs reads PNG with 16-bit colours (which Pillow would cut to
-8 bits), and Pillow reads everything else.
+8 bits), and Pillow reads the other formats. One file is one file: what it names is not opened.
 """
 
 import os

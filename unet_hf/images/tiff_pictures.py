@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 REDUCED, MASK = 1, 4  # bits of the tag NewSubfileType
 NEW_SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255  # the lowest tags, so the first of a directory
-# Formats whose series tifffile names.
+# Formats of slides whose series tifffile names, and what it calls those that are not the slide.
 SLIDES = ("avs", "bif", "ndpi", "philips", "qpi", "svs")
-# What a scanner's software writes as the description of a directory that is not the slide.
+BESIDE_A_SLIDE = ("Label", "Macro", "Map", "Thumbnail")
+# How images are named in OME-XML: "label image", "Macro", "a.ndpi [macro mask image]".
+NAMED = re.compile(
+    r"(?:.*[\W_])?(label|macro|thumbnail)(?:[\W_]?mask)?(?:[\W_]?image)?[\W_]*", re.IGNORECASE
+)
+# What a scanner's software writes as the description of a directory.
 DESCRIBED = re.compile(
     r"(?:Aperio.*\s)?(label|macro|thumbnail)(?: image)?(?: \d+x\d+)?\s*", re.IGNORECASE
 )
-BESIDE = re.compile(r"(?:.*\W)?(label|macro|map|overview|thumbnail)(?:\W?image)?\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,8 @@ def _is_beside(
         return "mask"
     if series.kind == "lsm" and series is not candidates[0]:
         return "thumbnail"
-    if series.kind in (*SLIDES, "ome"):
-        named = BESIDE.fullmatch(series.name)
-    else:
-        named = DESCRIBED.fullmatch(key.description)
-    if named and _area(series) < max(map(_area, candidates)):
-        return named[1].lower()
+    if (name := _name_beside(series)) and _area(series) < max(map(_area, candidates)):
+        return name
     if not flag & REDUCED and not key.subifds:
         return None
     fuller = [other for other in candidates if _is_fuller(other.keyframe, key)]
@@ -169,6 +169,17 @@ def _is_beside(
         return "reduced copy"
     own = [other for other in fuller if other.keyframe.treeindex[:-1] == key.treeindex]
     return "thumbnail" if any(not _flag(other, flags) & REDUCED for other in own) else None
+
+
+def _name_beside(series: "tifffile.TiffPageSeries") -> str | None:
+    """Returns what a series is called, if that is the name of something beside a slide."""
+    if series.kind in SLIDES:
+        return series.name.lower() if series.name in BESIDE_A_SLIDE else None
+    if series.kind == "ome":
+        found = NAMED.fullmatch(series.name)
+    else:
+        found = DESCRIBED.fullmatch(series.keyframe.description)
+    return found and found[1].lower()
 
 
 def _area(series: "tifffile.TiffPageSeries") -> int:
