@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, UnsupportedLayoutError
+from ..errors import ConfigError, UnreadableImageError, UnsupportedLayoutError
 from .image_data import check_level, level_notes
+from .one_file import check_folder
 from .pixel_size import MICROMETERS, UNITS, PixelSize
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup")  # a folder of zarr has one of these
@@ -48,9 +49,11 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     Raises:
         UnsupportedLayoutError: The group does not say which of its arrays is the image, or the
             image has no such level.
+        UnreadableImageError: Something in the folder leads outside of it.
     """
     import zarr
 
+    check_folder(path)
     stored = zarr.open(str(path), mode="r")
     if not isinstance(stored, zarr.Group):
         check_level(level, 1, path.name)
@@ -74,7 +77,13 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     letters = axes or "".join(name[0] for name in names).upper() or "TCZYX"
     notes += level_notes(level, len(levels))
     size = _pixel_size(names, named, [image, levels[level]])
-    return ZarrImage(stored[levels[level]["path"]], letters, size, tuple(notes))
+    place = str(levels[level]["path"])
+    if ".." in place.split("/"):
+        raise UnreadableImageError(
+            f"{path.name} names an array outside of its folder, {place}: it was not opened. Pass "
+            "the folder of the image itself."
+        )
+    return ZarrImage(stored[place], letters, size, tuple(notes))
 
 
 def _pixel_size(names: list[str], axes: list[Any], scaled: list[dict]) -> PixelSize | None:
