@@ -27,6 +27,7 @@ from .image_data import (
     select_page,
     validated,
 )
+from .nodata import GDAL_NODATA, HUGE, parse_nodata
 from .tiff_pages import TiffPageRef, find_page, is_gray
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def read_tiff(
         array, page_axes, directory = _read_page(page_ref, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
+        nodata = plain_nodata(pixels, directory, page_ref)
         pixels, converted = plain_colors(pixels, directory, path.name)
         pixel_size, doubts = page_ref.pixel_size(tiff, directory)
         notes = [*page_ref.notes, *converted, *doubts]
@@ -80,7 +82,7 @@ def read_tiff(
     image = note_pages(
         ImageData(
             pixels, path.name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
-            pixel_size, is_rgb=is_rgb,
+            pixel_size, is_rgb=is_rgb, nodata=nodata,
         )
     )  # fmt: skip
     if page_ref.channel is not None:
@@ -158,6 +160,23 @@ def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
     tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
     header = struct.pack("<4sIH", b"II*\0", 8, len(values)) + tags + bytes(4)
     imagecodecs.tiff_decode(header + codes)
+
+
+def plain_nodata(
+    pixels: np.ndarray, directory: "tifffile.TiffPage", page_ref: TiffPageRef
+) -> float | None:
+    """Returns the nodata value as `plain_colors` leaves it in its channels; None if there is none.
+
+    pixels: (h, w, samples) as stored, any of them; only their type counts. Reduced copies of an
+        image may lack the tag.
+    """
+    tags = [page.tags.valueof(GDAL_NODATA) for page in (directory, page_ref.finest.keyframe)]
+    value = parse_nodata(next((tag for tag in tags if tag is not None), None), pixels.dtype)
+    if value is None or abs(value) > HUGE:
+        return value
+    stored = np.full((1, 1, pixels.shape[2]), value, pixels.dtype)
+    shown = np.unique(plain_colors(stored, directory, "")[0])
+    return float(shown[0]) if len(shown) == 1 else None
 
 
 def plain_colors(
