@@ -113,7 +113,7 @@ BY_IMAGE = """- `mean`, `std`: (batch,) float32, of each whole image, all channe
 """
 FIXED = "  It is normalised inside.\n"
 OUTLIERS = """
-Outliers such as hot pixels are clipped in `image`, before `mean` and `std` are computed from it.
+Outliers such as hot pixels are clipped in `image` first, as below.
 """
 # As `images.statistics.measure` does it, to the bit.
 CLIP = """rank = image.size // 1000  # one value in so many, at either end, may be an outlier

@@ -43,7 +43,7 @@ class Preprocessing:
     channels: One name a channel, e.g. ("gray",) or ("red", "green", "blue").
     normalization: "image" or "fixed", see above.
     mean, std: For "fixed": one number a channel, in units of the scaled image (0 to 1).
-    outliers: For "image": "clip", or "keep" as all checkpoints before this option do.
+    outliers: "clip", or "keep" as all checkpoints before this option do.
     """
 
     channels: tuple[str, ...]
@@ -102,11 +102,6 @@ class Preprocessing:
         if outliers not in ("keep", "clip"):
             raise ConfigError(
                 f"preprocessing.outliers={outliers!r} is not known. Choose 'keep' or 'clip'."
-            )
-        if fixed and outliers == "clip":
-            raise ConfigError(
-                "preprocessing: outliers='clip' needs normalization='image'. Fixed numbers do not "
-                "depend on outliers: leave it out."
             )
         return cls(tuple(channels), normalization, mean, std, outliers)
 
@@ -180,11 +175,12 @@ class PreparedImage:
         self.has_nodata = found.pixels < image.height * image.width
         self.limits = found.clipped_to  # of the scaled values; None: nothing is clipped
         self.notes = (*notes, *self._notes_on_nodata(found))
+        if self.limits or preprocessing.normalization == "image":
+            self.notes += self._notes_on_outliers(found)
         if preprocessing.normalization == "fixed":
             self._mean = np.array(preprocessing.mean, np.float32)
             self._std = np.array(preprocessing.std, np.float32)
         else:
-            self.notes += self._notes_on_outliers(found)
             self._mean = np.array([found.mean], np.float32)
             # A constant image has nothing to scale: it becomes zeros.
             self._std = np.array([found.std if np.float32(found.std) > 0 else 1.0], np.float32)
