@@ -75,7 +75,7 @@ def without_lone_pixels(scaled: np.ndarray) -> np.ndarray:
 
 
 def by_quartiles(scaled: np.ndarray) -> np.ndarray:
-    """The median instead of the mean, and the distance of the quartiles instead of the deviation."""
+    """Median instead of mean, distance of the quartiles instead of deviation."""
     low, median, high = np.percentile(scaled, (25, 50, 75)).astype(np.float32)
     return (scaled - median) / ((high - low) / np.float32(1.349) or np.float32(1))
 

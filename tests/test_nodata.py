@@ -21,6 +21,7 @@ from unet_hf.data.options import DataOptions
 from unet_hf.errors import NonFiniteImageError
 from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.hub.sample import drawn_input
+from unet_hf.images import windows
 from unet_hf.images.nodata import GDAL_NODATA, parse_nodata
 from unet_hf.large import segment_large
 
@@ -76,6 +77,19 @@ def test_the_rest_is_seen_as_if_alone(name: str, tmp_path: Path, model: UNet):
     assert sum(area["share"] for area in result.areas().values()) == pytest.approx(1)
     assert not result.mask[:ROWS].any() and not result.probabilities[:, :ROWS].any()
     assert not result.with_threshold(0.0).mask[:ROWS].any()
+
+
+def test_tiles_that_are_not_stored_hold_no_data(tmp_path: Path):
+    """As GDAL leaves them out (SPARSE_OK)."""
+    path = tagged(tmp_path / "sparse.tif", with_hole(1), LOWEST, tile=(32, 64))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        tags = file.pages[0].tags
+        for name in ("TileOffsets", "TileByteCounts"):
+            tags[name].overwrite([0, *tags[name].value[1:]])
+    valid = read_image(path).valid
+    assert not valid[:32, :64].any() and valid.sum() == 256 * 256 - 32 * 64
+    with windows.open_image(path) as image:
+        assert np.array_equal(image.pixels[:256], read_image(path).pixels)
 
 
 def test_by_windows_as_in_memory(tmp_path: Path, model: UNet):

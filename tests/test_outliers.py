@@ -150,7 +150,5 @@ def test_with_fixed_numbers_the_input_is_clipped():
 
 
 def test_an_option_that_cannot_be_meant_is_refused():
-    with pytest.raises(
-        ConfigError, match=r"outliers='drop' is not known\. Choose 'keep' or 'clip'"
-    ):
+    with pytest.raises(ConfigError, match=r"='drop' is not known\. Choose 'keep' or 'clip'"):
         Preprocessing.from_config({"outliers": "drop"}, 1)

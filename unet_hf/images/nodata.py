@@ -15,7 +15,7 @@ def parse_nodata(text: Any, dtype: np.dtype) -> float | None:
     text: What the tag holds, usually text.
     """
     try:
-        value = float(str(text).strip().rstrip("\0"))
+        value = float(str(text).strip(" \0").replace(",", "."))  # some write a decimal comma
     except ValueError:
         return None
     if dtype.kind == "f":

@@ -27,7 +27,7 @@ from .image_data import (
     select_page,
     validated,
 )
-from .nodata import GDAL_NODATA, HUGE, parse_nodata
+from .nodata import HUGE
 from .tiff_pages import TiffPageRef, find_page, is_gray
 
 if TYPE_CHECKING:
@@ -167,11 +167,9 @@ def plain_nodata(
 ) -> float | None:
     """Returns the nodata value as `plain_colors` leaves it in its channels; None if there is none.
 
-    pixels: (h, w, samples) as stored, any of them; only their type counts. Reduced copies of an
-        image may lack the tag.
+    pixels: (h, w, samples) as stored, any of them; only their type counts.
     """
-    tags = [page.tags.valueof(GDAL_NODATA) for page in (directory, page_ref.finest.keyframe)]
-    value = parse_nodata(next((tag for tag in tags if tag is not None), None), pixels.dtype)
+    value = page_ref.nodata
     if value is None or abs(value) > HUGE:
         return value
     stored = np.full((1, 1, pixels.shape[2]), value, pixels.dtype)
