@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from .nodata import valid_pixels
 from .pixel_size import PixelSize
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
@@ -41,6 +43,12 @@ class ImageData:
     all_channels: int | None = None  # the number of channels that it was picked from
     is_rgb: bool = False  # whether the source has red, green and blue
     axes_given: bool = False  # whether the caller gave the axes
+    nodata: float | None = None  # the value of pixels without data; NaN always is one
+
+    @cached_property
+    def valid(self) -> np.ndarray | None:
+        """Which pixels hold data, (H, W) bool; None if all do."""
+        return valid_pixels(self.pixels, self.nodata)
 
     @property
     def height(self) -> int:
@@ -73,6 +81,7 @@ class ImageData:
             "pages": self.pages,
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
+            **({} if self.nodata is None else {"nodata": self.nodata}),
         }
 
 

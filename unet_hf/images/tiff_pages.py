@@ -17,6 +17,7 @@ from .image_data import (
     count_pages,
     level_notes,
 )
+from .nodata import GDAL_NODATA, parse_nodata
 from .pixel_size import PixelSize, read_pixel_size
 from .tiff_file import open_tiff_file
 from .tiff_pictures import Pictures, pictures_of
@@ -44,6 +45,14 @@ class TiffPageRef:
     def shape(self) -> dict[str, int]:
         """The length of each axis of the series, by its letter."""
         return dict(zip(self.axes, self.series.shape, strict=True))
+
+    @property
+    def nodata(self) -> float | None:
+        """The nodata value as stored; reduced copies of an image may lack the tag."""
+        pages = (self.series.keyframe, self.finest.keyframe)
+        tags = [page.tags.valueof(GDAL_NODATA) for page in pages]
+        tag = next((tag for tag in tags if tag is not None), None)
+        return parse_nodata(tag, self.series.dtype)
 
     def pixel_size(
         self, tiff: "tifffile.TiffFile", directory: "tifffile.TiffPage"
@@ -105,10 +114,13 @@ def find_page(
     if single:
         check_channel(channel, channels, name)
     picked = channel if single else None
-    return TiffPageRef(
+    page_ref = TiffPageRef(
         series, number, len(entries), named_axes, picked, channels, index, finest, tuple(notes),
         for_display,
     )  # fmt: skip
+    if page_ref.nodata is not None:  # tifffile fills tiles that are not stored, but parses less
+        series.keyframe.nodata = series.dtype.type(page_ref.nodata)
+    return page_ref
 
 
 def count_tiff_pages(path: Path, axes: str | None) -> int:

@@ -119,15 +119,18 @@ def find_objects(
     """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
 
     mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both have `image`'s size.
+    Pixels without data belong to no object.
     """
     chosen, size = check_options(
         id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
     )
     size = size or image.pixel_size
-    labels = find_instances(mask, probabilities, chosen, method)
+    valid = image.valid
+    known = mask if valid is None else np.where(valid, mask, np.int16(-1))
+    labels = find_instances(known, probabilities, chosen, method)
     selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
-        selected &= ~touching_border(labels)
+        selected &= ~touching_border(labels, valid)
     _check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, size)

@@ -37,6 +37,9 @@ class Segmentation(PredictionSummary):
 
     mask: (H, W) uint8, the class id of every pixel.
     probabilities: (classes, H, W) float32, 0 to 1, summing to 1 over the classes.
+
+    Where the image holds no data (`image.valid` is false), mask and all probabilities are 0. These
+    pixels are not counted, belong to no object, and are not painted.
     """
 
     mask: np.ndarray = field(repr=False)
@@ -67,8 +70,10 @@ class Segmentation(PredictionSummary):
 
     @property
     def pixel_counts(self) -> dict[int, int]:
-        """The number of pixels of each class id."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
+        """The number of pixels of each class id, of those that hold data."""
+        valid = self.image.valid
+        counted = self.mask.ravel() if valid is None else self.mask[valid]
+        counts = np.bincount(counted, minlength=len(self.id2label))
         return dict(enumerate(counts.tolist()))
 
     @property
@@ -143,7 +148,15 @@ class Segmentation(PredictionSummary):
         """
         ids = Look(alpha, hidden, outline, window).hidden_ids(self.id2label)
         display = to_display(self.image, window)
-        return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
+        return draw_overlay(
+            display,
+            self.mask,
+            self.colors,
+            alpha,
+            hidden=ids,
+            outline=outline,
+            valid=self.image.valid,
+        )
 
     def mask_image(self) -> PIL.Image.Image:
         """Returns the mask as an indexed image: class ids, with a palette of the class colours."""
