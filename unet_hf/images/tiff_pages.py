@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UnreadableImageError
+from .georeference import Georeference
 from .image_data import (
     check_axes,
     check_channel,
@@ -21,7 +22,9 @@ from .image_data import (
     count_pages,
     level_notes,
 )
-from .pixel_size import PixelSize, read_pixel_size
+from .pixel_size import PixelSize
+from .place import Place
+from .tiff_pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -38,6 +41,7 @@ class TiffPageRef:
     channel: int | None  # the channel that is read alone, if it is stored separately
     channels: int  # number of channels of the page
     finest: "tifffile.TiffPageSeries"
+    level: int
     notes: tuple[str, ...]
 
     @property
@@ -58,10 +62,31 @@ class TiffPageRef:
             return read_pixel_size(tiff, directory, index)
         size, doubts = read_pixel_size(tiff, self.finest.keyframe.aspage(), index)
         if size:
-            full = dict(zip(self.axes, self.finest.shape, strict=True))
-            across, down = (full[axis] / self.shape[axis] for axis in "XY")
+            across, down = self.scale
             size = replace(size, x=size.x * across, y=size.y * down)
         return size, doubts
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The width and the height of a pixel, in pixels of the finest resolution."""
+        full = dict(zip(self.axes, self.finest.shape, strict=True))
+        return full["X"] / self.shape["X"], full["Y"] / self.shape["Y"]
+
+    def place(self, page: int, directory: "tifffile.TiffPage") -> Place:
+        """Returns the place in the file of this page, which is read from a directory."""
+        axes, shape, number = self.axes, self.finest.shape, self.number
+        if self.pages > 1 and count_pages(axes, shape) == 1:  # each page is a series of its own
+            axes, shape, number = f"Q{axes}", (self.pages, *shape), page
+        full = directory if self.level == 0 else self.finest.keyframe.aspage()
+        reference = Georeference.from_page(full) or Georeference.from_page(self.finest.keyframe)
+        return Place(
+            axes,
+            tuple(shape),
+            number,
+            level=self.level,
+            scale=self.scale,
+            georeference=reference and reference.at_scale(*self.scale),
+        )
 
 
 def find_page(
@@ -106,7 +131,7 @@ def find_page(
         check_channel(channel, channels, name)
     picked = channel if single else None
     return TiffPageRef(
-        series, number, len(entries), named_axes, picked, channels, finest, tuple(notes)
+        series, number, len(entries), named_axes, picked, channels, finest, level, tuple(notes)
     )
 
 

@@ -91,6 +91,7 @@ def _image_of_page(
             notes,
             pixel_size,
             is_rgb=is_rgb,
+            place=page_ref.place(page, directory),
         )
     )
     return validated(note_channel(image, channel, channels) if alone else image, NO_LIMIT)
