@@ -8,6 +8,7 @@ import contextlib
 import io
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,7 @@ def _read_image(
         nodata = plain_nodata(pixels, directory, page_ref, as_stored)
         pixels, converted = plain_colors(pixels, directory, name, shown_by, as_stored)
         pixel_size, doubts = page_ref.pixel_size(tiff, directory)
+        place = page_ref.place(page, directory)
         notes = [*page_ref.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
@@ -107,11 +109,14 @@ def _read_image(
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
+            if place.georeference:
+                place = replace(place, georeference=None)
+                notes.append("the georeference is left out, as the image was turned")
         is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     image = note_pages(
         ImageData(
             pixels, name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
-            pixel_size, is_rgb=is_rgb, nodata=nodata,
+            pixel_size, is_rgb=is_rgb, nodata=nodata, place=place,
         )
     )  # fmt: skip
     if page_ref.channel is not None:

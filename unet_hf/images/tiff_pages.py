@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnreadableImageError
+from .georeference import Georeference
 from .image_data import (
     check_axes,
     check_channel,
@@ -18,9 +19,11 @@ from .image_data import (
     level_notes,
 )
 from .nodata import GDAL_NODATA, parse_nodata
-from .pixel_size import PixelSize, read_pixel_size
+from .pixel_size import PixelSize
+from .place import Place
 from .tiff_file import open_tiff_file
 from .tiff_pictures import Pictures, pictures_of
+from .tiff_pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -38,6 +41,7 @@ class TiffPageRef:
     channels: int  # number of channels of the page
     index: int  # of the series in the file
     finest: "tifffile.TiffPageSeries"
+    level: int
     notes: tuple[str, ...]
     for_display: str | None  # the program whose palettes are for display only
 
@@ -66,10 +70,31 @@ class TiffPageRef:
             return read_pixel_size(tiff, directory, self.index)
         size, doubts = read_pixel_size(tiff, self.finest.keyframe.aspage(), self.index)
         if size:
-            full = dict(zip(self.axes, self.finest.shape, strict=True))
-            across, down = (full[axis] / self.shape[axis] for axis in "XY")
+            across, down = self.scale
             size = replace(size, x=size.x * across, y=size.y * down)
         return size, doubts
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The width and the height of a pixel, in pixels of the finest resolution."""
+        full = dict(zip(self.axes, self.finest.shape, strict=True))
+        return full["X"] / self.shape["X"], full["Y"] / self.shape["Y"]
+
+    def place(self, page: int, directory: "tifffile.TiffPage") -> Place:
+        """Returns the place in the file of this page, which is read from a directory."""
+        axes, shape, number = self.axes, self.finest.shape, self.number
+        if self.pages > 1 and count_pages(axes, shape) == 1:  # each page is a series of its own
+            axes, shape, number = f"Q{axes}", (self.pages, *shape), page
+        full = directory if self.level == 0 else self.finest.keyframe.aspage()
+        reference = Georeference.from_page(full) or Georeference.from_page(self.finest.keyframe)
+        return Place(
+            axes,
+            tuple(shape),
+            number,
+            level=self.level,
+            scale=self.scale,
+            georeference=reference and reference.at_scale(*self.scale),
+        )
 
 
 def find_page(
@@ -115,8 +140,8 @@ def find_page(
         check_channel(channel, channels, name)
     picked = channel if single else None
     page_ref = TiffPageRef(
-        series, number, len(entries), named_axes, picked, channels, index, finest, tuple(notes),
-        for_display,
+        series, number, len(entries), named_axes, picked, channels, index, finest, level,
+        tuple(notes), for_display,
     )  # fmt: skip
     if page_ref.nodata is not None:  # tifffile fills tiles that are not stored, but parses less
         series.keyframe.nodata = series.dtype.type(page_ref.nodata)

@@ -90,6 +90,7 @@ def _image_of_page(
             pixel_size,
             is_rgb=is_rgb,
             nodata=plain_nodata(pixels.corner(), directory, page_ref),
+            place=page_ref.place(page, directory),
         )
     )
     return validated(note_channel(image, channel, channels) if alone else image, NO_LIMIT)
