@@ -38,6 +38,7 @@ from .image_data import (
 )
 from .one_file import check_is_file
 from .pillow import count_frames, open_picture
+from .place import Place
 from .tiff import read_tiff
 from .tiff_file import SIGNATURES
 
@@ -240,8 +241,9 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     axes = "YX" if pixels.ndim == 2 else "YXS"
     pixels = np.atleast_3d(pixels)
     data = ImageData(
-        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS"
-    )
+        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS",
+        place=Place(f"Q{axes}", (pages, *np.shape(upright)), page),
+    )  # fmt: skip
     return validated(note_pages(data), max_pixels)
 
 
@@ -291,6 +293,9 @@ def from_array(
     pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
     # S means samples of a colour, C means independent channels.
     is_rgb = shape.get("S") == 3
-    data = ImageData(pixels, name, format, named_axes, page, pages, notes, is_rgb=is_rgb)
+    place = Place(named_axes, array.shape, page)
+    data = ImageData(
+        pixels, name, format, named_axes, page, pages, notes, is_rgb=is_rgb, place=place
+    )
     data = note_pages(data)
     return validated(note_channel(data, channel, channels) if single else data, max_pixels)

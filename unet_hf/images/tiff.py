@@ -8,6 +8,7 @@ import contextlib
 import io
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from .image_data import (
     select_page,
     validated,
 )
+from .nodata import HUGE
 from .tiff_file import open_tiff_file
 from .tiff_pages import TiffPageRef, find_page, is_gray, is_look_up_table
 
@@ -96,8 +98,10 @@ def _read_image(
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
         shown_by = page_ref.for_display
         colors = palette_of(directory, shown_by)
+        nodata = plain_nodata(pixels, directory, page_ref, as_stored)
         pixels, converted = plain_colors(pixels, directory, name, shown_by, as_stored)
         pixel_size, doubts = page_ref.pixel_size(tiff, directory)
+        place = page_ref.place(page, directory)
         notes = [*page_ref.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
@@ -105,11 +109,14 @@ def _read_image(
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
+            if place.georeference:
+                place = replace(place, georeference=None)
+                notes.append("the georeference is left out, as the image was turned")
         is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     image = note_pages(
         ImageData(
             pixels, name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
-            pixel_size, is_rgb=is_rgb,
+            pixel_size, is_rgb=is_rgb, nodata=nodata, place=place,
         )
     )  # fmt: skip
     if page_ref.channel is not None:
@@ -195,6 +202,24 @@ def palette_of(page: "tifffile.TiffPage", for_display: str | None) -> np.ndarray
     if stored_as != "PALETTE" or is_look_up_table(page, for_display):
         return None
     return np.asarray(page.colormap) if np.ndim(page.colormap) == 2 else None
+
+
+def plain_nodata(
+    pixels: np.ndarray,
+    directory: "tifffile.TiffPage",
+    page_ref: TiffPageRef,
+    as_stored: bool = False,
+) -> float | None:
+    """Returns the nodata value as `plain_colors` leaves it in its channels; None if there is none.
+
+    pixels: (h, w, samples) as stored, any of them; only their type counts.
+    """
+    value = page_ref.nodata
+    if value is None or abs(value) > HUGE:
+        return value
+    stored = np.full((1, 1, pixels.shape[2]), value, pixels.dtype)
+    shown = np.unique(plain_colors(stored, directory, "", page_ref.for_display, as_stored)[0])
+    return float(shown[0]) if len(shown) == 1 else None
 
 
 def plain_colors(

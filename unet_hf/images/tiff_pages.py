@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnreadableImageError
+from .georeference import Georeference
 from .image_data import (
     check_axes,
     check_channel,
@@ -17,9 +18,12 @@ from .image_data import (
     count_pages,
     level_notes,
 )
-from .pixel_size import PixelSize, read_pixel_size
+from .nodata import GDAL_NODATA, parse_nodata
+from .pixel_size import PixelSize
+from .place import Place
 from .tiff_file import open_tiff_file
 from .tiff_pictures import Pictures, pictures_of
+from .tiff_pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -37,6 +41,7 @@ class TiffPageRef:
     channels: int  # number of channels of the page
     index: int  # of the series in the file
     finest: "tifffile.TiffPageSeries"
+    level: int
     notes: tuple[str, ...]
     for_display: str | None  # the program whose palettes are for display only
 
@@ -44,6 +49,14 @@ class TiffPageRef:
     def shape(self) -> dict[str, int]:
         """The length of each axis of the series, by its letter."""
         return dict(zip(self.axes, self.series.shape, strict=True))
+
+    @property
+    def nodata(self) -> float | None:
+        """The nodata value as stored; reduced copies of an image may lack the tag."""
+        pages = (self.series.keyframe, self.finest.keyframe)
+        tags = [page.tags.valueof(GDAL_NODATA) for page in pages]
+        tag = next((tag for tag in tags if tag is not None), None)
+        return parse_nodata(tag, self.series.dtype)
 
     def pixel_size(
         self, tiff: "tifffile.TiffFile", directory: "tifffile.TiffPage"
@@ -57,10 +70,31 @@ class TiffPageRef:
             return read_pixel_size(tiff, directory, self.index)
         size, doubts = read_pixel_size(tiff, self.finest.keyframe.aspage(), self.index)
         if size:
-            full = dict(zip(self.axes, self.finest.shape, strict=True))
-            across, down = (full[axis] / self.shape[axis] for axis in "XY")
+            across, down = self.scale
             size = replace(size, x=size.x * across, y=size.y * down)
         return size, doubts
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The width and the height of a pixel, in pixels of the finest resolution."""
+        full = dict(zip(self.axes, self.finest.shape, strict=True))
+        return full["X"] / self.shape["X"], full["Y"] / self.shape["Y"]
+
+    def place(self, page: int, directory: "tifffile.TiffPage") -> Place:
+        """Returns the place in the file of this page, which is read from a directory."""
+        axes, shape, number = self.axes, self.finest.shape, self.number
+        if self.pages > 1 and count_pages(axes, shape) == 1:  # each page is a series of its own
+            axes, shape, number = f"Q{axes}", (self.pages, *shape), page
+        full = directory if self.level == 0 else self.finest.keyframe.aspage()
+        reference = Georeference.from_page(full) or Georeference.from_page(self.finest.keyframe)
+        return Place(
+            axes,
+            tuple(shape),
+            number,
+            level=self.level,
+            scale=self.scale,
+            georeference=reference and reference.at_scale(*self.scale),
+        )
 
 
 def find_page(
@@ -105,10 +139,13 @@ def find_page(
     if single:
         check_channel(channel, channels, name)
     picked = channel if single else None
-    return TiffPageRef(
-        series, number, len(entries), named_axes, picked, channels, index, finest, tuple(notes),
-        for_display,
+    page_ref = TiffPageRef(
+        series, number, len(entries), named_axes, picked, channels, index, finest, level,
+        tuple(notes), for_display,
     )  # fmt: skip
+    if page_ref.nodata is not None:  # tifffile fills tiles that are not stored, but parses less
+        series.keyframe.nodata = series.dtype.type(page_ref.nodata)
+    return page_ref
 
 
 def count_tiff_pages(path: Path, axes: str | None) -> int:

@@ -22,7 +22,7 @@ from .image_data import (
     select_page,
     validated,
 )
-from .tiff import check_part, plain_colors
+from .tiff import check_part, plain_colors, plain_nodata
 from .tiff_file import open_tiff_file
 from .tiff_pages import TiffPageRef, find_page, is_gray
 from .tiff_pictures import pictures_of
@@ -89,6 +89,8 @@ def _image_of_page(
             notes,
             pixel_size,
             is_rgb=is_rgb,
+            nodata=plain_nodata(pixels.corner(), directory, page_ref),
+            place=page_ref.place(page, directory),
         )
     )
     return validated(note_channel(image, channel, channels) if alone else image, NO_LIMIT)
@@ -119,6 +121,10 @@ class TiffPixels:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    def corner(self) -> np.ndarray:
+        """Reads one pixel as it is stored, (1, 1, samples)."""
+        return self._stored(slice(0, 1), slice(0, 1))
+
     def pick(self, channel: int) -> None:
         """Restricts the pixels to one channel."""
         self._samples = slice(channel, channel + 1)
@@ -128,11 +134,14 @@ class TiffPixels:
         return self._plain(rows, columns)[0][..., self._samples]
 
     def _plain(self, rows: slice, columns: slice) -> tuple[np.ndarray, list[str]]:
+        pixels = self._stored(rows, columns)
+        return plain_colors(pixels, self._directory, self._name, self._for_display)
+
+    def _stored(self, rows: slice, columns: slice) -> np.ndarray:
         array, axes = self._planes.read(rows, columns)
         order = [axes.index(axis) for axis in "YXSC" if axis in axes]
         size = rows.stop - rows.start, columns.stop - columns.start
-        pixels = np.transpose(array, order).reshape(*size, -1)
-        return plain_colors(pixels, self._directory, self._name, self._for_display)
+        return np.transpose(array, order).reshape(*size, -1)
 
 
 def _planes(page_ref: TiffPageRef) -> "MappedPlanes | DecodedPlanes | None":

@@ -86,7 +86,10 @@ def open_image(
             with decoder_errors(path.name, NO_LIMIT):
                 stored = open_zarr(path, axes, level)
             image = open_array(lambda: stored.array, path.name, "zarr", page, stored.axes, channel)
-            image = replace(image, pixel_size=stored.pixel_size, axes_given=axes is not None)
+            place = replace(image.place, level=stored.level, scale=stored.scale)
+            image = replace(
+                image, pixel_size=stored.pixel_size, axes_given=axes is not None, place=place
+            )
             yield replace(image, notes=(*stored.notes, *image.notes))
             return
         check_is_file(path)
