@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, UnsupportedLayoutError
+from ..errors import ConfigError, UnsupportedLayoutError, how_to_install
 from .image_data import check_level, level_notes
 from .pixel_size import NO_UNIT, PixelSize, unknown_unit
 
@@ -38,7 +38,7 @@ def check_zarr() -> None:
         import zarr  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            'zarr is needed for this, and not installed: pip install "unet_hf[large]".'
+            f"zarr is needed for this, and not installed. {how_to_install('large')}"
         ) from error
 
 

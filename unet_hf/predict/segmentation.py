@@ -173,7 +173,7 @@ class Segmentation(PredictionSummary):
 
         Raises:
             ConfigError: `only` names something else, an option of the overlay is not usable, or
-                a package is missing: `pip install "unet_hf[objects]"`.
+                a package is missing: `pip install ".[objects]"` in a clone.
         """
         look = Look(alpha, hidden, outline, window)
         look.hidden_ids(self.id2label)  # before anything is written
