@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from .nodata import valid_pixels
 from .pixel_size import PixelSize
 from .place import Place
 
@@ -42,7 +44,13 @@ class ImageData:
     all_channels: int | None = None  # the number of channels that it was picked from
     is_rgb: bool = False  # whether the source has red, green and blue
     axes_given: bool = False  # whether the caller gave the axes
+    nodata: float | None = None  # the value of pixels without data; NaN always is one
     place: Place = field(default=Place(), repr=False)  # of the pixels in the file
+
+    @cached_property
+    def valid(self) -> np.ndarray | None:
+        """Which pixels hold data, (H, W) bool; None if all do."""
+        return valid_pixels(self.pixels, self.nodata)
 
     @property
     def height(self) -> int:
@@ -76,6 +84,7 @@ class ImageData:
             **({"level": self.place.level} if self.place.level else {}),
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
+            **({} if self.nodata is None else {"nodata": self.nodata}),
         }
 
 

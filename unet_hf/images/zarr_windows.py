@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, UnsupportedLayoutError, how_to_install
+from ..errors import (
+    ConfigError,
+    UnreadableImageError,
+    UnsupportedLayoutError,
+    how_to_install,
+)
 from .image_data import check_level, level_notes
+from .one_file import check_folder
 from .pixel_size import NO_UNIT, PixelSize, unknown_unit
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup")  # a folder of zarr has one of these
@@ -50,9 +56,11 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     Raises:
         UnsupportedLayoutError: The group does not say which of its arrays is the image, or the
             image has no such level.
+        UnreadableImageError: Something in the folder leads outside of it.
     """
     import zarr
 
+    check_folder(path)
     stored = zarr.open(str(path), mode="r")
     if not isinstance(stored, zarr.Group):
         check_level(level, 1, path.name)
@@ -76,9 +84,20 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     letters = axes or "".join(name[0] for name in names).upper() or "TCZYX"
     notes += level_notes(level, len(levels))
     size, doubts = _pixel_size(names, named, [image, levels[level]])
-    array = stored[levels[level]["path"]]
-    scale = _scale(stored[levels[0]["path"]], array, letters.upper()) if level else (1.0, 1.0)
+    finest, array = (_array(stored, place, path) for place in (levels[0], levels[level]))
+    scale = _scale(finest, array, letters.upper()) if level else (1.0, 1.0)
     return ZarrImage(array, letters, size, level, scale, tuple(notes + doubts))
+
+
+def _array(stored: Any, dataset: dict, path: Path) -> Any:
+    """Opens the array of one resolution, which lies in the folder of the image."""
+    place = str(dataset["path"])
+    if ".." in place.split("/"):
+        raise UnreadableImageError(
+            f"{path.name} names an array outside of its folder, {place}: it was not opened. Pass "
+            "the folder of the image itself."
+        )
+    return stored[place]
 
 
 def _scale(finest: Any, array: Any, axes: str) -> tuple[float, float]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..errors import ConfigError, how_to_install
 
-METHODS = ("components", "watershed")
 # Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
 SMOOTHING = 1.0  # pixels (sigma), so that a ragged edge is not taken for a neck
@@ -22,7 +21,7 @@ def find_instances(
         mask: (H, W) uint8 class ids.
         probabilities: (classes, H, W) float, 0 to 1; only the watershed uses them.
         classes: Ids of the classes whose objects are found.
-        method: One of METHODS, see `Segmentation.objects`.
+        method: One of OBJECT_METHODS, see `Segmentation.objects`.
 
     Returns:
         (H, W) int32: 0 where there is no object, else 1 to n, in the order of the objects' first
@@ -67,11 +66,18 @@ def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
-def touching_border(labels: np.ndarray) -> np.ndarray:
-    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns."""
+def touching_border(labels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns.
+
+    valid: (H, W) bool, the pixels that hold data; those beside others are outermost, too.
+    """
     touching = np.zeros(labels.max(initial=0) + 1, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[line] = True
+    if valid is not None:
+        for ids, known in ((labels, valid), (labels.T, valid.T)):
+            touching[ids[1:][~known[:-1]]] = True
+            touching[ids[:-1][~known[1:]]] = True
     return touching[1:]
 
 

@@ -103,8 +103,11 @@ def measure(
     own = probabilities.reshape(len(probabilities), -1)
     own = own[classes[pixels.owner], pixels.index]
     add("mean_probability", "", meaning, pixels.mean(own))
-    meaning = "has it pixels in the first or last row or column, so that it may be cut off?"
-    add("touches_border", "", meaning, touching_border(labels))
+    meaning = (
+        "has it pixels in the first or last row or column, or beside pixels without data, so that "
+        "it may be cut off?"
+    )
+    add("touches_border", "", meaning, touching_border(labels, image.valid))
     return tuple(columns), table
 
 

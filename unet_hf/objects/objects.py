@@ -14,7 +14,8 @@ from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..images.place import Place
-from .instances import METHODS, find_instances, select_objects, touching_border
+from ..network.configuration import OBJECT_METHODS
+from .instances import find_instances, select_objects, touching_border
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -121,15 +122,18 @@ def find_objects(
     """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
 
     mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both have `image`'s size.
+    Pixels without data belong to no object.
     """
     chosen, size = check_options(
         id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
     )
     size = size or image.pixel_size
-    labels = find_instances(mask, probabilities, chosen, method)
+    valid = image.valid
+    known = mask if valid is None else np.where(valid, mask, np.int16(-1))
+    labels = find_instances(known, probabilities, chosen, method)
     selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
-        selected &= ~touching_border(labels)
+        selected &= ~touching_border(labels, valid)
     _check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, size)
@@ -152,8 +156,8 @@ def check_options(
     id2label: dict[int, str],
     *,
     classes: Collection[int | str] | int | str | None = None,
-    method: str = "components",
-    min_size: int = 0,
+    method: str = "auto",
+    min_size: int | None = None,
     exclude_border: bool = False,
     pixel_size: PixelSize | tuple | str | None = None,
     max_objects: int | None = None,
@@ -163,9 +167,11 @@ def check_options(
     Raises:
         ConfigError: An option of `Segmentation.objects` is not usable with these classes.
     """
-    if method not in METHODS:
-        raise ConfigError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
-    if isinstance(min_size, bool) or not isinstance(min_size, (int, np.integer)) or min_size < 0:
+    methods = ("auto", *OBJECT_METHODS)
+    if method not in methods:
+        raise ConfigError(f"There is no method {method!r}; there are {', '.join(methods)}.")
+    whole = isinstance(min_size, (int, np.integer)) and not isinstance(min_size, bool)
+    if min_size is not None and not (whole and min_size >= 0):
         raise ConfigError(f"min_size={min_size!r} is not a number of pixels: 0, 1, 2 ...")
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 
