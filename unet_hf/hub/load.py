@@ -23,7 +23,7 @@ from .config_file import (
     check_weights_size,
     read_config,
 )
-from .find import locate_checkpoint
+from .find import locate_checkpoint, read_address
 from .layout import CONFIG_NAME, WEIGHTS_NAME
 from .origin import Origin
 
@@ -50,7 +50,8 @@ def load_checkpoint(
 
     Args:
         cls: The class to build.
-        source: A shipped name, a folder, or "org/name" on the Hub.
+        source: A shipped name, a folder, or "org/name" on the Hub; "org/name@revision" and the
+            address of its page are understood, too.
         num_classes: Start a new task: the last layer gets new random weights for this many
             classes, everything else is loaded. `id2label` names the classes.
         id2label: Names of the new classes; only together with `num_classes`.
@@ -64,6 +65,7 @@ def load_checkpoint(
         CheckpointNotFoundError, CheckpointUnreachableError (HubBusyError, DownloadError),
         CheckpointAccessError, UnsafeRepositoryError, WeightsError, ConfigError.
     """
+    source, revision, subfolder = read_address(source, revision, subfolder)
     place = locate_checkpoint(
         source,
         revision=revision,
