@@ -68,6 +68,7 @@ class UNet(
         page: int = 0,
         axes: str | None = None,
         channel: int | None = None,
+        level: int = 0,
         threshold: float | None = None,
         tile_size: int | None = None,
         precision: str = "auto",
@@ -81,6 +82,8 @@ class UNet(
             page: Which page of a multi-page TIFF or animation, counted from 0.
             axes: Meaning of the axes of an array or TIFF, e.g. "CYX"; None: as the file says.
             channel: The only channel to use, counted from 0, as a gray image; None: all.
+            level: Which resolution of a TIFF pyramid, counted from 0, the finest. Outlines and
+                tables of objects are in pixels of the finest.
             threshold: Two classes only: overrides the checkpoint's decision threshold.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
                 does not depend on it, except that in float32 layers with 1024 channels or more
@@ -112,6 +115,7 @@ class UNet(
             page=page,
             axes=axes,
             channel=channel,
+            level=level,
             threshold=threshold,
             tile_size=tile_size,
             precision=precision,

@@ -220,7 +220,7 @@ class Segmentation(PredictionSummary):
         """Returns the function that writes the file, for each name in `OUTPUTS`."""
         labels = [self.id2label[index] for index in range(len(self.id2label))]
         size = objects.pixel_size if objects else self.image.pixel_size
-        page = self.image.page if self.image.pages > 1 else None
+        reference = self.image.place.georeference
 
         def text(content: Callable[[], str]) -> Callable[[Path], Any]:
             return lambda path: path.write_text(content(), encoding="utf-8", newline="\n")
@@ -229,15 +229,19 @@ class Segmentation(PredictionSummary):
             "mask": lambda path: self.mask_image().save(path, format="PNG"),
             "overlay": lambda path: self.overlay(**vars(look)).save(path, **OVERLAY_PNG_OPTIONS),
             "probabilities": lambda path: write_tiff(
-                path, self.probabilities, {"axes": "CYX", "Labels": labels}
+                path, self.probabilities, {"axes": "CYX", "Labels": labels}, None, reference
             ),
             "summary": text(lambda: json.dumps(self.summary(), indent=2)),
             "classes": lambda path: write_tiff(
-                path, self.mask, {"axes": "YX", "Classes": labels}, size
+                path, self.mask, {"axes": "YX", "Classes": labels}, size, reference
             ),
-            "uncertainty": lambda path: write_tiff(path, self.uncertainty, {"axes": "YX"}, size),
-            "instances": lambda path: write_tiff(path, objects.instances(), {"axes": "YX"}, size),
+            "uncertainty": lambda path: write_tiff(
+                path, self.uncertainty, {"axes": "YX"}, size, reference
+            ),
+            "instances": lambda path: write_tiff(
+                path, objects.instances(), {"axes": "YX"}, size, reference
+            ),
             "objects": text(lambda: objects.csv()),
             "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),
-            "rois": lambda path: path.write_bytes(to_roi_zip(objects, page)),
+            "rois": lambda path: path.write_bytes(to_roi_zip(objects)),
         }
