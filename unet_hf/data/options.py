@@ -25,7 +25,7 @@ def public_name(name: str) -> str:
     return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
 
 
-MASK_ENCODINGS = ("ids", "binary", "colors", "ade20k")
+MASK_ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class DataOptions:
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")
         self.check_numbers("seed", lambda value: value >= 0, "0 or more")
         self.check_numbers("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
-        self.check_numbers("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
+        self.check_numbers("ignore_index", lambda v: -(2**15) <= v < 2**16, "from -32768 to 65535")
 
     def check_choice(self, name: str, choices: Collection[str]) -> None:
         """Checks that an option is one of `choices`, or None. Raises `ConfigError`."""

@@ -72,7 +72,9 @@ class PairReader:
         if columns.instances:
             with cell_fault("instances", row[columns.instances]):
                 instances = _instance_ids(row[columns.instances], size, self.token)
-        elif self.encoding.kind == "instances" and isinstance(masks, list):
+        elif self.encoding.kind == "numbered" or (
+            self.encoding.kind == "instances" and isinstance(masks, list)
+        ):
             instances = instances_of(masks, shape=shape)
         for what, array in (("mask", label), ("instances", instances)):
             if array is not None and array.shape != size:
