@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
-from .levels import MAX_LEVELS, Levels, find_levels, nearest_levels
+from .levels import EXACT_VALUES, MAX_LEVELS, Levels, find_levels, nearest_levels
 from .mask_encoding import IGNORE, MaskEncoding
 from .numbered_objects import numbers_objects
 from .stored_masks import (
@@ -28,7 +28,9 @@ from .stored_masks import (
 from .trimaps import find_border
 
 UNKNOWN = (-1, -100)  # what frameworks store where nothing is known
+STRAY = 0.02  # share of all that is not 0 in a mask; a value with less does not decide
 WHITE = (1, 255, 2**16 - 1)  # what stands for "yes" in 1, 8 and 16 bits
+APART = 40  # gray levels of many values, of which some are soft edges, differ by this at least
 ONLY_VOID = 0.9  # share of all that is not 0; a "void" with more is the foreground
 COLORS_CURE = "--mask_encoding colors (each level that fills areas is a class)"
 BINARY_CURE = "--mask_encoding binary (all that is not 0 is class 1)"
@@ -119,13 +121,23 @@ class GrayValues:
         """Whether the values are too far apart for class ids."""
         return self.top >= 64 and 8 * len(self.values) < self.top
 
+    @property
+    def has_middle(self) -> bool:
+        """Whether the grays of many values gather around one, as those of a third level do."""
+        grays = {value: share for value, share in self.shares.items() if 16 < value < 239}
+        total, foreground = sum(grays.values()), 1 - self.shares.get(0, 0.0)
+        if len(grays) <= 16 or total < 0.1 * foreground:
+            return False
+        peak = max(grays, key=grays.__getitem__)
+        return sum(s for v, s in grays.items() if abs(v - peak) <= 8) > 0.3 * total
+
     def binary(self, rule: str, **kwargs: Any) -> MaskEncoding:
         rule += self.said
         return MaskEncoding("binary", max(self.named or 2, 2), rule, ignored=self.ignored, **kwargs)
 
     def soft(self) -> MaskEncoding | None:
         """Reads black and white masks with soft edges; None if they are not."""
-        if self.top > IGNORE or not looks_smooth(self.shares):
+        if self.top > IGNORE or not looks_smooth(self.shares) or self.has_middle:
             return None
         rule = f"{len(self.values)} values from {self.values[0]} to {self.top} read as soft edges: "
         between = sum(share for value, share in self.shares.items() if 8 < value < 247)
@@ -133,8 +145,9 @@ class GrayValues:
         return self.binary(rule, threshold=127)
 
     def objects(self, why: str) -> MaskEncoding:
-        rule = f"{len(self.values)} values up to {self.top} number objects ({why}): each is "
-        rule += f"class 1, 0 is class 0{self.said}"
+        count = len(self.values) - (0 in self.shares)
+        rule = f"the {count} values up to {self.top} number objects ({why}), "
+        rule += f"read as class 1; 0 as class 0{self.said}"
         return MaskEncoding(
             "numbered", max(self.named or 2, 2), rule, ignored=self.ignored, threshold=0
         )
@@ -193,15 +206,23 @@ def _two_values(values: GrayValues) -> MaskEncoding | None:
 
 def _two_scales(values: GrayValues) -> MaskEncoding | None:
     """Reads masks of 0 and 1 among masks of 0 and 255: each mask on its own scale."""
-    found = [value for value in values.values if value]
-    if not values.may_be_two or len(found) < 2 or not set(found) <= set(WHITE):
+    if not values.may_be_two or values.palette or values.values[0] < 0:
         return None
-    inside = [{value for value in found if (plane == value).any()} for plane in values.whole]
-    if any(len(seen) > 1 for seen in inside):
+    inside = []
+    for plane in values.whole:
+        counts = value_counts(plane[plane != 0]) if plane.any() else {}
+        inside.append({v for v, n in counts.items() if n >= STRAY * sum(counts.values())})
+    found = sorted(set().union(*inside))
+    if len(found) < 2 or not set(found) <= set(WHITE) or any(len(seen) > 1 for seen in inside):
         return None
     seen = ", ".join(f"0 and {v} in {sum(v in s for s in inside)}" for v in found)
     rule = f"each mask on its own scale ({seen} masks): 0 read as class 0, the other value as 1"
-    return values.binary(rule, threshold=0)
+    strays = [value for value in values.values if value and value not in found]
+    if not strays:
+        return values.binary(rule, threshold=0)
+    rule += f"; stray pixels ({first_five(strays)}) belong to their neighbours{values.said}"
+    levels = {0: 0, **dict.fromkeys(found, 1)}
+    return MaskEncoding("levels", 2, rule, ignored=values.ignored, levels=levels)
 
 
 def _soft_edges(values: GrayValues) -> MaskEncoding | None:
@@ -216,8 +237,9 @@ def _numbered(values: GrayValues) -> MaskEncoding | None:
     """Reads instance ids: one connected piece a value, numbered afresh in each mask."""
     if not values.may_be_two or values.palette or not numbers_objects(values.whole):
         return None
-    why = "each is one connected piece, and each mask is numbered afresh; --mask_encoding ids "
-    return values.objects(why + "reads them as classes")
+    return values.objects(
+        "each is one connected piece of its mask; --mask_encoding ids reads them as classes"
+    )
 
 
 def _trimap(values: GrayValues) -> MaskEncoding | None:
@@ -243,13 +265,20 @@ def _levels(values: GrayValues) -> MaskEncoding | None:
     if values.named and ids[-1] < values.named and not (flooded and values.may_be_two):
         return None  # class ids, as the names say
     smooth = values.top <= IGNORE and looks_smooth(values.shares)
-    if not (values.has_gaps or flooded or smooth) or (void and not flooded):
+    few = values.has_gaps and not void
+    many = values.top <= IGNORE and len(values.values) > EXACT_VALUES and ids[-1] >= 64
+    if not (few or flooded or smooth or many):
         return None
+    if values.top > IGNORE and values.values[-2] < 64:
+        return None  # class ids, and a value for "unknown"
     found = values.levels
-    if found is None or len(found.values) < 2 or (void and len(found.values) > 2):
+    if found is None or len(found.values) < 2:
         return None
-    three = len(found.values) == 3 and values.may_be_two
-    if three and (trimap := _gray_trimap(values, found)):
+    if many and not few and np.diff(found.values).min() < APART:
+        return None  # ids, each of which fills areas
+    if void and not many and len(found.values) > 2:
+        return None
+    if values.may_be_two and (trimap := _gray_trimap(values, found)):
         return trimap
     count = len(found.values)
     if values.named not in (None, count):
@@ -278,25 +307,31 @@ def _odd_said(found: Levels) -> str:
 
 def _gray_trimap(values: GrayValues, found: Levels) -> MaskEncoding | None:
     """Reads three levels of which one is a thin, even border; asks where that is not clear."""
-    planes = [nearest_levels(plane, found.values, noise=found.noise)[0] for plane in values.whole]
-    border = find_border(planes)
+    three = found.values if len(found.values) == 3 else tuple(values.values)
+    if len(three) != 3:
+        return None
+    border = find_border(
+        [nearest_levels(plane, three, noise=found.noise)[0] for plane in values.whole]
+    )
     if border is None:
         return None
     number, thin, even = border
-    level = found.values[number]
+    level = three[number]
     if not (thin and even):
+        if three != found.values:
+            return None
         raise DatasetError(
-            f"The masks hold the levels {', '.join(map(str, found.values))}, and {level} lies "
+            f"The masks hold the levels {', '.join(map(str, three))}, and {level} lies "
             "everywhere between the two others: a third class, or the unknown border of a trimap? "
             f"Say it with {COLORS_CURE}, or --ignore_index {level} (a border: not counted)."
         )
-    first, second = (value for value in found.values if value != level)
+    first, second = (value for value in three if value != level)
     rule = f"values {first} and {second} read as classes 0 and 1, {level} ignored: it lies as a "
     rule += "thin border between them (a trimap; --mask_encoding colors for three classes)"
-    rule += _odd_said(found) + values.said
-    classes = {first: 0, second: 1, level: IGNORE}
+    rule += (_odd_said(found) if three == found.values else "") + values.said
+    levels = {value: IGNORE if value == level else int(value == second) for value in three}
     return MaskEncoding("levels", 2, rule, ignored=values.ignored, noise=found.noise,
-                        levels=dict(sorted(classes.items())))  # fmt: skip
+                        levels=levels)  # fmt: skip
 
 
 def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> MaskEncoding:

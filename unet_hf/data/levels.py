@@ -14,7 +14,7 @@ MAX_LEVELS = 64  # more that fill areas are instance ids, or a photograph
 MAX_VALUES = 2**15  # more different values are a photograph
 EXACT_VALUES = 16  # more were stored with losses, or scaled: values near a level are that level
 GRAY_NOISE, COLOR_NOISE = 8, 24  # how far the losses of JPEG move a flat area, as a distance
-TIGHT = 0.5  # share of a level's pixels within a quarter of that distance; less is a photograph
+TIGHT = 0.6  # share of a level's pixels within half of that distance; less is a photograph
 SOLID = 0.05  # share of a level's pixels whose 8 neighbours have it too; edges have none
 SMALL = 0.01  # share of the foreground; a smaller level is stray unless 25 pixels are solid
 ODD = 0.25  # share of pixels that may belong to no level
@@ -51,7 +51,7 @@ def find_levels(planes: Sequence[np.ndarray], *, colored: bool = False) -> Level
     small = (sizes < SMALL * foreground) & (solid < 25)
     fills = (solid >= np.maximum(SOLID * sizes, 1)) & ~small
     if noise:
-        near = np.linalg.norm(points - points[peaks][group], axis=1) <= noise / 4
+        near = np.linalg.norm(points - points[peaks][group], axis=1) <= noise / 2
         fills &= np.bincount(group, counts * near, minlength=len(peaks)) >= TIGHT * sizes
     kept = np.flatnonzero(fills).tolist()
     if not kept or len(kept) > MAX_LEVELS:
@@ -145,7 +145,7 @@ def is_mixture(point: np.ndarray, others: np.ndarray, colored: bool) -> bool:
 def nearest_levels(
     plane: np.ndarray, levels: Sequence[int], *, colored: bool = False, noise: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the level of each pixel: its index, (H, W) uint8; and which pixels had no level.
+    """Finds the level of each pixel: its index, (H, W) uint8; and its distance from it.
 
     A pixel alone among pixels of one level has that level. Others have the nearest one by value,
     where a level that lies between two others has to be beside the pixel.
@@ -159,9 +159,10 @@ def nearest_levels(
     )
     where = where.reshape(plane.shape)
     index = distances.argmin(1).astype(np.uint8)[where]
-    odd = (distances.min(1) > noise)[where]
+    distance = distances.min(1)[where]
+    odd = distance > noise
     if not odd.any():
-        return index, odd
+        return index, distance
     points = coordinates(known, colored)
     middle = np.array([
         is_mixture(point, np.delete(points, number, 0), colored)
@@ -184,15 +185,16 @@ def nearest_levels(
     low, high = (f(marked, footprint=ring) for f in (minimum_filter, maximum_filter))
     alone = odd & (low == high) & (low != 255)
     index[alone] = low[alone]
-    return index, odd
+    return index, distance
 
 
 def flat_areas(plane: np.ndarray, odd: np.ndarray, noise: int, *, colored: bool) -> np.ndarray:
-    """Finds odd pixels in the middle of 5 x 5 equal ones: an area without a level, no edge."""
+    """Finds the pixels of values that fill areas although they are odd: 5 x 5 equal ones."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
     if not odd.any():
         return odd
     channels = [plane >> 16, plane >> 8 & 255, plane & 255] if colored else [plane]
     spans = [maximum_filter(c, 5) - minimum_filter(c, 5) for c in channels]
-    return odd & (np.max(spans, axis=0) <= noise) & (minimum_filter(odd, 5))
+    flat = minimum_filter(odd, 5) & (np.max(spans, axis=0) <= noise)
+    return np.isin(plane, np.unique(plane[flat])) if flat.any() else flat

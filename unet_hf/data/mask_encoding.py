@@ -126,8 +126,9 @@ class MaskEncoding:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns classes, and the pixels that are too many or too plainly areas to be edges."""
         known = sorted(table)
-        index, odd = nearest_levels(plane, known, colored=colored, noise=self.noise)
-        unknown = odd if odd.mean() > ODD else flat_areas(plane, odd, self.noise, colored=colored)
+        index, distance = nearest_levels(plane, known, colored=colored, noise=self.noise)
+        odd, far = distance > self.noise, distance > 2 * self.noise
+        unknown = odd if odd.mean() > ODD else flat_areas(plane, far, self.noise, colored=colored)
         return np.array([table[value] for value in known], np.uint8)[index], unknown
 
     def _paint(
