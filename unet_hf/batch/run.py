@@ -286,9 +286,9 @@ def _write_tables(batch: Batch) -> None:
 
 def _row(record: Record, counted: list[str]) -> list[object]:
     """counted: Classes whose objects have a column; empty where they were not asked for."""
-    size = record["width"] * record["height"]
+    known = sum(record["pixels"].values())  # pixels without data are not counted
     areas = [
-        value for count in record["pixels"].values() for value in (count, round(count / size, 6))
+        value for count in record["pixels"].values() for value in (count, round(count / known, 6))
     ]
     counts = [record.get("objects", {}).get(label, "") for label in counted]
     place = [record[key] for key in ("file", "page", "width", "height")]

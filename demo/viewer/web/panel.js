@@ -102,7 +102,7 @@ function showLegend(root, scene, look) {
   if (!look.paint) return;
   const { names = [], colors = [] } = scene.value;
   const counts = countsOf(scene, look);
-  const total = scene.value.width * scene.value.height;
+  const total = scene.value.counted ?? scene.value.width * scene.value.height;
   if (list.dataset.of !== scene.value.id) {
     list.dataset.of = scene.value.id;
     list.replaceChildren(...names.map((name, id) => chip(name, colors[id], id)));
@@ -203,8 +203,9 @@ function partsOf(scene, look, { x, y }) {
   const { planes: { codes, probability, entropy }, index } = at;
   const parts = [place, `${rawAt(scene, at)} ${dtype}`];
   if (!look.paint) return parts;
-  parts.push(names[classAt(scene, look, at)] ?? "no class");
-  if (codes) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
+  const name = names[classAt(scene, look, at)];
+  parts.push(name ?? "no class");
+  if (codes && name !== undefined) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
   if (probability) parts.push(`P ${(probability[index] / 65535).toFixed(5)}`);
   const coded = codes || entropy;
   if (look.view === "uncertainty" && coded) {
