@@ -215,6 +215,9 @@ def _two_scales(values: GrayValues) -> MaskEncoding | None:
     found = sorted(set().union(*inside))
     if len(found) < 2 or not set(found) <= set(WHITE) or any(len(seen) > 1 for seen in inside):
         return None
+    beside = zip(inside, values.whole, strict=True)
+    if not set(found) <= set().union(*(seen for seen, plane in beside if (plane == 0).any())):
+        return None  # a mask of 255 throughout shows no scale
     seen = ", ".join(f"0 and {v} in {sum(v in s for s in inside)}" for v in found)
     rule = f"each mask on its own scale ({seen} masks): 0 read as class 0, the other value as 1"
     strays = [value for value in values.values if value and value not in found]

@@ -25,6 +25,7 @@ def public_name(name: str) -> str:
     return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
 
 
+ALPHA_CHANNELS = ("drop", "keep")
 MASK_ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
 
 
@@ -57,6 +58,12 @@ class DataOptions:
     ignore_index: int | None = option(
         None, "value of the stored masks that neither trains nor counts; found out if left out"
     )
+    alpha_channel: str = option(
+        "drop", "keep: what images call alpha is a channel, as near infrared beside RGB"
+    )
+    stack_page: int | None = option(
+        None, "stacks with one mask each: the page the mask belongs to, counted from 0"
+    )
     reduce_labels: bool = option(False, "stored 0 is ignored and every other id lowered by one")
     id2label: str | None = option(
         None, 'class names, as JSON or a JSON file: {"0": "background"}; else the data set\'s'
@@ -83,7 +90,9 @@ class DataOptions:
                 "`python -m train --help` lists every option."
             )
         self.check_choice("mask_encoding", MASK_ENCODINGS)
+        self.check_choice("alpha_channel", ALPHA_CHANNELS)
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")
+        self.check_numbers("stack_page", lambda value: value >= 0, "0 or more")
         self.check_numbers("seed", lambda value: value >= 0, "0 or more")
         self.check_numbers("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
         self.check_numbers("ignore_index", lambda v: -(2**15) <= v < 2**16, "from -32768 to 65535")
@@ -131,6 +140,7 @@ class DataOptions:
 DATA_OPTIONS = (
     "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
+    "alpha_channel", "stack_page",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip
 
