@@ -18,6 +18,9 @@ def expand_stacks(rows: Any, columns: Columns, split: str) -> tuple[Any, list[st
 
     Raises `DatasetError` if a stack of images has another number of pages than its masks.
     """
+    import datasets
+    import pyarrow as pa
+
     if not hasattr(rows, "__len__") or columns.label_kind != "image":
         return rows, []
     masks = rows.select_columns([columns.label])[columns.label]
@@ -34,7 +37,14 @@ def expand_stacks(rows: Any, columns: Columns, split: str) -> tuple[Any, list[st
     indices = np.repeat(np.arange(len(rows)), counts)
     pages = [page if count > 1 else None for count in counts for page in range(count)]
     stacks = sum(count > 1 for count in counts)
-    expanded = rows.select(indices).add_column(PAGE, pages)
+    table = rows.with_format("arrow")[indices.tolist()].append_column(
+        PAGE, pa.array(pages, "int64")
+    )
+    features = datasets.Features({**rows.features, PAGE: datasets.Value("int64")})
+    expanded = datasets.Dataset(
+        datasets.table.InMemoryTable(table.cast(features.arrow_schema)),
+        info=datasets.DatasetInfo(features=features),
+    )
     found = f"{split}: {stacks} stack{'s' * (stacks != 1)} of {len(pages)} pages in all, each page "
     return expanded, [found + "of images with its page of masks"]
 
@@ -85,5 +95,5 @@ def held_back_stacks(
     largest = np.flatnonzero(paths == stacks[sizes.argmax()])
     last = largest[-min(wanted, len(largest) - 1) :]
     said = f"the last pages of {Path(paths[largest[0]]).name}; neighbouring pages look alike, so "
-    said += "the score is a little too high: give another stack as --validation_split"
+    said += "the score is a little too high: label another stack for the split validation"
     return np.setdiff1d(np.arange(len(paths)), last), last, said
