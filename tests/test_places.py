@@ -218,6 +218,28 @@ def test_every_tiff_lies_where_the_image_lies(bright, tmp_path):
     assert geo_tags(model.segment(fine).save(tmp_path, only=["classes"])["classes"]) == {}
 
 
+def test_files_of_class_ids_mark_pixels_without_data(bright, tmp_path):
+    """By 255. Elsewhere they are as in the result: no probability, and no object."""
+    path, pixels = tmp_path / "map.tif", square((48, 40), 8, 8, 20, 20).astype(np.int16)
+    pixels[30:] = -9999
+    tags = [SCALE, TIE, keys(*UTM), (42113, "s", 0, "-9999", True)]
+    tifffile.imwrite(path, pixels, extratags=tags)
+    result = bright[0].segment(path, tta=True)
+    saved = result.save(tmp_path, only=["classes", "probabilities", "uncertainty", "instances"])
+    large = segment_large(
+        bright[0], path, tmp_path / "large", outputs=("mask", "classes", "probabilities")
+    )
+    for name, file in (*saved.items(), *large.files.items()):
+        with tifffile.TiffFile(file) as tiff:
+            marked = name in ("classes", "mask")
+            assert tiff.pages[0].tags.valueof(42113) == ("255" if marked else None)
+            stored = tiff.asarray()
+        if marked:
+            assert np.array_equal(stored == 255, pixels == -9999)
+    assert set(np.unique(tifffile.imread(saved["classes"]))) == {0, 1, 255}
+    assert set(np.unique(result.mask)) == {0, 1}
+
+
 @pytest.mark.parametrize(
     ("raster_type", "tie", "matrix"),
     [
