@@ -72,7 +72,7 @@ def test_the_rest_is_seen_as_if_alone(name: str, tmp_path: Path, model: UNet):
     alone = model.preprocessing.prepare(read_image(pixels[ROWS:])).whole()
     assert torch.allclose(prepared.whole()[:, ROWS:], alone, atol=2e-6)
     assert not prepared.whole()[:, :ROWS].any()
-    assert prepared.notes[0].startswith("23 % of the pixels hold no data (")
+    assert prepared.notes[0].startswith("23.4 % of the pixels hold no data (")
 
     result = model.segment(image, precision="float32")
     assert sum(area["pixels"] for area in result.areas().values()) == (256 - ROWS) * 256
