@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from ..data.options import MASK_ENCODINGS, DataOptions
+from ..data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions
 from ..errors import how_to_install
 from ..hub.find import find_checkpoint, read_address
 from ..unet import UNet
@@ -86,7 +86,8 @@ def open_checkpoint(given: argparse.Namespace) -> tuple[UNet, Path]:
 
 def add_data_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Adds some of `DataOptions`."""
-    add_options(parser, DataOptions, names, choices={"mask_encoding": MASK_ENCODINGS})
+    choices = {"mask_encoding": MASK_ENCODINGS, "alpha_channel": ALPHA_CHANNELS}
+    add_options(parser, DataOptions, names, choices=choices)
 
 
 def _parser_of(annotation: Any) -> Any:

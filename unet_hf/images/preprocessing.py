@@ -124,6 +124,9 @@ class Preprocessing:
             ChannelMismatchError: e.g. 5 channels for an RGB network.
             NonFiniteImageError: Infinite pixels, or none that hold data.
         """
+        alpha = getattr(image, "alpha", None)  # windows of large files have none
+        if alpha is not None and len(self.channels) == image.channels + 1:
+            image = image.with_alpha()
         mixing, note = self._mixing(image)
         return PreparedImage(self, image, mixing, (note,) if note else ())
 

@@ -39,7 +39,7 @@ def segment(
 
     prepared = model.preprocessing.prepare(image)
     tiles = geometry.plan(image.height, image.width, tile_size)
-    notes = (*image.notes, *prepared.notes)
+    notes = (*prepared.image.notes, *prepared.notes)
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)
