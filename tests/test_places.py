@@ -286,6 +286,15 @@ def test_a_pixel_size_on_the_ground_is_used_where_it_is_safe(tmp_path, own, said
     assert said is None or any(f"georeferenced; {said}" in note for note in image.notes)
 
 
+def test_damaged_tags_of_a_place_do_not_refuse_the_image(tmp_path):
+    extra = [(33550, "d", 1, (2.0,), True), (34264, "d", 3, (1.0, 2.0, 3.0), True)]
+    extra += [(33922, "d", 5, (0.0,) * 5, True), keys(1, 1, 0, 9)]
+    levels = [np.zeros((64, 64), np.uint8), np.zeros((32, 32), np.uint8)]
+    write_pyramid(tmp_path / "a.tif", levels, extratags=extra)
+    image = read_image(tmp_path / "a.tif", level=1)
+    assert (image.place.georeference, image.pixel_size) == (None, None)
+
+
 def test_an_image_that_is_turned_keeps_no_georeference(tmp_path):
     path = tmp_path / "a.tif"
     tags = [SCALE, TIE, keys(*UTM), (274, "H", 1, 6, True)]
