@@ -202,6 +202,24 @@ def test_who_may_not_push_learns_it_before_anything_is_computed(hub, tmp_path):
     assert not list(tmp_path.rglob("*.parquet"))
 
 
+def test_a_data_set_of_the_hub_publishes_no_file_of_this_machine(hub, tmp_path):
+    private = tmp_path / "private.png"
+    private.write_bytes(png(picture(7)))
+    named = [{"bytes": None, "path": str(private)}]
+    rows = table(1, extra=(named, Image()))
+    hub.plant("bob/hostile", {"data/train.parquet": parquet(rows)}, kind="datasets")
+    done = run(
+        hub, tmp_path, "unet_hf", "segment", "--dataset_name", "bob/hostile", "--model", MODEL,
+        "--image_column", "image", "--push_to_hub", "alice/stolen", "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "row 0, column extra: The data set is of the Hub and names the file" in done.stderr
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+    assert not any(
+        "parquet" in path for path in hub.repos["datasets", "alice/stolen"].at("main")[1]
+    )
+
+
 def test_a_data_set_of_other_origin_is_not_pushed_over(hub, tmp_path):
     hub.plant("alice/precious", {"data/train.parquet": b"mine"}, kind="datasets")
     done = run(

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import datasets
+import huggingface_hub
 import numpy as np
 import PIL.Image
 import pytest
@@ -12,6 +13,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Iterable
 
 from unet_hf.data.columns import find_columns
 from unet_hf.data.detect_encoding import detect_encoding, read_mask
+from unet_hf.data.downloaded import check_downloaded
 from unet_hf.data.sources import open_source, row_bytes
 from unet_hf.errors import DatasetError
 
@@ -407,3 +409,29 @@ def test_from_a_folder_to_class_ids(tmp_path):
     row = source.splits["train"][0]
     mask = read_mask(row_bytes(row[columns.label])[0])
     assert np.array_equal(detect_encoding([mask]).decode(mask), np.ones((4, 6)))
+
+
+def test_a_data_set_of_the_hub_names_only_what_was_downloaded(tmp_path, monkeypatch):
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    (cache / "snapshots").mkdir(parents=True)
+    (cache / "snapshots" / "private.png").symlink_to(tmp_path / "private.png")
+    inside = str(cache / "snapshots" / "a.png")
+    for path in (inside, f"zip://a.png::{inside}", "hf://datasets/a/b@main/c.png",
+                 "https://a.org/b.png", "zip://a.png::hf://datasets/a/b/c.zip"):  # fmt: skip
+        check_downloaded(path)
+        check_downloaded([{"bytes": None, "path": path}])
+    check_downloaded([{"bytes": b"1", "path": "/private.png"}, None, b"1"])
+    check_downloaded({"text": "/private.png"}, texts_are_paths=False)
+    for path in ("/private.png", "private.png", "~/private.png", "file:///private.png",
+                 f"{cache}/../private.png", f"{cache}/snapshots/private.png",
+                 "zip://a.png::/private.zip", "file:///private.png::https://a.org/b.png",
+                 "private.png::https://a.org/b.png", "simplecache::file:///private.png",
+                 "\0"):  # fmt: skip
+        for cell in (
+            path,
+            [{"bytes": b"", "path": path}],
+            {"inner": {"bytes": None, "path": path}},
+        ):
+            with pytest.raises(DatasetError, match="no part of it"):
+                check_downloaded(cell)

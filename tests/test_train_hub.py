@@ -1,11 +1,15 @@
 """From a data set on the Hub to a checkpoint on the Hub, by the command line alone."""
 
 import hashlib
+import io
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
+import numpy as np
+import PIL.Image
 import pytest
 
 from .conftest import ROOT
@@ -229,6 +233,23 @@ def test_who_may_not_push_learns_it_before_the_training(hub, tmp_path, token, op
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
     assert "mine" not in str(hub.repos.keys())
+
+
+def test_rows_of_the_hub_open_no_file_of_this_machine(hub, tmp_path):
+    private, file, table = tmp_path / "private.png", io.BytesIO(), io.BytesIO()
+    PIL.Image.new("L", (96, 96)).save(private)
+    PIL.Image.fromarray(np.eye(96, dtype=np.uint8)).save(file, "PNG")
+    stored, named = (
+        {"bytes": file.getvalue(), "path": None},
+        {"bytes": None, "path": str(private)},
+    )
+    columns = {"image": [stored, named, stored], "mask": [stored, stored, named]}
+    features = datasets.Features({name: datasets.Image() for name in columns})
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(table)
+    hub.plant("bob/hostile", {"train.parquet": table.getvalue()}, kind="datasets")
+    done = run(hub, tmp_path, "check", "--dataset_name", "bob/hostile")
+    assert done.returncode == 1
+    assert "no part of the data set of the Hub: 2 of 3 rows" in done.stdout + done.stderr
 
 
 def test_a_missing_data_set_ends_with_a_sentence(hub, tmp_path):

@@ -37,6 +37,10 @@ ROW_FAULTS = (
     *_unread("image", "image", "image"),
     *_unread("mask", "label", "mask"),
     *_unread("instances", "instance", "map of instances"),
+    RowFault("foreign-file", "error",
+             "The row names a file of this machine that is no part of the data set of the Hub",
+             "It is not opened. If you trust the data set, download it and give the folder, or "
+             "remove the row.", True),
     RowFault("sizes-differ", "error", "The image and its mask or instances differ in size",
              "Pair them again, or remove the row.", True),
     RowFault("stack-one-mask", "error", "The image is a stack of pages, and there is one mask",

@@ -17,6 +17,7 @@ from ..errors import DatasetError, UNetError
 from ..files import BYTE_ORDER_MARK, parse_json
 from .columns import Columns, find_columns
 from .detect_encoding import MaskEncoding, RawMask, detect_encoding
+from .downloaded import check_downloaded
 from .options import DataOptions
 from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
 from .sources import Source, hub_commit, open_source, parse_labels
@@ -194,7 +195,7 @@ def _reader(
     )
     stacked, stacks = {}, []
     for name, part in source.splits.items():
-        stacked[name], found = expand_stacks(part, columns, name)
+        stacked[name], found = expand_stacks(part, columns, name, from_hub=source.from_hub)
         stacks += found
     source = replace(source, splits=stacked)
     rows = source.splits[split]
@@ -208,7 +209,7 @@ def _reader(
         id2label, origin = source.id2label, source.id2label_origin
         if id2label is not None:
             id2label = _checked_labels(id2label, "id2label.json of the data set")
-    masks, categories = _sample_masks(rows, columns, split, config.hub_token)
+    masks, categories = _sample_masks(source, columns, split, config.hub_token)
     encoding = _detect_mask_encoding(masks, categories, id2label, config)
     if id2label is not None:
         unique = numbered_names(id2label.values())
@@ -227,7 +228,9 @@ def _reader(
         f"classes: {', '.join(id2label.values())} ({origin})",
     ]
     keep_alpha = config.alpha_channel == "keep"
-    reader = PairReader(columns, encoding, config.hub_token, keep_alpha, config.stack_page)
+    reader = PairReader(
+        columns, encoding, config.hub_token, keep_alpha, config.stack_page, source.from_hub
+    )
     return source, reader, id2label, findings
 
 
@@ -273,12 +276,13 @@ def _detect_mask_encoding(
 
 
 def _sample_masks(
-    rows: Any, columns: Columns, split: str, token: str | None
+    source: Source, columns: Columns, split: str, token: str | None
 ) -> tuple[list[RawMask | list[RawMask]], list[Any] | None]:
     """Reads up to INSPECTED_MASKS masks spread over the split, or the first ones of a stream.
 
     Masks that cannot be read are left out; the checks report them.
     """
+    rows = source.splits[split]
     if hasattr(rows, "__len__"):
         wanted = np.unique(np.linspace(0, len(rows) - 1, INSPECTED_MASKS).astype(int))
         chosen = (rows[int(index)] for index in wanted)
@@ -287,6 +291,8 @@ def _sample_masks(
     masks, categories, failure = [], [], None
     for row in chosen:
         try:
+            if source.from_hub:
+                check_downloaded(row[columns.label])
             masks.append(raw_masks(row[columns.label], token, row.get(PAGE)))
         except UNetError as error:
             failure = error

@@ -19,6 +19,7 @@ from ..images.reading import read_image
 from .cache import BoundedCache
 from .columns import Columns
 from .detect_encoding import IGNORE, MaskEncoding, RawMask, instances_of, read_mask
+from .downloaded import check_downloaded
 from .pair_error import PairError, cell_fault, fault
 from .sources import row_bytes
 from .stacks import PAGE
@@ -54,6 +55,7 @@ class PairReader:
     token: str | None = field(default=None, repr=False)  # for private data that is streamed
     keep_alpha: bool = False  # a channel called alpha is one of the image's channels
     stack_page: int | None = None  # the labelled page of stacks with one mask each
+    from_hub: bool = False  # rows may name no file of this machine
 
     def read(self, row: dict[str, Any], split: str, index: int) -> Pair:
         """Reads a row. Raises `PairError` with the row's place for every kind of fault."""
@@ -65,6 +67,10 @@ class PairReader:
 
     def _read(self, row: dict[str, Any], name: str) -> Pair:
         columns, page = self.columns, row.get(PAGE)
+        if self.from_hub:
+            with fault("foreign-file"):
+                for column in (columns.image, columns.label, columns.instances):
+                    check_downloaded(row[column] if column else None)
         with cell_fault("image", row[columns.image]):
             chosen = self.stack_page if page is None else page
             image = read_cell(row[columns.image], self.token, chosen)

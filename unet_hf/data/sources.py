@@ -41,6 +41,7 @@ class Source:
     findings: list[str]  # what was inferred, in words
     id2label: dict[str, str] | None  # class names that came with the data
     id2label_origin: str
+    from_hub: bool = False  # its rows may name no file of this machine, see `downloaded`
 
 
 def open_source(
@@ -63,13 +64,13 @@ def open_source(
         DatasetError: It cannot be found, reached or read; the message names the cure.
     """
     name, revision = read_dataset_name(name, revision)
-    path = Path(name).expanduser()
+    path, from_hub = Path(name).expanduser(), False
     if path.exists():
         splits, findings = _open_local(path, config_name, streaming)
         id2label, origin = _local_labels(path)
     elif HUB_ID.fullmatch(name) and not name.endswith(".parquet"):
         splits = _load(name, config_name, revision=revision, streaming=streaming, token=token)
-        findings = []
+        findings, from_hub = [], True
         id2label, origin = _hub_labels(name, revision, token)
     else:
         raise DatasetError(
@@ -78,7 +79,7 @@ def open_source(
     splits = {split: _undecoded(rows, name, token) for split, rows in splits.items()}
     features = _common_features(splits)
     _refuse_folders_as_classes(features, name)
-    return Source(splits, features, findings, id2label, origin)
+    return Source(splits, features, findings, id2label, origin, from_hub)
 
 
 def hub_commit(name: str, revision: str | None, token: str | None) -> str | None:

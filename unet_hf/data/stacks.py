@@ -9,11 +9,14 @@ from ..errors import DatasetError, ImageError
 from ..images.tiff_file import SIGNATURES
 from ..images.tiff_pages import count_tiff_pages
 from .columns import Columns
+from .downloaded import is_downloaded
 
 PAGE = "page_of_stack"  # column of the page, counted from 0; none in data sets without stacks
 
 
-def expand_stacks(rows: Any, columns: Columns, split: str) -> tuple[Any, list[str]]:
+def expand_stacks(
+    rows: Any, columns: Columns, split: str, *, from_hub: bool = False
+) -> tuple[Any, list[str]]:
     """Gives each page of a stack of masks a row; returns the rows and what was found, in words.
 
     Raises `DatasetError` if a stack of images has another number of pages than its masks.
@@ -24,12 +27,12 @@ def expand_stacks(rows: Any, columns: Columns, split: str) -> tuple[Any, list[st
     if not hasattr(rows, "__len__") or columns.label_kind != "image":
         return rows, []
     masks = rows.select_columns([columns.label])[columns.label]
-    counts = [_pages(cell) for cell in masks]
+    counts = [_pages(cell, from_hub) for cell in masks]
     if max(counts, default=1) == 1:
         return rows, []
     images = rows.select_columns([columns.image])[columns.image]
     for image, mask, pages in zip(images, masks, counts, strict=True):
-        if pages > 1 and (seen := _pages(image)) != pages:
+        if pages > 1 and (seen := _pages(image, from_hub)) != pages:
             raise DatasetError(
                 f"{_name(image)} has {seen} page{'s' * (seen != 1)}, its masks {_name(mask)} have "
                 f"{pages}. Store as many masks as pages, in the same order."
@@ -49,11 +52,16 @@ def expand_stacks(rows: Any, columns: Columns, split: str) -> tuple[Any, list[st
     return expanded, [found + "of images with its page of masks"]
 
 
-def _pages(cell: Any) -> int:
-    """Number of pages of a local TIFF; 1 for anything else, also if it cannot be read."""
+def _pages(cell: Any, from_hub: bool) -> int:
+    """Number of pages of a local TIFF; 1 for anything else, also if it cannot be read.
+
+    from_hub: A file that was not downloaded is not opened.
+    """
     path = cell.get("path") if isinstance(cell, dict) and not cell.get("bytes") else None
     if not isinstance(path, str) or not Path(path).is_file():
         return 1
+    if from_hub and not is_downloaded(path):
+        return 1  # refused when the row is read
     with Path(path).open("rb") as file:
         if not file.read(4).startswith(SIGNATURES):
             return 1

@@ -121,7 +121,10 @@ def segment_dataset(options: DatasetOptions) -> SegmentedDataset | None:
                 progress.say(f"{len(mine) - len(todo)} of {len(mine)} shards are finished already")
             for shard in todo:
                 rows = splits[shard.split].select(shard.rows)
-                write_shard(shard, rows, job, model, folder, progress, options.hub_token)
+                write_shard(
+                    shard, rows, job, model, folder, progress, options.hub_token,
+                    from_hub=source.from_hub,
+                )  # fmt: skip
         state.wait_for_everyone()
         done = None
         if main:

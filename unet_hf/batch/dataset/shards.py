@@ -12,6 +12,7 @@ import pyarrow.parquet
 from datasets import Dataset, Features, Image, LargeList, List
 from datasets.table import embed_table_storage
 
+from ...data.downloaded import check_downloaded
 from ...data.pairs import read_cell
 from ...errors import DatasetError, UNetError
 from ...files import write_atomically, write_text
@@ -67,6 +68,8 @@ def write_shard(
     folder: Path,
     progress: Progress,
     token: str | None = None,
+    *,
+    from_hub: bool = False,
 ) -> None:
     """Segments the rows and writes them, all columns and the masks, with every file inside.
 
@@ -74,16 +77,22 @@ def write_shard(
         rows: Those of the shard, their pictures undecoded.
         job: Names the columns, threshold and tile_size.
         token: For files that are still on the Hub.
+        from_hub: The rows may name no file of this machine, as it would be published.
 
     Raises:
-        DatasetError: A file of another column is missing, or memory is.
+        DatasetError: A file of another column is missing or no part of the data set, or memory is
+            too small.
         OSError: The shard cannot be written.
     """
     cells = rows.select_columns([job["image_column"]])  # other columns are not decoded
+    if from_hub:
+        _check_files(rows, shard)
     masks, failures = [], []
     for index in range(len(shard.rows)):
         cell = cells[index][job["image_column"]]
         try:
+            if from_hub:
+                check_downloaded(cell)
             masks.append({"bytes": _segmented(cell, model, job, token), "path": None})
         except UNetError as error:
             masks.append(None)
@@ -123,6 +132,19 @@ def _segmented(cell: Any, model: UNet, job: dict[str, Any], token: str | None) -
     png = io.BytesIO()
     result.mask_image().save(png, format="PNG")
     return png.getvalue()
+
+
+def _check_files(rows: Dataset, shard: Shard) -> None:
+    """Raises `DatasetError` if a struct in any column names a file that was not downloaded."""
+    table = rows.with_format("arrow")[:]
+    for index, number in enumerate(shard.rows):
+        for name, value in table.slice(index, 1).to_pylist()[0].items():
+            try:
+                check_downloaded(value, texts_are_paths=False)
+            except DatasetError as error:
+                raise DatasetError(
+                    f"{shard.split}, row {number}, column {name}: {error}"
+                ) from error
 
 
 def _with_files_inside(rows: Dataset, shard: Shard, tokens: dict[str, str] | None) -> pa.Table:
