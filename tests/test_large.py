@@ -124,6 +124,15 @@ def test_all_turns_and_flips_with_their_uncertainty(model, tmp_path):
         segment_large(model, image, tmp_path, outputs=asked)
 
 
+def test_an_image_of_one_column(model, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (600, 1), dtype=np.uint8)
+    result = model.segment(image)
+    segment_large(model, image, tmp_path, outputs=("mask", "probabilities"))
+    written = tifffile.imread(tmp_path / "probabilities.tif")
+    assert np.array_equal(written, result.probabilities)
+    assert np.array_equal(tifffile.imread(tmp_path / "mask.tif"), result.mask)
+
+
 def test_results_as_zarr(model, tmp_path):
     import zarr
 

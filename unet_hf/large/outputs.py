@@ -138,12 +138,14 @@ def _write_tiff(
     if extra := geo_tags(prepared.image, nodata):
         options["extratags"] = extra
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
+    pixels = _tiles(plane, prepared, nodata)
+    if shape[-1] == 1:  # tifffile would take the only column for samples, and the tiles for others
+        pixels = np.concatenate(list(pixels)).reshape(shape)
+    else:
+        options |= {"shape": shape, "dtype": plane.dtype, "tile": (TILE, TILE)}
     with tifffile.TiffWriter(path, bigtiff=plane.nbytes > MAX_CLASSIC_TIFF_BYTES) as writer:
         writer.write(
-            _tiles(plane, prepared, nodata),
-            shape=shape,
-            dtype=plane.dtype,
-            tile=(TILE, TILE),
+            pixels,
             metadata=metadata,
             maxworkers=2,
             buffersize=CHUNK_BYTES,
