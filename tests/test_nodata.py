@@ -14,11 +14,13 @@ import torch
 from demo.viewer.component import show_result
 from demo.viewer.drawn_as_seen import draw_as_seen
 from demo.viewer.payload import NO_DATA
+from train.checks.repair import _write_image
 from unet_hf import UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.data.open import open_split
 from unet_hf.data.options import DataOptions
+from unet_hf.data.pairs import Pair
 from unet_hf.errors import NonFiniteImageError
 from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.evaluate import evaluate
@@ -175,6 +177,21 @@ def test_an_image_without_any_data_is_refused_in_words(tmp_path: Path, model: UN
         segment_large(model, path, tmp_path / "large")
 
 
+def test_the_summary_is_json_also_where_nodata_is_infinite(tmp_path: Path, model: UNet):
+    path = tagged(tmp_path / "hole.tif", with_hole(-np.inf), "-inf")
+    result = model.segment(path)
+    assert not result.image.valid[:ROWS].any()
+    assert result.summary()["image"]["nodata"] == "-inf"
+    json.dumps(result.summary(), allow_nan=False)
+
+
+def test_a_page_of_a_stack_that_is_copied_keeps_its_nodata_value(tmp_path: Path):
+    path = tagged(tmp_path / "stack.tif", np.stack([with_hole(-9999)] * 2), "-9999")
+    pair = Pair("a", read_image(path, page=1), np.zeros((256, 256), np.uint8), None, {})
+    copy = read_image(tmp_path / _write_image(tmp_path / "copy", pair, None, None))
+    assert copy.pages == 1 and np.array_equal(copy.valid, pair.image.valid)
+
+
 def test_nothing_is_learned_or_scored_there(tmp_path: Path, model: UNet):
     split = tmp_path / "data" / "validation"
     (split / "images").mkdir(parents=True)
@@ -189,6 +206,7 @@ def test_nothing_is_learned_or_scored_there(tmp_path: Path, model: UNet):
     pairs, _ = open_split(DataOptions(dataset_name=str(tmp_path / "data")), "validation")
     assert (pairs[0].label[:ROWS] == 255).all()
     assert np.array_equal(pairs[0].label[ROWS:], mask[ROWS:])
+    assert pairs[0].notes == ("pixels that hold no data are ignored",)
     result = model.segment(pairs[0].image, precision="float32")
     right = (result.mask == mask)[ROWS:].mean()
     assert evaluate(model, pairs, model.threshold).pixel_accuracy == pytest.approx(right)

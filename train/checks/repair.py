@@ -18,6 +18,7 @@ from unet_hf.data.open import LabelledData, open_data
 from unet_hf.data.pairs import Pair, Pairs
 from unet_hf.data.sources import row_bytes
 from unet_hf.errors import DatasetError
+from unet_hf.images.nodata import GDAL_NODATA
 from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
 
 from ..config import TrainingConfig
@@ -194,7 +195,12 @@ def _write_image(path: Path, pair: Pair, cell: Any, token: str | None) -> str:
     name = path.name + ".tif"
     if pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    tifffile.imwrite(path.with_name(name), pixels, photometric=colors, planarconfig="contig")
+    tags = []
+    if image.nodata is not None:  # else such pixels would be taken for data
+        tags.append((GDAL_NODATA, "s", 0, f"{image.nodata:.17g}", True))
+    tifffile.imwrite(
+        path.with_name(name), pixels, photometric=colors, planarconfig="contig", extratags=tags
+    )
     return name
 
 

@@ -113,6 +113,8 @@ class PairReader:
         used = {columns.image, columns.label, columns.instances, columns.categories, PAGE}
         extras = {key: value for key, value in row.items() if key not in used}
         notes = (*image.notes, *turned)
+        if valid is not None:
+            notes += ("pixels that hold no data are ignored",)
         if page is not None:  # every page is a row of its own
             notes = tuple(note for note in notes if not note.startswith(f"page {page} of "))
         return Pair(name, image, label, instances, extras, notes, doubtful)

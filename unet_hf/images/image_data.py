@@ -96,8 +96,13 @@ class ImageData:
             **({"level": self.place.level} if self.place.level else {}),
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
-            **({} if self.nodata is None else {"nodata": self.nodata}),
+            **({} if self.nodata is None else {"nodata": _json_number(self.nodata)}),
         }
+
+
+def _json_number(value: float) -> float | str:
+    """JSON has no infinite numbers, which a nodata value may be."""
+    return value if math.isfinite(value) else str(value)
 
 
 def check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
