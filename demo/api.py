@@ -14,7 +14,7 @@ import gradio as gr
 from unet_hf import shipped_checkpoints
 from unet_hf.classes import split_names
 from unet_hf.errors import ConfigError
-from unet_hf.objects.instances import METHODS
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.overlay import Look
 
 from .server import limits, sign_in
@@ -88,8 +88,8 @@ def _add_objects(folders: ResultFolders) -> None:
         model: str,
         threshold: float | None = None,
         classes: str = "",
-        method: str = "components",
-        min_size: int = 0,
+        method: str = "auto",
+        min_size: int | None = None,
         exclude_border: bool = False,
         pixel_size: str = "",
         page: int = 0,
@@ -108,8 +108,9 @@ def _add_objects(folders: ResultFolders) -> None:
                 name that holds a comma stands in double quotes. Empty: all but class 0, which is
                 the ground between objects.
             method: "components": connected pixels are one object. "watershed": objects that
-                touch are also split where they narrow.
-            min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
+                touch are also split where they narrow. "auto": what the checkpoint says.
+            min_size: Objects of fewer pixels are left out; empty: what the checkpoint says. The
+                rest may be 20,000 at most.
             exclude_border: Leaves out objects that touch the border of the image.
             pixel_size: Such as "0.25 um", for areas and lengths in that unit. Empty: what a TIFF
                 says of itself.
@@ -144,8 +145,8 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.Textbox(label="Model"),
         gr.Number(None, label="Threshold"),
         gr.Textbox("", label="Classes"),
-        gr.Radio(METHODS, value="components", label="Method"),
-        gr.Number(0, label="Smallest size in pixels", precision=0),
+        gr.Radio(["auto", *OBJECT_METHODS], value="auto", label="Method"),
+        gr.Number(None, label="Smallest size in pixels", precision=0),
         gr.Checkbox(False, label="Leave out what touches the border"),
         gr.Textbox("", label="Pixel size"),
         gr.Number(0, label="Page", precision=0),

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from unet_hf.errors import ConfigError
-from unet_hf.objects.instances import METHODS
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.bundle import Reproduction, write_bundle
 
 from ..parts.component import HIDDEN
@@ -62,7 +62,7 @@ def objects_view(
     with gr.Row(equal_height=True):
         method = gr.Radio(
             [("What hangs together", "components"), ("Part what touches", "watershed")],
-            value=METHODS[0],
+            value=OBJECT_METHODS[0],
             label="An object is",
             info=f"up to {limits.MAX_OBJECTS:,} are measured at a time",
             min_width=240,
