@@ -10,6 +10,7 @@ from .compare.tab import compare_tab
 from .in_browser.tab import in_browser_tab
 from .objects.tab import objects_view
 from .parts.gradio_internals import hide_sign_in_from_api
+from .parts.sessions import stop_when_closed
 from .parts.texts import FOOTER, HEADER
 from .segment.first_hint import first_hint
 from .segment.tab import SegmentTab
@@ -68,5 +69,6 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         gr.HTML(FOOTER)
         segment.connect(page, no_objects)
         add_endpoint(folders)
+        stop_when_closed(page)
     hide_sign_in_from_api(page)
     return page
