@@ -72,7 +72,7 @@ def main() -> None:
     results = ResultFolders()
     demo = build(options.model, results)
     Janitor([results, viewer_folders(), archive_folders()]).start()
-    demo.queue(max_size=20)
+    demo.queue(max_size=1000)  # of all visitors; each has a bound of their own, see `server.runs`
     poll_queue_less(demo)
     demo.launch(
         server_name=options.host,

@@ -11,6 +11,7 @@ from .in_browser.tab import in_browser_tab
 from .objects.tab import DOWNLOADS as OBJECT_FILES
 from .objects.tab import objects_view
 from .parts.gradio_internals import hide_sign_in_from_api
+from .parts.sessions import stop_when_closed
 from .parts.texts import FOOTER, HEADER
 from .segment.tab import SegmentTab
 from .server import limits, sign_in
@@ -70,5 +71,6 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         gr.HTML(FOOTER)
         segment.connect(page, [objects, truth], [compared], objects)
         add_endpoint(folders)
+        stop_when_closed(page)
     hide_sign_in_from_api(page)
     return page
