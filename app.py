@@ -51,13 +51,13 @@ def main() -> None:
     uploads = tempfile.TemporaryDirectory(prefix="unet_hf_uploads_")
     os.environ.setdefault("GRADIO_TEMP_DIR", uploads.name)
 
-    import gradio as gr
     from starlette.middleware import Middleware
 
     from demo.batch.tab import archive_folders
     from demo.interface import build
     from demo.parts.gradio_internals import poll_queue_less
     from demo.parts.texts import CSS
+    from demo.parts.theme import theme
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
     from demo.server.folders import Janitor, ResultFolders
@@ -72,17 +72,13 @@ def main() -> None:
     results = ResultFolders()
     demo = build(options.model, results)
     Janitor([results, viewer_folders(), archive_folders()]).start()
-    demo.queue(max_size=20)
+    demo.queue(max_size=1000)  # of all visitors; each has a bound of their own, see `server.runs`
     poll_queue_less(demo)
     demo.launch(
         server_name=options.host,
         server_port=options.port,
         inbrowser=not (options.no_browser or os.environ.get("SPACE_ID")),
-        theme=gr.themes.Default(
-            primary_hue="sky",
-            neutral_hue="slate",
-            font=["ui-sans-serif", "system-ui", "sans-serif"],
-        ),
+        theme=theme(),
         css=CSS,
         footer_links=["api"],
         run_history=False,

@@ -14,17 +14,19 @@ import gradio as gr
 from unet_hf import shipped_checkpoints
 from unet_hf.classes import split_names
 from unet_hf.errors import ConfigError
-from unet_hf.objects.instances import METHODS
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.overlay import Look
 
+from .parts.sessions import session_of
 from .server import limits, sign_in
 from .server.errors_in_words import plain_sentence
 from .server.folders import ResultFolders
 from .server.model_facts import facts_of_model
 from .server.models import Offer, checked_name, load_model
 from .server.predictions import Place, segment_file
-from .server.queue import ONE_AT_A_TIME
+from .server.queue import PREDICTS
 from .server.result_files import write_result
+from .server.runs import sessions
 from .viewer.component import DEFAULT_ALPHA
 
 
@@ -46,6 +48,7 @@ def _add_segment(folders: ResultFolders) -> None:
         channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
+        request: gr.Request | None = None,
     ) -> tuple[str, str, dict[str, Any]]:
         """Segments an image: the class of every pixel, at the image's own size.
 
@@ -64,7 +67,9 @@ def _add_segment(folders: ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            with sessions().run(session_of(request)) as run:
+                place = Place(page, channel)
+                result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             paths = write_result(result, folders.new(), Look(alpha), ("overlay", "mask"))
         except Exception as error:
             raise gr.Error(plain_sentence(error), print_exception=False) from error
@@ -79,7 +84,7 @@ def _add_segment(folders: ResultFolders) -> None:
         gr.Number(None, label="Channel", precision=0),
     ]
     outputs = [gr.File(label="Overlay"), gr.File(label="Mask"), gr.JSON(label="Summary")]
-    _publish(segment, inputs, outputs, **ONE_AT_A_TIME)
+    _publish(segment, inputs, outputs, **PREDICTS)
 
 
 def _add_objects(folders: ResultFolders) -> None:
@@ -88,14 +93,15 @@ def _add_objects(folders: ResultFolders) -> None:
         model: str,
         threshold: float | None = None,
         classes: str = "",
-        method: str = "components",
-        min_size: int = 0,
+        method: str = "auto",
+        min_size: int | None = None,
         exclude_border: bool = False,
         pixel_size: str = "",
         page: int = 0,
         channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
+        request: gr.Request | None = None,
     ) -> tuple[str, str, str, dict[str, Any]]:
         """Segments an image, then counts and measures its single objects, such as cells or nuclei.
 
@@ -108,8 +114,9 @@ def _add_objects(folders: ResultFolders) -> None:
                 name that holds a comma stands in double quotes. Empty: all but class 0, which is
                 the ground between objects.
             method: "components": connected pixels are one object. "watershed": objects that
-                touch are also split where they narrow.
-            min_size: Objects of fewer pixels are left out. The rest may be 20,000 at most.
+                touch are also split where they narrow. "auto": what the checkpoint says.
+            min_size: Objects of fewer pixels are left out; empty: what the checkpoint says. The
+                rest may be 20,000 at most.
             exclude_border: Leaves out objects that touch the border of the image.
             pixel_size: Such as "0.25 um", for areas and lengths in that unit. Empty: what a TIFF
                 says of itself.
@@ -124,7 +131,9 @@ def _add_objects(folders: ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            with sessions().run(session_of(request)) as run:
+                place = Place(page, channel)
+                result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             found = result.objects(
                 classes=_named_classes(classes),
                 method=method,
@@ -144,8 +153,8 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.Textbox(label="Model"),
         gr.Number(None, label="Threshold"),
         gr.Textbox("", label="Classes"),
-        gr.Radio(METHODS, value="components", label="Method"),
-        gr.Number(0, label="Smallest size in pixels", precision=0),
+        gr.Radio(["auto", *OBJECT_METHODS], value="auto", label="Method"),
+        gr.Number(None, label="Smallest size in pixels", precision=0),
         gr.Checkbox(False, label="Leave out what touches the border"),
         gr.Textbox("", label="Pixel size"),
         gr.Number(0, label="Page", precision=0),
@@ -157,7 +166,7 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.File(label="Outlines"),
         gr.JSON(label="Summary"),
     ]
-    _publish(objects, inputs, outputs, **ONE_AT_A_TIME)
+    _publish(objects, inputs, outputs, **PREDICTS)
 
 
 def _named_classes(text: str) -> list[str] | None:

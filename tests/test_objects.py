@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from unet_hf import UNet
 from unet_hf.errors import ConfigError, TooManyObjectsError
 from unet_hf.images.pixel_size import PixelSize
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.objects import instances
 from unet_hf.objects.histogram import AreaHistogram, round_step
-from unet_hf.objects.instances import METHODS
 
 from .drawn import disc, drawn
 
@@ -112,7 +114,7 @@ def test_the_first_class_is_left_out_unless_it_is_asked_for():
     assert result.objects(classes=[0, "2"]).table["class_id"].tolist() == [0, 2, 0]
 
 
-@given(masks, st.sampled_from(METHODS))
+@given(masks, st.sampled_from(OBJECT_METHODS))
 def test_the_areas_sum_to_the_classes_pixels_and_ids_have_no_gaps(mask, method):
     objects = drawn(mask, names=NAMES).objects(method=method)
     for index in (1, 2):
@@ -123,7 +125,7 @@ def test_the_areas_sum_to_the_classes_pixels_and_ids_have_no_gaps(mask, method):
     assert np.array_equal(objects.labels > 0, mask > 0)
 
 
-@given(masks, st.sampled_from(METHODS))
+@given(masks, st.sampled_from(OBJECT_METHODS))
 def test_objects_are_numbered_as_one_reads_and_hang_together(mask, method):
     from skimage.measure import label
 
@@ -195,7 +197,7 @@ def test_a_line_of_low_probability_parts_what_its_shape_does_not():
     assert len(result.objects(method="watershed")) == 2
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OBJECT_METHODS)
 def test_an_empty_mask_has_no_objects_and_a_full_one_has_one(method):
     none = drawn(np.zeros((5, 7))).objects(method=method)
     assert (len(none), none.labels.max(), none.summary()["count"]) == (0, 0, 0)
@@ -206,7 +208,7 @@ def test_an_empty_mask_has_no_objects_and_a_full_one_has_one(method):
     assert one.table["area_px"].tolist() == [35]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OBJECT_METHODS)
 def test_a_thousand_objects(method):
     stamp = disc((25, 25), 12, 12, 9)
     mask = np.tile(stamp, (25, 40))
@@ -325,7 +327,7 @@ def test_bins_are_of_round_widths(least, step):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "magic"}, "there are components, watershed"),
+        ({"method": "magic"}, "there are auto, components, watershed"),
         ({"min_size": -1}, "min_size=-1"),
         ({"min_size": 2.5}, "min_size=2.5"),
         ({"classes": "nerve"}, "There is no class 'nerve'; the checkpoint has 0 'ground'"),
@@ -339,4 +341,43 @@ def test_bins_are_of_round_widths(least, step):
 def test_what_cannot_be_asked_for_is_refused_with_what_can(options, words):
     with pytest.raises(ConfigError) as error:
         drawn(np.ones((2, 2))).objects(**options)
+    assert words in str(error.value)
+
+
+def test_a_checkpoint_says_how_its_objects_are_counted(tmp_path):
+    recipe = {"method": "watershed", "min_size": 30}
+    UNet(base_channels=2, depth=1, title="Two discs", objects=recipe).save_pretrained(tmp_path)
+    model = UNet.from_pretrained(tmp_path)
+    assert (model.title, model.config["objects"]) == ("Two discs", recipe)
+    assert model.segment(np.zeros((20, 20), np.uint8)).object_recipe == recipe
+
+    two = disc((70, 110), 35, 35, 20) | disc((70, 110), 35, 70, 20)  # they touch
+    mask = two | disc((70, 110), 5, 5, 2)  # and a speck
+    plain = drawn(mask)
+    counted = replace(plain, object_defaults=recipe)
+    assert len(plain.objects()) == 2  # the two as one, and the speck
+    assert len(counted.objects()) == 2  # the two apart, without the speck
+    assert counted.objects().summary()["min_size"] == 30
+    assert len(counted.objects(method="components")) == 1
+    assert len(counted.objects(min_size=0)) == 3
+
+
+def test_a_checkpoint_without_title_and_recipe_is_stored_as_before():
+    assert not {"title", "objects"} & set(UNet(base_channels=2, depth=1).config)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"title": ""}, "title='' is not a text"),
+        ({"title": "two\nlines"}, "on one line"),
+        ({"title": "x" * 81}, "1 to 80 characters"),
+        ({"objects": ["watershed"]}, "is not a mapping of method and min_size"),
+        ({"objects": {"method": "magic"}}, "objects.method='magic' is not known"),
+        ({"objects": {"min_size": -1}}, "objects.min_size=-1 is not a whole number"),
+    ],
+)
+def test_a_title_and_a_recipe_are_checked(option, words):
+    with pytest.raises(ConfigError) as error:
+        UNet(base_channels=2, depth=1, **option)
     assert words in str(error.value)

@@ -107,7 +107,7 @@ def test_each_endpoint_says_what_it_takes(client):
         "image", "model", "threshold", "classes", "method", "min_size", "exclude_border",
         "pixel_size", "page", "channel",
     ]  # fmt: skip
-    assert parameters["method"]["type"]["enum"] == ["components", "watershed"]
+    assert parameters["method"]["type"]["enum"] == ["auto", "components", "watershed"]
     assert [name for name, p in parameters.items() if not p["parameter_has_default"]] == [
         "image", "model",
     ]  # fmt: skip

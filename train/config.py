@@ -74,6 +74,7 @@ class TrainingConfig(DataOptions):
     """
 
     # ------------------------------------------------------------ data, beside `DataOptions`
+    title: str | None = option(None, 'what people call the checkpoint, e.g. "Cell nuclei"')
     colors: str | None = option(None, "class colours, '#rrggbb,#rrggbb' in the order of the ids")
     shuffle_buffer_size: int = option(256, "streaming: images among which the next is drawn")
     max_inspected: int = option(

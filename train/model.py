@@ -9,7 +9,7 @@ from unet_hf import UNet
 from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
-from unet_hf.network.configuration import check_colors, check_labels
+from unet_hf.network.configuration import check_colors, check_labels, check_title
 
 from .config import TrainingConfig
 
@@ -28,6 +28,9 @@ def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int)
         model = _pretrained(config, id2label, channels)
         if colors:
             model.config["colors"] = check_colors(colors, len(id2label))
+        model.config.pop("title", None)  # it is what the base is called
+        if config.title is not None:
+            model.config["title"] = check_title(config.title)
         return model
     return UNet(
         channels,
@@ -39,6 +42,7 @@ def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int)
         dropout=config.dropout,
         id2label=id2label,
         colors=colors,
+        title=config.title,
         **({"tile_size": 572} if config.preset == "paper" else {}),
     )
 
@@ -54,6 +58,7 @@ def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int)
         )
         if known == classes:  # otherwise `from_pretrained` has drawn it, with a warning
             redraw_head(model)
+            model.config.pop("objects", None)  # it counted objects of the old classes
             logger.info("the last layer of %s was drawn afresh", source)
     elif known != classes:
         raise ConfigError(

@@ -34,6 +34,9 @@ class UNet(
         threshold: Two classes only: a pixel is class 1 where its probability exceeds this.
             None: the more probable class wins (0.5).
         tile_size: Side of the largest window shown to the network at once, in pixels.
+        title: What people call this checkpoint, e.g. "Cell nuclei".
+        objects: How `Segmentation.objects` finds objects by default, e.g.
+            `{"method": "watershed", "min_size": 20}`.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.

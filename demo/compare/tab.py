@@ -12,6 +12,7 @@ from unet_hf.evaluation.comparison import Disagreement, Region, compare_predicti
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, count, note, table
+from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import sign_in
@@ -33,7 +34,7 @@ def compare_tab(
     models: Sequence[str],
     any_model: bool,
     chosen: str,
-) -> None:
+) -> Panel:
     """Adds the view to the page that is being built.
 
     Args:
@@ -61,15 +62,18 @@ def compare_tab(
     told = gr.HTML(css_template=STYLE, elem_id="compare_told")
     with gr.Row():
         pictures = []
-        for elem_id in VIEWERS[:2]:
+        for elem_id, label in zip(VIEWERS, "AB", strict=False):
             with gr.Column(min_width=280):
-                pictures.append(viewer(elem_id, GROUP))
+                pictures.append(viewer(elem_id, GROUP, label))
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=280):
-            difference = viewer(VIEWERS[2], GROUP)
+            difference = viewer(VIEWERS[2], GROUP, "Difference")
         with gr.Column(scale=5, min_width=280):
             regions = region_list("compare_regions", VIEWERS)
     outputs = [told, *pictures, difference, regions]
+
+    def outdated() -> dict[Any, Any]:
+        return {told: "", **dict.fromkeys([*pictures, difference]), regions: ""}
 
     def on_compare(
         path: str | None,
@@ -84,7 +88,7 @@ def compare_tab(
         token: gr.OAuthToken | None = None,
     ) -> Iterator[dict[Any, Any]]:
         where = Place.chosen(place)
-        empty = {told: "", **dict.fromkeys([*pictures, difference]), regions: ""}
+        empty = outdated()
 
         def still_in_view(shown: dict[Any, Any]) -> dict[Any, Any]:
             if in_view.is_elsewhere(path, where):
@@ -127,6 +131,7 @@ def compare_tab(
 
     inputs = [*image, *(component for side in sides for component in side), in_view]
     run.click(on_compare, inputs, outputs, show_progress_on=told, **ONE_AT_A_TIME, **HIDDEN)
+    return Panel(outdated)
 
 
 def difference_map(a: Segmentation, differs: Disagreement) -> dict[str, Any]:

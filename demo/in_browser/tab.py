@@ -48,7 +48,7 @@ def in_browser_tab() -> None:
                 viewer=VIEWER,
             )
         with gr.Column(scale=8, min_width=280):
-            viewer(VIEWER)
+            viewer(VIEWER, label="Segmentation in your browser")
     panel.select(_on_choose, None, panel, queue=False, show_progress="hidden", **HIDDEN)
 
 

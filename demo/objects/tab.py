@@ -1,17 +1,18 @@
 """The objects of the result in view: counted, measured, found again in the picture, taken home."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from unet_hf.errors import ConfigError
-from unet_hf.objects.instances import METHODS
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.bundle import Reproduction, write_bundle
 
 from ..parts.component import HIDDEN
-from ..parts.downloads import connect, download_buttons
+from ..parts.downloads import Download, usable
 from ..parts.html_parts import STYLE, alert
+from ..parts.panel import Panel
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
@@ -25,13 +26,13 @@ from .table import objects_table, show_objects
 
 TABLE = "objects"
 NO_RESULT = "There is no result yet. Segment an image first."
-DOWNLOADS = {
-    "objects": "Table (CSV)",
-    "instances": "Instances (TIFF)",
-    "outlines": "Outlines (GeoJSON)",
-    "rois": "Outlines (ImageJ)",
-    "everything": "Everything (zip)",
-}
+DOWNLOADS = (
+    Download("objects", "Objects (CSV)", "objects"),
+    Download("everything", "Everything (zip)", "objects"),
+    Download("instances", "Instances (TIFF)", "objects", more=True),
+    Download("outlines", "Outlines (GeoJSON)", "objects", more=True),
+    Download("rois", "Outlines (ImageJ)", "objects", more=True),
+)
 HIGHLIGHT = (
     "(id) => { document.querySelector('#%s .objects')"
     "?.dispatchEvent(new CustomEvent('objects:highlight', { detail: id || null })); }"
@@ -44,16 +45,16 @@ def objects_view(
     picture: gr.HTML,
     main_viewer: str,
     folders: ResultFolders,
-) -> Callable[[], dict[Any, Any]]:
+    downloads: gr.HTML,
+) -> Panel:
     """Adds the view to the page that is being built.
-
-    Returns a function that gives the updates which empty it: another picture has other objects.
 
     Args:
         current: Holds the handle of the result in view, see `result_store`.
         in_view: The session's `InView`, and the version of it that the browser shows.
         picture: The viewer that shows it, `main_viewer` its `elem_id`.
         folders: Where files go.
+        downloads: The menu that offers `DOWNLOADS`.
     """
     found = gr.State(None, time_to_live=limits.KEEP_SECONDS)
     view = gr.JSON(visible="hidden")  # how it was looked at when a button was clicked
@@ -61,7 +62,7 @@ def objects_view(
     with gr.Row(equal_height=True):
         method = gr.Radio(
             [("What hangs together", "components"), ("Part what touches", "watershed")],
-            value=METHODS[0],
+            value=OBJECT_METHODS[0],
             label="An object is",
             info=f"up to {limits.MAX_OBJECTS:,} are measured at a time",
             min_width=240,
@@ -78,7 +79,6 @@ def objects_view(
     run = gr.Button("Count and measure", variant="primary", elem_id="objects_run")
     told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="objects_told")
     table = objects_table(TABLE, main_viewer)
-    buttons = download_buttons(DOWNLOADS)
 
     def on_run(
         handle: Handle | None,
@@ -109,21 +109,20 @@ def objects_view(
             )
         except Exception as error:
             sentence = alert(plain_sentence(error))
-            return usable(False) | {
+            return {
+                downloads: usable(objects=False),
                 found: None,
                 table: None,
                 told: gr.update(value=sentence, visible=True),
             }
         if in_view.version != version:
             return late
-        return usable(True) | {
+        return {
+            downloads: usable(objects=True),
             found: result_store().keep((cut, objects)),
             table: show_objects(objects),
             told: gr.update(value="", visible="hidden"),
         }
-
-    def usable(yes: bool) -> dict[Any, Any]:
-        return {button: gr.update(interactive=yes) for button in buttons.values()}
 
     def on_pick(handle: Handle | None, event: gr.EventData) -> int:
         """The object under a click in the viewer; 0 for none."""
@@ -160,7 +159,7 @@ def objects_view(
     run.click(
         on_run,
         [current, view, method, min_size, pixel_size, exclude_border, *in_view],
-        [found, table, told, *buttons.values()],
+        [found, table, told, downloads],
         js=look,
         **ONE_AT_A_TIME,
         **HIDDEN,
@@ -168,5 +167,4 @@ def objects_view(
 
     picked = picture.select(on_pick, found, clicked, show_progress="hidden", **HIDDEN)
     picked.success(None, clicked, None, js=HIGHLIGHT % TABLE, **HIDDEN)
-    connect(buttons, write, [found, view, *in_view], look, told)
-    return lambda: usable(False) | {found: None, table: None}
+    return Panel(lambda: {found: None, table: None}, found, write)

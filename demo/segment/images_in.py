@@ -10,7 +10,6 @@ from unet_hf.errors import UnsupportedLayoutError
 from unet_hf.images.image_data import ImageData
 
 from ..parts.component import HIDDEN
-from ..parts.texts import LIMITS
 from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.in_view import InView
@@ -42,9 +41,8 @@ class ImagesIn:
             show_label=False,
             file_count="multiple",
             elem_id=UPLOAD,
-            height=128,
+            height=112,
         )
-        gr.HTML(LIMITS)
         upload_guard(UPLOAD, anywhere=True)
         self.listed = file_list()
 

@@ -1,7 +1,7 @@
 """The tab Segment: an image, a checkpoint, and the result in the viewer."""
 
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,8 +12,9 @@ from unet_hf.images.image_data import ImageData
 from unet_hf.predict.overlay import Look
 
 from ..parts.component import HIDDEN
-from ..parts.downloads import connect, download_buttons
+from ..parts.downloads import Download, connect, download_menu, usable
 from ..parts.html_parts import alert
+from ..parts.panel import Panel
 from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
@@ -31,11 +32,11 @@ from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
 from .share_link import Asked, link_to, no_link, read_link, share_button, show_as_asked
 
-DOWNLOADS = {
-    "mask": "Mask (PNG)",
-    "overlay": "Overlay (PNG)",
-    "probabilities": "Probabilities (TIFF)",
-}
+DOWNLOADS = (
+    Download("mask", "Mask (PNG)", "result"),
+    Download("overlay", "Overlay (PNG)", "result"),
+    Download("probabilities", "Probabilities (TIFF)", "result", more=True),
+)
 Updates = dict[Any, Any]
 # Gradio empties the outputs of a generator that ends without an update.
 NOTHING: Updates = gr.skip()
@@ -44,10 +45,13 @@ NOTHING: Updates = gr.skip()
 class SegmentTab:
     """Adds its components where it is made, on the page that is being built; `connect` comes last.
 
+    `beside` is the column beside the picture, and `below` the place below it, for other parts.
+
     Args:
         models: Checkpoints to choose from. any_model: Others may be typed.
         default_model: Offered first; None: the first example's own.
         folders: Where files to take home are written.
+        more_files: What other parts offer for download, beside `DOWNLOADS`.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class SegmentTab:
         any_model: bool,
         default_model: str | None,
         folders: ResultFolders,
+        more_files: Sequence[Download] = (),
     ) -> None:
         self.folders = folders
         self.default_model = default_model
@@ -69,45 +74,51 @@ class SegmentTab:
         self.images = ImagesIn()
         # What the result in view is kept by.
         self.current = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=280):
-                gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
+        with gr.Row(equal_height=False, elem_id="workbench"):
+            with gr.Column(min_width=200, elem_id="choices"):
                 self.images.add_upload()
                 self.gallery = picker()
-                choice = "shipped, or a Hub id" if any_model else "from the list"
-                gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
                 self.model = gr.Dropdown(
                     list(models),
                     value=default_model or self.first.model,
                     label="Checkpoint",
-                    show_label=False,
+                    info="or a Hub id: org/name" if any_model else None,
                     allow_custom_value=True,
                     elem_id="model",
                 )
                 self.run = gr.Button("Segment", variant="primary", elem_id="segment")
-                self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
-
-            with gr.Column(scale=8, min_width=280):
+            with gr.Column(min_width=280, elem_id="middle"):
+                self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
                 self.picture = viewer()
+                with gr.Row(elem_id="take_home"):
+                    self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                    self.share = share_button()
                 self.facts = gr.Markdown(elem_id="facts")
-                self.downloads = download_buttons(DOWNLOADS)
-                self.share = share_button()
                 # How the picture was looked at when a button was clicked.
                 self.look = gr.JSON(visible="hidden")
                 # What the browser shows, of `InView.version`: goes over with a click on a button.
                 self.version = gr.Number(0, precision=0, visible="hidden")
+            self.beside = gr.Column(min_width=260, elem_id="beside")
+        self.below = gr.Column(elem_id="below")
 
-    def connect(self, page: gr.Blocks, no_objects: Callable[[], Updates]) -> None:
+    def connect(
+        self,
+        page: gr.Blocks,
+        of_result: Sequence[Panel] = (),
+        of_picture: Sequence[Panel] = (),
+        objects: Panel | None = None,
+    ) -> None:
         """Says what happens when.
 
-        no_objects: Gives the updates that empty the list of objects: another picture has others.
+        of_result: Parts that show something of the result in view. of_picture: Those that show
+        something of the picture in view, whatever its result. objects: One of these, writes files.
         """
-        self.no_objects = no_objects
+        self.of_result, self.of_picture, self.objects = of_result, of_picture, objects
         outputs = [
-            self.current, self.version, self.picture, self.facts, self.share,
-            *self.downloads.values(), self.alert, *no_objects(),
+            self.current, self.version, self.picture, self.facts, self.share, self.downloads,
+            self.alert, *self.outdated(another_picture=True),
         ]  # fmt: skip
         images, model = self.images, self.model
         inputs = [*images.image, model, images.in_view]
@@ -135,8 +146,8 @@ class SegmentTab:
         connect(
             self.downloads,
             self.write,
-            [self.current, self.look, *self.in_view],
-            f"(result, _, ...others) => [result, {seen()}, ...others]",
+            [self.current, objects.state if objects else self.current, self.look, *self.in_view],
+            f"(result, objects, _, ...others) => [result, objects, {seen()}, ...others]",
             self.alert,
         )
         # Not of the queue: an event that is at work must hear of it.
@@ -151,40 +162,39 @@ class SegmentTab:
 
     # --------------------------------------------------------------- what can change at once
 
+    def outdated(self, another_picture: bool) -> Updates:
+        """What other parts of the page show is of an earlier view from now on."""
+        parts = [*self.of_result, *(self.of_picture if another_picture else ())]
+        updates: Updates = {}
+        for part in parts:
+            updates |= part.outdated()
+        return updates
+
     def show_result(self, in_view: InView, result: Segmentation, view: Asked) -> Updates:
-        return (
-            self._downloads_usable(True)
-            | self.no_objects()
-            | {
-                self.current: result_store().keep(result),
-                self.version: in_view.change(),
-                self.picture: show_as_asked(result, view),
-                self.facts: facts_of(result),
-                self.alert: gr.update(value="", visible="hidden"),
-            }
-        )
+        return self.outdated(another_picture=False) | {
+            self.current: result_store().keep(result),
+            self.version: in_view.change(),
+            self.picture: show_as_asked(result, view),
+            self.facts: facts_of(result),
+            self.downloads: usable(result=True, objects=False),
+            self.alert: gr.update(value="", visible="hidden"),
+        }
 
     def show_bare(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
         """Another image, not segmented: the last result was not its."""
         in_view.segmented_with = ""
-        return (
-            self._downloads_usable(False)
-            | self.no_objects()
-            | {
-                self.current: None,
-                self.version: in_view.change(),
-                self.picture: show_image(image, camera=camera),
-                self.facts: facts_of_image(image),
-                self.share: no_link(),
-                self.alert: gr.update(value="", visible="hidden"),
-            }
-        )
+        return self.outdated(another_picture=True) | {
+            self.current: None,
+            self.version: in_view.change(),
+            self.picture: show_image(image, camera=camera),
+            self.facts: facts_of_image(image),
+            self.downloads: usable(result=False, objects=False),
+            self.share: no_link(),
+            self.alert: gr.update(value="", visible="hidden"),
+        }
 
     def tell(self, error: Exception) -> Updates:
         return {self.alert: gr.update(value=alert(plain_sentence(error)), visible=True)}
-
-    def _downloads_usable(self, usable: bool) -> Updates:
-        return {button: gr.update(interactive=usable) for button in self.downloads.values()}
 
     # ---------------------------------------------------------------------------- events
 
@@ -285,9 +295,17 @@ class SegmentTab:
         return start_with(name, self.folders.new(), visitor) or self.first.path
 
     def write(
-        self, kind: str, handle: Handle | None, view: dict, in_view: InView, version: int
+        self,
+        kind: str,
+        handle: Handle | None,
+        objects: Handle | None,
+        view: dict,
+        in_view: InView,
+        version: int,
     ) -> str:
-        """Writes one file of the result as it is seen."""
+        """Writes one file of the result as it is seen, or of its objects."""
+        if self.objects and kind not in {one.kind for one in DOWNLOADS}:
+            return self.objects.write(kind, objects, view, in_view, version)
         result = result_store().get(handle)
         if result is None:
             raise ConfigError(GONE)

@@ -12,6 +12,7 @@ from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score_mask
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, note, table
+from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.upload_guard import upload_guard
 from ..server import limits
@@ -33,7 +34,7 @@ def truth_tab(
     result_of: Callable[[Any], Segmentation | None] = lambda value: value,
     in_view: Sequence[gr.components.Component] = (),
     main_viewer: str | None = None,
-) -> None:
+) -> Panel:
     """Adds the view to the page that is being built.
 
     Args:
@@ -65,9 +66,19 @@ def truth_tab(
             shown_class = gr.Radio(
                 [], label="Class", visible="hidden", elem_id="truth_class", interactive=True
             )
-            picture = viewer(VIEWER)
+            picture = viewer(VIEWER, label="Right and wrong")
             errors = region_list("truth_errors", [VIEWER])
     outputs = [scored, again, scores, shown_class, picture, errors]
+
+    def outdated() -> dict[Any, Any]:
+        """The mask stays: the next result may be scored against it."""
+        return {
+            scored: None,
+            scores: "",
+            shown_class: gr.update(visible="hidden"),
+            picture: None,
+            errors: "",
+        }
 
     def on_truth(
         value: Any,
@@ -76,14 +87,7 @@ def truth_tab(
         view: InView | None = None,
         version: int = 0,
     ) -> dict[Any, Any]:
-        empty = {
-            scored: None,
-            again: gr.update(interactive=path is not None),
-            scores: "",
-            shown_class: gr.update(visible="hidden"),
-            picture: None,
-            errors: "",
-        }
+        empty = outdated() | {again: gr.update(interactive=path is not None)}
         if not path:
             return empty
         try:
@@ -126,6 +130,7 @@ def truth_tab(
     upload.change(on_truth, inputs, outputs, **options)
     again.click(on_truth, inputs, outputs, **options)
     shown_class.input(on_class, [scored, shown_class], [picture, scores], **ONE_AT_A_TIME, **HIDDEN)
+    return Panel(outdated)
 
 
 def look(main_viewer: str) -> str:

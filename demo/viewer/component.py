@@ -49,12 +49,18 @@ Box = dict[str, float]  # "x", "y", "width", "height" in pixels of the image
 Camera = dict[str, float]
 
 
-def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
-    """An empty viewer. Those of one `group` pan and zoom together."""
+def viewer(
+    elem_id: str = "viewer", group: str | None = None, label: str = "Segmentation"
+) -> gr.HTML:
+    """An empty viewer. Those of one `group` pan and zoom together.
+
+    label: What it shows, for screen readers.
+    """
     return component(
         WEB / "viewer",
         elem_id=elem_id,
         group=group,
+        label=label,
         maps=MAPS,
         heat=HEAT,
     )
@@ -67,6 +73,7 @@ def show_image(image: ImageData, pixel_size: Size = None, camera: Camera | None 
         lambda rows, columns: {},
         pixel_size,
         camera,
+        by="not segmented",
         alt=f"{image.source}, not segmented yet",
     )
 
@@ -76,10 +83,12 @@ def show_result(
     alpha: float = DEFAULT_ALPHA,
     pixel_size: Size = None,
     camera: Camera | None = None,
+    by: str = "",
 ) -> Payload:
     """The picture and its classes.
 
     alpha: their opacity, until the visitor chooses another.
+    by: The checkpoint, as people call it.
     camera: where a picture that was not there before is opened; without it the whole is seen.
     Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
     """
@@ -101,6 +110,7 @@ def show_result(
         planes,
         pixel_size,
         camera,
+        by=by,
         names=names,
         colors=list(result.colors),
         alpha=alpha,
@@ -142,6 +152,16 @@ def show_map(
         threshold=None,
         alt=alt,
     )
+
+
+def picture_name(image: ImageData) -> str:
+    """The file's name, and where in the file: "stack.tif · page 2 of 0 to 4 · channel 1"."""
+    parts = [image.source]
+    if image.pages > 1:
+        parts.append(f"page {image.page} of 0 to {image.pages - 1}")
+    if image.channel is not None:
+        parts.append(f"channel {image.channel}")
+    return " · ".join(parts)
 
 
 def focus(payload: dict[str, Any], box: Box) -> Payload:
@@ -200,6 +220,7 @@ def _payload(
     **known: Any,
 ) -> Payload:
     """As `web/scene.js` reads it; `planes`: all but the picture. See `payload.write_transfer`."""
+    known = {"name": picture_name(image)} | known
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
     pixels = drawn_channels(image)

@@ -43,6 +43,8 @@ class Shown(TypedDict):
 class Payload(Shown, total=False):
     """What the viewer is sent of a picture, and what a map of its classes adds."""
 
+    name: str  # of the file, and where in it
+    by: str  # what the classes are from, such as a checkpoint
     data: dict[str, Any]  # Gradio's file of all planes
     planes: list[dict[str, Any]]  # what is where in it: {"name", "dtype", "start", "end"}
     names: list[str]  # of the classes, by their ids

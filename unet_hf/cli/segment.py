@@ -9,8 +9,7 @@ from ..batch.dataset.options import DatasetOptions
 from ..batch.item import BatchOptions
 from ..batch.run import FAILED, RESULTS, segment_files
 from ..classes import split_names
-from ..network.configuration import PRECISIONS
-from ..objects.instances import METHODS
+from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED
 from ..predict.overlay import Look
 from .options import add_option, add_options, command_parser
@@ -105,9 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
         "all but class 0)"
     )
     one(group, "classes", text, type=_names, metavar="A,B")
-    text = "watershed: parts what touches, where it narrows (default: components)"
-    one(group, "method", text, choices=METHODS)
-    text = "leave out objects of fewer pixels (default: 0)"
+    text = "watershed: splits what touches, where it narrows (default: what the checkpoint says)"
+    one(group, "method", text, choices=OBJECT_METHODS)
+    text = "leave out objects of fewer pixels (default: what the checkpoint says)"
     one(group, "min_size", text, type=partial(_whole, what="number of pixels"), metavar="N")
     text = "leave out what touches the border of the image"
     one(group, "exclude_border", text, action="store_true")

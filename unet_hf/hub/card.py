@@ -73,6 +73,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         channels="/".join(config["preprocessing"]["channels"]),
         classes=class_rows(config),
         threshold=config["threshold"],
+        objects=config.get("objects"),
         thumbnail=(folder / THUMBNAIL_NAME).is_file(),
         sample=evidence.sample,
         stamp=evidence.hashes,

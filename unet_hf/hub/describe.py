@@ -23,11 +23,13 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
     )
     made_with = (evidence.training or {}).get(MADE_WITH) or {}
     facts = {
+        "title": model.title,
         "commit": commit,
         "classes": dict(config["id2label"]),
         "channels": config["preprocessing"]["channels"],
         "normalization": config["preprocessing"]["normalization"],
         "threshold": model.threshold,
+        "objects": config.get("objects"),
         "network": {
             key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
         },
@@ -39,7 +41,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "speed": {key: value for key, value in (evidence.speed or {}).items() if key != HASHES_KEY},
         "records of other weights": list(evidence.stale),
     }
-    return {key: value for key, value in facts.items() if value not in (None, {}, [])}
+    return {key: value for key, value in facts.items() if value not in (None, "", {}, [])}
 
 
 def _scores(evaluation: dict[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def load_checkpoint(
     new_head = num_classes is not None and num_classes != config["num_classes"]
     if new_head:
         config |= {"num_classes": num_classes, "id2label": id2label}
-        config |= {"colors": None, "threshold": None}  # they belonged to the old classes
+        for name in ("colors", "threshold", "title", "objects"):  # they belonged to the old classes
+            config.pop(name, None)
     elif num_classes is not None:
         config["id2label"] = id2label or config.get("id2label")
     elif id2label is not None:

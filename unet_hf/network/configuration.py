@@ -15,6 +15,10 @@ MAX_CHANNELS = 4096
 MAX_DEPTH = 8
 MAX_CLASSES = 256  # class ids are stored as uint8
 MAX_NAME_LENGTH = 200
+MAX_TITLE_LENGTH = 80
+
+# How the pixels of a class become objects, see `Segmentation.objects`.
+OBJECT_METHODS = ("components", "watershed")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
@@ -115,6 +119,35 @@ def check_colors(colors: Any, num_classes: int) -> list[str]:
     return [color.lower() for color in colors]
 
 
+def check_title(title: Any) -> str:
+    """Returns the name of a checkpoint for people, on one line; raises `ConfigError`."""
+    one_line = isinstance(title, str) and title.strip() and title.isprintable()
+    if not one_line or len(title) > MAX_TITLE_LENGTH:
+        raise ConfigError(
+            f"title={str(title)[:100]!r} is not a text of 1 to {MAX_TITLE_LENGTH} characters on "
+            'one line, e.g. "Cell nuclei".'
+        )
+    return title.strip()
+
+
+def check_objects(recipe: Any) -> dict[str, Any]:
+    """Returns how objects are counted by default: {"method": ..., "min_size": pixels}.
+
+    Raises:
+        ConfigError: Something else is in it.
+    """
+    if not isinstance(recipe, dict) or not set(recipe) <= {"method", "min_size"}:
+        raise ConfigError(
+            f"objects={str(recipe)[:100]!r} is not a mapping of method and min_size, e.g. "
+            '{"method": "watershed", "min_size": 20}.'
+        )
+    method = recipe.get("method", OBJECT_METHODS[0])
+    return {
+        "method": _choice("objects.method", method, OBJECT_METHODS),
+        "min_size": _integer("objects.min_size", recipe.get("min_size", 0), 0, 2**31 - 1),
+    }
+
+
 def checked_threshold(threshold: Any, num_classes: int) -> float:
     """Returns a decision threshold on the probability of class 1; raises `ConfigError`."""
     threshold = _fraction("threshold", threshold)
@@ -135,6 +168,8 @@ def checked_tile_size(tile_size: Any, geometry: TileGeometry) -> int:
 
 def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the complete configuration as JSON: options checked, defaults filled in.
+
+    `title` and `objects` are left out where there are none, as in older checkpoints.
 
     Raises:
         ConfigError: An option is not usable; the first one is named.
@@ -168,4 +203,8 @@ def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     if config["threshold"] is not None:
         config["threshold"] = checked_threshold(config["threshold"], num_classes)
     checked_tile_size(config["tile_size"], TileGeometry(depth, padding, upsampling))
+    for name, check in (("title", check_title), ("objects", check_objects)):
+        value = config.pop(name, None)
+        if value is not None:
+            config[name] = check(value)
     return config

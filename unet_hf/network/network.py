@@ -65,6 +65,9 @@ class Network(nn.Module):
         threshold: Two classes only: a pixel is class 1 where its probability exceeds this.
             None: the more probable class wins (0.5).
         tile_size: Side of the largest window shown to the network at once, in pixels.
+        title: What people call this checkpoint, e.g. "Cell nuclei".
+        objects: How `Segmentation.objects` finds objects by default, e.g.
+            `{"method": "watershed", "min_size": 20}`.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -95,6 +98,8 @@ class Network(nn.Module):
         preprocessing: dict[str, Any] | None = None,
         threshold: float | None = None,
         tile_size: int = 1024,
+        title: str | None = None,
+        objects: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.config = checked_config(
@@ -112,6 +117,8 @@ class Network(nn.Module):
                 "preprocessing": preprocessing,
                 "threshold": threshold,
                 "tile_size": tile_size,
+                "title": title,
+                "objects": objects,
             }
         )
 
@@ -249,6 +256,11 @@ class Network(nn.Module):
         if self.config["num_classes"] > 2:
             return None
         return 0.5 if self.config["threshold"] is None else self.config["threshold"]
+
+    @property
+    def title(self) -> str:
+        """What people call this checkpoint, e.g. "Cell nuclei"; empty if it has no such name."""
+        return self.config.get("title", "")
 
     @property
     def id2label(self) -> dict[int, str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..errors import ConfigError
 
-METHODS = ("components", "watershed")
 # Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
 SMOOTHING = 1.0  # pixels (sigma), so that a ragged edge is not taken for a neck
@@ -22,7 +21,7 @@ def find_instances(
         mask: (H, W) uint8 class ids.
         probabilities: (classes, H, W) float, 0 to 1; only the watershed uses them.
         classes: Ids of the classes whose objects are found.
-        method: One of METHODS, see `Segmentation.objects`.
+        method: One of OBJECT_METHODS, see `Segmentation.objects`.
 
     Returns:
         (H, W) int32: 0 where there is no object, else 1 to n, in the order of the objects' first

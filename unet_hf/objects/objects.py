@@ -13,7 +13,8 @@ from ..classes import chosen_classes
 from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from .instances import METHODS, find_instances, select_objects, touching_border
+from ..network.configuration import OBJECT_METHODS
+from .instances import find_instances, select_objects, touching_border
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -148,8 +149,8 @@ def check_options(
     id2label: dict[int, str],
     *,
     classes: Collection[int | str] | int | str | None = None,
-    method: str = "components",
-    min_size: int = 0,
+    method: str = "auto",
+    min_size: int | None = None,
     exclude_border: bool = False,
     pixel_size: PixelSize | tuple | str | None = None,
     max_objects: int | None = None,
@@ -159,9 +160,11 @@ def check_options(
     Raises:
         ConfigError: An option of `Segmentation.objects` is not usable with these classes.
     """
-    if method not in METHODS:
-        raise ConfigError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
-    if isinstance(min_size, bool) or not isinstance(min_size, (int, np.integer)) or min_size < 0:
+    methods = ("auto", *OBJECT_METHODS)
+    if method not in methods:
+        raise ConfigError(f"There is no method {method!r}; there are {', '.join(methods)}.")
+    whole = isinstance(min_size, (int, np.integer)) and not isinstance(min_size, bool)
+    if min_size is not None and not (whole and min_size >= 0):
         raise ConfigError(f"min_size={min_size!r} is not a number of pixels: 0, 1, 2 ...")
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 

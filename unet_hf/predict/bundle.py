@@ -46,7 +46,7 @@ class Reproduction:
         """Returns the lines of Python that reproduce the result."""
         load_options = _arguments({"revision": self.revision})
         segment_options = _arguments(self._segment_options(result))
-        object_options = _arguments(_object_options(objects))
+        object_options = _arguments(_object_options(result, objects))
         save_options = _arguments({"alpha": self.look.alpha} | self.look.extras())
         return (
             "from unet_hf import UNet\n\n"
@@ -58,7 +58,7 @@ class Reproduction:
 
     def command(self, result: "Segmentation", objects: "Objects") -> str:
         """Returns the shell command that reproduces the result."""
-        object_options = _object_options(objects)
+        object_options = _object_options(result, objects)
         overlay_options, segment_options = self.look.extras(), self._segment_options(result)
         parts = (segment_options, overlay_options, object_options)
         flags = [name for part in parts for name in FLAGS if part.pop(name, False)]
@@ -128,8 +128,8 @@ def _pack(folder: Path, path: Path) -> None:
             archive.write(file, file.name, method)
 
 
-def _object_options(objects: "Objects") -> dict[str, Any]:
-    """Returns the arguments of `Segmentation.objects` that differ from its defaults."""
+def _object_options(result: "Segmentation", objects: "Objects") -> dict[str, Any]:
+    """Returns the arguments of `result.objects` that differ from its defaults."""
     size = objects.pixel_size
     if size and size.source == "given":
         sides = [size.x] if size.x == size.y else [size.x, size.y]
@@ -145,8 +145,7 @@ def _object_options(objects: "Objects") -> dict[str, Any]:
     }
     defaults = {
         "classes": [index for index in sorted(objects.id2label) if index],
-        "method": "components",
-        "min_size": 0,
+        **result.object_recipe,
         "exclude_border": False,
         "pixel_size": None,
     }

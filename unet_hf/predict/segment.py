@@ -80,4 +80,5 @@ def segment(
         device=str(model.device),
         precision=chosen,
         uncertainty=uncertainty,
+        object_defaults=model.config.get("objects", {}),
     )

@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..files import write_atomically
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from ..network.configuration import checked_threshold
+from ..network.configuration import check_objects, checked_threshold
 from ..objects.objects import Objects, find_objects
 from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
@@ -53,6 +53,8 @@ class Segmentation(PredictionSummary):
     # With test-time augmentation: (H, W) float32, the largest standard deviation of any class's
     # probability over the eight views; 0 where all views are equal, at most 0.5.
     uncertainty: np.ndarray | None = field(default=None, repr=False)
+    # The checkpoint's way of counting objects: "method", "min_size", or neither.
+    object_defaults: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def with_threshold(self, threshold: float) -> "Segmentation":
         """Returns the same prediction with another threshold of class 1; two classes only.
@@ -69,12 +71,17 @@ class Segmentation(PredictionSummary):
         counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
         return dict(enumerate(counts.tolist()))
 
+    @property
+    def object_recipe(self) -> dict[str, Any]:
+        """How `objects` finds objects by default: {"method": ..., "min_size": pixels}."""
+        return check_objects(self.object_defaults)
+
     def objects(
         self,
         *,
         classes: Collection[int | str] | int | str | None = None,
-        method: str = "components",
-        min_size: int = 0,
+        method: str = "auto",
+        min_size: int | None = None,
         exclude_border: bool = False,
         pixel_size: PixelSize | tuple | str | None = None,
         max_objects: int | None = None,
@@ -85,8 +92,9 @@ class Segmentation(PredictionSummary):
             classes: Names or ids; None: all but class 0, the background between objects.
             method: "components": pixels that are connected by their edges are one object.
                 "watershed": also splits objects that touch, where they narrow to less than 3/4 of
-                the thinner side; a low probability counts as a narrowing.
-            min_size: Objects of fewer pixels are left out.
+                the thinner side; a low probability counts as a narrowing. "auto": what the
+                checkpoint's configuration says, otherwise "components".
+            min_size: Objects of fewer pixels are left out. None: the checkpoint's, otherwise 0.
             exclude_border: Leaves out objects that touch the image's border and may be cut off.
             pixel_size: (0.25, "µm"), or x, y and unit; None: that of the file, if known.
             max_objects: More objects than this are counted, but not measured; None: no limit.
@@ -98,6 +106,7 @@ class Segmentation(PredictionSummary):
         >>> objects = result.objects(method="watershed", min_size=20)  # doctest: +SKIP
         >>> objects.table["area_px"].mean()  # doctest: +SKIP
         """
+        recipe = self.object_recipe
         return find_objects(
             self.mask,
             self.probabilities,
@@ -105,8 +114,8 @@ class Segmentation(PredictionSummary):
             self.id2label,
             self.colors,
             classes=classes,
-            method=method,
-            min_size=min_size,
+            method=recipe["method"] if method == "auto" else method,
+            min_size=recipe["min_size"] if min_size is None else min_size,
             exclude_border=exclude_border,
             pixel_size=pixel_size,
             max_objects=max_objects,

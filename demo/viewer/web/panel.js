@@ -22,6 +22,7 @@ export const UNITS = { "Å": 1e-4, nm: 1e-3, "µm": 1, mm: 1e3 };
  */
 export function showPanel(root, scene, look) {
   find(root, ".panel").hidden = find(root, ".bar").hidden = false;
+  showHead(root, scene, look);
   for (const part of elements(root, ".painted")) part.hidden = !look.paint;
   find(root, ".map").hidden = scene.picture.channels === 3;
   if (look.paint) showPainted(root, scene, look);
@@ -35,6 +36,21 @@ export function showPanel(root, scene, look) {
   }
   showLegend(root, scene, look);
   showRamp(root, scene, look);
+}
+
+/**
+ * Whose picture it is: the file, the checkpoint, the threshold.
+ *
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
+function showHead(root, { value: { name, by, threshold, steps } }, look) {
+  find(root, ".head").hidden = !name;
+  find(root, ".head .name").textContent = name ?? "";
+  const cut = typeof threshold === "number"
+    ? [`threshold ${(look.level / (steps || 100)).toFixed(2)}`] : [];
+  find(root, ".head .by").textContent = [by, ...cut].filter(Boolean).join(" · ");
 }
 
 /**

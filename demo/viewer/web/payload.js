@@ -16,6 +16,8 @@
  * @property {{x: number, y: number, zoom: number} | null} camera
  * @property {[number, string] | null} pixel_size
  * @property {string} alt
+ * @property {string} [name] Of the file, and where in it.
+ * @property {string} [by] What the classes are from, such as a checkpoint.
  * @property {TileFacts | null} tiles
  * @property {{url: string}} [data]
  * @property {PlaneEntry[]} [planes]

@@ -30,6 +30,7 @@ import { newUnpacker } from "./unpack.js";
  * @typedef {object} Props
  * @property {Payload | null} value
  * @property {string | null} group Viewers that move together.
+ * @property {string} label What it shows, for screen readers: one page may have several.
  * @property {Record<string, string[]>} maps Stops of colour maps.
  * @property {Record<string, string>} heat The colour map of each view that paints numbers.
  */
@@ -63,6 +64,7 @@ export class Viewer {
     this.props = props;
     this.trigger = trigger;
     this.root = find(element, ".viewer");
+    this.root.ariaLabel = props.label;
     this.stageElement = find(this.root, ".stage");
     this.canvas = find(this.root, "canvas", HTMLCanvasElement);
     const context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
@@ -439,8 +441,8 @@ export class Viewer {
 
   async show() {
     const value = this.props.value;
-    if (!value?.data) return;
     const mine = ++this.serial;
+    if (!value?.data) return this.empty();
     try {
       const planes = await fetchPlanes(value);
       if (mine === this.serial) this.take(value, planes);  // unless a newer one came meanwhile
@@ -451,6 +453,19 @@ export class Viewer {
       find(this.root, ".hint").textContent =
         "The picture did not arrive, or was deleted after its hour. Segment it again.";
     }
+  }
+
+  /** There is no picture any more. */
+  empty() {
+    this.scene?.tiles?.close();
+    this.scene = this.flashed = this.pointed = null;
+    this.canvas.classList.remove("drawn");
+    this.canvas.ariaLabel = "No picture";
+    for (const part of [".head", ".bar", ".panel", ".scale", ".divider", ".flash"]) {
+      find(this.root, part).hidden = true;
+    }
+    find(this.root, ".hint").textContent = "The picture appears here.";
+    this.tellSeen();
   }
 
   /**
