@@ -26,7 +26,7 @@ READ = """async (root, places) => {
   return found;
 }"""
 LINE = re.compile(
-    r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?(?: · entropy .+)?"
+    r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?(?: · entropy [\d.]+)?(?: · object \d+)?"
 )
 
 
