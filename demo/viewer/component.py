@@ -179,8 +179,8 @@ def focus(payload: dict[str, Any], box: Box) -> Payload:
 def tell(elem_id: str, event: str) -> str:
     """JavaScript for an event's `js=`: hands its first input to a viewer.
 
-    `fly` takes a `Box`; `opacity` and `threshold` take numbers from 0 to 1; `objects` what
-    `object_layer` gives, and `choose` the id of one of these objects.
+    `fly` and `visit` take a `Box`, which the former lets blink; `opacity` and `threshold` numbers
+    from 0 to 1; `objects` what `object_layer` gives, and `choose` the id of one of these objects.
     """
     return (
         f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"

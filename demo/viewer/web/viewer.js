@@ -111,6 +111,7 @@ export class Viewer {
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
     listen(this.root, "viewer:fly", (box) => this.fly(box));
+    listen(this.root, "viewer:visit", (box) => this.visit(box));
     listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
     listen(this.root, "viewer:choose", (id) => this.choose(id));
     listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
@@ -234,11 +235,21 @@ export class Viewer {
   }
 
   /**
+   * To a region with its surroundings; it has a mark of its own.
+   *
+   * @param {Box} box
+   */
+  visit({ x, y, width, height }) {
+    this.fly({ x: x - width / 2, y: y - height / 2, width: 2 * width, height: 2 * height }, false);
+  }
+
+  /**
    * To a region, which then blinks. Who wants less motion is taken there at once.
    *
    * @param {Box | null} box
+   * @param {boolean} blinks
    */
-  fly(box) {
+  fly(box, blinks = true) {
     const { scene, camera, stage } = this;
     if (!scene || !box || !stage.width) return;
     const target = cameraOn(box, scene.value, stage);
@@ -252,7 +263,7 @@ export class Viewer {
       camera.y = start.y + eased * (target.y - start.y);
       camera.fitted = false;
       if (part < 1) this.flight = requestAnimationFrame(step);
-      else this.blink(box);
+      else if (blinks) this.blink(box);
       this.moved();
     };
     step(began);
