@@ -54,7 +54,11 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                 )
             with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
                 truth = truth_tab(
-                    segment.current, result_store().get, segment.in_view, main_viewer="viewer"
+                    segment.current,
+                    result_store().get,
+                    segment.in_view,
+                    main_viewer="viewer",
+                    counted=objects.state,
                 )
         with gr.Tab("Many images", id="batch"):
             batch_tab(segment.model, folders)
