@@ -14,6 +14,7 @@ import PIL.Image
 import pytest
 from playwright.sync_api import expect
 
+from demo.compare.sides import Asked
 from demo.compare.tab import compare_tab
 from demo.interface import build
 from demo.objects import tab as objects_tab
@@ -38,10 +39,10 @@ def segment_page(tiny: str) -> tuple[SegmentTab, Events]:
     folders = ResultFolders()
     with gr.Blocks(analytics_enabled=False) as page:
         tab = SegmentTab([tiny, "unet-nuclei"], True, tiny, folders)
-        no_objects = objects_tab.objects_view(
-            tab.current, tab.in_view, tab.picture, "viewer", folders
+        objects = objects_tab.objects_view(
+            tab.current, tab.in_view, tab.picture, "viewer", folders, tab.downloads
         )
-        tab.connect(page, no_objects)
+        tab.connect(page, [objects], [], objects)
     return tab, Events(page)
 
 
@@ -219,7 +220,7 @@ def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: 
             shown[tab.current], SEEN, "components", "0", False, in_view, shown[tab.version]
         )
 
-    assert tab.no_objects().keys() < count().keys(), count()
+    assert tab.objects.outdated().keys() < count().keys(), count()
     real = type(result_store().get(shown[tab.current])).objects
 
     def objects(*arguments: Any, **options: Any) -> Objects:
@@ -238,7 +239,8 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
 
     def sentences() -> str:
-        found = events.on_truth(result, str(tmp_path / "truth.png"), None, in_view, 0)
+        path = str(tmp_path / "truth.png")
+        found = events.on_mask(result, path, None, "auto", None, in_view, 0)
         return "".join(value for value in found.values() if isinstance(value, str))
 
     assert "Pixel accuracy" in sentences()
@@ -250,13 +252,22 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
 def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanwhile: Callable):
     with gr.Blocks(analytics_enabled=False) as page:
         image = [gr.State(None), gr.State(None)]
-        compare_tab(image, gr.State(InView()), [tiny], True, tiny)
+        with gr.Tab("Compare") as tab:
+            compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
     in_view = InView((two.path, FIRST))
 
     def compared() -> list[dict]:
         return list(
             Events(page).on_compare(
-                two.path, None, tiny, "0.4", tiny, "0.6", in_view, progress=lambda *_, **__: None
+                two.path,
+                None,
+                tiny,
+                "0.4",
+                tiny,
+                "0.6",
+                in_view,
+                Asked(),
+                progress=lambda *_, **__: None,
             )
         )
 
