@@ -61,6 +61,7 @@ def viewer(
         elem_id=elem_id,
         group=group,
         label=label,
+        status=None,
         maps=MAPS,
         heat=HEAT,
     )
@@ -167,6 +168,24 @@ def picture_name(image: ImageData) -> str:
 def focus(payload: dict[str, Any], box: Box) -> Payload:
     """The same, opened at a region, which blinks."""
     return payload | {"focus": box}
+
+
+def busy(words: str, stop: bool = True, payload: Payload | None = None) -> dict[str, Any]:
+    """The update of a viewer that says what is at work on its picture.
+
+    stop: There is a button, which triggers Gradio's `stop`.
+    payload: Of another picture that it shows from now on.
+    """
+    status = {"words": words, "stop": stop}
+    return gr.update(status=status, **({} if payload is None else {"value": payload}))
+
+
+def idle(*payload: Payload | None) -> dict[str, Any]:
+    """The update of a viewer when nothing is at work on its picture any more, and with another
+    picture, or None for no picture, if that is given."""
+    return gr.update(
+        status={"words": "", "stop": False}, **({"value": payload[0]} if payload else {})
+    )
 
 
 def tell(elem_id: str, event: str) -> str:

@@ -46,7 +46,6 @@ export function showPanel(root, scene, look) {
  * @param {Look} look
  */
 function showHead(root, { value: { name, by, threshold, steps } }, look) {
-  find(root, ".head").hidden = !name;
   find(root, ".head .name").textContent = name ?? "";
   const cut = typeof threshold === "number"
     ? [`threshold ${(look.level / (steps || 100)).toFixed(2)}`] : [];

@@ -29,6 +29,7 @@ import { newUnpacker } from "./unpack.js";
  *
  * @typedef {object} Props
  * @property {Payload | null} value
+ * @property {{words: string, stop: boolean} | null} status What is at work, and can be stopped.
  * @property {string | null} group Viewers that move together.
  * @property {string} label What it shows, for screen readers: one page may have several.
  * @property {Record<string, string[]>} maps Stops of colour maps.
@@ -51,6 +52,7 @@ const ACTS = {
   contrast: (viewer) => viewer.resetContrast(),
   help: (viewer) => viewer.help(),
   close: (viewer) => viewer.close(),
+  stop: (viewer) => viewer.trigger("stop"),
 };
 
 /** @param {import("../../parts/component.js").Component<Props>} component */
@@ -114,6 +116,7 @@ export class Viewer {
     this.followOthers();
     new ResizeObserver(() => this.resized()).observe(this.stageElement);
     this.tellSeen();
+    watch("status", () => this.showStatus());
     watch("value", () => this.show());
     this.show();
   }
@@ -455,13 +458,21 @@ export class Viewer {
     }
   }
 
+  /** What is at work on the picture, in words. */
+  showStatus() {
+    const { words = "", stop = false } = this.props.status ?? {};
+    find(this.root, ".status").textContent = words;
+    find(this.root, ".stop").hidden = !stop;
+  }
+
   /** There is no picture any more. */
   empty() {
     this.scene?.tiles?.close();
     this.scene = this.flashed = this.pointed = null;
     this.canvas.classList.remove("drawn");
     this.canvas.ariaLabel = "No picture";
-    for (const part of [".head", ".bar", ".panel", ".scale", ".divider", ".flash"]) {
+    for (const part of [".head .name", ".head .by"]) find(this.root, part).textContent = "";
+    for (const part of [".bar", ".panel", ".scale", ".divider", ".flash"]) {
       find(this.root, part).hidden = true;
     }
     find(this.root, ".hint").textContent = "The picture appears here.";
