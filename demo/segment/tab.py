@@ -31,7 +31,7 @@ from ..server.models import Visitor, load_model
 from ..server.predictions import FIRST, read_upload, segment_file, start_with
 from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
-from ..server.result_store import GONE, Handle, result_store
+from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..server.runs import StoppedError, sessions
 from ..viewer.component import Camera, busy, idle, seen, show_image, show_result, viewer
 from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
@@ -393,7 +393,9 @@ class SegmentTab:
         in_view.check(version)
         cut, folder = cut_as_seen(result, view), self.folders.new()
         if kind == "overlay":
-            return write_overlay(cut, folder, draw_as_seen(cut, view))
+            counted = result_store().get(objects, GONE_OBJECTS) if objects else None
+            drawn = draw_as_seen(cut, view, counted and counted[1])
+            return write_overlay(cut, folder, drawn)
         return write_result(cut, folder, Look(), only=[kind])[kind]
 
     def on_model(

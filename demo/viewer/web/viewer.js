@@ -6,11 +6,12 @@ import { find } from "../../parts/component.js";
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
 } from "./camera.js";
-import { imageTable, paintTables } from "./colors.js";
+import { imageTable, packed, paintTables } from "./colors.js";
 import { connectControls, listen } from "./controls.js";
 import { connectDivider, connectPointersAndKeys } from "./input.js";
+import { objectAt, objectsInView, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
-import { classAt, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
+import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
 import { newScene } from "./scene.js";
@@ -37,7 +38,7 @@ import { newUnpacker } from "./unpack.js";
  */
 
 /** @type {View[]} */
-const VIEWS = ["classes", "probability", "uncertainty"];
+const VIEWS = ["classes", "objects", "probability", "uncertainty"];
 const FLIGHT = 350;  // milliseconds
 
 /** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
@@ -82,13 +83,18 @@ export class Viewer {
     this.camera = newCamera();
     /** @type {Look} */
     this.look = {
-      alpha: 0.45, level: 50, view: "classes", outline: false, split: null, hidden: new Set(),
+      alpha: 0.45, level: 50, view: "classes", outline: false, chosen: 0, split: null, hidden: new Set(),
       window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: new Int32Array(0),
       paint: null, maps: props.maps, heat: props.heat,
     };
     this.unpack = newUnpacker();
     /** @type {Scene | null} */
     this.scene = null;
+    /** @type {{picture: string, found: import("./objects.js").SceneObjects} | null} */
+    this.layer = null;  // objects that came last, and the picture that they lie on
+    this.layers = 0;  // of objects that came
+    /** @type {Look["pixelSize"]} As a visitor has typed it, for every picture. */
+    this.typedSize = null;
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Place | null} Where the pointer is, in CSS pixels. */
@@ -107,6 +113,10 @@ export class Viewer {
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
     listen(this.root, "viewer:fly", (box) => this.fly(box));
+    listen(this.root, "viewer:visit", (box) => this.visit(box));
+    listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
+    listen(this.root, "viewer:choose", (id) => this.choose(id));
+    listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
     listen(this.root, "viewer:show", (detail) => this.showHere(detail));
     // Whoever takes the controls is not flown on.
     for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
@@ -131,6 +141,7 @@ export class Viewer {
   change({ picture = false, paint = false, panel = true } = {}) {
     const { scene, look } = this;
     if (!scene) return;
+    if (look.view === "objects" && !objectsInView(scene, look)) look.view = "classes";
     if (picture) look.imageTable = imageTable(scene.picture, look);
     if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
     if (panel) showPanel(this.root, scene, look);
@@ -146,7 +157,7 @@ export class Viewer {
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
       outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
       window: look.window, colormap: look.colormap, split: this.splitColumn(),
-      camera: { x, y, zoom }, fitted,
+      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize,
     });
   }
 
@@ -227,11 +238,21 @@ export class Viewer {
   }
 
   /**
+   * To a region with its surroundings; it has a mark of its own.
+   *
+   * @param {Box} box
+   */
+  visit({ x, y, width, height }) {
+    this.fly({ x: x - width / 2, y: y - height / 2, width: 2 * width, height: 2 * height }, false);
+  }
+
+  /**
    * To a region, which then blinks. Who wants less motion is taken there at once.
    *
    * @param {Box | null} box
+   * @param {boolean} blinks
    */
-  fly(box) {
+  fly(box, blinks = true) {
     const { scene, camera, stage } = this;
     if (!scene || !box || !stage.width) return;
     const target = cameraOn(box, scene.value, stage);
@@ -245,7 +266,7 @@ export class Viewer {
       camera.y = start.y + eased * (target.y - start.y);
       camera.fitted = false;
       if (part < 1) this.flight = requestAnimationFrame(step);
-      else this.blink(box);
+      else if (blinks) this.blink(box);
       this.moved();
     };
     step(began);
@@ -340,6 +361,10 @@ export class Viewer {
     if (!scene || !pixel) return;
     const at = exactAt(scene, pixel);
     const value = look.paint && at ? scene.value.names?.[classAt(scene, look, at)] : null;
+    if (scene.objects) {
+      this.choose(objectAt(scene, look, pixel));
+      this.root.dispatchEvent(new CustomEvent("viewer:picked", { detail: look.chosen || null }));
+    }
     this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
   }
 
@@ -382,7 +407,10 @@ export class Viewer {
 
   nextView() {
     if (!this.look.paint || find(this.root, ".views").hidden) return;
-    this.view(VIEWS[(VIEWS.indexOf(this.look.view) + 1) % VIEWS.length]);
+    const there = VIEWS.filter((name) => {
+      return !find(this.root, `[data-view=${name}]`, HTMLButtonElement).matches("[hidden], :disabled");
+    });
+    this.view(there[(there.indexOf(this.look.view) + 1) % there.length]);
   }
 
   /** @param {number} alpha */
@@ -422,13 +450,30 @@ export class Viewer {
     this.change({ picture: true });
   }
 
-  /**
-   * @param {number} side
-   * @param {string} unit
-   */
-  pixelSize(side, unit) {
-    this.look.pixelSize = side > 0 ? [side, unit] : null;
+  /** @param {string} text */
+  pixelSize(text) {
+    const size = readPixelSize(text);
+    find(this.root, ".size", HTMLInputElement).ariaInvalid = String(size === undefined);
+    if (size === undefined) {
+      find(this.root, ".size_told").textContent =
+        "Type a number and its unit, such as 0.25 µm. Units: Å, nm, µm, mm.";
+      return;
+    }
+    this.typedSize = size;
+    this.applyPixelSize();
     this.change({ panel: false });
+    this.tellSeen();
+  }
+
+  applyPixelSize() {
+    const own = this.scene?.value.pixel_size ?? null;
+    this.look.pixelSize = this.typedSize ?? own;
+    showPixelSize(this.root, own, this.typedSize);
+  }
+
+  askPixelSize() {
+    find(this.root, ".panel details", HTMLDetailsElement).open = true;
+    find(this.root, ".size").focus();
   }
 
   help() {
@@ -480,6 +525,43 @@ export class Viewer {
   }
 
   /**
+   * Objects of the picture, or none any more. They may come before the picture is here.
+   *
+   * @param {import("./objects.js").Layer | null} layer
+   */
+  async showObjects(layer) {
+    const mine = ++this.layers;
+    this.layer = null;
+    this.layObjects();
+    if (!layer) return;
+    try {
+      const found = sceneObjects(layer, await fetchPlanes(layer), packed);
+      if (mine === this.layers) this.layer = { picture: layer.picture, found };
+    } catch (error) {
+      console.warn(`The objects were not fetched: ${error}`);
+    }
+    this.layObjects();
+  }
+
+  layObjects() {
+    if (!this.scene) return;
+    const { layer, scene, look } = this;
+    scene.objects = layer?.picture === scene.value.picture ? layer.found : null;
+    if (!scene.objects) look.chosen = 0;
+    this.change({ paint: true });
+  }
+
+  /**
+   * An object has a line around it until another is chosen; 0 for none.
+   *
+   * @param {number | null} id
+   */
+  choose(id) {
+    this.look.chosen = id ?? 0;
+    this.change({ panel: false });
+  }
+
+  /**
    * Shows a picture that was made on this page.
    *
    * @param {{value: Payload, planes: Planes}} made
@@ -501,7 +583,6 @@ export class Viewer {
     this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
     if (!same) {
       look.window = [...value.window];
-      look.pixelSize = null;
       this.pointed = this.flashed = null;
     }
     if (renamed) look.hidden.clear();
@@ -510,8 +591,8 @@ export class Viewer {
       look.level = Math.round(value.threshold * (value.steps ?? 1));
     }
     if (!planes.codes && !planes.probability) look.view = "classes";
-    look.pixelSize = value.pixel_size || look.pixelSize;
-    showPixelSize(this.root, look.pixelSize);
+    this.applyPixelSize();
+    this.layObjects();
     this.canvas.ariaLabel = value.alt;
     this.root.dataset.size = `${value.width} ${value.height}`;
     this.canvas.classList.add("drawn");
