@@ -29,6 +29,7 @@ from unet_hf import UNet
 from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.object_scores import score_objects
 
+from .browsing import type_in
 from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
 
 # ---------------------------------------------------------------- ground truth
@@ -191,6 +192,11 @@ def threshold(page: Page, side: str) -> Locator:
     return page.locator(f"#compare_threshold_{side} textarea, #compare_threshold_{side} input")
 
 
+def type_over(field: Locator, text: str) -> None:
+    field.press("Control+a")
+    type_in(field, text)
+
+
 def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
     compare_page: Page, tiny: str, picture: Path
 ):
@@ -210,10 +216,10 @@ def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
     for elem_id, name in (("compare_a", "A"), ("compare_b", "B"), ("compare_map", "Difference")):
         expect(page.locator(f"#{elem_id} canvas")).to_be_visible()
         expect(page.locator(f"#{elem_id}").get_by_role("region", name=name)).to_be_visible()
-    threshold(page, "b").fill("0.99")  # what is shown is of the threshold before
+    type_over(threshold(page, "b"), "0.99")  # what is shown is of the threshold before
     expect(told).to_contain_text("see where they differ")
     expect(page.locator("#compare_map")).to_have_count(0)
-    threshold(page, "b").fill(f"{cuts[0]:.2f}")
+    type_over(threshold(page, "b"), f"{cuts[0]:.2f}")
     page.get_by_role("button", name="Compare").click()
     expect(told.locator("[role=alert]")).to_contain_text("A and B are the same.")
 
@@ -238,7 +244,7 @@ def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page,
     page = compare_page
     page.get_by_role("button", name="Compare").click()
     until(lambda: gate.asked)
-    threshold(page, "b").fill("0.99")
+    type_over(threshold(page, "b"), "0.99")
     gate.let(2)
     expect(page.locator("#compare_told [role=alert]")).to_contain_text("has changed meanwhile")
     expect(page.locator("#compare_a")).to_have_count(0)

@@ -14,6 +14,7 @@ function for an event's `js=`. The viewer triggers Gradio's `select` where it is
 
 import uuid
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from .payload import (
 from .tiles import Planes
 
 WEB = Path(__file__).parent / "web"
+BACKGROUNDS = ("background", "void", "unlabeled", "unlabelled", "matrix")
 DEFAULT_ALPHA = 0.45  # opacity of the classes
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
@@ -61,6 +63,7 @@ def viewer(
         elem_id=elem_id,
         group=group,
         label=label,
+        status=None,
         maps=MAPS,
         heat=HEAT,
     )
@@ -113,11 +116,12 @@ def show_result(
         by=by,
         names=names,
         colors=list(result.colors),
+        unpainted=unpainted(result.id2label),
         alpha=alpha,
         threshold=result.threshold if two_classes else None,
         steps=STEPS,
         fine=FINE,
-        alt=f"{result.image.source} with its classes painted over: {', '.join(names)}",
+        alt=f"{result.image.source} with its classes painted over",
     )
 
 
@@ -154,6 +158,15 @@ def show_map(
     )
 
 
+def unpainted(id2label: Mapping[int, str]) -> list[int]:
+    """Ids of the classes that are not painted at first, so that the image is seen: what is called
+    background, void or matrix, and whatever is no membrane where one of two classes is."""
+    names = {key: name.strip().lower() for key, name in id2label.items()}
+    if len(names) == 2 and "membrane" in names.values():
+        return [key for key, name in names.items() if name != "membrane"]
+    return [key for key, name in names.items() if name in BACKGROUNDS]
+
+
 def picture_name(image: ImageData) -> str:
     """The file's name, and where in the file: "stack.tif · page 2 of 0 to 4 · channel 1"."""
     parts = [image.source]
@@ -174,6 +187,24 @@ def picture_key(image: ImageData) -> str:
 def focus(payload: dict[str, Any], box: Box) -> Payload:
     """The same, opened at a region, which blinks."""
     return payload | {"focus": box}
+
+
+def busy(words: str, stop: bool = True, payload: Payload | None = None) -> dict[str, Any]:
+    """The update of a viewer that says what is at work on its picture.
+
+    stop: There is a button, which triggers Gradio's `stop`.
+    payload: Of another picture that it shows from now on.
+    """
+    status = {"words": words, "stop": stop}
+    return gr.update(status=status, **({} if payload is None else {"value": payload}))
+
+
+def idle(*payload: Payload | None) -> dict[str, Any]:
+    """The update of a viewer when nothing is at work on its picture any more, and with another
+    picture, or None for no picture, if that is given."""
+    return gr.update(
+        status={"words": "", "stop": False}, **({"value": payload[0]} if payload else {})
+    )
 
 
 def tell(elem_id: str, event: str) -> str:
