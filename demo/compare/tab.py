@@ -85,7 +85,7 @@ def compare_tab(
     name_a, cut_a, name_b, cut_b = sides
     run = gr.Button("Compare", variant="primary", elem_id="compare_run")
     told = gr.HTML(note(NOTHING_YET), css_template=STYLE, elem_id="compare_told")
-    with gr.Column(visible=False) as results:
+    with gr.Column(visible="hidden") as results:
         with gr.Row():
             pictures = []
             for elem_id, label in zip(VIEWERS, "AB", strict=False):
@@ -101,7 +101,7 @@ def compare_tab(
     def outdated() -> Updates:
         return {
             told: note(NOTHING_YET),
-            results: gr.update(visible=False),
+            results: gr.update(visible="hidden"),
             **dict.fromkeys([*pictures, difference]),
             regions: "",
         }
