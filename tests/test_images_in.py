@@ -315,7 +315,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
     )
     hand_over(page, CHOOSE, "#upload input[type=file]", "chosen.png", size=LARGE)
     expect(told).to_contain_text("chosen.png (201 MB) is above the limit")
-    page.get_by_role("tab", name="Against the truth").click()
+    page.get_by_role("button", name="Ground truth").click()
     hand_over(page, CHOOSE, "#truth input[type=file]", "truth.png", size=LARGE)
     expect(page.locator("#truth_told")).to_contain_text("truth.png (201 MB) is above the limit")
     page.get_by_role("tab", name="Many images").click()
