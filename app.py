@@ -61,9 +61,10 @@ def main() -> None:
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
     from demo.server.folders import Janitor, ResultFolders
+    from demo.server.kept_results import AllKeptResults
     from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
     from demo.server.models import LOCAL
-    from demo.server.script_caching import CheckedScripts
+    from demo.server.script_caching import CheckedScripts, CompressedPage
     from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
@@ -71,9 +72,11 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor([results, viewer_folders(), archive_folders()]).start()
+    Janitor([results, viewer_folders(), archive_folders(), AllKeptResults()]).start()
     demo.queue(max_size=1000)  # of all visitors; each has a bound of their own, see `server.runs`
     poll_queue_less(demo)
+    sent = [Middleware(CompressedPage), Middleware(CheckedScripts)]
+    middleware = [*sent, *isolation(os.environ)]
     demo.launch(
         server_name=options.host,
         server_port=options.port,
@@ -85,7 +88,7 @@ def main() -> None:
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
         state_session_capacity=MAX_SESSIONS,
         mcp_server=mcp_is_installed(),
-        app_kwargs={"middleware": [Middleware(CheckedScripts), *isolation(os.environ)]},
+        app_kwargs={"middleware": middleware},
     )
 
 

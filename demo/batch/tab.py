@@ -48,7 +48,7 @@ def batch_tab(model: gr.components.Component, folders: ResultFolders) -> None:
         height=140,
         elem_id="batch_upload",
     )
-    upload_guard("batch_upload")
+    upload_guard("batch_upload", anywhere=True)
     gr.HTML(note(f"With the checkpoint chosen under Segment. {LIMITS}"), css_template=STYLE)
     with gr.Row():
         threshold_text = threshold_box("Threshold", "batch_threshold")
