@@ -5,7 +5,7 @@ import os
 import gradio as gr
 
 from .api import add_endpoint
-from .batch.tab import batch_tab
+from .batch.tab import BatchTab
 from .compare.tab import compare_tab
 from .in_browser.tab import in_browser_tab
 from .objects.tab import DOWNLOADS as OBJECT_FILES
@@ -57,7 +57,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                     segment.current, result_store().get, segment.in_view, main_viewer="viewer"
                 )
         with gr.Tab("Many images", id="batch"):
-            batch_tab(segment.model, folders)
+            BatchTab(models, offer.anything, default_model or segment.first.model, folders)
         with gr.Tab("Compare", id="compare"):
             compared = compare_tab(
                 segment.images.image,
