@@ -146,7 +146,7 @@ def test_an_archive_that_was_cut_off_is_told_as_one(tmp_path: Path, folder: Path
     (tmp_path / "3.png").write_bytes(IMAGE)
     (line,) = stage([path, tmp_path / "3.png"], folder).left_out
     assert line.startswith("a.zip is a damaged zip archive")
-    with pytest.raises(ConfigError, match="a.zip is a damaged zip archive"):
+    with pytest.raises(ConfigError, match=r"a\.zip is a damaged zip archive"):
         stage([path], folder.with_name("again"))
 
 

@@ -68,8 +68,8 @@ def segment_files(
     `a/1_mask.tif`, and there is no overlay.
     Beside them a table of all areas, `results.csv`, what went wrong, `failed.csv`, and the records
     by which a later run knows what is finished: the same input (size and time), the same weights
-    and configuration, the same options. With objects of several images there are also all of them in one table,
-    `objects.csv`, and a summary of each image, `summary.csv`.
+    and configuration, the same options. With objects of several images there are also all of them
+    in one table, `objects.csv`, and a summary of each image, `summary.csv`.
 
     Args:
         named: Files, folders and patterns, see `find_inputs`.
