@@ -61,6 +61,7 @@ def viewer(
         elem_id=elem_id,
         group=group,
         label=label,
+        status=None,
         maps=MAPS,
         heat=HEAT,
     )
@@ -164,15 +165,41 @@ def picture_name(image: ImageData) -> str:
     return " · ".join(parts)
 
 
+def picture_key(image: ImageData) -> str:
+    """What tells a picture from another one, for `Payload.picture`."""
+    step = thinning(image.height, image.width)
+    check = zlib.crc32(np.ascontiguousarray(drawn_channels(image)[::step, ::step]))
+    return f"{image.width} {image.height} {check}"
+
+
 def focus(payload: dict[str, Any], box: Box) -> Payload:
     """The same, opened at a region, which blinks."""
     return payload | {"focus": box}
 
 
+def busy(words: str, stop: bool = True, payload: Payload | None = None) -> dict[str, Any]:
+    """The update of a viewer that says what is at work on its picture.
+
+    stop: There is a button, which triggers Gradio's `stop`.
+    payload: Of another picture that it shows from now on.
+    """
+    status = {"words": words, "stop": stop}
+    return gr.update(status=status, **({} if payload is None else {"value": payload}))
+
+
+def idle(*payload: Payload | None) -> dict[str, Any]:
+    """The update of a viewer when nothing is at work on its picture any more, and with another
+    picture, or None for no picture, if that is given."""
+    return gr.update(
+        status={"words": "", "stop": False}, **({"value": payload[0]} if payload else {})
+    )
+
+
 def tell(elem_id: str, event: str) -> str:
     """JavaScript for an event's `js=`: hands its first input to a viewer.
 
-    `fly` takes a `Box`; `opacity` and `threshold` take numbers from 0 to 1.
+    `fly` and `visit` take a `Box`, which the former lets blink; `opacity` and `threshold` numbers
+    from 0 to 1; `objects` what `object_layer` gives, and `choose` the id of one of these objects.
     """
     return (
         f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"
@@ -184,7 +211,8 @@ def seen(elem_id: str = "viewer") -> str:
     """JavaScript expression: how the picture is looked at now.
 
     {"opacity": 0 to 1, "threshold": 0 to 1, or null unless there are two classes,
-    "outline": bool, "hidden": [class ids], "view": "classes", "probability" or "uncertainty",
+    "outline": bool, "hidden": [class ids], "view": "classes", "objects", "probability" or
+    "uncertainty", "pixel_size": [number, unit] as it was typed, or null,
     "window": [black, white], "colormap": "Gray" ..., "split": the image's first column right of the
     line, null without one, "camera": see `Camera`, "fitted": bool, the whole picture is seen}
     """
@@ -224,10 +252,9 @@ def _payload(
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
     pixels = drawn_channels(image)
-    check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
     return {
         "id": uuid.uuid4().hex,
-        "picture": f"{image.width} {image.height} {check}",
+        "picture": picture_key(image),
         "width": image.width,
         "height": image.height,
         "step": step,

@@ -81,6 +81,13 @@ def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[s
     return {"data": served_file(folder / "pixels.bin"), "planes": described, "tiles": tiles}
 
 
+def write_layer(planes: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays that belong to a picture and are sent after it: {"data", "planes"} as of a picture."""
+    folder = viewer_folders().new()
+    described = _write_planes(planes, folder / "layer.bin")
+    return {"data": served_file(folder / "layer.bin"), "planes": described}
+
+
 def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, Any]]:
     described, start = [], 0
     arrays = {name: as_sent(plane) for name, plane in planes.items()}

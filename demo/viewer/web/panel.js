@@ -2,7 +2,8 @@
 // brings its part of the page in line with the scene and how it is looked at.
 
 import { find } from "../../parts/component.js";
-import { classOf, probabilityOf, shareOf } from "./colors.js";
+import { classOf, paintsClasses, probabilityOf, shareOf } from "./colors.js";
+import { objectAt, objectsInView } from "./objects.js";
 import { exactAt } from "./pieces.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
@@ -46,7 +47,6 @@ export function showPanel(root, scene, look) {
  * @param {Look} look
  */
 function showHead(root, { value: { name, by, threshold, steps } }, look) {
-  find(root, ".head").hidden = !name;
   find(root, ".head .name").textContent = name ?? "";
   const cut = typeof threshold === "number"
     ? [`threshold ${(look.level / (steps || 100)).toFixed(2)}`] : [];
@@ -73,7 +73,10 @@ function showPainted(root, scene, look) {
     const on = button.dataset.toggle === "outline" ? look.outline : look.split !== null;
     button.ariaPressed = String(on);
   }
-  find(root, "[data-toggle=outline]", HTMLButtonElement).disabled = look.view !== "classes";
+  find(root, "[data-toggle=outline]", HTMLButtonElement).disabled = !paintsClasses(look);
+  const single = find(root, "[data-view=objects]", HTMLButtonElement);
+  single.hidden = !scene.objects;
+  single.disabled = !objectsInView(scene, look);
   const share = look.level / (steps || 100);
   slide(find(root, ".opacity", HTMLInputElement), look.alpha, `${Math.round(100 * look.alpha)} %`);
   slide(find(root, ".threshold", HTMLInputElement), share, share.toFixed(2));
@@ -176,7 +179,7 @@ export function countsOf(scene, look) {
  */
 function showRamp(root, scene, look) {
   const ramp = find(root, ".ramp");
-  ramp.hidden = !look.paint || look.view === "classes";
+  ramp.hidden = !look.paint || paintsClasses(look);
   if (ramp.hidden) return;
   const bar = find(ramp, "i"), [left, right] = elements(ramp, "span");
   const name = scene.planes.codes ? `P(${scene.value.names?.[1]})` : "P of the class";
@@ -226,6 +229,8 @@ function partsOf(scene, look, { x, y }) {
   if (look.view === "uncertainty" && coded) {
     parts.push(`entropy ${shareOf(scene, "uncertainty", coded[index]).toFixed(2)}`);
   }
+  const object = objectAt(scene, look, { x, y });
+  if (object) parts.push(`object ${object}`);
   return parts;
 }
 
@@ -268,18 +273,36 @@ export function shortest(number) {
 }
 
 /**
- * The two fields a visitor may fill, as a file or somebody's code has filled them.
+ * What the file says of the size of its pixels, where a visitor may say something else.
  *
  * @param {HTMLElement} root
- * @param {Look["pixelSize"]} pixelSize
+ * @param {Look["pixelSize"]} own Of the file.
+ * @param {Look["pixelSize"]} typed
  */
-export function showPixelSize(root, pixelSize) {
-  const field = find(root, ".size", HTMLInputElement);
-  const units = find(root, ".unit", HTMLSelectElement);
-  const [side, name] = pixelSize || ["", units.value];
-  if (![...units.options].some((option) => option.value === name)) units.add(new Option(name));
-  field.value = String(side);
-  units.value = name;
+export function showPixelSize(root, own, typed) {
+  const said = own ? `${own[0]} ${own[1]}` : "";
+  find(root, ".size", HTMLInputElement).placeholder = said || "0.25 µm";
+  const differs = own && typed && (own[0] !== typed[0] || own[1] !== typed[1]);
+  find(root, ".size_told").textContent = differs
+    ? `The file says ${said}. Empty the field to go by the file.`
+    : said && !typed ? "As the file says." : "";
+}
+
+/** @type {Record<string, string>} Spellings of units, in small letters. */
+const SPELLINGS = { a: "Å", "å": "Å", nm: "nm", um: "µm", "µm": "µm", "μm": "µm", micron: "µm",
+  microns: "µm", mm: "mm" };
+
+/**
+ * "0.25", "0.25um", "0,25 µm" -> [0.25, "µm"]; null for an empty text, undefined for any other.
+ *
+ * @param {string} text
+ * @returns {[number, string] | null | undefined}
+ */
+export function readPixelSize(text) {
+  if (!text.trim()) return null;
+  const [, digits, spelled] = /^\s*([\d.,]+(?:e-?\d+)?)\s*(\p{L}*)\s*$/u.exec(text) ?? [];
+  const side = Number(digits?.replace(",", ".")), unit = SPELLINGS[(spelled || "µm").toLowerCase()];
+  return side > 0 && Number.isFinite(side) && unit ? [side, unit] : undefined;
 }
 
 /**

@@ -31,7 +31,8 @@
  */
 /** @typedef {{name: PlaneName, dtype: Dtype, start: number, end: number}} PlaneEntry */
 /** @typedef {{side: number, range: [number, number]}} TileFacts */
-/** @typedef {"image" | "classes" | "codes" | "probability" | "entropy" | "counts"} PlaneName */
+/** @typedef {"image" | "classes" | "codes" | "probability" | "entropy" | "counts"
+ *   | "labels" | "hues"} PlaneName */
 /** @typedef {keyof typeof ARRAYS} Dtype */
 /** @typedef {InstanceType<(typeof ARRAYS)[Dtype]>} Plane */
 /**
@@ -55,8 +56,8 @@ export const ARRAYS = {
 /**
  * Fetches the file of a payload, and takes its planes out of it.
  *
- * @param {Payload} value
- * @returns {Promise<Planes>}
+ * @param {Pick<Payload, "data" | "planes">} value
+ * @returns {Promise<any>} Arrays by name: `Planes` of a picture.
  */
 export async function fetchPlanes({ data, planes = [] }) {
   const response = await fetch(data?.url ?? "");

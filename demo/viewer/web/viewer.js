@@ -6,11 +6,12 @@ import { find } from "../../parts/component.js";
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
 } from "./camera.js";
-import { imageTable, paintTables } from "./colors.js";
+import { imageTable, packed, paintTables } from "./colors.js";
 import { connectControls, listen } from "./controls.js";
 import { connectDivider, connectPointersAndKeys } from "./input.js";
+import { objectAt, objectsInView, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
-import { classAt, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
+import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
 import { newScene } from "./scene.js";
@@ -29,6 +30,7 @@ import { newUnpacker } from "./unpack.js";
  *
  * @typedef {object} Props
  * @property {Payload | null} value
+ * @property {{words: string, stop: boolean} | null} status What is at work, and can be stopped.
  * @property {string | null} group Viewers that move together.
  * @property {string} label What it shows, for screen readers: one page may have several.
  * @property {Record<string, string[]>} maps Stops of colour maps.
@@ -36,7 +38,7 @@ import { newUnpacker } from "./unpack.js";
  */
 
 /** @type {View[]} */
-const VIEWS = ["classes", "probability", "uncertainty"];
+const VIEWS = ["classes", "objects", "probability", "uncertainty"];
 const FLIGHT = 350;  // milliseconds
 
 /** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
@@ -51,6 +53,7 @@ const ACTS = {
   contrast: (viewer) => viewer.resetContrast(),
   help: (viewer) => viewer.help(),
   close: (viewer) => viewer.close(),
+  stop: (viewer) => viewer.trigger("stop"),
 };
 
 /** @param {import("../../parts/component.js").Component<Props>} component */
@@ -80,13 +83,18 @@ export class Viewer {
     this.camera = newCamera();
     /** @type {Look} */
     this.look = {
-      alpha: 0.45, level: 50, view: "classes", outline: false, split: null, hidden: new Set(),
+      alpha: 0.45, level: 50, view: "classes", outline: false, chosen: 0, split: null, hidden: new Set(),
       window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: new Int32Array(0),
       paint: null, maps: props.maps, heat: props.heat,
     };
     this.unpack = newUnpacker();
     /** @type {Scene | null} */
     this.scene = null;
+    /** @type {{picture: string, found: import("./objects.js").SceneObjects} | null} */
+    this.layer = null;  // objects that came last, and the picture that they lie on
+    this.layers = 0;  // of objects that came
+    /** @type {Look["pixelSize"]} As a visitor has typed it, for every picture. */
+    this.typedSize = null;
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Place | null} Where the pointer is, in CSS pixels. */
@@ -105,6 +113,10 @@ export class Viewer {
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
     listen(this.root, "viewer:fly", (box) => this.fly(box));
+    listen(this.root, "viewer:visit", (box) => this.visit(box));
+    listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
+    listen(this.root, "viewer:choose", (id) => this.choose(id));
+    listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
     listen(this.root, "viewer:show", (detail) => this.showHere(detail));
     // Whoever takes the controls is not flown on.
     for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
@@ -114,6 +126,7 @@ export class Viewer {
     this.followOthers();
     new ResizeObserver(() => this.resized()).observe(this.stageElement);
     this.tellSeen();
+    watch("status", () => this.showStatus());
     watch("value", () => this.show());
     this.show();
   }
@@ -128,6 +141,7 @@ export class Viewer {
   change({ picture = false, paint = false, panel = true } = {}) {
     const { scene, look } = this;
     if (!scene) return;
+    if (look.view === "objects" && !objectsInView(scene, look)) look.view = "classes";
     if (picture) look.imageTable = imageTable(scene.picture, look);
     if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
     if (panel) showPanel(this.root, scene, look);
@@ -143,7 +157,7 @@ export class Viewer {
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
       outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
       window: look.window, colormap: look.colormap, split: this.splitColumn(),
-      camera: { x, y, zoom }, fitted,
+      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize,
     });
   }
 
@@ -224,11 +238,21 @@ export class Viewer {
   }
 
   /**
+   * To a region with its surroundings; it has a mark of its own.
+   *
+   * @param {Box} box
+   */
+  visit({ x, y, width, height }) {
+    this.fly({ x: x - width / 2, y: y - height / 2, width: 2 * width, height: 2 * height }, false);
+  }
+
+  /**
    * To a region, which then blinks. Who wants less motion is taken there at once.
    *
    * @param {Box | null} box
+   * @param {boolean} blinks
    */
-  fly(box) {
+  fly(box, blinks = true) {
     const { scene, camera, stage } = this;
     if (!scene || !box || !stage.width) return;
     const target = cameraOn(box, scene.value, stage);
@@ -242,7 +266,7 @@ export class Viewer {
       camera.y = start.y + eased * (target.y - start.y);
       camera.fitted = false;
       if (part < 1) this.flight = requestAnimationFrame(step);
-      else this.blink(box);
+      else if (blinks) this.blink(box);
       this.moved();
     };
     step(began);
@@ -337,6 +361,10 @@ export class Viewer {
     if (!scene || !pixel) return;
     const at = exactAt(scene, pixel);
     const value = look.paint && at ? scene.value.names?.[classAt(scene, look, at)] : null;
+    if (scene.objects) {
+      this.choose(objectAt(scene, look, pixel));
+      this.root.dispatchEvent(new CustomEvent("viewer:picked", { detail: look.chosen || null }));
+    }
     this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
   }
 
@@ -379,7 +407,10 @@ export class Viewer {
 
   nextView() {
     if (!this.look.paint || find(this.root, ".views").hidden) return;
-    this.view(VIEWS[(VIEWS.indexOf(this.look.view) + 1) % VIEWS.length]);
+    const there = VIEWS.filter((name) => {
+      return !find(this.root, `[data-view=${name}]`, HTMLButtonElement).matches("[hidden], :disabled");
+    });
+    this.view(there[(there.indexOf(this.look.view) + 1) % there.length]);
   }
 
   /** @param {number} alpha */
@@ -419,13 +450,30 @@ export class Viewer {
     this.change({ picture: true });
   }
 
-  /**
-   * @param {number} side
-   * @param {string} unit
-   */
-  pixelSize(side, unit) {
-    this.look.pixelSize = side > 0 ? [side, unit] : null;
+  /** @param {string} text */
+  pixelSize(text) {
+    const size = readPixelSize(text);
+    find(this.root, ".size", HTMLInputElement).ariaInvalid = String(size === undefined);
+    if (size === undefined) {
+      find(this.root, ".size_told").textContent =
+        "Type a number and its unit, such as 0.25 µm. Units: Å, nm, µm, mm.";
+      return;
+    }
+    this.typedSize = size;
+    this.applyPixelSize();
     this.change({ panel: false });
+    this.tellSeen();
+  }
+
+  applyPixelSize() {
+    const own = this.scene?.value.pixel_size ?? null;
+    this.look.pixelSize = this.typedSize ?? own;
+    showPixelSize(this.root, own, this.typedSize);
+  }
+
+  askPixelSize() {
+    find(this.root, ".panel details", HTMLDetailsElement).open = true;
+    find(this.root, ".size").focus();
   }
 
   help() {
@@ -455,17 +503,62 @@ export class Viewer {
     }
   }
 
+  /** What is at work on the picture, in words. */
+  showStatus() {
+    const { words = "", stop = false } = this.props.status ?? {};
+    find(this.root, ".status").textContent = words;
+    find(this.root, ".stop").hidden = !stop;
+  }
+
   /** There is no picture any more. */
   empty() {
     this.scene?.tiles?.close();
     this.scene = this.flashed = this.pointed = null;
     this.canvas.classList.remove("drawn");
     this.canvas.ariaLabel = "No picture";
-    for (const part of [".head", ".bar", ".panel", ".scale", ".divider", ".flash"]) {
+    for (const part of [".head .name", ".head .by"]) find(this.root, part).textContent = "";
+    for (const part of [".bar", ".panel", ".scale", ".divider", ".flash"]) {
       find(this.root, part).hidden = true;
     }
     find(this.root, ".hint").textContent = "The picture appears here.";
     this.tellSeen();
+  }
+
+  /**
+   * Objects of the picture, or none any more. They may come before the picture is here.
+   *
+   * @param {import("./objects.js").Layer | null} layer
+   */
+  async showObjects(layer) {
+    const mine = ++this.layers;
+    this.layer = null;
+    this.layObjects();
+    if (!layer) return;
+    try {
+      const found = sceneObjects(layer, await fetchPlanes(layer), packed);
+      if (mine === this.layers) this.layer = { picture: layer.picture, found };
+    } catch (error) {
+      console.warn(`The objects were not fetched: ${error}`);
+    }
+    this.layObjects();
+  }
+
+  layObjects() {
+    if (!this.scene) return;
+    const { layer, scene, look } = this;
+    scene.objects = layer?.picture === scene.value.picture ? layer.found : null;
+    if (!scene.objects) look.chosen = 0;
+    this.change({ paint: true });
+  }
+
+  /**
+   * An object has a line around it until another is chosen; 0 for none.
+   *
+   * @param {number | null} id
+   */
+  choose(id) {
+    this.look.chosen = id ?? 0;
+    this.change({ panel: false });
   }
 
   /**
@@ -490,7 +583,6 @@ export class Viewer {
     this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
     if (!same) {
       look.window = [...value.window];
-      look.pixelSize = null;
       this.pointed = this.flashed = null;
     }
     if (renamed) look.hidden.clear();
@@ -499,8 +591,8 @@ export class Viewer {
       look.level = Math.round(value.threshold * (value.steps ?? 1));
     }
     if (!planes.codes && !planes.probability) look.view = "classes";
-    look.pixelSize = value.pixel_size || look.pixelSize;
-    showPixelSize(this.root, look.pixelSize);
+    this.applyPixelSize();
+    this.layObjects();
     this.canvas.ariaLabel = value.alt;
     this.root.dataset.size = `${value.width} ${value.height}`;
     this.canvas.classList.add("drawn");
