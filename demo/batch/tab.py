@@ -1,6 +1,7 @@
 """Many images at once: files, a zip or a stack in; one zip, two tables and previews out."""
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from shutil import rmtree
 from typing import Any
@@ -41,6 +42,8 @@ METHODS = [
     ("Connected regions", "components"),
     ("Split touching", "watershed"),
 ]
+# The last column has sentences, the others numbers.
+NOTES = "td { white-space: nowrap; } td:last-child { min-width: 260px; white-space: normal; }"
 Updates = dict[Any, Any]
 
 
@@ -63,9 +66,9 @@ class BatchTab:
         with gr.Row(equal_height=False, elem_id="batch_desk"):
             with gr.Column(scale=4, min_width=260):
                 self.upload = gr.File(
-                    label="Images, a zip of them, or stacks of pages",
+                    label="Images, zips, stacks",
                     file_count="multiple",
-                    height=150,
+                    height=190,
                     elem_id="batch_upload",
                 )
                 upload_guard("batch_upload", anywhere=True)
@@ -85,7 +88,7 @@ class BatchTab:
             )
         self.told = gr.HTML(css_template=STYLE, elem_id="batch_told")
         self.progress = gr.HTML(css_template=STYLE, elem_id="batch_progress")
-        self.results = gr.HTML(css_template=STYLE, elem_id="batch_table")
+        self.results = gr.HTML(css_template=STYLE + NOTES, elem_id="batch_table")
         self.previews = previews()
         self._connect()
 
@@ -408,7 +411,14 @@ def results_html(rows: list[list[str]]) -> str:
     one_page = all(row[head.index("page")] == "0" for row in body)
     left_out = {"width", "height", "threshold", *(["page"] if one_page else [])}
     kept = [column for column, name in enumerate(head) if name not in left_out]
-    shown = [[row[column] for column in kept] for row in body[:ROWS]]
+    shown = [[short(row[column]) for column in kept] for row in body[:ROWS]]
     more = f"The first {ROWS} of {len(body)} rows; the zip has all." if len(body) > ROWS else ""
     names = [head[column].replace("_", " ") for column in kept]
     return table(names, shown, "Results") + note(more)
+
+
+def short(cell: str) -> str:
+    """A number with four digits, which are enough to look at; other text as it is."""
+    if re.fullmatch(r"\d+\.\d+(e[+-]\d+)?", cell):
+        return f"{float(cell):.4g}"
+    return cell
