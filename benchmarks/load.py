@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from . import measuring
 from .measuring import clock, forget_peak, megabytes, ratios, served, table, written
 
 SIDE = 512  # px
+BATCH = 30  # images
 CLICK_SIDE = 256  # of the image of a visitor beside others
 ALONE = "none: model.segment"
 
@@ -131,7 +133,7 @@ def running_batch(url: str, folder: Path) -> Iterator[None]:
     """A browser with the tab Many images, in which a batch is at work."""
     from playwright.sync_api import expect, sync_playwright
 
-    images = [drawn(folder / f"batch{number}.png", 1024, number) for number in range(40)]
+    images = [drawn(folder / f"batch{number}.png", 1024, number) for number in range(BATCH)]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -143,19 +145,23 @@ def running_batch(url: str, folder: Path) -> Iterator[None]:
         expect(page.locator("#batch_run")).to_be_enabled(timeout=60_000)
         page.locator("#batch_run").click()
         state = page.locator("#batch_progress [role=status]")
-        expect(state).to_contain_text("1 of 40 segmented", timeout=60_000)
+        expect(state).to_contain_text(f"1 of {BATCH} segmented", timeout=60_000)
         yield
         expect(state).to_have_attribute("data-state", "running")  # beside it to the end
         browser.close()
 
 
-def drawn(path: Path, side: int, seed: int = 0) -> Path:
-    """A drawn micrograph of this side, in a file."""
-    few = min(side, 1024)  # larger ones repeat it
-    tile = electron_micrograph(few, few * few // 1846, seed=seed).image
-    times = -(-side // few)
+def drawn(path: Path, side: int, shift: int = 0) -> Path:
+    """A drawn micrograph of this side, in a file; larger than `SIDE` it repeats itself."""
+    tile = np.roll(micrograph(min(side, SIDE)), shift, axis=0)
+    times = -(-side // len(tile))
     PIL.Image.fromarray(np.tile(tile, (times, times))[:side, :side]).save(path)
     return path
+
+
+@cache
+def micrograph(side: int) -> np.ndarray:
+    return electron_micrograph(side, side * side // 1846, seed=0).image
 
 
 def visitor(url: str, folder: Path, image: Path, model: str) -> Callable[[], object]:

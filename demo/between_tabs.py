@@ -31,6 +31,7 @@ OPEN_TAB = (
     "() => { [...document.querySelectorAll('[role=tab], .overflow-dropdown button')]"
     ".find((tab) => tab.textContent.trim() === '%s')?.click(); window.scrollTo(0, 0); }"
 )
+REMEMBER = "(name) => { document.documentElement.dataset.checkpoint = name; }"
 # What goes over with a click: the files, what was counted, and how the picture is looked at.
 WITH_VIEW = (
     "(job, files, model, counted, _) => [job, files, model, counted, "
@@ -98,6 +99,8 @@ def connect_tabs(segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.
     for asked, function in ((like.click, on_like), (listed.submit, on_all)):
         filled = asked(function, inputs, batch.taken, js=WITH_VIEW, **each)
         filled.success(None, js=OPEN_TAB % "Many images", **HIDDEN)
+    # The tab In your browser begins with it.
+    segment.model.change(None, segment.model, None, js=REMEMBER, **HIDDEN)
     batch.previews.select(None, js=OPEN_TAB % "Segment", **HIDDEN)
     batch.previews.select(
         on_preview,
