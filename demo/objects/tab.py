@@ -100,7 +100,10 @@ def objects_view(
                 updates |= {method: how, min_size: least}
         except ConfigError as error:
             return {table: say(plain_sentence(error))}
-        seen_now = (seen_now or {}) | {"threshold": (shown or {}).get("threshold")}
+        seen_now, shown = seen_now or {}, shown or {}
+        # Where the slider was left for this checkpoint, the viewer leaves it.
+        left = seen_now.get("thresholds", {}).get(shown.get("by"))
+        seen_now |= {"threshold": shown.get("threshold") if left is None else left}
         if is_large(result):
             return updates | {table: say(LARGE, ask=True)}
         return updates | counted(handle, seen_now, how, least, whole, in_view, version)

@@ -14,6 +14,7 @@ function for an event's `js=`. The viewer triggers Gradio's `select` where it is
 
 import uuid
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from .payload import (
 from .tiles import Planes
 
 WEB = Path(__file__).parent / "web"
+BACKGROUNDS = ("background", "void", "unlabeled", "unlabelled", "matrix")
 DEFAULT_ALPHA = 0.45  # opacity of the classes
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
@@ -114,11 +116,12 @@ def show_result(
         by=by,
         names=names,
         colors=list(result.colors),
+        unpainted=unpainted(result.id2label),
         alpha=alpha,
         threshold=result.threshold if two_classes else None,
         steps=STEPS,
         fine=FINE,
-        alt=f"{result.image.source} with its classes painted over: {', '.join(names)}",
+        alt=f"{result.image.source} with its classes painted over",
     )
 
 
@@ -153,6 +156,15 @@ def show_map(
         threshold=None,
         alt=alt,
     )
+
+
+def unpainted(id2label: Mapping[int, str]) -> list[int]:
+    """Ids of the classes that are not painted at first, so that the image is seen: what is called
+    background, void or matrix, and whatever is no membrane where one of two classes is."""
+    names = {key: name.strip().lower() for key, name in id2label.items()}
+    if len(names) == 2 and "membrane" in names.values():
+        return [key for key, name in names.items() if name != "membrane"]
+    return [key for key, name in names.items() if name in BACKGROUNDS]
 
 
 def picture_name(image: ImageData) -> str:

@@ -49,6 +49,7 @@ class Payload(Shown, total=False):
     planes: list[dict[str, Any]]  # what is where in it: {"name", "dtype", "start", "end"}
     names: list[str]  # of the classes, by their ids
     colors: list[str]  # "#rrggbb"
+    unpainted: list[int]  # ids of classes that are not painted at first
     alpha: float  # opacity of the classes, until the visitor chooses another
     threshold: float | None  # None unless there are two classes
     steps: int  # `STEPS` and

@@ -122,6 +122,8 @@ function showLegend(root, scene, look) {
   const { names = [], colors = [] } = scene.value;
   const counts = countsOf(scene, look);
   const total = scene.value.width * scene.value.height;
+  find(root, "canvas", HTMLCanvasElement).ariaLabel =
+    `${scene.value.alt}: ${sharesOf(scene, look)}`;
   if (list.dataset.of !== scene.value.id) {
     list.dataset.of = scene.value.id;
     list.replaceChildren(...names.map((name, id) => chip(name, colors[id], id)));
@@ -168,6 +170,20 @@ export function countsOf(scene, look) {
     if (id < counts.length) counts[id] += found[code];
   }
   return counts;
+}
+
+/**
+ * In words: "nucleus 18.2 %, background 81.8 %", the largest first, ten at most.
+ *
+ * @param {Scene} scene
+ * @param {Look} look
+ */
+export function sharesOf(scene, look) {
+  const { names = [], width, height } = scene.value;
+  const counts = countsOf(scene, look);
+  const ids = [...names.keys()].filter((id) => counts[id]).sort((a, b) => counts[b] - counts[a]);
+  const share = (/** @type {number} */ id) => (100 * counts[id] / (width * height)).toFixed(1);
+  return ids.slice(0, 10).map((id) => `${names[id]} ${share(id)} %`).join(", ");
 }
 
 /**

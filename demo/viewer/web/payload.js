@@ -23,6 +23,7 @@
  * @property {PlaneEntry[]} [planes]
  * @property {string[]} [names]
  * @property {string[]} [colors]
+ * @property {number[]} [unpainted] Ids of classes that are not painted at first.
  * @property {number} [alpha]
  * @property {number | null} [threshold]
  * @property {number} [steps]

@@ -11,7 +11,7 @@ import { connectControls, listen } from "./controls.js";
 import { connectDivider, connectPointersAndKeys } from "./input.js";
 import { objectAt, objectsInView, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
-import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
+import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
 import { newScene } from "./scene.js";
@@ -36,6 +36,8 @@ import { newUnpacker } from "./unpack.js";
  * @property {Record<string, string[]>} maps Stops of colour maps.
  * @property {Record<string, string>} heat The colour map of each view that paints numbers.
  */
+
+/** @typedef {Pick<Look, "level" | "outline" | "view"> & {hidden: number[]}} Habit */
 
 /** @type {View[]} */
 const VIEWS = ["classes", "objects", "probability", "uncertainty"];
@@ -108,6 +110,12 @@ export class Viewer {
     this.pending = 0;  // the animation frame of the next drawing; 0: nothing has changed
     this.flight = 0;  // the animation frame of a flight
     this.alphaChosen = false;
+    /** @type {Map<string, Habit>} How results of each checkpoint were looked at last. */
+    this.habits = new Map();
+    /** @type {Record<string, number>} By checkpoint, where the slider was left. */
+    this.thresholds = {};
+    this.toldOfWheel = false;
+    this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
     connectPointersAndKeys(this.canvas, this);
     connectDivider(this.divider, this.stageElement, this);
@@ -157,7 +165,7 @@ export class Viewer {
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
       outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
       window: look.window, colormap: look.colormap, split: this.splitColumn(),
-      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize,
+      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize, thresholds: this.thresholds,
     });
   }
 
@@ -366,6 +374,51 @@ export class Viewer {
       this.root.dispatchEvent(new CustomEvent("viewer:picked", { detail: look.chosen || null }));
     }
     this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
+  }
+
+  /**
+   * From a click into the picture to Escape, or a click elsewhere, the wheel zooms.
+   *
+   * @param {boolean} held
+   */
+  hold(held) {
+    this.isHeld = held;
+    this.root.classList.toggle("held", held);
+    find(this.root, ".wheel").hidden = true;
+    this.change({ panel: false });
+  }
+
+  /** The wheel scrolls the page: it is said once how it would zoom. */
+  tellOfWheel() {
+    if (this.toldOfWheel) return;
+    this.toldOfWheel = true;
+    const hint = find(this.root, ".wheel");
+    hint.hidden = false;
+    setTimeout(() => { hint.hidden = true; }, 4000);
+  }
+
+  /** @param {string} key That was pressed on the picture. */
+  sayWhatChanged(key) {
+    const { scene, look, camera } = this, id = Number(key) - 1;
+    if (!scene) return;
+    const words = {
+      o: look.outline ? "Outlines" : "Filled",
+      s: look.split === null ? "Not split" : "Split: the bare picture on the left",
+      v: look.view, 0: "The whole picture",
+    }[key];
+    const name = scene.value.names?.[id];
+    if (words) this.say(words);
+    else if (name) this.say(`${name} ${look.hidden.has(id) ? "hidden" : "shown"}`);
+    else if ("+=-_".includes(key)) this.say(`${tidy(100 * camera.zoom)} %`);
+  }
+
+  /**
+   * For screen readers: what a key has done, or what has come.
+   *
+   * @param {string} words
+   */
+  say(words) {
+    find(this.root, ".said").textContent = words;
   }
 
   pickMiddle() {
@@ -578,18 +631,19 @@ export class Viewer {
   take(value, planes) {
     const { look, camera, stage } = this, before = this.scene?.value;
     const same = before?.picture === value.picture;
-    const renamed = JSON.stringify(before?.names) !== JSON.stringify(value.names);
+    this.keepHabit();
     this.scene?.tiles?.close();
     this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
     if (!same) {
       look.window = [...value.window];
       this.pointed = this.flashed = null;
     }
-    if (renamed) look.hidden.clear();
+    if (value.names) look.hidden = new Set(value.unpainted);
     if (value.alpha !== undefined && !this.alphaChosen) look.alpha = value.alpha;
     if (value.threshold !== undefined && value.threshold !== null) {
       look.level = Math.round(value.threshold * (value.steps ?? 1));
     }
+    this.applyHabit(value);
     if (!planes.codes && !planes.probability) look.view = "classes";
     this.applyPixelSize();
     this.layObjects();
@@ -604,6 +658,22 @@ export class Viewer {
     this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
     this.wanted = value.focus;
     this.goWhereWanted();
+    if (value.names && value.by) this.say(`${value.by} found ${sharesOf(this.scene, look)}`);
+  }
+
+  /** The next result of the same checkpoint is looked at as this one. */
+  keepHabit() {
+    const { scene, look: { level, hidden, outline, view } } = this;
+    if (!scene?.value.names) return;
+    this.habits.set(kindOf(scene.value), { level, outline, view, hidden: [...hidden] });
+    const { steps = 1, threshold, by } = scene.value;
+    if (by && typeof threshold === "number") this.thresholds[by] = level / steps;
+  }
+
+  /** @param {Payload} value */
+  applyHabit(value) {
+    const habit = value.names && this.habits.get(kindOf(value));
+    if (habit) Object.assign(this.look, habit, { hidden: new Set(habit.hidden) });
   }
 
   /** A viewer on a tab that is not open has no size yet; it flies when it is seen. */
@@ -647,6 +717,15 @@ export class Viewer {
       height: canvas.height };
     return true;
   }
+}
+
+/**
+ * Results with the same classes of the same checkpoint are looked at alike.
+ *
+ * @param {Payload} value
+ */
+function kindOf({ by, names }) {
+  return JSON.stringify([by, names]);
 }
 
 function wantsCalm() {
