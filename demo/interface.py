@@ -56,7 +56,11 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                 like = many_like_this()
             with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
                 truth = truth_tab(
-                    segment.current, result_store().get, segment.in_view, main_viewer="viewer"
+                    segment.current,
+                    result_store().get,
+                    segment.in_view,
+                    main_viewer="viewer",
+                    counted=objects.state,
                 )
         with gr.Tab("Many images", id="batch"):
             batch = BatchTab(models, offer.anything, default_model or segment.first.model, folders)

@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from playwright.sync_api import Page, expect
+from skimage.measure import label
 
 from demo.batch import job as batch_job
 from demo.batch.tab import BatchTab
@@ -25,6 +26,7 @@ from demo.truth.tab import truth_tab
 from demo.viewer.component import show_result, viewer
 from unet_hf import UNet
 from unet_hf.evaluation.comparison import compare_predictions, score_mask
+from unet_hf.evaluation.object_scores import score_objects
 
 from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until
 
@@ -83,15 +85,43 @@ def test_the_threshold_in_view_is_the_one_that_is_scored(
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
     scores = page.locator("#truth_scores")
     expect(scores).to_contain_text(f"Scored at the threshold {result.threshold:g}.")
+    told = page.locator("#truth_stale p")
+    expect(told).to_be_hidden()
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#viewer canvas.drawn")).to_be_visible()
     page.locator("#viewer input.threshold").evaluate(
         "(s) => { s.value = 0.6; s.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
+    expect(told).to_have_text(
+        f"Scored at {result.threshold:.2f}; the picture is at 0.60. Score again."
+    )
     page.get_by_role("button", name="Score again").click()
+    expect(told).to_be_hidden()
     expect(scores).to_contain_text("Scored at the threshold 0.6.")
     expected = score_mask(result.with_threshold(0.6), drawing.label)
     expect(scores).to_contain_text(f"{expected.dice['cell']:.4f}")
+
+
+def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
+    truth_page: Page, drawing, tiny, picture, tmp_path: Path
+):
+    page = truth_page
+    result = segment_file(str(picture), tiny)
+    ids = label(drawing.label, connectivity=1).astype(np.uint8)
+    PIL.Image.fromarray(ids).save(tmp_path / "cellpose_masks.png")
+    expected = score_objects(ids, result.objects().labels)
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#ready")).to_have_text("ready")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "cellpose_masks.png")
+    scores = page.locator("#truth_scores")
+    expect(scores).to_contain_text(f"read as ids of {ids.max()} objects (cell)")
+    cells = scores.locator("table").first.locator("td")
+    counts = [expected.found, expected.missed, expected.false, expected.split, expected.merged]
+    expect(cells).to_have_text([str(each) for each in counts])
+    pixels = score_mask(result, drawing.label)
+    expect(scores).to_contain_text(f"{pixels.dice['cell']:.4f}")
+    page.locator("#read_as").get_by_label("Classes").click()
+    expect(scores.locator("[role=alert]")).to_contain_text("has no clear meaning")
 
 
 def test_a_click_on_an_error_flies_there_without_the_server(

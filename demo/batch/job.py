@@ -25,6 +25,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.files import write_atomically
 from unet_hf.images.image_data import ImageData
 
+from ..parts.object_options import method_words
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
 from ..server.models import Visitor
@@ -184,9 +185,20 @@ class BatchJob:
         write_atomically(path, lambda file: archives.pack(self.output, written, file, texts))
         return path
 
+    def recipe_in_words(self) -> str:
+        """ "Cell nuclei (unet-nuclei), threshold 0.65, touching objects split, from 20 pixels"."""
+        recipe = self.recipe
+        parts = [f"{self.title} ({recipe.model})" if self.title else recipe.model]
+        parts += [f"threshold {recipe.threshold:g}"] if recipe.threshold is not None else []
+        parts += [method_words(recipe.method)]
+        parts += [f"from {recipe.min_size} pixels"] if recipe.min_size else []
+        parts += ["without what touches the border"] if recipe.exclude_border else []
+        parts += [f"pixel size {recipe.pixel_size}"] if recipe.pixel_size else []
+        return ", ".join(parts)
+
     def reproduction(self) -> str:
         return (
-            f"# {self.recipe.in_words(self.title)}\n"
+            f"# {self.recipe_in_words()}\n"
             f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and:\n"
             '# pip install "unet_hf[objects]"\n'
             f"{self.recipe.command(FOLDER, self.outputs)}\n"

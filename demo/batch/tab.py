@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from unet_hf.batch.progress import duration
-from unet_hf.errors import ConfigError
 
 from ..parts.component import HIDDEN
 from ..parts.gradio_internals import upload_folder
 from ..parts.html_parts import STYLE, alert, lines, note, table
+from ..parts.object_options import METHODS, read_min_size
 from ..parts.threshold_box import read_threshold, threshold_box
 from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
@@ -37,11 +37,6 @@ MORE = [
     ("Probabilities (TIFF)", "probabilities"),
 ]
 OWN = "the checkpoint's own"
-METHODS = [
-    ("As the checkpoint says", "auto"),
-    ("Connected regions", "components"),
-    ("Split touching", "watershed"),
-]
 # The last column has sentences, the others numbers.
 NOTES = "td { white-space: nowrap; } td:last-child { min-width: 260px; white-space: normal; }"
 Updates = dict[Any, Any]
@@ -106,7 +101,11 @@ class BatchTab:
             self.threshold = threshold_box("Threshold", "batch_threshold")
         with gr.Row():
             self.method = gr.Dropdown(
-                METHODS, value="auto", label="An object is", min_width=180, elem_id="batch_method"
+                [("As the checkpoint says", "auto"), *METHODS],
+                value="auto",
+                label="An object is",
+                min_width=180,
+                elem_id="batch_method",
             )
             self.min_size = gr.Textbox(
                 "",
@@ -344,16 +343,11 @@ def recipe_of(
 ) -> Recipe:
     """What the fields say. Raises `ConfigError`."""
     least = (min_size or "").strip()
-    if least and not least.isdecimal():
-        raise ConfigError(
-            f"The smallest object {least[:40]!r} is no number of pixels. Type 0, 1, 2 ..., or "
-            "leave the field empty for the checkpoint's own."
-        )
     return Recipe(
         model,
         read_threshold(threshold),
         method,
-        int(least) if least else None,
+        read_min_size(least) if least else None,
         exclude_border,
         (pixel_size or "").strip(),
     )
@@ -376,7 +370,7 @@ def served_folders() -> KeptFolders:
 
 def recipe_html(job: BatchJob) -> str:
     """With what the run is computed, whatever the fields say now."""
-    return note(f"With {job.recipe.in_words(job.title)}.") if job.recipe else ""
+    return note(f"With {job.recipe_in_words()}.") if job.recipe else ""
 
 
 def progress_html(status: Status) -> str:

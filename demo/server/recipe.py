@@ -9,8 +9,6 @@ from unet_hf import UNet
 from unet_hf.network.configuration import checked_threshold
 from unet_hf.objects.objects import check_options
 
-METHODS_IN_WORDS = {"components": "connected regions", "watershed": "touching objects split"}
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -57,16 +55,6 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    def in_words(self, title: str = "") -> str:
-        """ "Cell nuclei (unet-nuclei), threshold 0.65, touching objects split, from 20 pixels"."""
-        parts = [f"{title} ({self.model})" if title else self.model]
-        parts += [f"threshold {self.threshold:g}"] if self.threshold is not None else []
-        parts += [METHODS_IN_WORDS.get(self.method, "")]
-        parts += [f"from {self.min_size} pixels"] if self.min_size else []
-        parts += ["without what touches the border"] if self.exclude_border else []
-        parts += [f"pixel size {self.pixel_size.strip()}"] if self.pixel_size.strip() else []
-        return ", ".join(part for part in parts if part)
 
     def command(self, files: str, outputs: Sequence[str]) -> str:
         """The command line that gives the same files."""
