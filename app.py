@@ -53,7 +53,7 @@ def main() -> None:
 
     from starlette.middleware import Middleware
 
-    from demo.batch.tab import archive_folders
+    from demo.batch.tab import served_folders
     from demo.interface import build
     from demo.parts.gradio_internals import poll_queue_less
     from demo.parts.texts import CSS
@@ -72,7 +72,7 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor([results, viewer_folders(), archive_folders(), AllKeptResults()]).start()
+    Janitor([results, viewer_folders(), served_folders(), AllKeptResults()]).start()
     demo.queue(max_size=1000)  # of all visitors; each has a bound of their own, see `server.runs`
     poll_queue_less(demo)
     sent = [Middleware(CompressedPage), Middleware(CheckedScripts)]

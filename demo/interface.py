@@ -5,7 +5,8 @@ import os
 import gradio as gr
 
 from .api import add_endpoint
-from .batch.tab import batch_tab
+from .batch.tab import BatchTab
+from .between_tabs import connect_tabs, many_like_this
 from .compare.tab import compare_tab
 from .in_browser.tab import in_browser_tab
 from .objects.tab import DOWNLOADS as OBJECT_FILES
@@ -53,12 +54,17 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                     folders,
                     segment.downloads,
                 )
+                like = many_like_this()
             with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
                 truth = truth_tab(
-                    segment.current, result_store().get, segment.in_view, main_viewer="viewer"
+                    segment.current,
+                    result_store().get,
+                    segment.in_view,
+                    main_viewer="viewer",
+                    counted=objects.state,
                 )
         with gr.Tab("Many images", id="batch"):
-            batch_tab(segment.model, folders)
+            batch = BatchTab(models, offer.anything, default_model or segment.first.model, folders)
         with gr.Tab("Compare", id="compare"):
             compared = compare_tab(
                 segment.images.image,
@@ -71,6 +77,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
             in_browser_tab()
         notices()
         segment.connect(page, [objects, truth], [compared], objects)
+        connect_tabs(segment, objects, batch, like)
         add_endpoint(folders)
         stop_when_closed(page)
     hide_sign_in_from_api(page)

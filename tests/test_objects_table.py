@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.objects.options import read_min_size
 from demo.objects.table import count_in_words, in_words, objects_table, say, show_objects
+from demo.parts.object_options import read_min_size
 from demo.viewer.object_layer import NEIGHBOUR_PIXELS, object_hues
 from unet_hf.errors import ConfigError
 from unet_hf.objects.histogram import AreaHistogram

@@ -153,4 +153,4 @@ def test_many_images_of_which_one_is_broken(page: Page, tmp_path: Path):
         save.click()
     with zipfile.ZipFile(download.value.path()) as archive:
         names = {Path(name).name for name in archive.namelist()}
-    assert {"0_mask.png", "1_mask.png", "results.csv", "failed.csv"} <= names
+    assert {"0_mask.png", "1_mask.png", "summary.csv", "failed.csv"} <= names

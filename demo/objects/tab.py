@@ -14,6 +14,7 @@ from unet_hf.predict.bundle import Reproduction, write_bundle
 from ..parts.component import HIDDEN
 from ..parts.downloads import Download, usable
 from ..parts.html_parts import STYLE, alert, count
+from ..parts.object_options import METHODS, read_min_size
 from ..parts.panel import Panel
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
@@ -24,7 +25,6 @@ from ..server.result_files import file_stem, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..viewer.drawn_as_seen import cut_as_seen, look_as_seen
 from ..viewer.object_layer import object_layer
-from .options import METHODS, read_min_size
 from .table import objects_table, say, show_objects
 
 TABLE = "objects"

@@ -2,7 +2,7 @@
 // rows in sight are in the page, so that ten thousand scroll like ten.
 
 import { bringIntoSight, clicked, find, tellViewer, viewerOf } from "../parts/component.js";
-import { onLook, thresholdText } from "../parts/look.js";
+import { differingThresholds, onLook } from "../parts/look.js";
 import { draw } from "./histogram.js";
 
 /** @typedef {number | string | boolean | null} Cell */
@@ -121,7 +121,8 @@ export function mount({ element, props, trigger, watch }) {
   /** Says so if the picture is not looked at as it was when its objects were counted. */
   function compareLooks() {
     if (!seen || !value?.rows) return;
-    const sentence = staleWords(value, seen);
+    const between = differingThresholds(value.threshold, seen.threshold);
+    const sentence = between ? `Counted at ${between}.` : "";
     find(element, ".objects").classList.toggle("outdated", Boolean(sentence));
     find(element, ".stale").hidden = !sentence;
     if (find(element, ".stale span").textContent !== sentence) {
@@ -206,19 +207,6 @@ export function mount({ element, props, trigger, watch }) {
   new ResizeObserver(drawRows).observe(element);  // a tab that was opened
   watch("value", show);
   show();
-}
-
-/**
- * What is said where the picture is looked at at another threshold than its objects were counted;
- * empty where it is the same.
- *
- * @param {Pick<Value, "threshold">} value
- * @param {Pick<import("../parts/look.js").Seen, "threshold">} seen
- */
-export function staleWords({ threshold: counted }, { threshold: now }) {
-  if (typeof counted !== "number" || typeof now !== "number" || counted === now) return "";
-  const [then, here] = [counted, now].map(thresholdText);
-  return `Counted at ${then}; the picture is at ${here}.`;
 }
 
 /**

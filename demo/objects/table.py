@@ -21,7 +21,7 @@ from unet_hf.objects.objects import Objects
 
 from ..parts.component import component
 from ..parts.html_parts import count
-from .options import method_words
+from ..parts.object_options import method_words
 
 HERE = Path(__file__).parent
 # What the eye looks for first; the CSV file has every column.

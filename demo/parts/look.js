@@ -27,10 +27,13 @@ export function onLook(element, viewer, heard) {
 }
 
 /**
- * A threshold as the viewer's slider shows it.
+ * "0.65; the picture is at 0.20", where a threshold is another one than that of the picture; empty
+ * where they are the same, or one of them is none.
  *
- * @param {number} threshold
+ * @param {number | null | undefined} counted
+ * @param {number | null | undefined} now
  */
-export function thresholdText(threshold) {
-  return threshold.toFixed(2);
+export function differingThresholds(counted, now) {
+  if (typeof counted !== "number" || typeof now !== "number" || counted === now) return "";
+  return `${counted.toFixed(2)}; the picture is at ${now.toFixed(2)}`;
 }

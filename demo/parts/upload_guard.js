@@ -19,9 +19,8 @@ export function mount({ element, props }) {
 
   /** An upload that empties itself has done so when it shows neither progress nor files. */
   function isBusy() {
-    const element = upload();
-    if (props.empties && Date.now() - handedAt < SETTLES) return true;
-    return Boolean(element?.querySelector(".progress"));
+    const justNow = props.empties && Date.now() - handedAt < SETTLES;
+    return justNow || Boolean(upload()?.querySelector(".progress"));
   }
 
   /** @param {string} sentence */

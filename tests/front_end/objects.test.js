@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { staleWords } from "../../demo/objects/table.js";
+import { differingThresholds } from "../../demo/parts/look.js";
 import { packed } from "../../demo/viewer/web/colors.js";
 import { drawChosen, objectAt, objectsInView, sceneObjects } from "../../demo/viewer/web/objects.js";
 import { readPixelSize } from "../../demo/viewer/web/panel.js";
@@ -62,9 +62,8 @@ test("a pixel size is read as people type it", () => {
   }
 });
 
-test("a table says that it is of another threshold than the picture, and only then", () => {
-  assert.equal(staleWords({ threshold: 0.65 }, { threshold: 0.2 }),
-    "Counted at 0.65; the picture is at 0.20.");
-  assert.equal(staleWords({ threshold: 0.65 }, { threshold: 0.65 }), "");
-  assert.equal(staleWords({ threshold: null }, { threshold: 0.2 }), "");
+test("what was computed at another threshold says so, and only then", () => {
+  assert.equal(differingThresholds(0.65, 0.2), "0.65; the picture is at 0.20");
+  assert.equal(differingThresholds(0.65, 0.65), "");
+  assert.equal(differingThresholds(null, 0.2), "");
 });
