@@ -33,25 +33,15 @@ def open_example(page: Page, title: str) -> None:
     expect(page.locator("#facts")).to_contain_text(" s on CPU")
 
 
-def test_the_first_hint_is_closed_for_good(page: Page):
-    note = page.locator("#hint .hint")
-    expect(note).to_be_visible()
-    note.get_by_role("button", name="Got it").click()
-    expect(note).to_be_hidden()
-    page.reload()
-    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
-    expect(note).to_be_hidden()
-
-
 def test_the_panel_tells_of_the_checkpoint_that_is_chosen(page: Page):
     expect(page.locator("#about")).to_contain_text("mean IoU 0.9265 on 38 images")
-    open_example(page, "EM, drawn")
+    open_example(page, "Membranes (synthetic)")
     expect(page.locator("#about")).to_contain_text("V_rand 0.9868")
     expect(page.locator("#about")).to_contain_text("isbi-2012-em-non-commercial")
 
 
 def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp_path: Path):
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     found = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).objects()
     page.locator("#objects_run").click()
     rows = page.locator("#objects tr.row")
@@ -85,7 +75,7 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
     expect(page.locator("#objects tr.row[data-id='6']")).to_have_attribute("aria-current", "true")
 
     with page.expect_download() as download:
-        page.get_by_role("button", name="Table (CSV)").click()
+        page.get_by_role("button", name="Objects (CSV)").click()
     table = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
     assert len(table) == len(found)
     with page.expect_download() as download:
@@ -98,13 +88,13 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
 def test_another_picture_takes_the_old_objects_away(page: Page):
     page.locator("#objects_run").click()
     expect(page.locator("#objects tr.row").first).to_be_visible(timeout=30_000)
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     expect(page.locator("#objects tr.row")).to_have_count(0)
-    expect(page.get_by_role("button", name="Table (CSV)")).to_be_disabled()
+    expect(page.get_by_role("button", name="Objects (CSV)")).to_be_disabled()
 
 
 def test_a_result_is_held_against_the_truth(page: Page, tmp_path: Path):
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     mask = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).mask
     PIL.Image.fromarray(mask * np.uint8(255)).save(tmp_path / "truth.png")
     page.get_by_role("tab", name="Against the truth").click()
@@ -125,7 +115,7 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
     page.get_by_label("Page").fill("3")
     page.locator("#segment").click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     expect(axes).to_be_hidden()
 
 
