@@ -4,7 +4,15 @@
 import { find } from "./component.js";
 import { listenOnPage, takeFromAnywhere } from "./drop_and_paste.js";
 
-/** @typedef {{upload_id: string, anywhere: boolean, megabytes: number}} Props */
+/**
+ * @typedef {object} Props
+ * @property {string} upload_id
+ * @property {boolean} anywhere
+ * @property {number} megabytes Of a file, at most.
+ * @property {number} gigabytes Of all that one visitor sends within an hour.
+ */
+
+const UPLOADS_LEFT = "/uploads_left";  // see server/upload_budget.py
 
 /** @param {import("./component.js").Component<Props>} component */
 export function mount({ element, props }) {
@@ -12,6 +20,18 @@ export function mount({ element, props }) {
   const fits = (/** @type {File} */ file) => file.size <= props.megabytes * 2 ** 20;
   const upload = () => document.getElementById(props.upload_id);
   let handing = false;  // our own change of the upload's files is under way
+  let left = Infinity;  // bytes that may still be sent, as far as is known here
+  ask();
+
+  /** What the server says of it. */
+  async function ask() {
+    left = Infinity;
+    const { gradio_config: config } = /** @type {any} */ (window);
+    try {
+      const answer = await fetch(`${config?.root ?? ""}${UPLOADS_LEFT}`);
+      if (answer.ok) left = (await answer.json()).bytes;
+    } catch { /* then it says so when it is sent too much */ }
+  }
 
   /** @param {string} sentence */
   function tell(sentence) {
@@ -24,10 +44,13 @@ export function mount({ element, props }) {
    *
    * @param {File[]} files
    */
-  function take(files) {
+  async function take(files) {
     tell(tooLarge(files.filter((file) => !fits(file)), props.megabytes));
     const small = files.filter(fits);
     if (!small.length) return;
+    if (sizeOf(small) > left) await ask();  // an hour may have passed
+    if (sizeOf(small) > left) return tell(tooMuch(sizeOf(small), left, props.gigabytes));
+    left -= sizeOf(small);
     /** @type {HTMLInputElement | null | undefined} */
     const input = upload()?.querySelector("input[type=file]");
     if (!input) return tell("Files are on their way already. Wait until they are here.");
@@ -48,7 +71,10 @@ export function mount({ element, props }) {
   function check(event, files) {
     const target = event.target instanceof Node ? event.target : null;
     if (handing || !files.length || !upload()?.contains(target)) return;
-    if (files.every(fits)) return tell("");
+    if (files.every(fits) && sizeOf(files) <= left) {
+      left -= sizeOf(files);
+      return tell("");
+    }
     event.preventDefault();
     event.stopPropagation();
     take(files);
@@ -66,6 +92,25 @@ export function mount({ element, props }) {
       drop(/** @type {DragEvent} */ event) { check(event, [...(event.dataTransfer?.files ?? [])]); },
     }),
   });
+}
+
+/** @param {{size: number}[]} files */
+function sizeOf(files) {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/**
+ * What is said of files that are too much for an hour.
+ *
+ * @param {number} size Bytes.
+ * @param {number} left Bytes.
+ * @param {number} gigabytes
+ */
+export function tooMuch(size, left, gigabytes) {
+  const [asked, free] = [size, left].map((bytes) => Math.floor(bytes / 2 ** 20));
+  return `These are ${asked} MB. Uploads are kept for an hour, and ${gigabytes} GB of each visitor's`
+    + ` at a time; ${free} MB are left. Nothing was sent. Send less, or wait until the earlier ones`
+    + " are deleted.";
 }
 
 /**

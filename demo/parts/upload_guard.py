@@ -22,4 +22,5 @@ def upload_guard(upload: str, anywhere: bool = False) -> gr.HTML:
         upload_id=upload,
         anywhere=anywhere,
         megabytes=limits.MAX_FILE_MEGABYTES,
+        gigabytes=limits.MAX_UPLOAD_MEGABYTES / 2**10,
     )
