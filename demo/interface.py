@@ -64,8 +64,9 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                 )
         with gr.Tab("Many images", id="batch"):
             batch = BatchTab(models, offer.anything, default_model or segment.first.model, folders)
-        with gr.Tab("Compare", id="compare"):
+        with gr.Tab("Compare", id="compare") as compare:
             compared = compare_tab(
+                compare,
                 segment.images.image,
                 segment.images.in_view,
                 models,

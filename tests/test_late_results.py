@@ -14,6 +14,7 @@ import PIL.Image
 import pytest
 from playwright.sync_api import expect
 
+from demo.compare.sides import Asked
 from demo.compare.tab import compare_tab
 from demo.interface import build
 from demo.objects import tab as objects_tab
@@ -322,7 +323,8 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
 
     def sentences() -> str:
-        found = events.on_truth(result, str(tmp_path / "truth.png"), None, in_view, 0)
+        path = str(tmp_path / "truth.png")
+        found = events.on_mask(result, path, None, "auto", None, in_view, 0)
         return "".join(value for value in found.values() if isinstance(value, str))
 
     assert "Pixel accuracy" in sentences()
@@ -334,20 +336,29 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
 def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanwhile: Callable):
     with gr.Blocks(analytics_enabled=False) as page:
         image = [gr.State(None), gr.State(None)]
-        compare_tab(image, gr.State(InView()), [tiny], True, tiny)
+        with gr.Tab("Compare") as tab:
+            compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
     in_view = InView((two.path, FIRST))
 
     def compared() -> list[dict]:
         return list(
             Events(page).on_compare(
-                two.path, None, tiny, "0.4", tiny, "0.6", in_view, progress=lambda *_, **__: None
+                two.path,
+                None,
+                tiny,
+                "0.4",
+                tiny,
+                "0.6",
+                in_view,
+                Asked(),
+                progress=lambda *_, **__: None,
             )
         )
 
     assert len(compared()) == 3  # A, B, and the difference
     meanwhile(lambda: in_view.choose(two.paths[1]))
     (told,) = compared()
-    assert "Another image has come into view meanwhile." in "".join(filter(None, told.values()))
+    assert "Another image has come into view meanwhile." in str(told)
 
 
 def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_since(

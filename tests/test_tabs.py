@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from skimage.measure import label
 
 from demo.batch import job as batch_job
@@ -28,6 +28,7 @@ from unet_hf import UNet
 from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.object_scores import score_objects
 
+from .browsing import type_in
 from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until
 
 # ---------------------------------------------------------------- ground truth
@@ -175,29 +176,61 @@ def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
 def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
         image = [gr.State(str(picture)), gr.State(None)]
-        compare_tab(image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
+        with gr.Tab("Other"):
+            gr.Markdown("Other")
+        with gr.Tab("Compare") as tab:
+            compare_tab(tab, image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
 
-    return served(build)
+    page = served(build)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare_image")).to_contain_text("On the image in view: nuclei.png")
+    return page
 
 
-def test_two_thresholds_are_compared(compare_page: Page, tiny: str, picture: Path):
-    page = compare_page
-    a, b = (segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
+def threshold(page: Page, side: str) -> Locator:
+    return page.locator(f"#compare_threshold_{side} textarea, #compare_threshold_{side} input")
+
+
+def type_over(field: Locator, text: str) -> None:
+    field.press("Control+a")
+    type_in(field, text)
+
+
+def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
+    compare_page: Page, tiny: str, picture: Path
+):
+    page, told = compare_page, compare_page.locator("#compare_told")
+    own = load_model(tiny).threshold
+    cuts = [round(own - 0.1, 2), round(own + 0.1, 2)]
+    for side, cut in zip("ab", cuts, strict=True):
+        expect(threshold(page, side)).to_have_value(f"{cut:.2f}")
+    expect(told).to_contain_text("see where they differ")
+    expect(page.locator("#compare_a")).to_have_count(0)  # no black boxes
+    a, b = (segment_file(str(picture), tiny, cut) for cut in cuts)
     expected = compare_predictions(a, b)
-    page.locator("#compare_threshold_a textarea, #compare_threshold_a input").fill("0.45")
-    page.locator("#compare_threshold_b textarea, #compare_threshold_b input").fill("0.55")
     page.get_by_role("button", name="Compare").click()
-    told = page.locator("#compare_told")
     expect(told).to_contain_text(f"They differ in {100 * expected.share:.2f} % of the pixels")
     expect(told.locator("td", has_text=re.compile(r"^\d+\.\d\d s$"))).to_have_count(2)  # timings
     expect(page.locator("#compare_regions button")).to_have_count(min(len(expected.regions()), 100))
-    for elem_id in ("compare_a", "compare_b", "compare_map"):
+    for elem_id, name in (("compare_a", "A"), ("compare_b", "B"), ("compare_map", "Difference")):
         expect(page.locator(f"#{elem_id} canvas")).to_be_visible()
+        expect(page.locator(f"#{elem_id}").get_by_role("region", name=name)).to_be_visible()
+    type_over(threshold(page, "b"), "0.99")  # what is shown is of the threshold before
+    expect(told).to_contain_text("see where they differ")
+    expect(page.locator("#compare_map")).to_have_count(0)
+    type_over(threshold(page, "b"), f"{cuts[0]:.2f}")
+    page.get_by_role("button", name="Compare").click()
+    expect(told.locator("[role=alert]")).to_contain_text("A and B are the same.")
 
 
-def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
+def test_checkpoints_with_other_classes_are_not_offered_and_not_computed(
+    compare_page: Page, monkeypatch
+):
     page = compare_page
+    monkeypatch.setattr(predictions, "predict", lambda *_, **__: pytest.fail("it was computed"))
     box = page.locator("#compare_model_b input")
+    box.click()
+    expect(page.get_by_role("option", name="unet-nuclei")).to_have_count(0)
     box.fill("unet-isbi")
     box.press("Enter")
     page.get_by_role("button", name="Compare").click()
@@ -206,12 +239,14 @@ def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
     )
 
 
-def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monkeypatch):
-    monkeypatch.setattr(predictions, "predict", lambda *_, **__: pytest.fail("it was computed"))
-    compare_page.get_by_role("button", name="Compare").click()
-    expect(compare_page.locator("#compare_told [role=alert]")).to_contain_text(
-        "A and B are the same."
-    )
+def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page, gate: Gate):
+    page = compare_page
+    page.get_by_role("button", name="Compare").click()
+    until(lambda: gate.asked)
+    type_over(threshold(page, "b"), "0.99")
+    gate.let(2)
+    expect(page.locator("#compare_told [role=alert]")).to_contain_text("has changed meanwhile")
+    expect(page.locator("#compare_a")).to_have_count(0)
 
 
 # ---------------------------------------------------------------- batch
@@ -340,9 +375,9 @@ def test_a_phone_sees_every_tab_whole(
                 BatchTab([tiny], True, tiny, ResultFolders())
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
-            with gr.Tab("Compare"):
+            with gr.Tab("Compare") as tab:
                 image = [gr.State(str(picture)), gr.State(None)]
-                compare_tab(image, gr.State(InView()), [tiny], True, tiny)
+                compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
 
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
     page = served(build)
@@ -363,7 +398,7 @@ def test_a_phone_sees_every_tab_whole(
     expect(page.locator("#truth_errors button").first).to_be_visible()
     assert is_whole()
     open_tab("Compare")
-    page.locator("#compare_threshold_b input, #compare_threshold_b textarea").fill("0.6")
+    expect(threshold(page, "b")).not_to_have_value("")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#compare_told table").first).to_be_visible()
     assert is_whole()
