@@ -61,10 +61,11 @@ def main() -> None:
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
     from demo.server.folders import Janitor, ResultFolders
+    from demo.server.kept_results import AllKeptResults
     from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
     from demo.server.models import LOCAL
     from demo.server.queue import OTHERS_AT_ONCE
-    from demo.server.script_caching import CheckedScripts
+    from demo.server.script_caching import CheckedScripts, CompressedPage
     from demo.server.upload_budget import UploadBudget
     from demo.viewer.payload import viewer_folders
 
@@ -73,15 +74,13 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor([results, viewer_folders(), served_folders()]).start()
+    Janitor([results, viewer_folders(), served_folders(), AllKeptResults()]).start()
     # Of all visitors; each has a bound of their own, see `server.runs`.
     demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)
-    middleware = [
-        Middleware(CheckedScripts),
-        Middleware(UploadBudget, folder=upload_folder()),
-        *isolation(os.environ),
-    ]
+    budget = Middleware(UploadBudget, folder=upload_folder())
+    sent = [budget, Middleware(CompressedPage), Middleware(CheckedScripts)]
+    middleware = [*sent, *isolation(os.environ)]
     demo.launch(
         server_name=options.host,
         server_port=options.port,

@@ -12,8 +12,9 @@ from .in_browser.tab import in_browser_tab
 from .objects.tab import DOWNLOADS as OBJECT_FILES
 from .objects.tab import objects_view
 from .parts.gradio_internals import hide_sign_in_from_api
+from .parts.notices import notices
 from .parts.sessions import stop_when_closed
-from .parts.texts import FOOTER, HEADER
+from .parts.texts import HEADER
 from .segment.tab import SegmentTab
 from .server import limits, sign_in
 from .server.folders import ResultFolders
@@ -35,7 +36,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         models = [default_model, *models]
 
     with gr.Blocks(
-        title="unet_hf: segment an image",
+        title="U-Net: segment nuclei, cells and membranes",
         delete_cache=(600, limits.KEEP_SECONDS),
         analytics_enabled=False,
     ) as page:
@@ -75,7 +76,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
             )
         with gr.Tab("In your browser", id="private"):
             in_browser_tab()
-        gr.HTML(FOOTER)
+        notices()
         segment.connect(page, [objects, truth], [compared], objects)
         connect_tabs(segment, objects, batch, like)
         add_endpoint(folders)

@@ -3,16 +3,18 @@
 
 import { find } from "./component.js";
 import { listenOnPage, takeFromAnywhere } from "./drop_and_paste.js";
+import { sizeOf, tooMuch, UploadsLeft } from "./uploads_left.js";
+
+const SETTLES = 400;  // milliseconds from files that were handed over to the progress that shows
 
 /**
  * @typedef {object} Props
  * @property {string} upload_id
  * @property {boolean} anywhere
+ * @property {boolean} empties
  * @property {number} megabytes Of a file, at most.
  * @property {number} gigabytes Of all that one visitor sends within an hour.
  */
-
-const UPLOADS_LEFT = "/uploads_left";  // see server/upload_budget.py
 
 /** @param {import("./component.js").Component<Props>} component */
 export function mount({ element, props }) {
@@ -20,17 +22,15 @@ export function mount({ element, props }) {
   const fits = (/** @type {File} */ file) => file.size <= props.megabytes * 2 ** 20;
   const upload = () => document.getElementById(props.upload_id);
   let handing = false;  // our own change of the upload's files is under way
-  let left = Infinity;  // bytes that may still be sent, as far as is known here
-  ask();
+  const left = new UploadsLeft();
+  left.ask();
+  let handedAt = 0;  // when files were handed over last, in milliseconds
+  let waiting = 0;  // the timer of files that come while others are on their way
 
-  /** What the server says of it. */
-  async function ask() {
-    left = Infinity;
-    const { gradio_config: config } = /** @type {any} */ (window);
-    try {
-      const answer = await fetch(`${config?.root ?? ""}${UPLOADS_LEFT}`);
-      if (answer.ok) left = (await answer.json()).bytes;
-    } catch { /* then it says so when it is sent too much */ }
+  /** An upload that empties itself has done so when it shows neither progress nor files. */
+  function isBusy() {
+    const justNow = props.empties && Date.now() - handedAt < SETTLES;
+    return justNow || Boolean(upload()?.querySelector(".progress"));
   }
 
   /** @param {string} sentence */
@@ -48,12 +48,28 @@ export function mount({ element, props }) {
     tell(tooLarge(files.filter((file) => !fits(file)), props.megabytes));
     const small = files.filter(fits);
     if (!small.length) return;
-    if (sizeOf(small) > left) await ask();  // an hour may have passed
-    if (sizeOf(small) > left) return tell(tooMuch(sizeOf(small), left, props.gigabytes));
-    left -= sizeOf(small);
+    if (!left.covers(small)) await left.ask();  // an hour may have passed
+    if (!left.covers(small)) {
+      return tell(tooMuch(sizeOf(small), left.bytes, props.gigabytes));
+    }
+    left.spend(small);
+    handOver(small);
+  }
+
+  /**
+   * Once the upload is free: Gradio loses its way where files come while others are on theirs.
+   *
+   * @param {File[]} small
+   */
+  function handOver(small) {
+    clearTimeout(waiting);
     /** @type {HTMLInputElement | null | undefined} */
-    const input = upload()?.querySelector("input[type=file]");
-    if (!input) return tell("Files are on their way already. Wait until they are here.");
+    const input = isBusy() ? null : upload()?.querySelector("input[type=file]");
+    if (!input) {  // of those that wait, the last are taken
+      waiting = setTimeout(() => handOver(small), 100);
+      return;
+    }
+    handedAt = Date.now();
     const transfer = new DataTransfer();
     small.forEach((file) => transfer.items.add(file));
     input.files = transfer.files;
@@ -71,8 +87,9 @@ export function mount({ element, props }) {
   function check(event, files) {
     const target = event.target instanceof Node ? event.target : null;
     if (handing || !files.length || !upload()?.contains(target)) return;
-    if (files.every(fits) && sizeOf(files) <= left) {
-      left -= sizeOf(files);
+    if (files.every(fits) && left.covers(files) && !isBusy()) {
+      left.spend(files);
+      handedAt = Date.now();
       return tell("");
     }
     event.preventDefault();
@@ -92,25 +109,6 @@ export function mount({ element, props }) {
       drop(/** @type {DragEvent} */ event) { check(event, [...(event.dataTransfer?.files ?? [])]); },
     }),
   });
-}
-
-/** @param {{size: number}[]} files */
-function sizeOf(files) {
-  return files.reduce((sum, { size }) => sum + size, 0);
-}
-
-/**
- * What is said of files that are too much for an hour.
- *
- * @param {number} size Bytes.
- * @param {number} left Bytes.
- * @param {number} gigabytes
- */
-export function tooMuch(size, left, gigabytes) {
-  const [asked, free] = [size, left].map((bytes) => Math.floor(bytes / 2 ** 20));
-  return `These are ${asked} MB. Uploads are kept for an hour, and ${gigabytes} GB of each visitor's`
-    + ` at a time; ${free} MB are left. Nothing was sent. Send less, or wait until the earlier ones`
-    + " are deleted.";
 }
 
 /**

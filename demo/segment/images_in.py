@@ -47,7 +47,7 @@ class ImagesIn:
             elem_id=UPLOAD,
             height=112,
         )
-        upload_guard(UPLOAD, anywhere=True)
+        upload_guard(UPLOAD, anywhere=True, empties=True)
         self.listed = file_list()
 
     def add_place(self) -> None:

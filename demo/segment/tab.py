@@ -104,10 +104,10 @@ class SegmentTab:
                 self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
                 self.picture = viewer()
-                with gr.Row(elem_id="take_home"):
-                    self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                with gr.Row(elem_id="told"):
+                    self.facts = gr.Markdown(elem_id="facts")
                     self.share = share_button()
-                self.facts = gr.Markdown(elem_id="facts")
                 # How the picture was looked at when a button was clicked.
                 self.look = gr.JSON(visible="hidden")
                 # What the browser shows, of `InView.version`: goes over with a click on a button.

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cellText, sorted } from "../../demo/objects/table.js";
-import { tooLarge, tooMuch } from "../../demo/parts/upload_guard.js";
+import { tooLarge } from "../../demo/parts/upload_guard.js";
+import { tooMuch } from "../../demo/parts/uploads_left.js";
 import { parametersOf } from "../../demo/segment/share_link.js";
 
 test("rows are sorted by a column, and stay in order where it is alike", () => {
