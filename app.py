@@ -55,7 +55,7 @@ def main() -> None:
 
     from demo.batch.tab import served_folders
     from demo.interface import build
-    from demo.parts.gradio_internals import poll_queue_less
+    from demo.parts.gradio_internals import poll_queue_less, upload_folder
     from demo.parts.texts import CSS
     from demo.parts.theme import theme
     from demo.server.allocator import bound_arenas
@@ -64,7 +64,9 @@ def main() -> None:
     from demo.server.kept_results import AllKeptResults
     from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
     from demo.server.models import LOCAL
+    from demo.server.queue import OTHERS_AT_ONCE
     from demo.server.script_caching import CheckedScripts, CompressedPage
+    from demo.server.upload_budget import UploadBudget
     from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
@@ -73,9 +75,11 @@ def main() -> None:
     results = ResultFolders()
     demo = build(options.model, results)
     Janitor([results, viewer_folders(), served_folders(), AllKeptResults()]).start()
-    demo.queue(max_size=1000)  # of all visitors; each has a bound of their own, see `server.runs`
+    # Of all visitors; each has a bound of their own, see `server.runs`.
+    demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)
-    sent = [Middleware(CompressedPage), Middleware(CheckedScripts)]
+    budget = Middleware(UploadBudget, folder=upload_folder())
+    sent = [budget, Middleware(CompressedPage), Middleware(CheckedScripts)]
     middleware = [*sent, *isolation(os.environ)]
     demo.launch(
         server_name=options.host,

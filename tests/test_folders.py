@@ -84,6 +84,9 @@ def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
 
     def launch(page: gr.Blocks, **options: object) -> None:
         assert options["state_session_capacity"] == limits.MAX_SESSIONS
+        # No visitor's event of any kind has to wait until one other visitor's is through.
+        assert page._queue.max_size >= limits.MAX_SESSIONS
+        assert page._queue.default_concurrency_limit > 1
         (results,) = made
         show_image(read_image(gray_image))
         (seen,) = viewer_folders().root.iterdir()

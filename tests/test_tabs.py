@@ -20,6 +20,7 @@ from demo.compare.tab import compare_tab
 from demo.server import predictions
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
+from demo.server.models import load_model
 from demo.server.predictions import segment_file
 from demo.server.queue import PREDICTS
 from demo.truth.tab import truth_tab

@@ -28,4 +28,5 @@ def upload_guard(upload: str, anywhere: bool = False, empties: bool = False) -> 
         anywhere=anywhere,
         empties=empties,
         megabytes=limits.MAX_FILE_MEGABYTES,
+        gigabytes=limits.MAX_UPLOAD_MEGABYTES / 2**10,
     )
