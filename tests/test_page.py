@@ -175,7 +175,8 @@ def test_red_boxes_become_sentences(shared: Page):
     stays = shared.evaluate(
         """() => { const files = new DataTransfer();
         files.items.add(new File(["x"], "a.png"));
-        const event = new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true });
+        const event = new DragEvent("drop",
+          { dataTransfer: files, bubbles: true, cancelable: true });
         document.querySelector("#compare_map").dispatchEvent(event);
         return event.defaultPrevented; }"""
     )
