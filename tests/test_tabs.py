@@ -15,14 +15,14 @@ from playwright.sync_api import Locator, Page, expect
 from skimage.measure import label
 
 from demo.batch import job as batch_job
-from demo.batch.tab import batch_tab
+from demo.batch.tab import BatchTab
 from demo.compare.tab import compare_tab
 from demo.server import predictions
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
 from demo.server.models import load_model
 from demo.server.predictions import segment_file
-from demo.server.queue import ONE_AT_A_TIME
+from demo.server.queue import PREDICTS
 from demo.truth.tab import truth_tab
 from demo.viewer.component import show_result, viewer
 from unet_hf import UNet
@@ -30,7 +30,7 @@ from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.object_scores import score_objects
 
 from .browsing import type_over
-from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
+from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until
 
 # ---------------------------------------------------------------- ground truth
 
@@ -250,15 +250,14 @@ def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page,
 @pytest.fixture
 def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
-        model = gr.Textbox(tiny, label="Checkpoint")
-        batch_tab(model, ResultFolders())
+        BatchTab([tiny], True, tiny, ResultFolders())
         other = gr.Button("Somebody else's image")
         answer = gr.Markdown(elem_id="answer")
 
         def segment() -> str:
-            return str(load_model(tiny).segment(picture).summary()["size"])
+            return str(segment_file(str(picture), tiny).summary()["size"])
 
-        other.click(segment, None, answer, **ONE_AT_A_TIME)
+        other.click(segment, None, answer, **PREDICTS)
 
     return served(build)
 
@@ -281,7 +280,7 @@ def test_twenty_images_one_corrupt_stopped_and_resumed(
     expect(state(page)).to_contain_text("left")
     page.locator("#batch_stop").click()
     expect(page.locator("#batch_stop")).to_be_disabled()
-    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    expect(state(page)).to_contain_text("Stopping")
     gate.let(1)  # the image at hand
     expect(state(page)).to_have_attribute("data-state", "stopped")
     expect(page.locator("#batch_zip")).to_be_enabled()
@@ -290,48 +289,32 @@ def test_twenty_images_one_corrupt_stopped_and_resumed(
     assert asked <= 7
 
     page.get_by_role("button", name="Somebody else's image").click()  # the network is free
-    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
-
     gate.let(1000)
+    is_answered(page)
     page.locator("#batch_run").click()
     expect(state(page)).to_have_text("Finished: 19 of 20 segmented, 1 failed.", timeout=30_000)
     expect(page.locator("#batch_progress li").first).to_contain_text("plate1/07.png")
-    assert len(gate.asked) <= IMAGES  # what was finished is not computed again
+    assert len(gate.asked) <= IMAGES + 1  # what was finished is not computed again
     expect(page.locator("#batch_table tbody tr")).to_have_count(IMAGES - 1)
 
     with page.expect_download() as waiting:
         page.locator("#batch_zip").click()
     waiting.value.save_as(tmp_path / "all.zip")
+    # Small pictures came one by one; the files of those that are in view are asked for.
+    previews = page.locator("#batch_previews button")
+    expect(previews).to_have_count(IMAGES - 1)
+    expect(previews.first).to_have_attribute("title", "Open plate0/00.png under Segment")
+    is_drawn = "button => button.querySelector('img').naturalWidth > 0"
+    previews.first.scroll_into_view_if_needed()
+    until(lambda: previews.first.evaluate(is_drawn))
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         names = archive.namelist()
         assert sum(name.endswith("_mask.png") for name in names) == IMAGES - 1
-        assert {"results.csv", "failed.csv", "left_out.txt"} <= set(names)
+        assert {"summary.csv", "objects.csv", "failed.csv", "left_out.txt"} <= set(names)
         with archive.open("plate0/04_mask.png") as file, PIL.Image.open(file) as mask:
             pixels = np.random.default_rng(4).integers(0, 256, (40, 48), dtype=np.uint8)
             expected = UNet.from_pretrained(tiny).segment(pixels).mask
             assert np.array_equal(np.asarray(mask), expected)
-
-
-def test_a_batch_takes_turns_by_itself(batch_page: Page, images: Path, monkeypatch):
-    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
-    drop(batch_page, images)
-    batch_page.locator("#batch_run").click()
-    expect(state(batch_page)).to_have_text(
-        "Finished: 19 of 20 segmented, 1 failed.", timeout=60_000
-    )
-
-
-def test_others_come_in_between_two_turns(batch_page: Page, images: Path, gate: Gate, monkeypatch):
-    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
-    page, other = batch_page, batch_page.another()
-    drop(page, images)
-    page.locator("#batch_run").click()
-    until(lambda: gate.asked)  # it has its turn, and stands at the gate
-    other.get_by_role("button", name="Somebody else's image").click()
-    until(lambda: in_queue(other))
-    gate.let(1)  # a turn is one image
-    is_answered(other)
-    assert len(gate.asked) <= 2  # of nineteen: the batch is not through
 
 
 def test_a_browser_closed_half_way_leaves_no_job_running(
@@ -347,11 +330,12 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     expect(state(page)).to_contain_text("2 of 20 segmented")
     page.close()
     assert told.wait(60)
+    gate.let(1000)  # an image is still at hand
     other.get_by_role("button", name="Somebody else's image").click()
-    is_answered(other)  # though an image is still at hand
-    gate.let(1000)
+    is_answered(other)
     until(lambda: not at_work())
-    assert len(gate.asked) == 3  # the others were still to do, and nobody does them
+    # The one at hand, and somebody else's; the others were still to do, and nobody does them.
+    assert len(gate.asked) == 4
 
 
 def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
@@ -371,7 +355,7 @@ def test_what_is_no_archive_of_images_is_told(batch_page: Page, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("../../evil.png", "no image")
     batch_page.locator("#batch_upload input[type=file]").set_input_files(tmp_path / "a.zip")
-    expect(batch_page.locator("#batch_progress [role=alert]")).to_contain_text(
+    expect(batch_page.locator("#batch_told [role=alert]")).to_contain_text(
         "There is no image in what was sent"
     )
     expect(batch_page.locator("#batch_run")).to_be_disabled()
@@ -383,7 +367,7 @@ def test_a_phone_sees_every_tab_whole(
     def build() -> None:
         with gr.Tabs():
             with gr.Tab("Batch"):
-                batch_tab(gr.Textbox(tiny), ResultFolders())
+                BatchTab([tiny], True, tiny, ResultFolders())
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
             with gr.Tab("Compare") as tab:

@@ -35,25 +35,15 @@ def open_example(page: Page, title: str) -> None:
     expect(page.locator("#facts")).to_contain_text(" s on CPU")
 
 
-def test_the_first_hint_is_closed_for_good(page: Page):
-    note = page.locator("#hint .hint")
-    expect(note).to_be_visible()
-    note.get_by_role("button", name="Got it").click()
-    expect(note).to_be_hidden()
-    page.reload()
-    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
-    expect(note).to_be_hidden()
-
-
 def test_the_panel_tells_of_the_checkpoint_that_is_chosen(page: Page):
     expect(page.locator("#about")).to_contain_text("mean IoU 0.9265 on 38 images")
-    open_example(page, "EM, drawn")
+    open_example(page, "Membranes (synthetic)")
     expect(page.locator("#about")).to_contain_text("V_rand 0.9868")
     expect(page.locator("#about")).to_contain_text("isbi-2012-em-non-commercial")
 
 
 def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp_path: Path):
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     # Counted as the checkpoint says, without being asked.
     found = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).objects()
     rows, count = page.locator("#objects tr.row"), page.locator("#objects .count")
@@ -145,13 +135,13 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
 def test_another_picture_takes_the_old_objects_away(page: Page):
     count = page.locator("#objects .count")
     expect(count).to_have_text("373 objects", timeout=30_000)
-    open_example(page, "EM, drawn")
+    open_example(page, "EM (synthetic)")
     expect(count).to_have_text(re.compile(r"^\d\d objects"))
     expect(page.locator("#objects .words")).to_contain_text("connected regions")  # as EM is counted
 
 
 def test_a_result_is_held_against_the_truth(page: Page, tmp_path: Path):
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     mask = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).mask
     PIL.Image.fromarray(mask * np.uint8(255)).save(tmp_path / "truth.png")
     page.get_by_role("button", name="Ground truth").click()
@@ -178,7 +168,7 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
     page.get_by_label("Page").fill("3")
     page.locator("#segment").click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
-    open_example(page, "Nuclei, drawn")
+    open_example(page, "Nuclei (synthetic)")
     expect(axes).to_be_hidden()
 
 
@@ -209,4 +199,4 @@ def test_many_images_of_which_one_is_broken(page: Page, tmp_path: Path):
         save.click()
     with zipfile.ZipFile(download.value.path()) as archive:
         names = {Path(name).name for name in archive.namelist()}
-    assert {"0_mask.png", "1_mask.png", "results.csv", "failed.csv"} <= names
+    assert {"0_mask.png", "1_mask.png", "summary.csv", "failed.csv"} <= names

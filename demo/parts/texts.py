@@ -10,8 +10,3 @@ HEADER = """
   <p>Finds nuclei, cells and membranes in microscopy images. Uploads are deleted after an hour.</p>
 </header>
 """
-
-FOOTER = """
-<p class="small">In Python:
-<code>UNet.from_pretrained("unet-nuclei").segment("image.tif").save("out")</code></p>
-"""

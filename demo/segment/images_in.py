@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf.errors import UnsupportedLayoutError
+from unet_hf.errors import ConfigError, UnsupportedLayoutError
 from unet_hf.images.image_data import ImageData
 
 from ..parts.component import HIDDEN
@@ -21,6 +21,9 @@ from .page_and_channel import ask_axes, offers_choice, place_chooser, show_place
 
 Updates = dict[Any, Any]
 UPLOAD = "upload"
+ARCHIVE = (
+    "An archive has many images. The link below the list of files takes them all to Many images."
+)
 
 
 class ImagesIn:
@@ -44,7 +47,7 @@ class ImagesIn:
             elem_id=UPLOAD,
             height=112,
         )
-        upload_guard(UPLOAD, anywhere=True)
+        upload_guard(UPLOAD, anywhere=True, empties=True)
         self.listed = file_list()
 
     def add_place(self) -> None:
@@ -68,6 +71,17 @@ class ImagesIn:
             self.shown: None,
             self.listed: None,
             self.place: gr.update(value=None, visible="hidden"),
+        }
+
+    def alone(self, path: str, image: ImageData) -> Updates:
+        """A file that was not dropped here, read at some page."""
+        files, value = Files((path,)), show_place(image)
+        return {
+            self.source: path,
+            self.files: files,
+            self.shown: value,
+            self.listed: show_files(files),
+            self.place: gr.update(value=value, visible=True if offers_choice(value) else "hidden"),
         }
 
     def connect(
@@ -137,6 +151,9 @@ class ImagesIn:
                 yield emptied
                 return
             files = Files(tuple(paths))
+            if files.archives:
+                yield emptied | listed(files) | say(ConfigError(ARCHIVE))
+                return
             yield emptied | reading(Path(files.path).name)
             yield reading("") | opened(in_view, files, None)
 

@@ -28,7 +28,7 @@ from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
 from ..server.models import Visitor, load_model
-from ..server.predictions import FIRST, read_upload, segment_file, start_with
+from ..server.predictions import FIRST, Place, read_upload, segment_file, start_with
 from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
@@ -104,10 +104,10 @@ class SegmentTab:
                 self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
                 self.picture = viewer()
-                with gr.Row(elem_id="take_home"):
-                    self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                with gr.Row(elem_id="told"):
+                    self.facts = gr.Markdown(elem_id="facts")
                     self.share = share_button()
-                self.facts = gr.Markdown(elem_id="facts")
                 # How the picture was looked at when a button was clicked.
                 self.look = gr.JSON(visible="hidden")
                 # What the browser shows, of `InView.version`: goes over with a click on a button.
@@ -133,6 +133,7 @@ class SegmentTab:
             self.current, self.version, self.picture, self.facts, self.share, self.downloads,
             self.alert, *self.outdated(another_picture=True),
         ]  # fmt: skip
+        self.outputs = [*images.outputs, model, *outputs]  # of whatever opens another picture
         # Every choice counts, also while an earlier one is at work: that one ends by itself.
         each = {"trigger_mode": "multiple", "show_progress": "hidden"} | HIDDEN
         then = each | PREDICTS
@@ -142,7 +143,7 @@ class SegmentTab:
             self.gallery.select(
                 self.on_example,
                 images.in_view,
-                [*images.outputs, model, *outputs],
+                self.outputs,
                 **each,
             )
         )
@@ -253,6 +254,15 @@ class SegmentTab:
         shown = self.images.replaced_by(example.path) | self.show(in_view, image, None)
         # Another choice may have come meanwhile, which the page has then been told of already.
         return (shown if in_view.is_at(example.path) else {}) | {self.model: in_view.model}
+
+    def opened(self, in_view: InView, path: str, place: Place, model: str) -> Updates:
+        """A file from elsewhere, which is to be segmented next. Raises `ImageError`."""
+        image = read_upload(path, place)
+        in_view.choose(path, place)
+        in_view.choose_model(model)
+        return (
+            self.images.alone(path, image) | self.show(in_view, image, None) | {self.model: model}
+        )
 
     def on_model_input(self, name: str, in_view: InView) -> Updates:
         """The picture that is in view is segmented with another checkpoint."""

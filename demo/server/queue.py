@@ -18,10 +18,9 @@ from .runs import Run
 # share a number of threads, of which Gradio has 40 for all.
 PREDICTS = {"concurrency_id": "network", "concurrency_limit": 8}
 MEASURES = {"concurrency_id": "measures", "concurrency_limit": 2}  # counts objects, scores a mask
-WRITES = {"concurrency_id": "files", "concurrency_limit": 3}  # writes files to take home
 WATCHES = {"concurrency_id": "batches", "concurrency_limit": 16}  # tells how far a batch is
-# TODO: goes when no event uses it
-ONE_AT_A_TIME = {"concurrency_id": "one", "concurrency_limit": 1}
+# Of any other event, such as reading an image or writing a file: for each event, over all visitors.
+OTHERS_AT_ONCE = 4
 
 LOOK_SECONDS = 0.1  # between two looks of somebody who waits at whether they still want to
 # Of an image that is begun, the probabilities are in memory: so many pixels of all together, and

@@ -112,9 +112,8 @@ def truth_tab(
     ) -> Updates:
         """Another mask; it is of the picture that is in view now."""
         picture_now = view.picture if view is not None else None
-        return {mask_of: picture_now, intro: note(DROP)} | on_truth(
-            value, path, threshold, how, of, view, version
-        )
+        found = on_truth(value, path, threshold, how, of, view, version)
+        return {mask_of: picture_now, intro: note(DROP)} | found
 
     def on_view(
         value: Any,

@@ -658,6 +658,7 @@ export class Viewer {
     this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
     this.wanted = value.focus;
     this.goWhereWanted();
+    this.root.dispatchEvent(new CustomEvent("viewer:shown", { bubbles: true }));
     if (value.names && value.by) this.say(`${value.by} found ${sharesOf(this.scene, look)}`);
   }
 
