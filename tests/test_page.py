@@ -30,6 +30,7 @@ def opened(browser: Browser, url: str, width: int, scheme: str = "light") -> Pag
     page = context.new_page()
     page.goto(url)
     expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=60_000)
+    expect(page.locator("#objects tr.row").first).to_be_visible()
     return page
 
 
