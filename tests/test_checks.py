@@ -160,11 +160,13 @@ def no_objects(split: str) -> Callable[[Planted], None]:
 
 
 def not_a_number(data: Planted) -> None:
-    """Float images throughout, one of which holds NaN."""
+    """Float images throughout, one of which holds infinity; NaN, in another, is no fault."""
     for split, numbers in data.rows.items():
         for number in numbers:
             pixels = data.load("images", f"{split}/{number}").astype(np.float32)
             if (split, number) == ("train", 1):
+                pixels[3, 4] = np.inf
+            if (split, number) == ("train", 0):
                 pixels[3, 4] = np.nan
             path = data.file("images", f"{split}/{number}").with_suffix(".tif")
             tifffile.imwrite(path, pixels)
@@ -225,7 +227,7 @@ FAULTS = {
     "a value without a class": Fault(
         lambda data: data.change("masks", "validation/2", lambda label: label * 7),
         "mask-values", "error", ("validation/2",)),
-    "NaN": Fault(
+    "infinity": Fault(
         not_a_number, "image-not-finite", "error", ("train/1",), fixable=True),
     "one file as image and mask": Fault(
         lambda data: data.save("images", "train/3", data.load("masks", "train/3")),
@@ -246,7 +248,7 @@ FAULTS = {
         no_objects("train"), "one-class", "error", tuple(f"train/{i}" for i in range(5)),
         also=("mask-empty",)),
     "no object to evaluate on": Fault(
-        no_objects("validation"), "one-class", "warning",
+        no_objects("validation"), "one-class", "error",
         tuple(f"validation/{i}" for i in range(3)), also=("mask-empty",)),
     "nothing labelled to evaluate on": Fault(
         unlabelled_validation, "nothing-labelled", "error", (), also=("mask-ignored",)),
@@ -270,7 +272,7 @@ FAULTS = {
     "a class to evaluate on alone": Fault(
         a_square_of_class_2("validation/1", 20), "class-only-in-validation", "warning", ()),
     "a class in one corner": Fault(
-        a_square_of_class_2("train/1", 2), "class-rare", "warning", ("train/1",)),
+        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",)),
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class ChannelMismatchError(ImageError):
 
 
 class NonFiniteImageError(ImageError):
-    """The image holds NaN or infinite values."""
+    """The image holds infinite values, or no pixel with data."""
 
 
 class TooManyObjectsError(UNetError, ValueError):
@@ -103,6 +103,11 @@ class DownloadError(CheckpointUnreachableError):
 
 class UnsafeRepositoryError(CheckpointError):
     """A repository contains paths that lead outside of it."""
+
+
+def how_to_install(extra: str) -> str:
+    """Returns the sentence that says how to install an optional part of this package."""
+    return f'Install it in a clone of the repository: pip install ".[{extra}]"'
 
 
 def harmless_cause(error: BaseException) -> BaseException | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import missing_here, read_dataset_name
 from ..errors import DatasetError, harmless_cause
 from ..files import parse_json
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
@@ -61,6 +62,7 @@ def open_source(
     Raises:
         DatasetError: It cannot be found, reached or read; the message names the cure.
     """
+    name, revision = read_dataset_name(name, revision)
     path = Path(name).expanduser()
     if path.exists():
         splits, findings = _open_local(path, config_name, streaming)
@@ -113,6 +115,8 @@ def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, st
     name = "" if not path else PurePosixPath(str(path).split("::")[0].replace("\\", "/")).stem
     if content is not None or not path:
         return content, name
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for, for ever
+        raise DatasetError(f"{path} is no regular file. Save the image as a file.")
     from datasets import DownloadConfig
     from datasets.utils.file_utils import xopen
 
@@ -192,6 +196,8 @@ def _guarded(load: Callable[[], Any], name: str, token: str | None) -> Any:
             reason = f"{reason.splitlines()[0]}: {inner}"
         reason = re.sub(r"\s+", " ", reason)[:600].rstrip(" .")
         cause = _cause(error, token)
+    hint = missing_here(name)
+    cure = f"{cure} {hint}" if hint else cure
     raise DatasetError(f"The data set {name!r} cannot be loaded: {reason}. {cure}") from cause
 
 

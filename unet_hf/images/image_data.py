@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from ..errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from .nodata import valid_pixels
 from .pixel_size import PixelSize
+from .place import Place
 
+LEFT_OUT = "channel left out"  # end of the notes on an alpha channel
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 
@@ -41,6 +45,16 @@ class ImageData:
     all_channels: int | None = None  # the number of channels that it was picked from
     is_rgb: bool = False  # whether the source has red, green and blue
     axes_given: bool = False  # whether the caller gave the axes
+    nodata: float | None = None  # the value of pixels without data; NaN always is one
+    place: Place = field(default=Place(), repr=False)  # of the pixels in the file
+
+    @cached_property
+    def valid(self) -> np.ndarray | None:
+        """Which pixels hold data, (H, W) bool; None if all do."""
+        return valid_pixels(self.pixels, self.nodata)
+
+    alpha: np.ndarray | None = None  # (H, W): the channel that was left out as transparency
+    orientation: int = 1  # the EXIF or TIFF tag by which the pixels were turned upright
 
     @property
     def height(self) -> int:
@@ -58,6 +72,14 @@ class ImageData:
     def dtype(self) -> np.dtype:
         return self.pixels.dtype
 
+    def with_alpha(self) -> "ImageData":
+        """Returns the image with the channel that was left out as its last one."""
+        if self.alpha is None:
+            return self
+        notes = (*(n for n in self.notes if not n.endswith(LEFT_OUT)), "alpha kept as a channel")
+        pixels = np.dstack([self.pixels, self.alpha])
+        return replace(self, pixels=pixels, notes=notes, alpha=None, is_rgb=False)
+
     def summary(self) -> dict[str, Any]:
         """Returns everything but the pixels, as JSON."""
         return {
@@ -71,8 +93,10 @@ class ImageData:
             "channel": self.channel,
             "page": self.page,
             "pages": self.pages,
+            **({"level": self.place.level} if self.place.level else {}),
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
+            **({} if self.nodata is None else {"nodata": self.nodata}),
         }
 
 
@@ -188,7 +212,10 @@ def validated(image: ImageData, max_pixels: int) -> ImageData:
         )
     check_size(image.source, image.height, image.width, max_pixels)
     native = image.dtype.newbyteorder("=")
-    return image if image.dtype == native else replace(image, pixels=image.pixels.astype(native))
+    if image.dtype == native:
+        return image
+    alpha = None if image.alpha is None else image.alpha.astype(native)
+    return replace(image, pixels=image.pixels.astype(native), alpha=alpha)
 
 
 def note_pages(image: ImageData) -> ImageData:
@@ -216,14 +243,15 @@ def pick_channel(image: ImageData, channel: int | None) -> ImageData:
     if image.channels == 1:
         return image
     pixels = np.ascontiguousarray(image.pixels[..., channel : channel + 1])
-    return note_channel(replace(image, pixels=pixels), channel, image.channels)
+    return note_channel(replace(image, pixels=pixels, alpha=None), channel, image.channels)
 
 
 def note_channel(image: ImageData, channel: int, channels: int) -> ImageData:
     """Adds a note to an image that has only one channel of several."""
     note = f"channel {channel} of {channels} (counted from 0); the others were not looked at"
     notes = (*image.notes, note)
-    return replace(image, notes=notes, channel=int(channel), all_channels=channels)
+    place = replace(image.place, channel=int(channel))
+    return replace(image, notes=notes, channel=int(channel), all_channels=channels, place=place)
 
 
 def select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:

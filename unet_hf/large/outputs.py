@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..images.pixel_size import PixelSize
+from ..images.preprocessing import PreparedImage
 from ..images.zarr_windows import check_zarr
-from ..predict.outputs import NEEDS_TTA
+from ..predict.outputs import NEEDS_TTA, geo_tags, nodata_id
 from ..predict.overlay import tiff_palette
 from .partial_result import Plane, move
 from .prediction import Prediction
@@ -84,23 +85,26 @@ def write_large_outputs(
     """
     size = result.image.pixel_size
     labels = [result.id2label[index] for index in range(len(result.id2label))]
+    prepared = prediction.prepared
+    no_data = nodata_id(result.image, len(labels))
     planes = prediction.planes
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX"}, size,
+            path, planes["mask"], {"axes": "YX"}, size, prepared, no_data,
             photometric="palette", colormap=tiff_palette(colors), compression="zlib",
         ),
         "classes": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX", "Classes": labels}, size,
+            path, planes["mask"], {"axes": "YX", "Classes": labels}, size, prepared, no_data,
             photometric="minisblack", compression="zlib",
         ),
         # Not compressed: deflate takes minutes for each gigabyte, and saves a tenth.
         "probabilities": lambda path: _write_tiff(
-            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size,
+            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size, prepared, None,
             photometric="minisblack",
         ),
         "uncertainty": lambda path: _write_tiff(
-            path, planes["uncertainty"], {"axes": "YX"}, size, photometric="minisblack"
+            path, planes["uncertainty"], {"axes": "YX"}, size, prepared, None,
+            photometric="minisblack",
         ),
         "summary": lambda path: path.write_text(
             json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
@@ -117,15 +121,26 @@ def write_large_outputs(
 
 
 def _write_tiff(
-    path: Path, plane: Plane, metadata: dict[str, Any], size: PixelSize | None, **options: Any
+    path: Path,
+    plane: Plane,
+    metadata: dict[str, Any],
+    size: PixelSize | None,
+    prepared: PreparedImage,
+    nodata: int | None,
+    **options: Any,
 ) -> None:
-    """Writes a tiled TIFF, with the pixel size as resolution tags if it is known."""
+    """Writes a tiled TIFF, with the pixel size and the georeference if they are known.
+
+    nodata: As `nodata_id` returns it. It is written where the image holds no data.
+    """
     import tifffile
 
+    if extra := geo_tags(prepared.image, nodata):
+        options["extratags"] = extra
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
     with tifffile.TiffWriter(path, bigtiff=plane.nbytes > MAX_CLASSIC_TIFF_BYTES) as writer:
         writer.write(
-            _tiles(plane),
+            _tiles(plane, prepared, nodata),
             shape=shape,
             dtype=plane.dtype,
             tile=(TILE, TILE),
@@ -137,11 +152,13 @@ def _write_tiff(
         )
 
 
-def _tiles(plane: Plane) -> Iterator[np.ndarray]:
+def _tiles(plane: Plane, prepared: PreparedImage, nodata: int | None) -> Iterator[np.ndarray]:
     """Yields the tiles in order; the writer pads the smaller ones at the right and bottom."""
     for layer in range(plane.shape[0]):
         for rows, columns in plane.blocks(TILE, CHUNK_BYTES):
             block = plane.read(layer, rows, columns)
+            if nodata is not None and (valid := prepared.valid(rows, columns)) is not None:
+                block = np.where(valid, block, block.dtype.type(nodata))
             for left in range(0, block.shape[1], TILE):
                 yield block[:, left : left + TILE]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 
 # Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
@@ -66,11 +66,18 @@ def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
-def touching_border(labels: np.ndarray) -> np.ndarray:
-    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns."""
+def touching_border(labels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns.
+
+    valid: (H, W) bool, the pixels that hold data; those beside others are outermost, too.
+    """
     touching = np.zeros(labels.max(initial=0) + 1, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[line] = True
+    if valid is not None:
+        for ids, known in ((labels, valid), (labels.T, valid.T)):
+            touching[ids[1:][~known[:-1]]] = True
+            touching[ids[:-1][~known[1:]]] = True
     return touching[1:]
 
 
@@ -152,5 +159,5 @@ def check_skimage() -> None:
     except ModuleNotFoundError as error:
         raise ConfigError(
             "Objects are found and measured by the package scikit-image, which is not installed. "
-            'Install it: pip install "unet_hf[objects]"'
+            + how_to_install("objects")
         ) from error

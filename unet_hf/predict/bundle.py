@@ -36,8 +36,8 @@ class Reproduction:
         """Returns the text of `reproduce.txt`: lines for Python and for a shell."""
         return (
             "# Either of these gives the files of this folder again (summary.json tells other\n"
-            "# seconds). They want the image beside them, and: pip install "
-            '"unet_hf[objects]"\n\n'
+            "# seconds). They need the image beside them, and, in a clone of the\n"
+            '# repository: pip install ".[objects]"\n\n'
             f"# Python\n{self.python(result, objects)}\n"
             f"# Command line\n{self.command(result, objects)}\n"
         )
@@ -95,6 +95,7 @@ class Reproduction:
             "page": image.page if image.pages > 1 else None,
             "axes": self.axes or (image.axes if image.axes_given else None),
             "channel": image.channel,
+            "level": image.place.level or None,
             "threshold": result.threshold,
             "precision": result.precision,
             **({"tta": True} if result.uncertainty is not None else {}),

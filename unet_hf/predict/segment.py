@@ -25,6 +25,7 @@ def segment(
     precision: str = "auto",
     tta: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    level: int = 0,
 ) -> Segmentation:
     """Predicts the class of every pixel; see `UNet.segment`."""
     num_classes = model.config["num_classes"]
@@ -33,12 +34,12 @@ def segment(
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
     precisions = precisions_to_try(precision, model.device)
-    image = read_image(source, page=page, axes=axes, channel=channel)
+    image = read_image(source, page=page, axes=axes, channel=channel, level=level)
     started = time.perf_counter()
 
     prepared = model.preprocessing.prepare(image)
     tiles = geometry.plan(image.height, image.width, tile_size)
-    notes = (*image.notes, *prepared.notes)
+    notes = (*prepared.image.notes, *prepared.notes)
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)

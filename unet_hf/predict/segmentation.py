@@ -25,6 +25,7 @@ from .outputs import (
     OUTPUTS,
     OVERLAY_PNG_OPTIONS,
     checked_outputs,
+    nodata_id,
     write_tiff,
 )
 from .overlay import Look, color_table, draw_overlay, to_display
@@ -37,6 +38,9 @@ class Segmentation(PredictionSummary):
 
     mask: (H, W) uint8, the class id of every pixel.
     probabilities: (classes, H, W) float32, 0 to 1, summing to 1 over the classes.
+
+    Where the image holds no data (`image.valid` is false), mask and all probabilities are 0. These
+    pixels are not counted, belong to no object, and are not painted.
     """
 
     mask: np.ndarray = field(repr=False)
@@ -67,8 +71,10 @@ class Segmentation(PredictionSummary):
 
     @property
     def pixel_counts(self) -> dict[int, int]:
-        """The number of pixels of each class id."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
+        """The number of pixels of each class id, of those that hold data."""
+        valid = self.image.valid
+        counted = self.mask.ravel() if valid is None else self.mask[valid]
+        counts = np.bincount(counted, minlength=len(self.id2label))
         return dict(enumerate(counts.tolist()))
 
     @property
@@ -143,7 +149,15 @@ class Segmentation(PredictionSummary):
         """
         ids = Look(alpha, hidden, outline, window).hidden_ids(self.id2label)
         display = to_display(self.image, window)
-        return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
+        return draw_overlay(
+            display,
+            self.mask,
+            self.colors,
+            alpha,
+            hidden=ids,
+            outline=outline,
+            valid=self.image.valid,
+        )
 
     def mask_image(self) -> PIL.Image.Image:
         """Returns the mask as an indexed image: class ids, with a palette of the class colours."""
@@ -169,7 +183,8 @@ class Segmentation(PredictionSummary):
         deflate) and summary.json, unless `only` names others. There are also classes.tif (the
         mask as uint8), uncertainty.tif (float32; with test-time augmentation), and for objects
         instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath)
-        and rois.zip (for ImageJ).
+        and rois.zip (for ImageJ). The TIFFs have the georeference of a GeoTIFF. If the image's file
+        names a nodata value, its pixels are 255 in classes.tif, which says so.
 
         Args:
             alpha, hidden, outline, window: Options of overlay.png, see `overlay`.
@@ -182,7 +197,7 @@ class Segmentation(PredictionSummary):
 
         Raises:
             ConfigError: `only` names something else, an option of the overlay is not usable, or
-                a package is missing: `pip install "unet_hf[objects]"`.
+                a package is missing: `pip install ".[objects]"` in a clone.
         """
         look = Look(alpha, hidden, outline, window)
         look.hidden_ids(self.id2label)  # before anything is written
@@ -207,7 +222,7 @@ class Segmentation(PredictionSummary):
         """Returns the function that writes the file, for each name in `OUTPUTS`."""
         labels = [self.id2label[index] for index in range(len(self.id2label))]
         size = objects.pixel_size if objects else self.image.pixel_size
-        page = self.image.page if self.image.pages > 1 else None
+        image, no_data = self.image, nodata_id(self.image, len(labels))
 
         def text(content: Callable[[], str]) -> Callable[[Path], Any]:
             return lambda path: path.write_text(content(), encoding="utf-8", newline="\n")
@@ -216,15 +231,19 @@ class Segmentation(PredictionSummary):
             "mask": lambda path: self.mask_image().save(path, format="PNG"),
             "overlay": lambda path: self.overlay(**vars(look)).save(path, **OVERLAY_PNG_OPTIONS),
             "probabilities": lambda path: write_tiff(
-                path, self.probabilities, {"axes": "CYX", "Labels": labels}
+                path, self.probabilities, {"axes": "CYX", "Labels": labels}, None, image
             ),
             "summary": text(lambda: json.dumps(self.summary(), indent=2)),
             "classes": lambda path: write_tiff(
-                path, self.mask, {"axes": "YX", "Classes": labels}, size
+                path, self.mask, {"axes": "YX", "Classes": labels}, size, image, no_data
             ),
-            "uncertainty": lambda path: write_tiff(path, self.uncertainty, {"axes": "YX"}, size),
-            "instances": lambda path: write_tiff(path, objects.instances(), {"axes": "YX"}, size),
+            "uncertainty": lambda path: write_tiff(
+                path, self.uncertainty, {"axes": "YX"}, size, image
+            ),
+            "instances": lambda path: write_tiff(
+                path, objects.instances(), {"axes": "YX"}, size, image
+            ),
             "objects": text(lambda: objects.csv()),
             "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),
-            "rois": lambda path: path.write_bytes(to_roi_zip(objects, page)),
+            "rois": lambda path: path.write_bytes(to_roi_zip(objects)),
         }

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..engine.backend import logits_function
 from ..engine.precision import checked_precision
+from ..errors import ConfigError
 from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
@@ -27,7 +28,7 @@ class TilePrediction:
     """The prediction of a tile, without the margins that its window had.
 
     probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. uncertainty: (h, w)
-    float32, with test-time augmentation.
+    float32, with test-time augmentation. All are 0 where the image holds no data.
     """
 
     tile: Tile
@@ -79,6 +80,10 @@ def predict_tiles(
         core = probabilities[:, rows, columns]
         if uncertainty is not None:
             uncertainty = uncertainty[rows, columns]
+        valid = prepared.valid(tile.rows, tile.columns)
+        if valid is not None:  # copies, as the windows may be repeated
+            core = core * valid
+            uncertainty = None if uncertainty is None else uncertainty * valid
         yield TilePrediction(tile, core, decide(core, threshold), uncertainty)
         tile_progress.step()
 
@@ -129,7 +134,12 @@ def precisions_to_try(precision: str, device: torch.device) -> list[str]:
     float16 may overflow, and then the prediction is repeated.
 
     Raises:
-        ConfigError: `precision` is not usable on this device.
+        ConfigError: `precision` is not usable on this device, or the device holds no weights.
     """
+    if device.type == "meta":
+        raise ConfigError(
+            "The network is on PyTorch's meta device, which holds shapes and no weights. Load the "
+            "checkpoint with UNet.from_pretrained, and move it to 'cpu' or 'cuda'."
+        )
     chosen = checked_precision(precision, device)
     return [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]
