@@ -479,8 +479,7 @@ def test_the_scale_bar_is_as_long_as_it_says(page: Page):
     bare = viewer_of(page, "bare")
     expect(bare.locator(".scale")).to_be_hidden()
     bare.locator("summary").click()
-    bare.locator(".size").fill("2")
-    bare.locator(".unit").select_option("nm")
+    bare.locator(".size").fill("2 nm")
     expect(bare.locator(".scale span")).to_contain_text("nm")
 
 

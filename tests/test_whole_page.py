@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from demo.interface import build
 from demo.server import limits
+from demo.server.queue import turns
 from demo.server.result_store import GONE, result_store
 
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
@@ -91,9 +92,9 @@ def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
 
     before = int(other.locator("#viewer canvas").get_attribute("data-serial"))
     other.get_by_role("button", name="Segment", exact=True).click()
-    until(lambda: in_queue(other) == 1)
+    until(lambda: turns()._waiting)
     page.locator("#batch_stop").click()
-    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    expect(state(page)).to_contain_text("Stopping")
     gate.let(1)  # the image at hand
     expect(state(page)).to_have_attribute("data-state", "stopped")
     asked = len(gate.asked)

@@ -59,6 +59,14 @@ class ResultStore:
             raise ConfigError(gone)
         return value
 
+    def peek(self, handle: Handle) -> Any:
+        """The value of a handle, or None if it had to leave; does not count as a use."""
+        return self._values.peek(id(handle))
+
+    @property
+    def budget(self) -> int:
+        return self._values.budget
+
     @property
     def size(self) -> int:
         return self._values.size
