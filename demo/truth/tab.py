@@ -36,7 +36,7 @@ DROP = (
     "Drop the mask of this image, as large as the image: classes (ids, palette, black and white, "
     "or the classes' colours) or one number for each object (Cellpose, StarDist, ImageJ)."
 )
-READ_AS_CHOICES = [("What it looks like", "auto"), ("Classes", "classes"), ("Objects", "objects")]
+READ_AS_CHOICES = [("Automatic", "auto"), ("Classes", "classes"), ("Objects", "objects")]
 EMPTY = "Segment an image first, then drop its mask here."
 Updates = dict[Any, Any]
 
@@ -270,10 +270,10 @@ def scores_html(
         whole += [("V_rand, thinned", found.v_rand), ("V_info, thinned", found.v_info)]
     at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
     return (
-        (objects_html(*single) if single else "")
+        note(f"The mask: {rule}.{at}")
+        + (objects_html(*single) if single else "")
         + table(["Pixels of", "IoU", "Dice"], rows, "Scores of each class")
         + table(["Whole image", ""], [(n, number(v)) for n, v in whole], "Scores of the image")
-        + note(f"The mask: {rule}.{at}")
     )
 
 
