@@ -59,3 +59,9 @@ def type_in(field: Locator, text: str) -> None:
     every key tells it the whole text."""
     field.press_sequentially(text, delay=100)
     field.press("Tab")
+
+
+def type_over(field: Locator, text: str) -> None:
+    """The same, in place of what is there."""
+    field.press("Control+a")
+    type_in(field, text)

@@ -160,11 +160,13 @@ def no_objects(split: str) -> Callable[[Planted], None]:
 
 
 def not_a_number(data: Planted) -> None:
-    """Float images throughout, one of which holds NaN."""
+    """Float images throughout, one of which holds infinity; NaN, in another, is no fault."""
     for split, numbers in data.rows.items():
         for number in numbers:
             pixels = data.load("images", f"{split}/{number}").astype(np.float32)
             if (split, number) == ("train", 1):
+                pixels[3, 4] = np.inf
+            if (split, number) == ("train", 0):
                 pixels[3, 4] = np.nan
             path = data.file("images", f"{split}/{number}").with_suffix(".tif")
             tifffile.imwrite(path, pixels)
@@ -225,7 +227,7 @@ FAULTS = {
     "a value without a class": Fault(
         lambda data: data.change("masks", "validation/2", lambda label: label * 7),
         "mask-values", "error", ("validation/2",)),
-    "NaN": Fault(
+    "infinity": Fault(
         not_a_number, "image-not-finite", "error", ("train/1",), fixable=True),
     "one file as image and mask": Fault(
         lambda data: data.save("images", "train/3", data.load("masks", "train/3")),

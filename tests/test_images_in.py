@@ -159,7 +159,7 @@ def test_axes_are_changed(page: Page, stack: Path):
     axes.press("Enter")
     expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
     expect(axes).to_have_value("ZCYX")
-    page.get_by_role("button", name="Nuclei, drawn").click()
+    page.get_by_role("button", name="Nuclei (synthetic)").click()
     expect(page.locator("#place")).to_be_hidden()
 
 
@@ -315,7 +315,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
     )
     hand_over(page, CHOOSE, "#upload input[type=file]", "chosen.png", size=LARGE)
     expect(told).to_contain_text("chosen.png (201 MB) is above the limit")
-    page.get_by_role("tab", name="Against the truth").click()
+    page.get_by_role("button", name="Ground truth").click()
     hand_over(page, CHOOSE, "#truth input[type=file]", "truth.png", size=LARGE)
     expect(page.locator("#truth_told")).to_contain_text("truth.png (201 MB) is above the limit")
     page.get_by_role("tab", name="Many images").click()
@@ -358,7 +358,7 @@ def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
 
 def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="EM, drawn").click()
+    page.get_by_role("button", name="Membranes (synthetic)").click()
     viewer = viewer_of(page)
     expect(viewer.locator(".legend")).to_contain_text("membrane", timeout=30_000)
     slide(viewer, ".threshold", 0.37)
@@ -428,7 +428,7 @@ def test_an_address_is_read():
     asked = read_link(
         {"example": "em-drawn", "opacity": "1", "x": "0.5", "y": "-3", "zoom": "4"}, examples()
     )
-    assert asked.example.title == "EM, drawn"
+    assert asked.example.title == "Membranes (synthetic)"
     assert (asked.model, asked.threshold, asked.opacity) == (None, None, 1.0)
     assert asked.camera == {"x": 0.5, "y": -3.0, "zoom": 4.0}
     assert not asked.faults

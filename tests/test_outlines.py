@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from unet_hf.images.place import Place
 from unet_hf.objects.instances import METHODS
 from unet_hf.objects.outline_files import to_geojson, to_roi_zip
 from unet_hf.objects.outlines import trace
@@ -118,8 +120,9 @@ def test_imagej_rois_read_back_as_the_same_pixels(objects):
 
 
 def test_imagej_rois_know_their_slice_and_are_the_same_bytes_each_time(objects):
-    content = to_roi_zip(objects, page=3)
+    objects = replace(objects, place=Place("ZYX", (5, 30, 50), number=3))
+    content = to_roi_zip(objects)
     roi = roifile.ImagejRoi.frombytes(zipfile.ZipFile(io.BytesIO(content)).read("0002-cell.roi"))
     assert roi.position == 4  # ImageJ counts from 1
     assert roi.stroke_color == bytes([255, 0x56, 0xB4, 0xE9])
-    assert content == to_roi_zip(objects, page=3)
+    assert content == to_roi_zip(objects)

@@ -166,8 +166,8 @@ def test_other_channels_are_refused_with_the_cure(seen: int, names: tuple[str, .
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([np.nan, 1], "NaN or infinite values, 1 in all. Replace them"),
-        ([np.inf, -np.inf], "NaN or infinite values, 2 in all"),
+        ([np.nan, np.nan], "array holds no data: all its pixels are NaN. Leave this image out"),
+        ([np.inf, -np.inf, np.nan], "array holds infinite values, 2 in all. Replace them"),
         ([1e300, 1], "beyond the range of 32-bit floats. Scale it down"),
         ([3.4e38, -3.4e38, -3.4e38], "beyond the range of 32-bit floats"),
     ],

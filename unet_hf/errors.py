@@ -42,7 +42,7 @@ class ChannelMismatchError(ImageError):
 
 
 class NonFiniteImageError(ImageError):
-    """The image holds NaN or infinite values."""
+    """The image holds infinite values, or no pixel with data."""
 
 
 class TooManyObjectsError(UNetError, ValueError):

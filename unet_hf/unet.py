@@ -30,7 +30,8 @@ class UNet(
         dropout: Probability of dropping a feature at the end of the contracting path.
         id2label: Name of each class, `{"0": "membrane", "1": "cell"}`.
         colors: Colour of each class in overlays and masks, "#rrggbb".
-        preprocessing: Channel names and normalisation, see `Preprocessing`.
+        preprocessing: Channel names and normalisation, see `Preprocessing`. None: by each image's
+            own mean and deviation, with outliers clipped; a mapping says that by itself.
         threshold: Two classes only: a pixel is class 1 where its probability exceeds this.
             None: the more probable class wins (0.5).
         tile_size: Side of the largest window shown to the network at once, in pixels.
@@ -67,6 +68,7 @@ class UNet(
         page: int = 0,
         axes: str | None = None,
         channel: int | None = None,
+        level: int = 0,
         threshold: float | None = None,
         tile_size: int | None = None,
         precision: str = "auto",
@@ -80,6 +82,8 @@ class UNet(
             page: Which page of a multi-page TIFF or animation, counted from 0.
             axes: Meaning of the axes of an array or TIFF, e.g. "CYX"; None: as the file says.
             channel: The only channel to use, counted from 0, as a gray image; None: all.
+            level: Which resolution of a TIFF pyramid, counted from 0, the finest. Outlines and
+                tables of objects are in pixels of the finest.
             threshold: Two classes only: overrides the checkpoint's decision threshold.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
                 does not depend on it, except that in float32 layers with 1024 channels or more
@@ -111,6 +115,7 @@ class UNet(
             page=page,
             axes=axes,
             channel=channel,
+            level=level,
             threshold=threshold,
             tile_size=tile_size,
             precision=precision,

@@ -25,6 +25,7 @@ from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView
+from ..server.model_facts import model_choices, shipped_title
 from ..server.models import Visitor, load_model
 from ..server.predictions import Place, read_upload, segment_file
 from ..server.queue import PREDICTS
@@ -73,7 +74,7 @@ def compare_tab(
         for side in "AB":
             with gr.Column(min_width=280), gr.Row():
                 name = gr.Dropdown(
-                    list(models),
+                    model_choices(models),
                     value=chosen,
                     label=f"Checkpoint {side}",
                     allow_custom_value=any_model,
@@ -85,7 +86,8 @@ def compare_tab(
     name_a, cut_a, name_b, cut_b = sides
     run = gr.Button("Compare", variant="primary", elem_id="compare_run")
     told = gr.HTML(note(NOTHING_YET), css_template=STYLE, elem_id="compare_told")
-    with gr.Column(visible=False) as results:
+    # Out of sight as long as nothing is drawn in it, see page.css.
+    with gr.Column(elem_id="compare_results"):
         with gr.Row():
             pictures = []
             for elem_id, label in zip(VIEWERS, "AB", strict=False):
@@ -96,12 +98,11 @@ def compare_tab(
                 difference = viewer(VIEWERS[2], GROUP, "Difference")
             with gr.Column(scale=5, min_width=280):
                 regions = region_list("compare_regions", VIEWERS)
-    outputs = [told, results, *pictures, difference, regions]
+    outputs = [told, *pictures, difference, regions]
 
     def outdated() -> Updates:
         return {
             told: note(NOTHING_YET),
-            results: gr.update(visible=False),
             **dict.fromkeys([*pictures, difference]),
             regions: "",
         }
@@ -149,7 +150,7 @@ def compare_tab(
         choices = comparable(name, list(model.id2label.values()), models)
         low, high = around(model.threshold)
         kept = other if other in choices else name
-        updates = {name_b: gr.update(choices=choices, value=kept)}
+        updates = {name_b: gr.update(choices=model_choices(choices), value=kept)}
         # Two checkpoints are compared each at its own threshold.
         return updates | ({cut_a: low, cut_b: high} if kept == name else {cut_a: "", cut_b: ""})
 
@@ -190,11 +191,9 @@ def compare_tab(
                 with sessions().run(session_of(request)) as run:
                     result = segmented_as(side, found, path, where, visitor, progress, run)
                 found.append((side, result))
-                by = f"{side.label} · {side.model}"
+                by = f"{side.label} · {shipped_title(side.model) or side.model}"
                 shown = {picture: show_result(result, by=by), told: ""}
-                yield still_in_view(
-                    outdated() | shown | {results: gr.update(visible=True)} if side is a else shown
-                )
+                yield still_in_view(outdated() | shown if side is a else shown)
             differs = compare_predictions(found[0][1], found[1][1])
             listed = differs.regions(SHOWN + 1)
             shown = {

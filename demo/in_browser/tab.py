@@ -104,6 +104,7 @@ def _exported(name: str) -> tuple[Path, dict[str, Any]]:
         "threshold": described["threshold"],
         "channels": len(described["channels"]),
         "measures": described["normalization"] == "image",  # it wants the image's mean and std
+        "clips": described["outliers"] == "clip",
         "multiple": described["multiple"],
         "halo": described["halo"],
         "steps": STEPS,

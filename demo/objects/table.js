@@ -54,6 +54,7 @@ export function mount({ element, props, trigger, watch }) {
       const cell = document.createElement("th");
       const button = document.createElement("button");
       cell.scope = "col";
+      if (typeof value?.rows?.[0]?.[number] === "string") cell.className = "text";
       button.type = "button";
       button.dataset.column = String(number);
       button.title = meaning;
@@ -252,6 +253,7 @@ function newRow(id, cells, marked, number) {
   row.append(...cells.map((content) => {
     const cell = document.createElement("td");
     cell.textContent = cellText(content);
+    if (typeof content === "string") cell.className = "text";
     return cell;
   }));
   return row;

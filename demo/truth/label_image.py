@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unet_hf import Segmentation
-from unet_hf.errors import DatasetError
+from unet_hf.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
     from unet_hf.data.stored_masks import RawMask
@@ -147,8 +147,13 @@ def _check_one_class(name: str, result: Segmentation) -> None:
 
 def _read(path: Path) -> "RawMask":
     from unet_hf.data.stored_masks import read_mask
+    from unet_hf.images.one_file import check_is_file
 
-    content = path.read_bytes()
+    try:
+        check_is_file(path)
+        content = path.read_bytes()
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
     try:
         if content.startswith(b"\x93NUMPY"):
             return read_mask(np.load(io.BytesIO(content), allow_pickle=False))

@@ -36,7 +36,7 @@ DROP = (
     "Drop the mask of this image, as large as the image: classes (ids, palette, black and white, "
     "or the classes' colours) or one number for each object (Cellpose, StarDist, ImageJ)."
 )
-READ_AS_CHOICES = [("What it looks like", "auto"), ("Classes", "classes"), ("Objects", "objects")]
+READ_AS_CHOICES = [("Automatic", "auto"), ("Classes", "classes"), ("Objects", "objects")]
 EMPTY = "Segment an image first, then drop its mask here."
 Updates = dict[Any, Any]
 
@@ -70,7 +70,7 @@ def truth_tab(
     cut = gr.JSON(None, visible="hidden", label="Threshold in view")
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
-            gr.HTML(note(DROP), css_template=STYLE)
+            intro = gr.HTML(note(DROP), css_template=STYLE, elem_id="truth_intro")
             upload = gr.File(
                 label="Ground truth mask", show_label=False, height=132, elem_id="truth"
             )
@@ -112,7 +112,8 @@ def truth_tab(
     ) -> Updates:
         """Another mask; it is of the picture that is in view now."""
         picture_now = view.picture if view is not None else None
-        return {mask_of: picture_now} | on_truth(value, path, threshold, how, of, view, version)
+        found = on_truth(value, path, threshold, how, of, view, version)
+        return {mask_of: picture_now, intro: note(DROP)} | found
 
     def on_view(
         value: Any,
@@ -128,10 +129,13 @@ def truth_tab(
         if not path:
             return gr.skip()
         if view.picture != mask_of_now:
-            left = f"{Path(path).name} is of the image before. Drop the mask of this one."
-            return {upload: None, read_as: gr.update(value="auto", visible="hidden")} | (
-                outdated() | {again: gr.update(interactive=False), scores: note(left)}
-            )
+            left = f"{Path(path).name} is of the image before. {DROP}"
+            return outdated() | {
+                upload: None,
+                intro: note(left),
+                read_as: gr.update(value="auto", visible="hidden"),
+                again: gr.update(interactive=False),
+            }
         return gr.skip() if value is None else on_truth(value, path, None, how, of, view, version)
 
     def on_truth(
@@ -188,12 +192,17 @@ def truth_tab(
 
     inputs = [current, upload, cut, read_as, counted, *in_view]
     options = {"js": look(main_viewer) if main_viewer else None, **MEASURES, **HIDDEN}
-    gr.on([upload.upload, upload.clear], on_mask, inputs, [*outputs, mask_of], **options)
+    gr.on([upload.upload, upload.clear], on_mask, inputs, [*outputs, mask_of, intro], **options)
     gr.on([again.click, read_as.input], on_truth, inputs, outputs, **options)
     if in_view:
         of_view = [current, upload, cut, read_as, counted, mask_of, *in_view]
         in_view[1].change(
-            on_view, of_view, [*outputs, upload], trigger_mode="always_last", **MEASURES, **HIDDEN
+            on_view,
+            of_view,
+            [*outputs, upload, intro],
+            trigger_mode="always_last",
+            **MEASURES,
+            **HIDDEN,
         )
     shown_class.input(on_class, [scored, shown_class], [picture, scores], **MEASURES, **HIDDEN)
     return Panel(outdated)
@@ -261,10 +270,10 @@ def scores_html(
         whole += [("V_rand, thinned", found.v_rand), ("V_info, thinned", found.v_info)]
     at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
     return (
-        (objects_html(*single) if single else "")
+        note(f"The mask: {rule}.{at}")
+        + (objects_html(*single) if single else "")
         + table(["Pixels of", "IoU", "Dice"], rows, "Scores of each class")
         + table(["Whole image", ""], [(n, number(v)) for n, v in whole], "Scores of the image")
-        + note(f"The mask: {rule}.{at}")
     )
 
 

@@ -31,6 +31,7 @@ from ..parts.component import component
 from .color_maps import HEAT, MAPS
 from .payload import (
     FINE,
+    NO_DATA,
     STEPS,
     Payload,
     entropy,
@@ -95,14 +96,18 @@ def show_result(
     camera: where a picture that was not there before is opened; without it the whole is seen.
     Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
     """
-    two_classes = result.threshold is not None
+    two_classes, valid = result.threshold is not None, result.image.valid
 
     def planes(rows: slice, columns: slice) -> dict[str, np.ndarray]:
         probabilities = result.probabilities[:, rows, columns]
+        codes = probability_codes(probabilities[1]) if two_classes else result.mask[rows, columns]
+        if valid is not None:  # what has no class is not painted
+            nothing = codes.dtype.type(NO_DATA if two_classes else 255)
+            codes = np.where(valid[rows, columns], codes, nothing)
         if two_classes:
-            return {"codes": probability_codes(probabilities[1])}
+            return {"codes": codes}
         return {
-            "classes": result.mask[rows, columns],
+            "classes": codes,
             "probability": fixed_point(probabilities.max(axis=0), np.uint16),
             "entropy": fixed_point(entropy(probabilities), np.uint8),
         }
@@ -121,6 +126,7 @@ def show_result(
         threshold=result.threshold if two_classes else None,
         steps=STEPS,
         fine=FINE,
+        **({} if valid is None else {"counted": int(valid.sum())}),
         alt=f"{result.image.source} with its classes painted over",
     )
 
@@ -264,6 +270,8 @@ def _payload(
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
     pixels = drawn_channels(image)
+    if image.dtype.kind == "f" and image.valid is not None:  # NaN is drawn as nothing
+        pixels = np.where(image.valid[..., None], pixels, pixels.dtype.type(np.nan))
     return {
         "id": uuid.uuid4().hex,
         "picture": picture_key(image),

@@ -68,6 +68,9 @@ def draw_as_seen(
         drawn = draw_overlay(
             bare, result.mask, result.colors, look.alpha, hidden=hidden, outline=look.outline
         )
+    valid = result.image.valid
+    if valid is not None:
+        drawn = PIL.Image.fromarray(np.where(valid[..., None], np.asarray(drawn), bare), "RGB")
     if split := view.get("split"):  # the first column that is painted
         left = PIL.Image.fromarray(np.ascontiguousarray(bare[:, : int(split)]), "RGB")
         drawn.paste(left, (0, 0))

@@ -19,6 +19,7 @@ from .tiles import SIDE, THREADS, Planes, as_sent, write_tiles
 
 STEPS = 100  # thresholds a unit of probability
 FINE = 600  # codes between two thresholds, see `probability_codes`
+NO_DATA = 65535  # code of a pixel without data; no probability has it
 FAST = 1  # zlib's level: the page waits for this more than for the bytes
 BLOCK = 2**18  # pixels that a processor's cache holds, with all that is computed from them
 
@@ -55,6 +56,7 @@ class Payload(Shown, total=False):
     steps: int  # `STEPS` and
     fine: int  # `FINE`, where there are codes
     focus: dict[str, float]  # a region to fly to
+    counted: int  # pixels that shares are of; all of them without it
 
 
 def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[str, Any]:

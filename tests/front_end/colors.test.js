@@ -58,6 +58,7 @@ test("a class begins exactly one code above its threshold", () => {
   const look = newLook({ level: 42 });
   assert.equal(classOf(scene, look, 43 * FINE - 1), 0);
   assert.equal(classOf(scene, look, 43 * FINE), 1);
+  assert.equal(classOf(scene, look, 65535), 255);  // no data
 });
 
 test("what is painted are the classes that are not hidden", () => {

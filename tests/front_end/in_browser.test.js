@@ -5,7 +5,8 @@ import { inflateSync } from "node:zlib";
 import { mixed } from "../../demo/in_browser/web/facts.js";
 import { crc32, nameOf, npy, png } from "../../demo/in_browser/web/files.js";
 import {
-  fixedPoint, maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics,
+  clippedTo, fixedPoint, maskOf, outlierLimits, planesOfClasses, probabilityCodes, scaledOf,
+  statistics,
 } from "../../demo/in_browser/web/numbers.js";
 import { described, Refused } from "../../demo/in_browser/web/picture.js";
 import { keptModule } from "../../demo/in_browser/web/segmenter.js";
@@ -27,6 +28,20 @@ test("mean and standard deviation are of all channels together", () => {
   const values = [0, 1, 1, 0];
   assert.deepEqual(statistics((pixel, channel) => values[2 * pixel + channel], 2, 2),
     { mean: 0.5, std: 0.5 });
+});
+
+test("a value far beyond nearly all others is clipped, others never are", () => {
+  const values = Float32Array.from({ length: 2000 }, (_, at) => at % 100);
+  /** @param {number} pixel */
+  const scaled = (pixel) => values[pixel];
+  assert.equal(outlierLimits(scaled, 2000, 1), null);
+  values[7] = 99 + 3 * 99;
+  assert.equal(outlierLimits(scaled, 2000, 1), null);
+  values[7] += 1;
+  assert.deepEqual(outlierLimits(scaled, 2000, 1), [-49.5, 148.5]);
+  assert.deepEqual([6, 7].map((pixel) => clippedTo([-49.5, 148.5], scaled)(pixel, 0)), [6, 148.5]);
+  values.fill(0);
+  assert.equal(outlierLimits(scaled, 2000, 1), null);
 });
 
 test("a probability exceeds a threshold exactly where its code does", () => {

@@ -17,6 +17,7 @@ from unet_hf.data.open import LabelledData
 from unet_hf.data.pair_error import PairError
 from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
+from unet_hf.images.image_data import ImageData
 
 GRID = 32  # places of classes are noted in GRID x GRID cells an image
 
@@ -109,6 +110,14 @@ class Inspection:
         return seen.most_common(1)[0][0]
 
 
+def _is_finite(image: ImageData) -> bool:
+    """Whether some pixels hold data, and none of these is infinite."""
+    if image.dtype.kind != "f" and image.nodata is None:
+        return True
+    known = image.pixels if image.valid is None else image.pixels[image.valid]
+    return known.size > 0 and bool(np.isfinite(known).all())
+
+
 def inspect_pair(
     name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding
 ) -> PairSummary:
@@ -126,7 +135,7 @@ def inspect_pair(
         channels=pair.image.channels,
         dtype=str(pixels.dtype),
         constant=bool((pixels == pixels[:1, :1]).all()),
-        finite=pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all()),
+        finite=_is_finite(pair.image),
         digest=_digest(pixels),
         label_digest=_digest(label),
     )

@@ -42,8 +42,9 @@ ROW_FAULTS = (
     RowFault("mask-values", "error", "The mask holds values outside the classes",
              "Name all classes with --id2label, mark a value with --ignore_index, or repair the "
              "mask.", False),
-    RowFault("image-not-finite", "error", "The image holds NaN or infinite values",
-             "Replace them, e.g. with np.nan_to_num, or remove the row.", True,
+    RowFault("image-not-finite", "error", "The image holds infinite values, or no data at all",
+             "Replace infinite values, e.g. with NaN, which counts as no data, or remove the row.",
+             True,
              lambda facts, size: not facts.finite),
     RowFault("mask-is-image", "error", "The mask equals its image",
              "Name the column of the masks with --label_column, or export the mask again.", False,

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 
 from ..errors import ConfigError, ImageNotFoundError
 from ..images.image_data import count_pages
+from ..images.one_file import read_head
+from ..images.pillow import count_frames, open_picture
 from ..images.suffixes import IMAGE_SUFFIXES
-from ..images.tiff import SIGNATURES
+from ..images.tiff_file import SIGNATURES
 from ..images.tiff_pages import count_tiff_pages
 from ..images.windows import is_zarr, open_image
 from .records import RECORDS
-
-# Their further pages are layers, or pictures a camera made beside the one that was taken.
-ONE_PICTURE = ("PSD", "MPO")
 
 
 @dataclass(frozen=True)
@@ -87,15 +85,14 @@ def pages_of(path: Path, axes: str | None) -> int:
         if is_zarr(path):
             with open_image(path, axes=axes) as image:
                 return image.pages
-        with path.open("rb") as file:
-            head = file.read(8)
+        head = read_head(path)
         if head.startswith(SIGNATURES):
             return count_tiff_pages(path, axes)
         if head.startswith(b"\x93NUMPY"):
             shape = np.load(path, allow_pickle=False, mmap_mode="r").shape
             return count_pages(axes, shape) if axes and len(axes) == len(shape) else 1
-        with PIL.Image.open(path) as image:
-            return 1 if image.format in ONE_PICTURE else getattr(image, "n_frames", 1)
+        with open_picture(path) as image:
+            return count_frames(image)
     return 1
 
 

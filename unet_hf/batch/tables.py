@@ -71,7 +71,8 @@ def _row(record: Record, counted: list[str]) -> list[object]:
 
 
 def _share(record: Record, label: str) -> float:
-    return round(record["pixels"][label] / (record["width"] * record["height"]), 6)
+    known = sum(record["pixels"].values())  # pixels without data are not counted
+    return round(record["pixels"][label] / known, 6)
 
 
 def write_objects(path: Path, rows: Sequence[Record]) -> None:

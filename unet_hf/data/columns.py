@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DatasetError
-from ..images.tiff import SIGNATURES
+from ..images.tiff_file import SIGNATURES
 
 IMAGE_NAMES = ("image", "pixel_values", "img", "images", "input", "photo")
 # Names that mean class ids; the other names may stand for other kinds of masks.

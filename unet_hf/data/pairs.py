@@ -81,6 +81,10 @@ class PairReader:
                     f"{array.shape[1]}. Pair them again or remove the row.",
                     "sizes-differ",
                 )
+        valid = image.valid
+        if valid is not None:  # nothing can be learned there, nor be wrong
+            label = np.where(valid, label, np.uint8(IGNORE))
+            instances = None if instances is None else np.where(valid, instances, 0)
         used = {columns.image, columns.label, columns.instances, columns.categories}
         extras = {key: value for key, value in row.items() if key not in used}
         return Pair(name, image, label, instances, extras)

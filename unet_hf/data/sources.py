@@ -113,6 +113,8 @@ def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, st
     name = "" if not path else PurePosixPath(str(path).split("::")[0].replace("\\", "/")).stem
     if content is not None or not path:
         return content, name
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for, for ever
+        raise DatasetError(f"{path} is no regular file. Save the image as a file.")
     from datasets import DownloadConfig
     from datasets.utils.file_utils import xopen
 

@@ -1,10 +1,7 @@
 """Reads masks as they are stored, and helps to interpret their values."""
 
-import io
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +10,10 @@ import PIL.ImageOps
 
 from ..errors import DatasetError, ImageError
 from ..images.image_data import check_size
-from ..images.reading import MAX_PIXELS, read_image
-from ..images.tiff import SIGNATURES
+from ..images.pillow import count_frames, open_picture, without_texts
+from ..images.reading import MAX_PIXELS
+from ..images.tiff import read_tiff_values
+from ..images.tiff_file import SIGNATURES
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +41,13 @@ def read_mask(content: bytes | np.ndarray) -> RawMask:
             return _checked(content)
         if content[:4] in SIGNATURES:
             return _from_tiff(content)
-        with PIL.Image.open(io.BytesIO(content)) as image:
+        with open_picture(content) as image:
             depth, color = (content[24], content[25]) if image.format == "PNG" else (8, None)
             if depth == 16 and color in (2, 4, 6):  # Pillow would cut them to 8 bits
                 import imagecodecs
 
                 check_size("PNG", image.height, image.width, MAX_PIXELS)
-                pixels = imagecodecs.png_decode(content)
+                pixels = imagecodecs.png_decode(without_texts(content))
                 return _checked(pixels[..., 0] if color == 4 else pixels, mode="RGB;16")
             mask = _from_pil(image)
         if color == 0 and depth in (2, 4):  # Pillow stretches these to 0 ... 255
@@ -62,6 +61,11 @@ def read_mask(content: bytes | np.ndarray) -> RawMask:
         raise DatasetError(
             "A mask cannot be read: it is no image in a known format. Export it again as PNG, or "
             "remove the row."
+        ) from error
+    except PIL.Image.DecompressionBombError as error:
+        raise DatasetError(
+            f"A mask cannot be read: it is too large ({error}). Cut it into "
+            "parts, or remove the row."
         ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
@@ -84,8 +88,8 @@ def _checked(array: np.ndarray, **kwargs: Any) -> RawMask:
 
 
 def _from_pil(image: PIL.Image.Image) -> RawMask:
-    if getattr(image, "n_frames", 1) > 1:
-        raise DatasetError(f"A mask file has {image.n_frames} frames; store one mask a row.")
+    if (frames := count_frames(image)) > 1:
+        raise DatasetError(f"A mask file has {frames} frames; store one mask a row.")
     image = PIL.ImageOps.exif_transpose(image)  # as the image beside it is turned, too
     palette = None
     if image.mode in ("P", "PA"):
@@ -102,26 +106,10 @@ def _from_pil(image: PIL.Image.Image) -> RawMask:
 
 
 def _from_tiff(content: bytes) -> RawMask:
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-        page = tiff.pages.first
-        bits = page.bitspersample
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-            check_size("TIFF", page.imagelength, page.imagewidth, MAX_PIXELS)
-            # 16-bit colors; Pillow shows and writes their upper 8 bits.
-            palette = [tuple(color) for color in (page.colormap.T >> 8).tolist()]
-            return _checked(page.asarray(), palette=palette, mode="P")
-    with tempfile.TemporaryDirectory() as folder:  # read_image checks damaged TIFFs
-        path = Path(folder) / "mask.tif"
-        path.write_bytes(content)
-        image = read_image(path)
-        pixels = np.array(image.pixels)
-        if bits in (2, 4):
-            pixels = pixels // (255 // (2**bits - 1))  # read_image scales them, as Pillow does
-        if image.pages > 1:
-            raise DatasetError(f"A mask file has {image.pages} pages; store one mask a row.")
-        return _checked(pixels, mode="TIFF")
+    image, palette = read_tiff_values(content, "TIFF", MAX_PIXELS)
+    if image.pages > 1:
+        raise DatasetError(f"A mask file has {image.pages} pages; store one mask a row.")
+    return _checked(image.pixels, palette=palette, mode="P" if palette else "TIFF")
 
 
 def instances_of(

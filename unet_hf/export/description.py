@@ -20,9 +20,9 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
 
     Keys: unet_hf (its version); source, commit and license of the weights, None where unknown,
     and the SHA-256 of config.json and model.safetensors; classes ({"0": name}), colors (by id),
-    threshold and mask (how classes follow from probabilities); channels, scale, normalization,
-    mean and std (how pixels become the input); multiple, halo and tile_size (how large images
-    are cut into windows, see `mirroring`).
+    threshold and mask (how classes follow from probabilities); channels, scale, outliers,
+    normalization, mean and std (how pixels become the input); multiple, halo and tile_size (how
+    large images are cut into windows, see `mirroring`).
     """
     from ..version import __version__
 
@@ -80,8 +80,10 @@ def usage(description: dict[str, Any], name: str, difference: float) -> str:
         names=_words(names),
         count=len(description["channels"]),
         order=_words(", ".join(description["channels"])),
-        statistics=BY_IMAGE if by_image else FIXED,
-        measured=MEASURED if by_image else 'inputs = {"image": image}',
+        statistics=(BY_IMAGE if by_image else FIXED)
+        + (OUTLIERS if description["outliers"] == "clip" else ""),
+        measured=(CLIP if description["outliers"] == "clip" else "")
+        + (MEASURED if by_image else 'inputs = {"image": image}'),
         package=PACKAGE[format],
         run=RUN[format].format(name=name),
         decide=DECIDE[description["threshold"] is None].format(**description),
@@ -110,6 +112,16 @@ BY_IMAGE = """- `mean`, `std`: (batch,) float32, of each whole image, all channe
   where only a block of it is shown. A `std` of 0 counts as 1.
 """
 FIXED = "  It is normalised inside.\n"
+OUTLIERS = """
+Outliers such as hot pixels are clipped in `image` first, as below.
+"""
+# As `images.statistics.measure` does it, to the bit.
+CLIP = """rank = image.size // 1000  # one value in so many, at either end, may be an outlier
+low, high = np.partition(image, [rank, -1 - rank], axis=None)[[rank, -1 - rank]]
+reach = high - low
+if rank and reach and (image.min() < low - 3 * reach or image.max() > high + 3 * reach):
+    image = image.clip(low - reach / 2, high + reach / 2)
+"""
 MEASURED = """inputs = {
     "image": image,
     "mean": image.mean(axis=(1, 2, 3)),

@@ -84,4 +84,6 @@ def read_config(path: Path, known: list[str], source: str | Path) -> dict[str, A
     missing = sorted({"in_channels", "num_classes", "base_channels", "depth"} - set(config))
     if missing:
         raise ConfigError(f"{where} lacks {', '.join(missing)}; it is no unet_hf configuration.")
+    if config.get("preprocessing") is None:  # the defaults of the time before there were others
+        config["preprocessing"] = {}
     return config

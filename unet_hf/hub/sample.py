@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 
 from ..errors import CheckpointError
+from ..images.tiff_file import open_tiff_file
 from ..network.network import Network
 from ..predict.overlay import to_display
 from ..predict.segment import segment
@@ -50,13 +51,11 @@ def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
         CheckpointError: They are missing, damaged, or of another shape than expected. The shape
             is read before the file is unpacked, since anyone may have put it on the Hub.
     """
-    import tifffile
-
     expected = read_record(folder / EXPECTED_NAME) or {}
     if not _inside(folder / "sample", expected.get("probabilities")):
         raise CheckpointError(f"{EXPECTED_NAME} names no file of expected probabilities.")
     try:
-        with tifffile.TiffFile(folder / "sample" / expected["probabilities"]) as file:
+        with open_tiff_file(folder / "sample" / expected["probabilities"]) as file:
             stored = file.series[0].shape
             if stored == shape:
                 return file.asarray()

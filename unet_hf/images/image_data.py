@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from ..errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from .nodata import valid_pixels
 from .pixel_size import PixelSize
+from .place import Place
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
@@ -41,6 +44,13 @@ class ImageData:
     all_channels: int | None = None  # the number of channels that it was picked from
     is_rgb: bool = False  # whether the source has red, green and blue
     axes_given: bool = False  # whether the caller gave the axes
+    nodata: float | None = None  # the value of pixels without data; NaN always is one
+    place: Place = field(default=Place(), repr=False)  # of the pixels in the file
+
+    @cached_property
+    def valid(self) -> np.ndarray | None:
+        """Which pixels hold data, (H, W) bool; None if all do."""
+        return valid_pixels(self.pixels, self.nodata)
 
     @property
     def height(self) -> int:
@@ -71,8 +81,10 @@ class ImageData:
             "channel": self.channel,
             "page": self.page,
             "pages": self.pages,
+            **({"level": self.place.level} if self.place.level else {}),
             "pixel_size": asdict(self.pixel_size) if self.pixel_size else None,
             "notes": list(self.notes),
+            **({} if self.nodata is None else {"nodata": self.nodata}),
         }
 
 
@@ -223,7 +235,8 @@ def note_channel(image: ImageData, channel: int, channels: int) -> ImageData:
     """Adds a note to an image that has only one channel of several."""
     note = f"channel {channel} of {channels} (counted from 0); the others were not looked at"
     notes = (*image.notes, note)
-    return replace(image, notes=notes, channel=int(channel), all_channels=channels)
+    place = replace(image.place, channel=int(channel))
+    return replace(image, notes=notes, channel=int(channel), all_channels=channels, place=place)
 
 
 def select_page(array: np.ndarray, axes: str, page: int) -> tuple[np.ndarray, str]:

@@ -1,50 +1,79 @@
-"""`PixelSize`: the size of a pixel, as given by the user or read from a TIFF.
+"""`PixelSize`: the width and height of a pixel with their unit, and the spellings of units.
 
-It is read from the first of these that a file has: OME metadata, ImageJ's metadata
-(ImageDescription and resolution tags), or plain resolution tags. Any software writes plain
-resolution tags, such as "72 dpi", so they count only if a pixel is finer than that of any printer
-or scanner (`COARSEST`). A note says so if they were ignored.
+`tiff_pixel_size.py` reads it from a TIFF.
 """
 
 import contextlib
 import math
-import xml.etree.ElementTree as ElementTree
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigError
 
-if TYPE_CHECKING:
-    import tifffile  # slow to import, so only where it is used
-
-
-# Spellings of units in files and by users -> the unit that is shown.
+# Spellings of units in files and by users, in lower case and singular -> the unit that is shown.
 UNITS = {
-    "pm": "pm", "picometer": "pm",
-    "å": "Å", "angstrom": "Å",
+    "pm": "pm", "picometer": "pm", "picometre": "pm",
+    "å": "Å", "a": "Å", "angstrom": "Å", "ångström": "Å", "ångstrom": "Å",
     "nm": "nm", "nanometer": "nm", "nanometre": "nm",
-    "µm": "µm", "μm": "µm", "um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm",
-    "micrometre": "µm", "\\u00b5m": "µm", "\\u03bcm": "µm",
+    "µm": "µm", "μm": "µm", "um": "µm", "µ": "µm", "μ": "µm", "micron": "µm", "micrometer": "µm",
+    "micrometre": "µm", "mikron": "µm", "mikrometer": "µm", "mum": "µm", "mcm": "µm",
+    "\\u00b5m": "µm", "\\u03bcm": "µm", "âµm": "µm", "&micro;m": "µm", "&#181;m": "µm",
     "mm": "mm", "millimeter": "mm", "millimetre": "mm",
-    "cm": "cm", "m": "m",
+    "cm": "cm", "centimeter": "cm", "centimetre": "cm",
+    "m": "m", "meter": "m", "metre": "m",
+    "in": "inch", "inch": "inch", "inche": "inch", '"': "inch",
 }  # fmt: skip
+# Units that are shown in another one: how many of it they are.
+CONVERTED = {
+    "ym": (1e-12, "pm"), "zm": (1e-9, "pm"), "am": (1e-6, "pm"), "fm": (1e-3, "pm"),
+    "thou": (25.4, "µm"), "pt": (25_400 / 72, "µm"), "li": (25.4 / 12, "mm"),
+    "dm": (10.0, "cm"), "dam": (10.0, "m"), "hm": (100.0, "m"), "km": (1e3, "m"),
+    "kilometer": (1e3, "m"), "kilometre": (1e3, "m"), "ft": (0.3048, "m"), "yd": (0.9144, "m"),
+    "mi": (1609.344, "m"), "ua": (149_597_870_700.0, "m"), "ly": (9_460_730_472_580_800.0, "m"),
+    "pc": (3.085_677_581_491_367e16, "m"),
+}  # fmt: skip
+# Units of OME that only their capital tells from a smaller one.
+CAPITALS = {
+    "Mm": 1e6, "Gm": 1e9, "Tm": 1e12, "Pm": 1e15, "Em": 1e18, "Zm": 1e21, "Ym": 1e24,
+}  # fmt: skip
+# Words that files have in the place of a unit where the pixel has no known size.
+NO_UNIT = ("", "none", "null", "pixel", "pixels", "px", "unit", "units")
 # For names of columns, which every program must be able to read.
 ASCII_UNITS = {"µm": "um", "Å": "angstrom"}
-MICROMETERS = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
-RESOLUTION_UNITS = {2: 25_400.0, 3: 10_000.0}  # the tag's value -> micrometres: inch, centimetre
-# Largest pixel, in micrometres, that a plain resolution tag is trusted for: 5080 dpi. Printers and
-# office scanners have at most 4800.
-COARSEST = 5.0
+MICROMETERS = {
+    "pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0,
+}  # fmt: skip
+
+
+def find_unit(text: object) -> tuple[float, str] | None:
+    """Returns how many of which shown unit a unit is, such as (10, "cm"); None if not a length."""
+    word = str(text).strip().rstrip(".")
+    if word in CAPITALS:
+        return CAPITALS[word], "m"
+    word = re.sub(r"\s*(/|per)\s*(px|pixel)$", "", word.lower())
+    for spelling in (word, word.removesuffix("s")):
+        if spelling in UNITS:
+            return 1.0, UNITS[spelling]
+        if spelling in CONVERTED:
+            return CONVERTED[spelling]
+    return None
+
+
+def unknown_unit(values: tuple[float, ...], unit: object) -> str:
+    """Returns the note on a pixel size whose unit is not understood."""
+    size = " x ".join(f"{value:.6g}" for value in dict.fromkeys(values))
+    return f"pixel size given as {size} {str(unit)[:40]!r} is not understood; pass pixel_size"
 
 
 @dataclass(frozen=True)
 class PixelSize:
-    """Width `x` and height `y` of a pixel, positive, in `unit`: pm, Å, nm, µm, mm, cm or m."""
+    """Width `x` and height `y` of a pixel, positive, in `unit`, which is one of `MICROMETERS`."""
 
     x: float
     y: float
     unit: str
-    source: str = "given"  # or "OME", "ImageJ", "resolution tags"
+    source: str = "given"  # or "OME", "ImageJ", "LSM", "SVS", "GeoTIFF", "resolution tags" ...
 
     @classmethod
     def of(cls, value: "PixelSize | tuple | str | None") -> "PixelSize | None":
@@ -58,14 +87,29 @@ class PixelSize:
         with contextlib.suppress(ValueError, TypeError):
             *sides, unit = value.split() if isinstance(value, str) else value
             sides = [float(side) for side in sides]
-            known = UNITS.get(str(unit).strip().lower())
-            if known and len(sides) in (1, 2) and all(0 < s < math.inf for s in sides):
-                return cls(sides[0], sides[-1], known)
+            if len(sides) in (1, 2) and (size := cls.from_units(sides[0], sides[-1], unit)):
+                return size
         raise ConfigError(
             f"pixel_size={value!r} is not a size with its unit. Give a positive number and one of "
             f"{', '.join(MICROMETERS)}, e.g. (0.25, 'µm') in Python and '0.25 um' elsewhere; "
             "width, then height, where they differ."
         )
+
+    @classmethod
+    def from_units(
+        cls, x: float, y: float, x_unit: object, y_unit: object = None, source: str = "given"
+    ) -> "PixelSize | None":
+        """Returns the size in a unit that is shown; None if it is no size or no unit of length.
+
+        y_unit: None: that of x.
+        """
+        across, down = find_unit(x_unit), find_unit(x_unit if y_unit is None else y_unit)
+        if not across or not down or not (0 < x < math.inf and 0 < y < math.inf):
+            return None
+        x, y = x * across[0], y * down[0]
+        if down[1] != across[1]:
+            y *= MICROMETERS[down[1]] / MICROMETERS[across[1]]
+        return cls(x, y, across[1], source)
 
     @property
     def is_square(self) -> bool:
@@ -90,57 +134,3 @@ class PixelSize:
     def __str__(self) -> str:
         height = "" if self.is_square else f" x {self.y:.6g}"
         return f"{self.x:.6g}{height} {self.unit}"
-
-
-def read_pixel_size(
-    tiff: "tifffile.TiffFile", page: "tifffile.TiffPage", series: int = 0
-) -> tuple[PixelSize | None, list[str]]:
-    """Reads the pixel size of a TIFF; also returns notes on tags that were ignored.
-
-    Metadata that cannot be read counts as absent: it is no reason to refuse an image.
-
-    Args:
-        page: The directory whose resolution tags are used.
-        series: The index of its series, which is the index of its image in OME metadata.
-    """
-    if tiff.is_ome and (size := _from_ome(tiff.ome_metadata or "", series)):
-        return size, []
-    across, down = (_resolution(page, tag) for tag in ("XResolution", "YResolution"))
-    if not across or not down:
-        return None, []
-    if tiff.is_imagej:
-        unit = UNITS.get(str((tiff.imagej_metadata or {}).get("unit", "")).strip().lower())
-        if unit:
-            return PixelSize(1 / across, 1 / down, unit, "ImageJ"), []
-    unit = page.tags.valueof("ResolutionUnit", 2)  # the default is an inch
-    if unit not in RESOLUTION_UNITS or across <= 1:
-        return None, []
-    x, y = RESOLUTION_UNITS[unit] / across, RESOLUTION_UNITS[unit] / down
-    if max(x, y) > COARSEST:
-        dpi = 25_400 / x
-        return None, [f"{dpi:.0f} dpi is a resolution for print: not taken for a pixel size"]
-    return PixelSize(x, y, "µm", "resolution tags"), []
-
-
-def _resolution(page: "tifffile.TiffPage", name: str) -> float | None:
-    """Returns the pixels per unit of a resolution tag, which is a fraction."""
-    value = page.tags.valueof(name)
-    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
-        numerator, denominator = value
-        if 0 < (ratio := numerator / denominator) < math.inf:
-            return ratio
-    return None
-
-
-def _from_ome(xml: str, index: int) -> PixelSize | None:
-    """Reads the size of this image from OME-XML, where the default unit is a micrometre."""
-    with contextlib.suppress(ElementTree.ParseError, IndexError, KeyError, ValueError):
-        pixels = [tag for tag in ElementTree.fromstring(xml).iter() if tag.tag.endswith("}Pixels")]
-        attributes = pixels[index].attrib
-        x, y = (float(attributes[f"PhysicalSize{axis}"]) for axis in "XY")
-        units = [attributes.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XY"]
-        unit = UNITS[units[0].strip().lower()]
-        scale = MICROMETERS[UNITS[units[1].strip().lower()]] / MICROMETERS[unit]
-        if 0 < x < math.inf and 0 < y < math.inf:
-            return PixelSize(x, y * scale, unit, "OME")
-    return None

@@ -1,12 +1,17 @@
 """Preprocessing: from pixels to network input, exactly as the checkpoint's config says.
 
-The two steps do not depend on a guess from the pixels:
+The steps do not depend on a guess from the pixels:
 
 1. The dtype sets the scale: uint8 / 255, uint16 / 65535, booleans and floats as they are.
    An image is never "probably 0 to 255".
 2. "fixed" subtracts `mean` and divides by `std` of the config. "image" uses the mean and
    standard deviation of this very image, all channels together, so that the exposure, and
    12 bits stored in 16, make no difference.
+3. If the config's `outliers` is "clip", hot pixels and other values far beyond nearly all others
+   are clipped before that, see `statistics.measure`.
+
+Pixels without data (the file's nodata value, NaN) are no part of the statistics, and 0 in the
+input, which is the mean.
 """
 
 import math
@@ -20,11 +25,15 @@ from torch import Tensor
 
 from ..errors import ChannelMismatchError, ConfigError, NonFiniteImageError
 from .image_data import ImageData
+from .nodata import valid_pixels
+from .order_statistics import Limits
+from .statistics import INNER, OUTER, Statistics, measure
 
 CHANNEL_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "gray" means to Pillow and to JPEG
 MAX_FLOAT = float(np.finfo(np.float32).max)  # means and standard deviations are float32
 BAND_PIXELS = 2**20  # statistics are summed band by band, so that memory stays flat
+MOST = 0.5  # share of the variance from which outliers that are not clipped are noted
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,14 @@ class Preprocessing:
     channels: One name a channel, e.g. ("gray",) or ("red", "green", "blue").
     normalization: "image" or "fixed", see above.
     mean, std: For "fixed": one number a channel, in units of the scaled image (0 to 1).
+    outliers: "clip", or "keep" as all checkpoints before this option do.
     """
 
     channels: tuple[str, ...]
     normalization: str = "image"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    outliers: str = "keep"
 
     @classmethod
     def from_config(cls, options: Any, in_channels: int) -> "Preprocessing":
@@ -51,11 +62,11 @@ class Preprocessing:
                 f"preprocessing is a {type(options).__name__}, not a mapping like "
                 '{"normalization": "image"}.'
             )
-        unknown = set(options) - {"channels", "normalization", "mean", "std"}
+        unknown = set(options) - {"channels", "normalization", "mean", "std", "outliers"}
         if unknown:
             raise ConfigError(
                 f"preprocessing has unknown options: {', '.join(sorted(map(str, unknown)))}. "
-                "Known are channels, normalization, mean, std."
+                "Known are channels, normalization, mean, std, outliers."
             )
         default_names = CHANNEL_NAMES.get(
             in_channels, tuple(f"channel {index}" for index in range(in_channels))
@@ -87,7 +98,12 @@ class Preprocessing:
             )
         if any(np.float32(value) <= 0 for value in std):
             raise ConfigError(f"preprocessing.std={list(std)} must be above 0.")
-        return cls(tuple(channels), normalization, mean, std)
+        outliers = options.get("outliers", "keep")
+        if outliers not in ("keep", "clip"):
+            raise ConfigError(
+                f"preprocessing.outliers={outliers!r} is not known. Choose 'keep' or 'clip'."
+            )
+        return cls(tuple(channels), normalization, mean, std, outliers)
 
     def to_config(self) -> dict[str, Any]:
         """Returns the options as stored in `config.json`."""
@@ -97,6 +113,8 @@ class Preprocessing:
         }
         if self.normalization == "fixed":
             config |= {"mean": list(self.mean), "std": list(self.std)}
+        if self.outliers != "keep":  # so that older checkpoints are saved as they were
+            config["outliers"] = self.outliers
         return config
 
     def prepare(self, image: ImageData) -> "PreparedImage":
@@ -104,7 +122,7 @@ class Preprocessing:
 
         Raises:
             ChannelMismatchError: e.g. 5 channels for an RGB network.
-            NonFiniteImageError: NaN or infinite pixels.
+            NonFiniteImageError: Infinite pixels, or none that hold data.
         """
         mixing, note = self._mixing(image)
         return PreparedImage(self, image, mixing, (note,) if note else ())
@@ -150,26 +168,47 @@ class PreparedImage:
         notes: tuple[str, ...] = (),
     ) -> None:
         self.image = image
-        self.notes = notes
         self._mixing = mixing
-        mean, std = self._statistics()  # always, as it refuses NaN
+        found = measure(self._bands, preprocessing.outliers == "clip")
+        if not (math.isfinite(found.mean) and math.isfinite(found.std)):
+            raise NonFiniteImageError(self._non_finite_message(found))
+        self.has_nodata = found.pixels < image.height * image.width
+        self.limits = found.clipped_to  # of the scaled values; None: nothing is clipped
+        self.notes = (*notes, *self._notes_on_nodata(found))
+        if self.limits or preprocessing.normalization == "image":
+            self.notes += self._notes_on_outliers(found)
         if preprocessing.normalization == "fixed":
             self._mean = np.array(preprocessing.mean, np.float32)
             self._std = np.array(preprocessing.std, np.float32)
         else:
-            self._mean = np.array([mean], np.float32)
+            self._mean = np.array([found.mean], np.float32)
             # A constant image has nothing to scale: it becomes zeros.
-            self._std = np.array([std if np.float32(std) > 0 else 1.0], np.float32)
+            self._std = np.array([found.std if np.float32(found.std) > 0 else 1.0], np.float32)
 
     def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """Returns normalised pixels at the given row and column indices: (C, h, w) float32."""
-        pixels = self._scaled(self.image.pixels[np.ix_(rows, columns)])
+        stored = self.image.pixels[np.ix_(rows, columns)]
+        with np.errstate(over="ignore", invalid="ignore"):  # nodata values may be huge
+            pixels = self._scaled(stored)
+        if self.limits:
+            pixels = self.limits.clip(pixels)
+        if self.has_nodata:
+            valid = valid_pixels(stored, self.image.nodata)
+            if valid is not None:
+                pixels[~valid] = self._mean
         pixels = (pixels - self._mean) / self._std
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def whole(self) -> Tensor:
         """Returns the whole image normalised, (C, H, W) float32."""
         return self.window(np.arange(self.image.height), np.arange(self.image.width))
+
+    def valid(self, rows: slice, columns: slice) -> np.ndarray | None:
+        """Returns which pixels of a window hold data, (h, w) bool; None if all do."""
+        if not self.has_nodata:
+            return None
+        places = [np.arange(part.start, part.stop) for part in (rows, columns)]
+        return valid_pixels(self.image.pixels[np.ix_(*places)], self.image.nodata)
 
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:
         """Scales (h, w, image channels) of any dtype to (h, w, network channels) float32."""
@@ -184,36 +223,72 @@ class PreparedImage:
             return gray[..., None]
         return scaled
 
-    def _statistics(self) -> tuple[float, float]:
-        """Returns mean and standard deviation of all scaled pixels, from float64 sums."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            sums = [(s.sum(dtype=np.float64), s.size) for s in map(self._scaled, self._bands())]
-            mean = float(sum(total for total, _ in sums) / sum(size for _, size in sums))
-            squares = 0.0
-            if math.isfinite(mean):
-                squares = sum(
-                    np.square(self._scaled(band) - np.float32(mean), dtype=np.float64).sum()
-                    for band in self._bands()
-                )
-        if not (math.isfinite(mean) and math.isfinite(squares)):
-            raise NonFiniteImageError(self._non_finite_message())
-        return mean, math.sqrt(squares / sum(size for _, size in sums))
+    def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yields scaled pixels in bands of rows, and which of them hold data; see `Bands`."""
+        for stored in self._stored_bands():
+            yield self._scaled(stored), valid_pixels(stored, self.image.nodata)
 
-    def _bands(self) -> Iterator[np.ndarray]:
+    def _stored_bands(self) -> Iterator[np.ndarray]:
         """Yields the pixels in bands of rows, each read when it is needed."""
         rows = max(1, BAND_PIXELS // self.image.width)
         for top in range(0, self.image.height, rows):
             yield self.image.pixels[top : top + rows]
 
-    def _non_finite_message(self) -> str:
-        bad = sum(int((~np.isfinite(band)).sum()) for band in self._bands())
+    def _count_infinite(self, stored: np.ndarray) -> int:
+        valid = valid_pixels(stored, self.image.nodata)
+        return int(np.isinf(stored if valid is None else stored[valid]).sum())
+
+    def _notes_on_nodata(self, found: Statistics) -> tuple[str, ...]:
+        if not self.has_nodata:
+            return ()
+        share = 100 * (1 - found.pixels / (self.image.height * self.image.width))
+        return (
+            f"{share:.2g} % of the pixels hold no data ({self._nodata_words()}): they are left "
+            "out of normalisation, areas and objects",
+        )
+
+    def _nodata_words(self) -> str:
+        value = self.image.nodata
+        words = [] if value is None else [f"the file's nodata value {value:.7g}"]
+        return " or ".join([*words, "NaN"] if self.image.dtype.kind == "f" else words)
+
+    def _notes_on_outliers(self, found: Statistics) -> tuple[str, ...]:
+        if not found.outliers:
+            return ()
+        percent, one = 100 * found.outliers / found.pixels, found.outliers == 1
+        few = f"{found.outliers:,} pixel{'' if one else 's'} ({percent:.2g} %)"
+        if found.clipped_to:
+            beyond, kept = (self._range(found.typical.widened(by)) for by in (OUTER, INNER))
+            was = "was" if one else "were"
+            return (f"{few} beyond {beyond} {was} clipped before normalisation, to {kept}",)
+        if found.outliers_share > MOST:
+            share, hold = 100 * found.outliers_share, "holds" if one else "hold"
+            return (f"{few} {hold} {share:.0f} % of the variance: hot pixels?",)
+        return ()
+
+    def _range(self, limits: Limits) -> str:
+        """Returns limits in words, in the units of the file."""
+        low, high = float(limits.low), float(limits.high)
+        if self.image.dtype.kind in "ui":
+            of = np.iinfo(self.image.dtype)
+            low, high = max(low * of.max, of.min), min(high * of.max, of.max)
+        return f"{low:.4g} .. {high:.4g}"
+
+    def _non_finite_message(self, found: Statistics) -> str:
+        source = self.image.source
+        if not found.pixels:
+            return (
+                f"{source} holds no data: all its pixels are {self._nodata_words()}. Leave this "
+                "image out."
+            )
+        bad = sum(map(self._count_infinite, self._stored_bands()))
         if bad:
             return (
-                f"{self.image.source} holds NaN or infinite values, {bad} in all. Replace them, "
-                "e.g. with np.nan_to_num(image, nan=0.0)."
+                f"{source} holds infinite values, {bad} in all. Replace them, e.g. with NaN, "
+                "which counts as no data: np.where(np.isinf(image), np.nan, image)."
             )
         return (
-            f"{self.image.source} holds values beyond the range of 32-bit floats. Scale it "
+            f"{source} holds values beyond the range of 32-bit floats. Scale it "
             "down first, e.g. image / image.max()."
         )
 

@@ -2,7 +2,7 @@
 
 It takes a path, a NumPy array or a PIL image and returns an `ImageData`, which also says what was
 inferred. tifffile reads TIFF, imagecodecs reads PNG with 16-bit colours (which Pillow would cut to
-8 bits), and Pillow reads everything else.
+8 bits), and Pillow reads the other formats. One file is one file: what it names is not opened.
 """
 
 import os
@@ -14,12 +14,10 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..errors import (
-    ImageError,
     ImageNotFoundError,
     UnreadableImageError,
     UnsupportedLayoutError,
 )
-from . import tiff
 from .image_data import (
     ORIENTATION,
     ImageData,
@@ -38,12 +36,15 @@ from .image_data import (
     select_page,
     validated,
 )
+from .one_file import check_is_file
+from .pillow import count_frames, open_picture
+from .place import Place
+from .tiff import read_tiff
+from .tiff_file import SIGNATURES
 
 ImageSource = str | os.PathLike | np.ndarray | PIL.Image.Image | ImageData
 
 MAX_PIXELS = 2**28  # 16384 x 16384
-# Pillow only identifies these, or passes them to another program that draws them.
-NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 def read_image(
@@ -142,33 +143,24 @@ def _from_file(
             f"{text} is an address, not a file. Download the image and pass its path."
         )
     path = Path(text)
+    check_is_file(path)
     try:
-        if path.is_dir():
-            raise ImageNotFoundError(f"{path} is a folder. Pass one image file of it.")
-        if not path.is_file():
-            raise ImageNotFoundError(f"There is no file {path}. Check the path and its spelling.")
-        if path.stat().st_size == 0:
-            raise UnreadableImageError(f"{path.name} is empty (0 bytes). Copy or export it again.")
         with path.open("rb") as file:
             head = file.read(32)
-    except ImageError:
-        raise
     except OSError as error:
         raise UnreadableImageError(
             f"{path.name} cannot be opened: {error.strerror}. Check the path and its permissions."
         ) from error
 
     with decoder_errors(path.name, max_pixels):
-        if head.startswith(tiff.SIGNATURES):
-            return tiff.read_tiff(path, page, axes, max_pixels, channel, level)
+        if head.startswith(SIGNATURES):
+            return read_tiff(path, page, axes, max_pixels, channel, level)
         check_level(level, 1, path.name)
         if head.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")
             return from_array(array, path.name, "NPY", page, axes, channel, max_pixels)
-        PIL.Image.init()
-        formats = [name for name in PIL.Image.ID if name not in NOT_PICTURES]
         try:
-            image = PIL.Image.open(path, formats=formats)
+            image = open_picture(path)
         except PIL.UnidentifiedImageError as error:
             raise UnreadableImageError(
                 f"{path.name} is not an image in a known format (its first bytes are "
@@ -207,14 +199,17 @@ def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: 
 
 def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> ImageData:
     check_size(name, image.height, image.width, max_pixels)
-    # The frames of a PSD are its layers, which together are one picture.
-    pages = 1 if image.format == "PSD" else getattr(image, "n_frames", 1)
+    pages = count_frames(image)
     check_page(page, pages, name)
     frame = image.tell()
     if pages > 1:
         image.seek(page)
         check_size(name, image.height, image.width, max_pixels)
     notes = []
+    if image.format == "MPO":
+        notes.append("further pictures that the camera stored with it were not looked at")
+    if image.format in ("ICO", "ICNS") and len(image.info.get("sizes", ())) > 1:
+        notes.append("the largest of the file's sizes was taken")
     if image.getexif().get(ORIENTATION) in range(2, 9):
         notes.append("rotated as the file's EXIF orientation says")
     if image.format == "PPM" and image.tile and image.tile[0][0] == "ppm":
@@ -246,8 +241,9 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     axes = "YX" if pixels.ndim == 2 else "YXS"
     pixels = np.atleast_3d(pixels)
     data = ImageData(
-        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS"
-    )
+        pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS",
+        place=Place(f"Q{axes}", (pages, *np.shape(upright)), page),
+    )  # fmt: skip
     return validated(note_pages(data), max_pixels)
 
 
@@ -297,6 +293,9 @@ def from_array(
     pixels = np.transpose(plane, order).reshape(shape["Y"], shape["X"], -1)
     # S means samples of a colour, C means independent channels.
     is_rgb = shape.get("S") == 3
-    data = ImageData(pixels, name, format, named_axes, page, pages, notes, is_rgb=is_rgb)
+    place = Place(named_axes, array.shape, page)
+    data = ImageData(
+        pixels, name, format, named_axes, page, pages, notes, is_rgb=is_rgb, place=place
+    )
     data = note_pages(data)
     return validated(note_channel(data, channel, channels) if single else data, max_pixels)

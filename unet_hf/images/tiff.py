@@ -8,6 +8,7 @@ import contextlib
 import io
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,14 @@ from .image_data import (
     select_page,
     validated,
 )
-from .tiff_pages import TiffPageRef, find_page, is_gray
+from .nodata import HUGE
+from .tiff_file import open_tiff_file
+from .tiff_pages import TiffPageRef, find_page, is_gray, is_look_up_table
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
 
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG = (6, 7, 33007, 34892)  # compressions that tifffile turns into RGB
 LZW = 5
 # Compressions whose strips contain their own image size, which may be a decompression bomb.
@@ -54,21 +56,52 @@ def read_tiff(
     A channel that is stored separately is read alone. A channel that is interleaved with others, or
     part of a colour, is not picked here: then all channels are returned.
     """
-    import tifffile
+    return _read_image(path, path.name, page, axes, max_pixels, channel, level)[0]
 
-    with tifffile.TiffFile(path) as tiff:
-        page_ref = find_page(tiff, path.name, page, axes, channel, level)
+
+def read_tiff_values(
+    source: Path | bytes, name: str, max_pixels: int, page: int = 0
+) -> tuple[ImageData, list[tuple[int, int, int]] | None]:
+    """Reads one page of a TIFF of labels: the values as stored, and the colours of a palette.
+
+    Unlike `read_tiff`, it returns the indices of a palette, and 2- and 4-bit values unscaled.
+    """
+    image, colors = _read_image(source, name, page, None, max_pixels, as_stored=True)
+    # The colours have 16 bits; Pillow shows and writes their upper 8 bits.
+    return image, None if colors is None else [tuple(color) for color in (colors >> 8).T.tolist()]
+
+
+def _read_image(
+    source: Path | bytes,
+    name: str,
+    page: int,
+    axes: str | None,
+    max_pixels: int,
+    channel: int | None = None,
+    level: int = 0,
+    as_stored: bool = False,
+) -> tuple[ImageData, np.ndarray | None]:
+    """Reads a page; returns it with the colours of its palette, if values are indices of them.
+
+    as_stored: As `read_tiff_values` says.
+    """
+    with open_tiff_file(source, name) as tiff:
+        page_ref = find_page(tiff, name, page, axes, channel, level)
         shape = page_ref.shape
         # The layers of one directory of the file are decoded together.
         layers = math.prod(page_ref.series.keyframe.shape) // (shape["Y"] * shape["X"])
         layers = layers if page_ref.channel is not None else max(layers, page_ref.channels)
-        check_size(path.name, shape["Y"], shape["X"], max_pixels, layers)
+        check_size(name, shape["Y"], shape["X"], max_pixels, layers)
 
         array, page_axes, directory = _read_page(page_ref, max_pixels)
         order = [page_axes.index(axis) for axis in "YXSC" if axis in page_axes]
         pixels = np.transpose(array, order).reshape(shape["Y"], shape["X"], -1)
-        pixels, converted = plain_colors(pixels, directory, path.name)
+        shown_by = page_ref.for_display
+        colors = palette_of(directory, shown_by)
+        nodata = plain_nodata(pixels, directory, page_ref, as_stored)
+        pixels, converted = plain_colors(pixels, directory, name, shown_by, as_stored)
         pixel_size, doubts = page_ref.pixel_size(tiff, directory)
+        place = page_ref.place(page, directory)
         notes = [*page_ref.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
@@ -76,16 +109,19 @@ def read_tiff(
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
+            if place.georeference:
+                place = replace(place, georeference=None)
+                notes.append("the georeference is left out, as the image was turned")
         is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     image = note_pages(
         ImageData(
-            pixels, path.name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
-            pixel_size, is_rgb=is_rgb,
+            pixels, name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
+            pixel_size, is_rgb=is_rgb, nodata=nodata, place=place,
         )
     )  # fmt: skip
     if page_ref.channel is not None:
         image = note_channel(image, page_ref.channel, page_ref.channels)
-    return validated(image, max_pixels)
+    return validated(image, max_pixels), colors
 
 
 def _read_page(
@@ -160,14 +196,54 @@ def _check_lzw(codes: bytes, size: int, fill_order: int) -> None:
     imagecodecs.tiff_decode(header + codes)
 
 
+def palette_of(page: "tifffile.TiffPage", for_display: str | None) -> np.ndarray | None:
+    """Returns the colours whose indices a page stores, (3, colours) uint16; None if it does not."""
+    stored_as = getattr(page.photometric, "name", "")
+    if stored_as != "PALETTE" or is_look_up_table(page, for_display):
+        return None
+    return np.asarray(page.colormap) if np.ndim(page.colormap) == 2 else None
+
+
+def plain_nodata(
+    pixels: np.ndarray,
+    directory: "tifffile.TiffPage",
+    page_ref: TiffPageRef,
+    as_stored: bool = False,
+) -> float | None:
+    """Returns the nodata value as `plain_colors` leaves it in its channels; None if there is none.
+
+    pixels: (h, w, samples) as stored, any of them; only their type counts.
+    """
+    value = page_ref.nodata
+    if value is None or abs(value) > HUGE:
+        return value
+    stored = np.full((1, 1, pixels.shape[2]), value, pixels.dtype)
+    shown = np.unique(plain_colors(stored, directory, "", page_ref.for_display, as_stored)[0])
+    return float(shown[0]) if len(shown) == 1 else None
+
+
 def plain_colors(
-    pixels: np.ndarray, page: "tifffile.TiffPage", name: str
+    pixels: np.ndarray,
+    page: "tifffile.TiffPage",
+    name: str,
+    for_display: str | None = None,
+    as_stored: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
-    """Converts palette, inverted, CMYK and alpha TIFFs to plain gray or RGB; also returns notes."""
+    """Converts palette, inverted, CMYK and alpha TIFFs to plain gray or RGB; also returns notes.
+
+    Args:
+        for_display: The program whose palettes only say how values are shown, see `TiffPageRef`.
+        as_stored: Whether to keep the indices of palettes, and 2- and 4-bit values unscaled.
+    """
     photometric = getattr(page.photometric, "name", str(page.photometric))
-    if photometric == "PALETTE" and np.ndim(page.colormap) == 2:
+    if is_look_up_table(page, for_display):
+        note = f"the look-up table of {for_display} is for display: the stored values were taken"
+        return pixels, [note]
+    if (palette := palette_of(page, for_display)) is not None:
+        if as_stored:
+            return pixels, []
         # Colour maps of TIFF are always 16-bit; the upper 8 bits hold the colour.
-        lut = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+        lut = (palette >> 8).astype(np.uint8).T
         return lut.take(pixels[..., 0], axis=0), ["palette turned into its RGB colours"]
     if photometric == "SEPARATED" and pixels.shape[2] >= 4 and pixels.dtype in ("u1", "u2"):
         white = np.uint32(np.iinfo(pixels.dtype).max)
@@ -188,7 +264,7 @@ def plain_colors(
         notes.append("inverted: the file stores white as 0")
     elif photometric == "MINISWHITE":
         notes.append("not inverted: the file stores white as 0, but not what black is")
-    if bits in (2, 4):  # scaled as in a PNG of 2 or 4 bits
+    if bits in (2, 4) and not as_stored:  # scaled as in a PNG of 2 or 4 bits
         pixels = pixels * np.uint8(255 // (2**bits - 1))
         notes.append(f"{bits}-bit values scaled to 8 bits")
     colors = 3 if photometric in ("RGB", "YCBCR") else 1

@@ -4,15 +4,12 @@ tifffile trusts the list of pages in a file. Damaged or hostile lists, which cou
 fill the memory, are refused first.
 """
 
-import os
-import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import UnreadableImageError
+from .georeference import Georeference
 from .image_data import (
     check_axes,
     check_channel,
@@ -21,7 +18,12 @@ from .image_data import (
     count_pages,
     level_notes,
 )
-from .pixel_size import PixelSize, read_pixel_size
+from .nodata import GDAL_NODATA, parse_nodata
+from .pixel_size import PixelSize
+from .place import Place
+from .tiff_file import open_tiff_file
+from .tiff_pictures import Pictures, pictures_of
+from .tiff_pixel_size import read_pixel_size
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -37,13 +39,24 @@ class TiffPageRef:
     axes: str  # one letter for each axis of the series
     channel: int | None  # the channel that is read alone, if it is stored separately
     channels: int  # number of channels of the page
+    index: int  # of the series in the file
     finest: "tifffile.TiffPageSeries"
+    level: int
     notes: tuple[str, ...]
+    for_display: str | None  # the program whose palettes are for display only
 
     @property
     def shape(self) -> dict[str, int]:
         """The length of each axis of the series, by its letter."""
         return dict(zip(self.axes, self.series.shape, strict=True))
+
+    @property
+    def nodata(self) -> float | None:
+        """The nodata value as stored; reduced copies of an image may lack the tag."""
+        pages = (self.series.keyframe, self.finest.keyframe)
+        tags = [page.tags.valueof(GDAL_NODATA) for page in pages]
+        tag = next((tag for tag in tags if tag is not None), None)
+        return parse_nodata(tag, self.series.dtype)
 
     def pixel_size(
         self, tiff: "tifffile.TiffFile", directory: "tifffile.TiffPage"
@@ -53,15 +66,35 @@ class TiffPageRef:
         At coarser resolutions, it is scaled from that of the finest one; what their own tags say is
         ignored.
         """
-        index = tiff.series.index(self.finest)
         if self.series is self.finest:
-            return read_pixel_size(tiff, directory, index)
-        size, doubts = read_pixel_size(tiff, self.finest.keyframe.aspage(), index)
+            return read_pixel_size(tiff, directory, self.index)
+        size, doubts = read_pixel_size(tiff, self.finest.keyframe.aspage(), self.index)
         if size:
-            full = dict(zip(self.axes, self.finest.shape, strict=True))
-            across, down = (full[axis] / self.shape[axis] for axis in "XY")
+            across, down = self.scale
             size = replace(size, x=size.x * across, y=size.y * down)
         return size, doubts
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The width and the height of a pixel, in pixels of the finest resolution."""
+        full = dict(zip(self.axes, self.finest.shape, strict=True))
+        return full["X"] / self.shape["X"], full["Y"] / self.shape["Y"]
+
+    def place(self, page: int, directory: "tifffile.TiffPage") -> Place:
+        """Returns the place in the file of this page, which is read from a directory."""
+        axes, shape, number = self.axes, self.finest.shape, self.number
+        if self.pages > 1 and count_pages(axes, shape) == 1:  # each page is a series of its own
+            axes, shape, number = f"Q{axes}", (self.pages, *shape), page
+        full = directory if self.level == 0 else self.finest.keyframe.aspage()
+        reference = Georeference.from_page(full) or Georeference.from_page(self.finest.keyframe)
+        return Place(
+            axes,
+            tuple(shape),
+            number,
+            level=self.level,
+            scale=self.scale,
+            georeference=reference and reference.at_scale(*self.scale),
+        )
 
 
 def find_page(
@@ -79,14 +112,13 @@ def find_page(
         UnsupportedLayoutError: There is no such page, channel or level, or axes do not fit.
         ValueError: The file is damaged.
     """
-    notes = []
-    if not page_list_is_complete(tiff):
-        notes.append("the list of pages breaks off: the file may be cut")
-    entries = _list_pages(tiff, axes)
+    pictures = pictures_of(tiff)
+    notes = list(pictures.notes)
+    entries = _list_pages(tiff, pictures, axes)
     if not entries:
         raise UnreadableImageError(f"{name} is a TIFF without a picture. Export it again.")
     check_page(page, len(entries), name)
-    finest, number = entries[page]
+    index, finest, number = entries[page]
     check_level(level, len(finest.levels), name)
     series = finest.levels[level]
 
@@ -101,64 +133,45 @@ def find_page(
         raise ValueError("its resolutions differ in their pages")
     lengths = dict(zip(named_axes, series.shape, strict=True))
     channels = max(lengths.get("C", 1), lengths.get("S", 1))
-    single = channel is not None and channels > 1 and _has_separate_channels(series, named_axes)
+    for_display = _program_of_look_up_tables(tiff)
+    separate = _has_separate_channels(series, named_axes, for_display)
+    single = channel is not None and channels > 1 and separate
     if single:
         check_channel(channel, channels, name)
     picked = channel if single else None
-    return TiffPageRef(
-        series, number, len(entries), named_axes, picked, channels, finest, tuple(notes)
-    )
+    page_ref = TiffPageRef(
+        series, number, len(entries), named_axes, picked, channels, index, finest, level,
+        tuple(notes), for_display,
+    )  # fmt: skip
+    if page_ref.nodata is not None:  # tifffile fills tiles that are not stored, but parses less
+        series.keyframe.nodata = series.dtype.type(page_ref.nodata)
+    return page_ref
 
 
 def count_tiff_pages(path: Path, axes: str | None) -> int:
-    """Returns the number of pages that `read_tiff` finds; 1 if the list of pages is cut off."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        return len(_list_pages(tiff, axes)) if page_list_is_complete(tiff) else 1
-
-
-def page_list_is_complete(tiff: "tifffile.TiffFile") -> bool:
-    """Whether the list of pages is complete; False if the file is cut off within it.
-
-    Raises:
-        ValueError: The list is a circle, which tifffile would follow forever.
-    """
-    layout, file, visited = tiff.tiff, tiff.filehandle, set()
-    offset = tiff.pages.first.offset if tiff.pages else 0
-    while offset:
-        if offset in visited:
-            raise ValueError("its list of pages runs in a circle")
-        visited.add(offset)
-        file.seek(offset)
-        tags = file.read(layout.tagnosize)
-        if len(tags) < layout.tagnosize:
-            return False
-        file.seek(struct.unpack(layout.tagnoformat, tags)[0] * layout.tagsize, os.SEEK_CUR)
-        following = file.read(layout.offsetsize)
-        if len(following) < layout.offsetsize:
-            return False
-        offset = struct.unpack(layout.offsetformat, following)[0]
-    return True
+    """Returns the number of pages that `read_tiff` finds."""
+    with open_tiff_file(path) as tiff:
+        return len(_list_pages(tiff, pictures_of(tiff), axes))
 
 
 def _list_pages(
-    tiff: "tifffile.TiffFile", axes: str | None
-) -> list[tuple["tifffile.TiffPageSeries", int]]:
-    """Returns the series of each page, and the page's index in it, in the order of pages."""
+    tiff: "tifffile.TiffFile", pictures: Pictures, axes: str | None
+) -> list[tuple[int, "tifffile.TiffPageSeries", int]]:
+    """Returns each page's index of its series, that series, and its index in it, in order."""
     pages = []
-    for series in tiff.series:
+    for index, series in pictures.series:
         count = count_pages(axes or series.axes, series.shape)
         if count > tiff.filehandle.size:
             raise ValueError(f"{count} pages in a file of {tiff.filehandle.size} bytes")
-        pages += [(series, number) for number in range(count)]
+        pages += [(index, series, number) for number in range(count)]
 
-    def directory(page: tuple["tifffile.TiffPageSeries", int]) -> list[int]:
-        series, number = page
+    def directory(page: tuple[int, "tifffile.TiffPageSeries", int]) -> list[int]:
+        _, series, number = page
         planes = max(1, count_pages(axes or series.axes, series.shape) // len(series))
-        return np.ravel(series[number // planes].index).tolist()
+        return list(series[number // planes].treeindex)
 
-    if len(tiff.series) > 1 and all(series.kind == "generic" for series in tiff.series):
+    generic = all(series.kind in ("generic", "uniform") for _, series in pictures.series)
+    if len(pictures.series) > 1 and generic:
         pages.sort(key=directory)  # tifffile groups pages of one size and type
     return pages
 
@@ -168,6 +181,28 @@ def is_gray(page: "tifffile.TiffPage") -> bool:
     return getattr(page.photometric, "name", "") in ("MINISBLACK", "MINISWHITE")
 
 
-def _has_separate_channels(series: "tifffile.TiffPageSeries", axes: str) -> bool:
+def is_look_up_table(page: "tifffile.TiffPage", for_display: str | None) -> bool:
+    """Whether the page's palette or inversion says how values are shown, see `TiffPageRef`."""
+    stored_as = getattr(page.photometric, "name", "")
+    inverting = stored_as == "MINISWHITE" and for_display == "ImageJ"
+    return inverting or (stored_as == "PALETTE" and for_display is not None)
+
+
+def _program_of_look_up_tables(tiff: "tifffile.TiffFile") -> str | None:
+    """Returns the program that wrote the file, if it stores values whatever its palette is.
+
+    ImageJ and Fiji write an inverting look-up table as "white is 0", and any other as a palette.
+    In OME's model, values are intensities: Bio-Formats adds a palette only for display.
+    """
+    if tiff.is_imagej or "ImageJ=" in tiff.pages.first.description:
+        return "ImageJ"
+    return "OME-TIFF" if tiff.is_ome else None
+
+
+def _has_separate_channels(
+    series: "tifffile.TiffPageSeries", axes: str, for_display: str | None
+) -> bool:
     """Whether each channel is stored separately, and is not part of a colour."""
-    return "C" in axes and series.keyframe.samplesperpixel == 1 and is_gray(series.keyframe)
+    key = series.keyframe
+    gray = is_gray(key) or is_look_up_table(key, for_display)
+    return "C" in axes and key.samplesperpixel == 1 and gray

@@ -3,7 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,10 @@ from .image_data import (
     select_page,
     validated,
 )
-from .tiff import check_part, plain_colors
+from .tiff import check_part, plain_colors, plain_nodata
+from .tiff_file import open_tiff_file
 from .tiff_pages import TiffPageRef, find_page, is_gray
+from .tiff_pictures import pictures_of
 
 if TYPE_CHECKING:
     import tifffile  # slow to import, so only where it is used
@@ -41,12 +43,9 @@ def open_tiff(
 
     Yields None if the TIFF has to be read as a whole.
     """
-    import tifffile
-
-    with decoder_errors(path.name, NO_LIMIT):
-        file = tifffile.TiffFile(path)
-    with file:
+    with ExitStack() as opened:
         with decoder_errors(path.name, NO_LIMIT):
+            file = opened.enter_context(open_tiff_file(path))
             page_ref = find_page(file, path.name, page, axes, channel, level)
             image = _image_of_page(file, path.name, page, page_ref, channel)
         yield None if image is None else replace(image, axes_given=axes is not None)
@@ -54,10 +53,9 @@ def open_tiff(
 
 def most_pixels(path: Path, level: int = 0) -> int:
     """Returns the pixels of the largest page at this level; 0 if no page has the level."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        levels = [series.levels[level] for series in file.series if level < len(series.levels)]
+    with open_tiff_file(path) as file:
+        found = [series for _, series in pictures_of(file).series]
+        levels = [series.levels[level] for series in found if level < len(series.levels)]
         pages = [series.keyframe for series in levels]
         return max((page.imagelength * page.imagewidth for page in pages), default=0)
 
@@ -70,7 +68,7 @@ def _image_of_page(
     directory = planes.directory if planes else None
     if directory is None or directory.tags.valueof(ORIENTATION) in range(2, 9):
         return None
-    pixels = TiffPixels(planes, directory, name)
+    pixels = TiffPixels(planes, directory, name, page_ref.for_display)
     is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     alone, channels = page_ref.channel is not None, page_ref.channels
     if channel is not None and not alone:
@@ -91,6 +89,8 @@ def _image_of_page(
             notes,
             pixel_size,
             is_rgb=is_rgb,
+            nodata=plain_nodata(pixels.corner(), directory, page_ref),
+            place=page_ref.place(page, directory),
         )
     )
     return validated(note_channel(image, channel, channels) if alone else image, NO_LIMIT)
@@ -103,9 +103,14 @@ class TiffPixels:
     """
 
     def __init__(
-        self, planes: "MappedPlanes | DecodedPlanes", directory: "tifffile.TiffPage", name: str
+        self,
+        planes: "MappedPlanes | DecodedPlanes",
+        directory: "tifffile.TiffPage",
+        name: str,
+        for_display: str | None,
     ) -> None:
         self._planes, self._directory, self._name = planes, directory, name
+        self._for_display = for_display
         self._samples = slice(None)
         corner, notes = self._plain(slice(0, 1), slice(0, 1))
         self.notes = notes  # on conversions of colours
@@ -116,6 +121,10 @@ class TiffPixels:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    def corner(self) -> np.ndarray:
+        """Reads one pixel as it is stored, (1, 1, samples)."""
+        return self._stored(slice(0, 1), slice(0, 1))
+
     def pick(self, channel: int) -> None:
         """Restricts the pixels to one channel."""
         self._samples = slice(channel, channel + 1)
@@ -125,11 +134,14 @@ class TiffPixels:
         return self._plain(rows, columns)[0][..., self._samples]
 
     def _plain(self, rows: slice, columns: slice) -> tuple[np.ndarray, list[str]]:
+        pixels = self._stored(rows, columns)
+        return plain_colors(pixels, self._directory, self._name, self._for_display)
+
+    def _stored(self, rows: slice, columns: slice) -> np.ndarray:
         array, axes = self._planes.read(rows, columns)
         order = [axes.index(axis) for axis in "YXSC" if axis in axes]
         size = rows.stop - rows.start, columns.stop - columns.start
-        pixels = np.transpose(array, order).reshape(*size, -1)
-        return plain_colors(pixels, self._directory, self._name)
+        return np.transpose(array, order).reshape(*size, -1)
 
 
 def _planes(page_ref: TiffPageRef) -> "MappedPlanes | DecodedPlanes | None":

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from .image_data import ImageData, check_level, decoder_errors
+from .one_file import check_is_file, read_head
 from .reading import ImageSource, from_array, read_image
-from .tiff import SIGNATURES
+from .tiff_file import SIGNATURES
 from .tiff_windows import most_pixels, open_tiff
 from .zarr_windows import is_zarr, open_zarr
 
@@ -85,9 +86,13 @@ def open_image(
             with decoder_errors(path.name, NO_LIMIT):
                 stored = open_zarr(path, axes, level)
             image = open_array(lambda: stored.array, path.name, "zarr", page, stored.axes, channel)
-            image = replace(image, pixel_size=stored.pixel_size, axes_given=axes is not None)
+            place = replace(image.place, level=stored.level, scale=stored.scale)
+            image = replace(
+                image, pixel_size=stored.pixel_size, axes_given=axes is not None, place=place
+            )
             yield replace(image, notes=(*stored.notes, *image.notes))
             return
+        check_is_file(path)
         head = read_head(path)
         if head.startswith(SIGNATURES):
             with open_tiff(path, page, axes, channel, level) as image:
@@ -165,12 +170,3 @@ def is_large(path: Path, level: int = 0) -> bool:
 def memory_map(path: Path) -> Callable[[], np.ndarray]:
     """Returns a function that maps an NPY file."""
     return lambda: np.load(path, allow_pickle=False, mmap_mode="r")
-
-
-def read_head(path: Path) -> bytes:
-    """Returns the first 8 bytes; none if they cannot be read: `read_image` then says why."""
-    try:
-        with path.open("rb") as file:
-            return file.read(8)
-    except OSError:
-        return b""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, UnsupportedLayoutError
+from ..errors import ConfigError, UnreadableImageError, UnsupportedLayoutError
 from .image_data import check_level, level_notes
-from .pixel_size import MICROMETERS, UNITS, PixelSize
+from .one_file import check_folder
+from .pixel_size import NO_UNIT, PixelSize, unknown_unit
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup")  # a folder of zarr has one of these
 
@@ -22,6 +23,8 @@ class ZarrImage:
     array: Any
     axes: str | None
     pixel_size: PixelSize | None = None
+    level: int = 0
+    scale: tuple[float, float] = (1.0, 1.0)  # of a pixel, in pixels of the finest level: x, y
     notes: tuple[str, ...] = ()
 
 
@@ -48,9 +51,11 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     Raises:
         UnsupportedLayoutError: The group does not say which of its arrays is the image, or the
             image has no such level.
+        UnreadableImageError: Something in the folder leads outside of it.
     """
     import zarr
 
+    check_folder(path)
     stored = zarr.open(str(path), mode="r")
     if not isinstance(stored, zarr.Group):
         check_level(level, 1, path.name)
@@ -73,26 +78,52 @@ def open_zarr(path: Path, axes: str | None, level: int = 0) -> ZarrImage:
     names = [axis["name"] if isinstance(axis, dict) else axis for axis in named]
     letters = axes or "".join(name[0] for name in names).upper() or "TCZYX"
     notes += level_notes(level, len(levels))
-    size = _pixel_size(names, named, [image, levels[level]])
-    return ZarrImage(stored[levels[level]["path"]], letters, size, tuple(notes))
+    size, doubts = _pixel_size(names, named, [image, levels[level]])
+    finest, array = (_array(stored, place, path) for place in (levels[0], levels[level]))
+    scale = _scale(finest, array, letters.upper()) if level else (1.0, 1.0)
+    return ZarrImage(array, letters, size, level, scale, tuple(notes + doubts))
 
 
-def _pixel_size(names: list[str], axes: list[Any], scaled: list[dict]) -> PixelSize | None:
-    """Returns the product of all scales, if x and y both have a unit of length."""
+def _array(stored: Any, dataset: dict, path: Path) -> Any:
+    """Opens the array of one resolution, which lies in the folder of the image."""
+    place = str(dataset["path"])
+    if ".." in place.split("/"):
+        raise UnreadableImageError(
+            f"{path.name} names an array outside of its folder, {place}: it was not opened. Pass "
+            "the folder of the image itself."
+        )
+    return stored[place]
+
+
+def _scale(finest: Any, array: Any, axes: str) -> tuple[float, float]:
+    """Returns the width and the height of an array's pixel, in pixels of the finest array."""
+    places = [axes.find(axis) for axis in "XY"]
+    if len(axes) != array.ndim or -1 in places:  # `read_image` says that axes do not fit
+        return 1.0, 1.0
+    x, y = (finest.shape[place] / max(1, array.shape[place]) for place in places)
+    return x, y
+
+
+def _pixel_size(
+    names: list[str], axes: list[Any], scaled: list[dict]
+) -> tuple[PixelSize | None, list[str]]:
+    """Returns the product of all scales, if x and y both have a unit of length, and notes."""
     sides, units = [], []
     for axis in ("x", "y"):
         if axis not in names or not isinstance(axes[names.index(axis)], dict):
-            return None
-        unit = UNITS.get(str(axes[names.index(axis)].get("unit", "")).lower())
+            return None, []
         scales = [
             step["scale"][names.index(axis)]
             for level in scaled
             for step in level.get("coordinateTransformations", ())
             if step.get("type") == "scale" and "scale" in step
         ]
-        if unit is None or not scales:
-            return None
+        if not scales:
+            return None, []
         sides.append(math.prod(scales))
-        units.append(unit)
-    x, y = sides[0], sides[1] * MICROMETERS[units[1]] / MICROMETERS[units[0]]
-    return PixelSize(x, y, units[0], "OME-Zarr") if 0 < min(x, y) < math.inf else None
+        units.append(str(axes[names.index(axis)].get("unit", "")))
+    if size := PixelSize.from_units(*sides, *units, source="OME-Zarr"):
+        return size, []
+    if any(unit.strip().lower() in NO_UNIT for unit in units):
+        return None, []
+    return None, [unknown_unit(tuple(sides), " x ".join(dict.fromkeys(units)))]

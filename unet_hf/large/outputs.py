@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..images.georeference import Georeference
 from ..images.pixel_size import PixelSize
 from ..images.zarr_windows import check_zarr
 from ..predict.outputs import NEEDS_TTA
@@ -83,24 +84,25 @@ def write_large_outputs(
     They are written into the folder of the partial result and then moved.
     """
     size = result.image.pixel_size
+    where = (size, result.image.place.georeference)
     labels = [result.id2label[index] for index in range(len(result.id2label))]
     planes = prediction.planes
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX"}, size,
+            path, planes["mask"], {"axes": "YX"}, *where,
             photometric="palette", colormap=tiff_palette(colors), compression="zlib",
         ),
         "classes": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX", "Classes": labels}, size,
+            path, planes["mask"], {"axes": "YX", "Classes": labels}, *where,
             photometric="minisblack", compression="zlib",
         ),
         # Not compressed: deflate takes minutes for each gigabyte, and saves a tenth.
         "probabilities": lambda path: _write_tiff(
-            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size,
+            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, *where,
             photometric="minisblack",
         ),
         "uncertainty": lambda path: _write_tiff(
-            path, planes["uncertainty"], {"axes": "YX"}, size, photometric="minisblack"
+            path, planes["uncertainty"], {"axes": "YX"}, *where, photometric="minisblack"
         ),
         "summary": lambda path: path.write_text(
             json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
@@ -117,9 +119,14 @@ def write_large_outputs(
 
 
 def _write_tiff(
-    path: Path, plane: Plane, metadata: dict[str, Any], size: PixelSize | None, **options: Any
+    path: Path,
+    plane: Plane,
+    metadata: dict[str, Any],
+    size: PixelSize | None,
+    reference: Georeference | None,
+    **options: Any,
 ) -> None:
-    """Writes a tiled TIFF, with the pixel size as resolution tags if it is known."""
+    """Writes a tiled TIFF, with the pixel size and the georeference if they are known."""
     import tifffile
 
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
@@ -133,6 +140,7 @@ def _write_tiff(
             maxworkers=2,
             buffersize=CHUNK_BYTES,
             **(size.resolution_tags if size else {}),
+            **({"extratags": reference.extra_tags()} if reference else {}),
             **options,
         )
 

@@ -43,11 +43,14 @@ class Prediction:
         self.notes: list[str] = []
 
     def count(self, num_classes: int) -> dict[int, int]:
-        """Returns the number of pixels of each class id."""
+        """Returns the number of pixels of each class id, of those that hold data."""
         counts = np.zeros(num_classes, np.int64)
-        mask = self.planes["mask"]
+        mask, top = self.planes["mask"], 0
         for band in mask.bands(0, max(1, BAND_PIXELS // mask.shape[2])):
-            counts += np.bincount(band.ravel(), minlength=num_classes)
+            valid = self.prepared.valid(slice(top, top + len(band)), slice(0, mask.shape[2]))
+            known = band.ravel() if valid is None else band[valid]
+            counts += np.bincount(known, minlength=num_classes)
+            top += len(band)
         return dict(enumerate(counts.tolist()))
 
     def _continue_or_begin(self, resume: bool) -> None:

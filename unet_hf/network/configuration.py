@@ -197,6 +197,8 @@ def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     config["dropout"] = _fraction("dropout", config["dropout"], below_one=True)
     config["id2label"] = check_labels(config["id2label"], num_classes)
     config["colors"] = check_colors(config["colors"], num_classes)
+    if config["preprocessing"] is None:  # a new network; one of a file has at least {}
+        config["preprocessing"] = {"outliers": "clip"}
     config["preprocessing"] = Preprocessing.from_config(
         config["preprocessing"], in_channels
     ).to_config()

@@ -61,7 +61,8 @@ class Network(nn.Module):
         dropout: Probability of dropping a feature at the end of the contracting path.
         id2label: Name of each class, `{"0": "membrane", "1": "cell"}`.
         colors: Colour of each class in overlays and masks, "#rrggbb".
-        preprocessing: Channel names and normalisation, see `Preprocessing`.
+        preprocessing: Channel names and normalisation, see `Preprocessing`. None: by each image's
+            own mean and deviation, with outliers clipped; a mapping says that by itself.
         threshold: Two classes only: a pixel is class 1 where its probability exceeds this.
             None: the more probable class wins (0.5).
         tile_size: Side of the largest window shown to the network at once, in pixels.

@@ -66,11 +66,18 @@ def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
-def touching_border(labels: np.ndarray) -> np.ndarray:
-    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns."""
+def touching_border(labels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns.
+
+    valid: (H, W) bool, the pixels that hold data; those beside others are outermost, too.
+    """
     touching = np.zeros(labels.max(initial=0) + 1, bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[line] = True
+    if valid is not None:
+        for ids, known in ((labels, valid), (labels.T, valid.T)):
+            touching[ids[1:][~known[:-1]]] = True
+            touching[ids[:-1][~known[1:]]] = True
     return touching[1:]
 
 

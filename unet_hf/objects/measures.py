@@ -33,6 +33,7 @@ def measure(
 
     Args:
         labels: (H, W) int32, 0 and 1 to n without gaps.
+        image: Its `place` has the factor from its pixels to those of the finest level.
         pixel_size: None leaves out the columns that need it. If pixels are not square, the
             perimeter is in pixels only, as its estimate assumes that they are.
     """
@@ -43,7 +44,8 @@ def measure(
         columns.append(Column(name, unit, meaning))
         table[name] = values
 
-    width = labels.shape[1]
+    width, place = labels.shape[1], image.place
+    across, down = place.scale
     pixels = _Pixels.from_labels(labels)
     boxes = _boxes(labels)
     shapes = _shapes(labels, boxes)
@@ -54,28 +56,35 @@ def measure(
     add("class_id", "", "class, as in the mask", classes)
     names = np.array([id2label[index] for index in classes.tolist()], dtype=object)
     add("class", "", "name of the class", names)
+    if place.level:
+        meaning = "resolution that was segmented; px are pixels of level 0, the finest"
+        add("level", "", meaning, np.full(pixels.count, place.level))
 
     area = pixels.area
     x, y = pixels.mean(pixels.index % width), pixels.mean(pixels.index // width)
     diameter, perimeter = np.sqrt(4 * area / np.pi), shapes["perimeter"]
-    add("area_px", "px²", "pixels of the object, holes not among them", area)
+    areas = place.scaled(area, place.area_factor)
+    add("area_px", "px²", "pixels of the object, holes not among them", areas)
     if size := pixel_size:
         unit = size.ascii_unit
         add(f"area_{unit}2", f"{size.unit}²", "the same area", area * (size.x * size.y))
-    add("centroid_x_px", "px", "mean x of its pixels' centres", x + 0.5)
-    add("centroid_y_px", "px", "mean y of its pixels' centres", y + 0.5)
+    centre_x, centre_y = (x + 0.5) * across, (y + 0.5) * down
+    add("centroid_x_px", "px", "mean x of its pixels' centres", centre_x)
+    add("centroid_y_px", "px", "mean y of its pixels' centres", centre_y)
     if size:
         add(f"centroid_x_{unit}", size.unit, "the same", (x + 0.5) * size.x)
         add(f"centroid_y_{unit}", size.unit, "the same", (y + 0.5) * size.y)
     for number, (name, edge) in enumerate(
         {"top": "upper", "left": "left", "bottom": "lower", "right": "right"}.items()
     ):
-        add(f"{name}_px", "px", f"{edge} edge of the bounding box", boxes[:, number])
+        edges = place.scaled(boxes[:, number], across if number % 2 else down)
+        add(f"{name}_px", "px", f"{edge} edge of the bounding box", edges)
     meaning = "length of its edges, those of holes too, through the centres of border pixels"
-    add("perimeter_px", "px", meaning, perimeter)
+    add("perimeter_px", "px", meaning, perimeter * place.length_factor)
     if size and size.is_square:
         add(f"perimeter_{unit}", size.unit, "the same", perimeter * size.x)
-    add("equivalent_diameter_px", "px", "diameter of a disc of this area", diameter)
+    diameter_px = diameter * place.length_factor
+    add("equivalent_diameter_px", "px", "diameter of a disc of this area", diameter_px)
     if size:
         scale = np.sqrt(size.x * size.y)
         add(f"equivalent_diameter_{unit}", size.unit, "the same", diameter * scale)
@@ -94,8 +103,11 @@ def measure(
     own = probabilities.reshape(len(probabilities), -1)
     own = own[classes[pixels.owner], pixels.index]
     add("mean_probability", "", meaning, pixels.mean(own))
-    meaning = "has it pixels in the first or last row or column, so that it may be cut off?"
-    add("touches_border", "", meaning, touching_border(labels))
+    meaning = (
+        "has it pixels in the first or last row or column, or beside pixels without data, so that "
+        "it may be cut off?"
+    )
+    add("touches_border", "", meaning, touching_border(labels, image.valid))
     return tuple(columns), table
 
 

@@ -13,6 +13,7 @@ from ..classes import chosen_classes
 from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
+from ..images.place import Place
 from ..network.configuration import OBJECT_METHODS
 from .instances import find_instances, select_objects, touching_border
 from .measures import Column, measure
@@ -28,8 +29,9 @@ class Objects:
         of each column.
 
     Lengths and positions are in pixels, x to the right and y down, from the upper left corner of
-    the image: the centre of its first pixel is (0.5, 0.5). If the pixel size is known, the same
-    columns follow in its unit.
+    the image: the centre of its first pixel is (0.5, 0.5). If the image is a coarser level of a
+    pyramid, they and all areas are in pixels of its finest level, and a column has the level. If
+    the pixel size is known, the same columns follow in its unit.
     """
 
     labels: np.ndarray = field(repr=False)
@@ -42,6 +44,7 @@ class Objects:
     method: str
     min_size: int
     exclude_border: bool
+    place: Place = field(default=Place(), repr=False)  # of the image in its file
 
     def __len__(self) -> int:
         return len(self.table["id"])
@@ -54,7 +57,7 @@ class Objects:
 
     @cached_property
     def outlines(self) -> list[Outline]:
-        """The outline of each object along the edges of pixels, in the order of ids."""
+        """The outline of each object along the edges of `labels`' pixels, in the order of ids."""
         return trace(self.labels)
 
     def instances(self) -> np.ndarray:
@@ -119,15 +122,18 @@ def find_objects(
     """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
 
     mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both have `image`'s size.
+    Pixels without data belong to no object.
     """
     chosen, size = check_options(
         id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
     )
     size = size or image.pixel_size
-    labels = find_instances(mask, probabilities, chosen, method)
+    valid = image.valid
+    known = mask if valid is None else np.where(valid, mask, np.int16(-1))
+    labels = find_instances(known, probabilities, chosen, method)
     selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
-        selected &= ~touching_border(labels)
+        selected &= ~touching_border(labels, valid)
     _check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, size)
@@ -142,6 +148,7 @@ def find_objects(
         method,
         int(min_size),
         bool(exclude_border),
+        image.place,
     )
 
 

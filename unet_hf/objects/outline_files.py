@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..images.place import Place
 from .objects import Objects
 from .outlines import Outline
 
@@ -15,20 +16,26 @@ if TYPE_CHECKING:
 
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the same objects give the same bytes
+FINEST = "pixels of level 0, the finest"  # what files of a coarser level say of themselves
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # codes of the segments of a path in ImageJ
 
 
 def to_geojson(objects: "Objects") -> dict[str, Any]:
     """Returns a FeatureCollection that QuPath opens with File > Import objects.
 
-    Each object has a polygon in pixels, a name with its id, and a class with name and colour.
+    Each object has a polygon in pixels of the finest level, with its plane in a stack, a name with
+    its id, and a class with name and colour.
     """
+    plane, level = objects.place.qupath_plane, objects.place.level
     features = [
         {
             "type": "Feature",
             "geometry": {
                 "type": "Polygon",
-                "coordinates": [[*ring.tolist(), ring[0].tolist()] for ring in outline.rings],
+                "coordinates": [
+                    [*ring.tolist(), ring[0].tolist()] for ring in _in_file(objects, outline).rings
+                ],
+                **({"plane": plane} if plane else {}),
             },
             "properties": {
                 "objectType": "detection",
@@ -38,13 +45,15 @@ def to_geojson(objects: "Objects") -> dict[str, Any]:
         }
         for number, index, name, outline in _object_rows(objects)
     ]
-    return {"type": "FeatureCollection", "features": features}
+    described = {"properties": {"level": level, "coordinates": FINEST}} if level else {}
+    return {"type": "FeatureCollection", **described, "features": features}
 
 
-def to_roi_zip(objects: "Objects", page: int | None = None) -> bytes:
+def to_roi_zip(objects: "Objects") -> bytes:
     """Returns a zip that ImageJ's ROI Manager opens: a ROI for each object, named "0012-cell".
 
-    page: The slice of a stack that the objects are on, from 0; None if the image is no stack.
+    The coordinates are pixels of the finest level. In a hyperstack, a ROI has its channel, slice
+    and frame, where channel 0 means that all were read; in another stack, its position.
 
     Raises:
         ConfigError: The package roifile is not installed.
@@ -55,7 +64,7 @@ def to_roi_zip(objects: "Objects", page: int | None = None) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, index, name, outline in _object_rows(objects):
             title = f"{number:0{digits}d}-{''.join(c if c.isalnum() else '_' for c in name)}"
-            roi = _roi(outline, title, page)
+            roi = _roi(_in_file(objects, outline), title, objects.place)
             roi.stroke_color = bytes([255, *_rgb(objects, index)])
             archive.writestr(
                 zipfile.ZipInfo(f"{title}.roi", ZIP_DATE), roi.tobytes(), zipfile.ZIP_DEFLATED
@@ -74,11 +83,15 @@ def check_roifile() -> None:
         ) from error
 
 
-def _roi(outline: Outline, title: str, page: int | None) -> "roifile.ImagejRoi":
+def _roi(outline: Outline, title: str, place: Place) -> "roifile.ImagejRoi":
     import roifile
 
-    roi = roifile.ImagejRoi.frompoints(outline.exterior, name=title, position=page)
-    roi.right, roi.bottom = outline.exterior.max(axis=0).tolist()  # edges, not pixels
+    roi = roifile.ImagejRoi.frompoints(outline.exterior, name=title)
+    roi.right, roi.bottom = np.ceil(outline.exterior.max(axis=0)).astype(int).tolist()  # edges
+    roi.position = place.position or 0
+    roi.c_position, roi.z_position, roi.t_position = place.hyperstack_position or (0, 0, 0)
+    if place.level:
+        roi.props = f"coordinates: {FINEST}\nlevel: {place.level}\n"
     if not outline.holes:
         roi.roitype = roifile.ROI_TYPE.TRACED  # the type that ImageJ's own wand makes
         return roi
@@ -100,6 +113,21 @@ def _object_rows(objects: "Objects") -> list[tuple[int, int, str, Outline]]:
     table = objects.table
     columns = (table["id"].tolist(), table["class_id"].tolist(), table["class"].tolist())
     return list(zip(*columns, objects.outlines, strict=True))
+
+
+def _in_file(objects: "Objects", outline: Outline) -> Outline:
+    """Returns an outline in pixels of the finest level; exact, so that neighbours still touch."""
+    x, y = objects.place.scale
+    if (x, y) == (1, 1):
+        return outline
+    factors = np.array([x, y])
+
+    def scaled(ring: np.ndarray) -> np.ndarray:
+        points = np.round(ring * factors, 6)
+        whole = points.astype(np.int32)
+        return whole if (whole == points).all() else points
+
+    return Outline(scaled(outline.exterior), tuple(scaled(hole) for hole in outline.holes))
 
 
 def _rgb(objects: "Objects", index: int) -> list[int]:

@@ -95,6 +95,7 @@ class Reproduction:
             "page": image.page if image.pages > 1 else None,
             "axes": self.axes or (image.axes if image.axes_given else None),
             "channel": image.channel,
+            "level": image.place.level or None,
             "threshold": result.threshold,
             "precision": result.precision,
             **({"tta": True} if result.uncertainty is not None else {}),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..images.georeference import Georeference
 from ..images.pixel_size import PixelSize
 from ..objects.instances import check_skimage
 from ..objects.outline_files import check_roifile
@@ -60,12 +61,21 @@ def checked_outputs(only: Collection[str]) -> list[str]:
 
 
 def write_tiff(
-    path: Path, pixels: np.ndarray, metadata: dict[str, Any], size: PixelSize | None = None
+    path: Path,
+    pixels: np.ndarray,
+    metadata: dict[str, Any],
+    size: PixelSize | None = None,
+    reference: Georeference | None = None,
 ) -> None:
-    """Writes a deflated TIFF, with the pixel size as resolution tags if it is known."""
+    """Writes a deflated TIFF, with the pixel size as resolution tags if it is known.
+
+    reference: The place on the Earth of an image that has these pixels.
+    """
     import tifffile
 
     tags = size.resolution_tags if size else {}
+    if reference:
+        tags["extratags"] = reference.extra_tags()
     tifffile.imwrite(
         path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **tags
     )

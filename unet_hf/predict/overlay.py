@@ -86,6 +86,8 @@ def display_window(image: ImageData) -> tuple[float, float]:
     # Every k-th pixel is enough for a percentile, and keeps this fast on large images.
     step = max(1, int((image.height * image.width / 1e6) ** 0.5))
     sample = drawn_channels(image)[::step, ::step]
+    if image.nodata is not None and image.valid is not None:
+        sample = sample[image.valid[::step, ::step]]
     finite = sample[np.isfinite(sample)]  # NaN is refused later, with a message
     low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 0.0)
     return float(low), float(high)
@@ -99,6 +101,8 @@ def drawn_channels(image: ImageData) -> np.ndarray:
 def to_display(image: ImageData, window: tuple[float, float] | None = None) -> np.ndarray:
     """Returns the image as (H, W, 3) uint8 for display; the network's input is computed elsewhere.
 
+    Pixels without data are black.
+
     window: The values of the image that become 0 and 255; None: `display_window`.
     """
     pixels = drawn_channels(image)
@@ -109,6 +113,8 @@ def to_display(image: ImageData, window: tuple[float, float] | None = None) -> n
         shades = np.empty(pixels.shape, np.uint8)
         for rows in bands(shades):
             shades[rows] = _shades(pixels[rows], low, high)
+    if image.nodata is not None and image.valid is not None:
+        shades = np.where(image.valid[..., None], shades, np.uint8(0))
     return np.repeat(shades, 3, axis=2) if shades.shape[2] == 1 else np.ascontiguousarray(shades)
 
 
@@ -132,6 +138,7 @@ def draw_overlay(
     *,
     hidden: Collection[int] = (),
     outline: bool = False,
+    valid: np.ndarray | None = None,
 ) -> PIL.Image.Image:
     """Paints the class colours over the image.
 
@@ -140,6 +147,7 @@ def draw_overlay(
         mask: (H, W) uint8 class ids.
         colors: "#rrggbb" by class id.
         alpha, hidden, outline: See `Look`; `hidden` are ids here.
+        valid: (H, W) bool, the pixels that are painted; None: all.
 
     Raises:
         ConfigError: `alpha` is not from 0 to 1.
@@ -159,6 +167,8 @@ def draw_overlay(
             painted = table[mask[rows], shades, channel]
             if border is not None:
                 painted = np.where(border[rows], painted, shades)
+            if valid is not None:
+                painted = np.where(valid[rows], painted, shades)
             blended[rows, :, channel] = painted
     return PIL.Image.fromarray(blended, "RGB")
 

@@ -20,6 +20,7 @@ def segment(
     page: int = 0,
     axes: str | None = None,
     channel: int | None = None,
+    level: int = 0,
     threshold: float | None = None,
     tile_size: int | None = None,
     precision: str = "auto",
@@ -33,7 +34,7 @@ def segment(
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
     precisions = precisions_to_try(precision, model.device)
-    image = read_image(source, page=page, axes=axes, channel=channel)
+    image = read_image(source, page=page, axes=axes, channel=channel, level=level)
     started = time.perf_counter()
 
     prepared = model.preprocessing.prepare(image)

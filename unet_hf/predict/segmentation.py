@@ -37,6 +37,9 @@ class Segmentation(PredictionSummary):
 
     mask: (H, W) uint8, the class id of every pixel.
     probabilities: (classes, H, W) float32, 0 to 1, summing to 1 over the classes.
+
+    Where the image holds no data (`image.valid` is false), mask and all probabilities are 0. These
+    pixels are not counted, belong to no object, and are not painted.
     """
 
     mask: np.ndarray = field(repr=False)
@@ -67,8 +70,10 @@ class Segmentation(PredictionSummary):
 
     @property
     def pixel_counts(self) -> dict[int, int]:
-        """The number of pixels of each class id."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.id2label))
+        """The number of pixels of each class id, of those that hold data."""
+        valid = self.image.valid
+        counted = self.mask.ravel() if valid is None else self.mask[valid]
+        counts = np.bincount(counted, minlength=len(self.id2label))
         return dict(enumerate(counts.tolist()))
 
     @property
@@ -143,7 +148,15 @@ class Segmentation(PredictionSummary):
         """
         ids = Look(alpha, hidden, outline, window).hidden_ids(self.id2label)
         display = to_display(self.image, window)
-        return draw_overlay(display, self.mask, self.colors, alpha, hidden=ids, outline=outline)
+        return draw_overlay(
+            display,
+            self.mask,
+            self.colors,
+            alpha,
+            hidden=ids,
+            outline=outline,
+            valid=self.image.valid,
+        )
 
     def mask_image(self) -> PIL.Image.Image:
         """Returns the mask as an indexed image: class ids, with a palette of the class colours."""
@@ -207,7 +220,7 @@ class Segmentation(PredictionSummary):
         """Returns the function that writes the file, for each name in `OUTPUTS`."""
         labels = [self.id2label[index] for index in range(len(self.id2label))]
         size = objects.pixel_size if objects else self.image.pixel_size
-        page = self.image.page if self.image.pages > 1 else None
+        reference = self.image.place.georeference
 
         def text(content: Callable[[], str]) -> Callable[[Path], Any]:
             return lambda path: path.write_text(content(), encoding="utf-8", newline="\n")
@@ -216,15 +229,19 @@ class Segmentation(PredictionSummary):
             "mask": lambda path: self.mask_image().save(path, format="PNG"),
             "overlay": lambda path: self.overlay(**vars(look)).save(path, **OVERLAY_PNG_OPTIONS),
             "probabilities": lambda path: write_tiff(
-                path, self.probabilities, {"axes": "CYX", "Labels": labels}
+                path, self.probabilities, {"axes": "CYX", "Labels": labels}, None, reference
             ),
             "summary": text(lambda: json.dumps(self.summary(), indent=2)),
             "classes": lambda path: write_tiff(
-                path, self.mask, {"axes": "YX", "Classes": labels}, size
+                path, self.mask, {"axes": "YX", "Classes": labels}, size, reference
             ),
-            "uncertainty": lambda path: write_tiff(path, self.uncertainty, {"axes": "YX"}, size),
-            "instances": lambda path: write_tiff(path, objects.instances(), {"axes": "YX"}, size),
+            "uncertainty": lambda path: write_tiff(
+                path, self.uncertainty, {"axes": "YX"}, size, reference
+            ),
+            "instances": lambda path: write_tiff(
+                path, objects.instances(), {"axes": "YX"}, size, reference
+            ),
             "objects": text(lambda: objects.csv()),
             "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),
-            "rois": lambda path: path.write_bytes(to_roi_zip(objects, page)),
+            "rois": lambda path: path.write_bytes(to_roi_zip(objects)),
         }

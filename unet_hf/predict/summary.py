@@ -24,8 +24,12 @@ class PredictionSummary:
         return self.pixel_counts
 
     def areas(self) -> dict[str, dict[str, float]]:
-        """Returns pixels and share (0 to 1) of each class, by name; absent classes have 0."""
-        counts, total = self.pixel_counts, self.image.height * self.image.width
+        """Returns pixels and share (0 to 1) of each class, by name; absent classes have 0.
+
+        Pixels without data are not counted: the shares are of the others, and sum to 1.
+        """
+        counts = self.pixel_counts
+        total = sum(counts.values())
         return {
             name: {"pixels": counts[index], "share": counts[index] / total}
             for index, name in self.id2label.items()

@@ -27,7 +27,7 @@ class TilePrediction:
     """The prediction of a tile, without the margins that its window had.
 
     probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. uncertainty: (h, w)
-    float32, with test-time augmentation.
+    float32, with test-time augmentation. All are 0 where the image holds no data.
     """
 
     tile: Tile
@@ -79,6 +79,10 @@ def predict_tiles(
         core = probabilities[:, rows, columns]
         if uncertainty is not None:
             uncertainty = uncertainty[rows, columns]
+        valid = prepared.valid(tile.rows, tile.columns)
+        if valid is not None:  # copies, as the windows may be repeated
+            core = core * valid
+            uncertainty = None if uncertainty is None else uncertainty * valid
         yield TilePrediction(tile, core, decide(core, threshold), uncertainty)
         tile_progress.step()
 

@@ -10,6 +10,7 @@
  * @property {number | null} threshold
  * @property {number} channels
  * @property {boolean} measures It wants the image's mean and standard deviation.
+ * @property {boolean} clips Outliers are clipped before.
  * @property {number} multiple Of the grid of tiles.
  * @property {number} halo Pixels around a tile that it has to see.
  * @property {number} steps

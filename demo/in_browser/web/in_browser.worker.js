@@ -3,7 +3,9 @@
 // ends it, and starts another one.
 
 import { nameOf, npy, png } from "./files.js";
-import { maskOf, planesOfClasses, probabilityCodes, scaledOf, statistics } from "./numbers.js";
+import {
+  clippedTo, maskOf, outlierLimits, planesOfClasses, probabilityCodes, scaledOf, statistics,
+} from "./numbers.js";
 import { readPicture, Refused } from "./picture.js";
 import { cuts } from "./cuts.js";
 
@@ -106,9 +108,11 @@ const acts = {
  * @param {import("./picture.js").Picture} image
  * @param {Facts} facts
  */
-async function segmented(image, { channels, multiple, halo, names, measures }) {
-  const { width, height } = image;
-  const scaled = scaledOf(image, channels), count = width * height;
+async function segmented(image, { channels, multiple, halo, names, measures, clips }) {
+  const { width, height } = image, count = width * height;
+  const stored = scaledOf(image, channels);
+  const limits = clips ? outlierLimits(stored, count, channels) : null;
+  const scaled = limits ? clippedTo(limits, stored) : stored;
   /** @type {Record<string, any>} */
   const measured = {};
   if (measures) {

@@ -5,6 +5,7 @@ const { fround } = Math;
 const SCALE = fround(1 / 255);
 const SCALED = Float32Array.from({ length: 256 }, (_, value) => value * SCALE);
 const LUMINANCE = [0.299, 0.587, 0.114].map(fround);
+const OUTLIERS = 1000, OUTER = 3, INNER = 0.5;  // as in statistics.py
 
 // ---------------------------------------------------------------------------- before the network
 
@@ -25,6 +26,36 @@ export function scaledOf({ pixels, channels }, wanted) {
     const warm = fround(fround(red * SCALED[pixels[at]]) + fround(green * SCALED[pixels[at + 1]]));
     return fround(warm + fround(blue * SCALED[pixels[at + 2]]));
   };
+}
+
+/**
+ * The limits to which values far beyond nearly all others are clipped, null if there are none; see
+ * `measure` in statistics.py.
+ *
+ * @param {(pixel: number, channel: number) => number} scaled
+ * @param {number} pixels
+ * @param {number} channels
+ * @returns {[number, number] | null}
+ */
+export function outlierLimits(scaled, pixels, channels) {
+  const values = Float32Array.from({ length: pixels * channels },
+    (_, at) => scaled(Math.floor(at / channels), at % channels)).sort();
+  const last = values.length - 1, rank = Math.floor(values.length / OUTLIERS);
+  const low = values[rank], high = values[last - rank], range = fround(high - low);
+  /** @param {number} reach @returns {[number, number]} */
+  const widened = (reach) => [fround(low - fround(reach * range)), fround(high + fround(reach * range))];
+  const [lowest, highest] = widened(OUTER);
+  const none = !rank || !range || (lowest <= values[0] && values[last] <= highest);
+  return none ? null : widened(INNER);
+}
+
+/**
+ * @param {[number, number]} limits
+ * @param {(pixel: number, channel: number) => number} scaled
+ */
+export function clippedTo([low, high], scaled) {
+  return (/** @type {number} */ pixel, /** @type {number} */ channel) =>
+    Math.min(Math.max(scaled(pixel, channel), low), high);
 }
 
 /**

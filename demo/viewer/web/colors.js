@@ -3,6 +3,8 @@
 
 import { objectTables, objectsInView } from "./objects.js";
 
+const NO_DATA = 65535;  // as in payload.py
+
 /** @typedef {import("./scene.js").Scene} Scene */
 /** @typedef {"classes" | "objects" | "probability" | "uncertainty"} View */
 /** @typedef {{name: "codes" | "classes" | "probability" | "entropy" | "objects", paint: Int32Array,
@@ -90,6 +92,7 @@ export function paintTables(scene, look) {
   const paint = new Int32Array(size), classes = new Uint8Array(size).fill(255);
   const heat = paintsClasses(look) ? null : shadesOf(look.maps[look.heat[look.view]]);
   for (let i = 0; i < size; i++) {
+    if (name === "codes" && i === NO_DATA) continue;
     if (heat) {
       paint[i] = heat[Math.round(255 * shareOf(scene, look.view, i))];
       continue;
@@ -122,14 +125,17 @@ function planeName({ planes }, view) {
 }
 
 /**
- * The class of a value. Two classes: exactly where Python's comparison with the threshold puts it.
+ * The class of a value, 255 without data. Two classes: exactly where Python's comparison with the
+ * threshold puts it.
  *
  * @param {Pick<Scene, "value" | "planes">} scene
  * @param {Pick<Look, "level">} look
  * @param {number} code
  */
 export function classOf({ value: { fine = 1 }, planes }, look, code) {
-  return planes.codes ? (code >= (look.level + 1) * fine ? 1 : 0) : code;
+  if (!planes.codes) return code;
+  if (code === NO_DATA) return 255;
+  return code >= (look.level + 1) * fine ? 1 : 0;
 }
 
 /**

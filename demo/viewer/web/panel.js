@@ -121,7 +121,7 @@ function showLegend(root, scene, look) {
   if (!look.paint) return;
   const { names = [], colors = [] } = scene.value;
   const counts = countsOf(scene, look);
-  const total = scene.value.width * scene.value.height;
+  const total = scene.value.counted ?? scene.value.width * scene.value.height;
   find(root, "canvas", HTMLCanvasElement).ariaLabel =
     `${scene.value.alt}: ${sharesOf(scene, look)}`;
   if (list.dataset.of !== scene.value.id) {
@@ -179,10 +179,10 @@ export function countsOf(scene, look) {
  * @param {Look} look
  */
 export function sharesOf(scene, look) {
-  const { names = [], width, height } = scene.value;
+  const { names = [], width, height, counted = width * height } = scene.value;
   const counts = countsOf(scene, look);
   const ids = [...names.keys()].filter((id) => counts[id]).sort((a, b) => counts[b] - counts[a]);
-  const share = (/** @type {number} */ id) => (100 * counts[id] / (width * height)).toFixed(1);
+  const share = (/** @type {number} */ id) => (100 * counts[id] / counted).toFixed(1);
   return ids.slice(0, 10).map((id) => `${names[id]} ${share(id)} %`).join(", ");
 }
 
@@ -238,8 +238,9 @@ function partsOf(scene, look, { x, y }) {
   const { planes: { codes, probability, entropy }, index } = at;
   const parts = [place, `${rawAt(scene, at)} ${dtype}`];
   if (!look.paint) return parts;
-  parts.push(names[classAt(scene, look, at)] ?? "no class");
-  if (codes) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
+  const name = names[classAt(scene, look, at)];
+  parts.push(name ?? "no class");
+  if (codes && name !== undefined) parts.push(`P(${names[1]}) ${probabilityOf(scene, codes[index]).toFixed(5)}`);
   if (probability) parts.push(`P ${(probability[index] / 65535).toFixed(5)}`);
   const coded = codes || entropy;
   if (look.view === "uncertainty" && coded) {

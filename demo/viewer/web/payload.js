@@ -29,6 +29,7 @@
  * @property {number} [steps]
  * @property {number} [fine]
  * @property {import("./camera.js").Box} [focus]
+ * @property {number} [counted]
  */
 /** @typedef {{name: PlaneName, dtype: Dtype, start: number, end: number}} PlaneEntry */
 /** @typedef {{side: number, range: [number, number]}} TileFacts */
