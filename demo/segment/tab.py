@@ -201,6 +201,7 @@ class SegmentTab:
         """A result of what was chosen last. drawn: What the viewer is sent of it."""
         path, _, model = in_view.wanted
         in_view.is_wanted, in_view.segmented_with = False, model
+        in_view.threshold = drawn["threshold"]
         handle = in_view.results.keep(in_view.wanted, result)
         return self.outdated(another_picture=False) | {
             self.current: handle,
