@@ -27,7 +27,7 @@ from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
-from ..server.models import Visitor, load_model
+from ..server.models import Visitor, checked_name, load_model
 from ..server.predictions import FIRST, Place, read_upload, segment_file, start_with
 from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
@@ -352,6 +352,7 @@ class SegmentTab:
         visitor = sign_in.visitor(profile, token)
         try:
             if wanted := asked.model or (None if asked.example else self.default_model):
+                wanted = checked_name(wanted)
                 path = self._picture_for(wanted, asked.example, visitor)
                 name = wanted
             if asked.threshold is not None and load_model(name, visitor).threshold is None:
