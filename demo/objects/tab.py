@@ -137,7 +137,7 @@ def objects_view(
         if handle is None:
             # The viewer still shows a result that the server has deleted after its hour.
             return {table: say(GONE if in_view.segmented_with else NO_RESULT)}
-        return counted(handle, seen_now, how, least, whole, in_view, version)
+        return counted(handle, seen_now, how, least, whole, in_view, version) or gr.skip()
 
     def counted(
         handle: Handle,
@@ -168,7 +168,7 @@ def objects_view(
             sentence = TOO_MANY if isinstance(error, TooManyObjectsError) else plain_sentence(error)
             return outdated() | {table: say(sentence), downloads: usable(objects=False)}
         if in_view.version != version:
-            return gr.skip()
+            return {}
         return {
             found: result_store().keep((cut, objects)),
             table: shown,
