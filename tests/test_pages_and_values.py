@@ -53,6 +53,11 @@ def reduced_by_an_odd_factor(tiff: tifffile.TiffWriter) -> None:
     tiff.write(FULL[:30, :37], subfiletype=1, metadata=None)
 
 
+def macro_wider_than_the_picture(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(FULL, metadata=None)
+    tiff.write(np.zeros((20, 200), np.uint8), subfiletype=9, metadata=None)
+
+
 def mask_inside_as_gdal_writes_it(tiff: tifffile.TiffWriter) -> None:
     tiff.write(FULL, metadata=None)
     tiff.write(FULL > 9, subfiletype=4, metadata=None)
@@ -99,6 +104,7 @@ ONE_PAGE = {
     picture_in_a_subifd_of_an_unnamed_thumbnail: "thumbnail",
     coarsest_resolution_first: "reduced copy",
     reduced_by_an_odd_factor: "reduced copy",
+    macro_wider_than_the_picture: "reduced copy",
     mask_inside_as_gdal_writes_it: "mask",
     cloud_optimized: "mask",
     slide: "label, macro, thumbnail",

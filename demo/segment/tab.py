@@ -18,7 +18,7 @@ from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
-from ..server.models import Visitor, load_model
+from ..server.models import Visitor, checked_name, load_model
 from ..server.predictions import FIRST, Place, segment_file, start_with
 from ..server.queue import ONE_AT_A_TIME
 from ..server.result_files import write_overlay, write_result
@@ -255,6 +255,7 @@ class SegmentTab:
         visitor = sign_in.visitor(profile, token)
         try:
             if wanted := asked.model or (None if asked.example else self.default_model):
+                wanted = checked_name(wanted)
                 path = self._picture_for(wanted, asked.example, visitor)
                 name = wanted
             if asked.threshold is not None and load_model(name, visitor).threshold is None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ..addresses import read_dataset_name
 from ..errors import ConfigError
 from ..options import option
 
@@ -89,6 +90,9 @@ class DataOptions:
                 "--dataset_name is missing: a folder or a Hub data set 'org/name'. "
                 "`python -m train --help` lists every option."
             )
+        self.dataset_name, self.dataset_revision = read_dataset_name(
+            self.dataset_name, self.dataset_revision
+        )
         self.check_choice("mask_encoding", MASK_ENCODINGS)
         self.check_choice("alpha_channel", ALPHA_CHANNELS)
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")

@@ -24,7 +24,7 @@ from .config_file import (
     check_weights_size,
     read_config,
 )
-from .find import locate_checkpoint
+from .find import locate_checkpoint, read_address
 from .layout import CONFIG_NAME, WEIGHTS_NAME
 from .origin import Origin
 
@@ -51,7 +51,8 @@ def load_checkpoint(
 
     Args:
         cls: The class to build.
-        source: A shipped name, a folder, or "org/name" on the Hub.
+        source: A shipped name, a folder, or "org/name" on the Hub; "org/name@revision" and the
+            address of its page are understood, too.
         num_classes: Start a new task: the last layer gets new random weights for this many
             classes, everything else is loaded, unless number and names are those of the checkpoint.
         id2label: Names of the new classes; only together with `num_classes`. Without names, the
@@ -66,6 +67,7 @@ def load_checkpoint(
         CheckpointNotFoundError, CheckpointUnreachableError (HubBusyError, DownloadError),
         CheckpointAccessError, UnsafeRepositoryError, WeightsError, ConfigError.
     """
+    source, revision, subfolder = read_address(source, revision, subfolder)
     place = locate_checkpoint(
         source,
         revision=revision,

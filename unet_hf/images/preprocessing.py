@@ -246,7 +246,7 @@ class PreparedImage:
             return ()
         share = 100 * (1 - found.pixels / (self.image.height * self.image.width))
         return (
-            f"{share:.2g} % of the pixels hold no data ({self._nodata_words()}): they are left "
+            f"{share:.3g} % of the pixels hold no data ({self._nodata_words()}): they are left "
             "out of normalisation, areas and objects",
         )
 

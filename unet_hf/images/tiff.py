@@ -114,6 +114,8 @@ def _read_image(
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
+            if orientation >= 5:
+                place = replace(place, scale=place.scale[::-1])
             if place.georeference:
                 place = replace(place, georeference=None)
                 notes.append("the georeference is left out, as the image was turned")

@@ -57,7 +57,10 @@ def pictures_of(tiff: "tifffile.TiffFile") -> Pictures:
         notes.append("the list of pages breaks off: the file may be cut")
     found = [(index, part) for index, one in enumerate(series) for part in _parts(one, flags)]
     candidates = [one for _, one in found if not _flag(one, flags) & MASK]
-    beside = {id(one): what for _, one in found if (what := _is_beside(one, candidates, flags))}
+    largest = max(map(_area, candidates), default=0)
+    beside = {
+        id(one): what for _, one in found if (what := _is_beside(one, candidates, largest, flags))
+    }
     if len(beside) == len(found):  # what is beside nothing is the picture
         beside = {}
     if beside:
@@ -149,26 +152,31 @@ def _flag(series: "tifffile.TiffPageSeries", flags: dict[int, int]) -> int:
 def _is_beside(
     series: "tifffile.TiffPageSeries",
     candidates: list["tifffile.TiffPageSeries"],
+    largest: int,
     flags: dict[int, int],
 ) -> str | None:
     """Returns what a series is that is not the picture; None for a picture.
 
-    candidates: All series but masks.
+    candidates: All series but masks. largest: The pixels of the largest of them.
     """
     key, flag = series.keyframe, _flag(series, flags)
     if flag & MASK:
         return "mask"
     if series.kind == "lsm" and series is not candidates[0]:
         return "thumbnail"
-    if (name := _name_beside(series)) and _area(series) < max(map(_area, candidates)):
+    smaller = _area(series) < largest
+    if smaller and (name := _name_beside(series)):
         return name
-    if not flag & REDUCED and not key.subifds:
-        return None
-    fuller = [other for other in candidates if _is_fuller(other.keyframe, key)]
-    if fuller and flag & REDUCED:
-        return "reduced copy"
-    own = [other for other in fuller if other.keyframe.treeindex[:-1] == key.treeindex]
-    return "thumbnail" if any(not _flag(other, flags) & REDUCED for other in own) else None
+    if flag & REDUCED:
+        return "reduced copy" if smaller else None
+    inside = [
+        other
+        for other in candidates
+        if key.subifds
+        and other.keyframe.treeindex[:-1] == key.treeindex
+        and not _flag(other, flags) & REDUCED
+    ]
+    return "thumbnail" if any(_is_fuller(other.keyframe, key) for other in inside) else None
 
 
 def _name_beside(series: "tifffile.TiffPageSeries") -> str | None:
