@@ -232,17 +232,19 @@ def cost(rounds: int) -> dict[str, list[float]]:
         image = read_image(pixels)
         return lambda: model.preprocessing.prepare(image)
 
+    prepare = preparing(ordinary)
+
     def without_search() -> None:
         kept = statistics.count_upper_halves, statistics._typical_values
         statistics.count_upper_halves = lambda values: 0
         statistics._typical_values = lambda bands, survey: None
-        preparing(ordinary)()
+        prepare()
         statistics.count_upper_halves, statistics._typical_values = kept
 
     ways = {
         "segment": lambda: model.segment(ordinary),
         "without": without_search,
-        "ordinary": preparing(ordinary),
+        "ordinary": prepare,
         "with a hot pixel": preparing(hot),
     }
     seconds = in_turns(ways, rounds)

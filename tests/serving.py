@@ -93,7 +93,8 @@ def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
     toasts = []
     for context in contexts:
         for page in context.pages:
-            toasts += page.locator("[data-testid=toast-body]").all_inner_texts()
+            shown = page.locator("[data-testid=toast-body], .notice:visible")
+            toasts += shown.all_inner_texts()
         context.close()
     for blocks in pages:
         blocks.close()

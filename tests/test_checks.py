@@ -248,7 +248,7 @@ FAULTS = {
         no_objects("train"), "one-class", "error", tuple(f"train/{i}" for i in range(5)),
         also=("mask-empty",)),
     "no object to evaluate on": Fault(
-        no_objects("validation"), "one-class", "warning",
+        no_objects("validation"), "one-class", "error",
         tuple(f"validation/{i}" for i in range(3)), also=("mask-empty",)),
     "nothing labelled to evaluate on": Fault(
         unlabelled_validation, "nothing-labelled", "error", (), also=("mask-ignored",)),
@@ -272,7 +272,7 @@ FAULTS = {
     "a class to evaluate on alone": Fault(
         a_square_of_class_2("validation/1", 20), "class-only-in-validation", "warning", ()),
     "a class in one corner": Fault(
-        a_square_of_class_2("train/1", 2), "class-rare", "warning", ("train/1",)),
+        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",)),
 }  # fmt: skip
 
 

@@ -159,7 +159,7 @@ def test_commands_that_need_the_training_part_say_so_without_it(monkeypatch, cap
         ["segment", "--dataset_name", "d/d", "--model", "unet-isbi", "--output", "o"],
     ):
         assert status_of(*arguments) == 1
-        assert "pip install 'unet_hf[train]'" in capsys.readouterr().err
+        assert 'pip install ".[train]"' in capsys.readouterr().err
 
 
 def test_segmenting_files_imports_nothing_of_the_training_or_the_demo(image, model, tmp_path):

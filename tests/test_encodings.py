@@ -283,7 +283,7 @@ def test_sixteen_bit():
     ("values", "kwargs", "message"),
     [
         ([0, 1, 5, 6], {"id2label": labels(5)}, "hold 5, 6, but id2label names 5 classes"),
-        ([0, -1], {}, "from -1 to 0"),
+        ([0, -2], {}, "from -2 to 0"),
         ([0, 60, 120, 200], {}, "gray levels that stand for classes"),
         ([0, 128, 255], {}, "--mask_encoding"),
         ([0, 1, 255, 255, 255], {}, "255 fills 60% of the masks, beside 0, 1"),

@@ -213,7 +213,7 @@ def test_an_older_export_is_replaced_by_a_good_one_only(monkeypatch, tmp_path):
 )
 def test_a_missing_package_is_a_sentence_with_the_cure(format, package, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ExportError, match=rf'needs {package}, .*pip install "unet_hf\[{extra}\]"'):
+    with pytest.raises(ExportError, match=rf'needs {package}, .*pip install "\.\[{extra}\]"'):
         export(network(**SMALL), "never made", format)
     assert not Path("never made").exists()
 

@@ -98,6 +98,18 @@ def tensors(changes: dict[str, torch.Tensor | None]) -> Change:
     return changed
 
 
+# All of them are the commit with the tag v2, except for the last two.
+PASTED: dict[str, dict[str, Any]] = {
+    "https://huggingface.co/alice/tiny/tree/v2": {},
+    " 'alice/tiny@v2' ": {},
+    "hf://alice/tiny@v2": {"revision": "v2"},
+    "HTTPS://hf.co/alice/tiny/": {"revision": "v2"},
+    "https://huggingface.co/alice/tiny/tree/draft%2F2": {},
+    "https://huggingface.co/alice/folds/blob/main/folds/1/config.json": {},
+    "models/alice/tiny/": {},
+}
+
+
 @dataclass(frozen=True)
 class Refused:
     """A load that must fail: bob/<name of the case> on the Hub, loaded with `options`."""
@@ -289,6 +301,9 @@ def loaded(
         "subfolder": ("alice/folds", {"subfolder": "folds/1"}),
         "lfs": ("alice/folds", {"subfolder": "lfs/"}),
         "malformed": ("a/b/c", {}),
+        **{pasted: (pasted, options) for pasted, options in PASTED.items()},
+        "two revisions": ("alice/tiny@v2", {"revision": "main"}),
+        "another host": ("https://example.org/alice/tiny?token=hf_secret", {}),
     }
     loads |= {name: (f"bob/{name}", case.options) for name, case in REFUSED.items()}
     return client.run(LOAD_IN_TURN, loads)
@@ -392,6 +407,21 @@ def test_a_malformed_name_is_not_found_and_never_asked_for(hub, loaded):
     assert loaded["malformed"]["error"] == "CheckpointNotFoundError"
     assert "'org/name'" in loaded["malformed"]["message"]
     assert not [path for _, path in hub.requests if "a/b/c" in path]
+
+
+def test_addresses_are_understood_as_people_paste_them(loaded):
+    *tagged, folder, main = (loaded[pasted] for pasted in PASTED)
+    assert [prediction(answer) for answer in tagged] == [prediction(loaded["tag"])] * len(tagged)
+    assert prediction(main) == prediction(loaded["main"]) != prediction(loaded["tag"])
+    assert prediction(folder) == prediction(loaded["subfolder"])
+
+
+def test_a_contradiction_and_another_host_are_named(loaded):
+    assert loaded["two revisions"]["error"] == "ConfigError"
+    assert "revision 'v2', and 'main' is given beside it" in loaded["two revisions"]["message"]
+    assert loaded["another host"]["error"] == "ConfigError"
+    assert "an address of example.org, not of the Hugging" in loaded["another host"]["message"]
+    assert "hf_secret" not in loaded["another host"]["message"]
 
 
 def test_pickled_weights_are_never_asked_for(hub, loaded):

@@ -159,7 +159,9 @@ def test_colour_for_a_gray_network_and_gray_for_a_colour_one(visitor: Page, tmp_
     segment(page, tmp_path / "gray.png")
     expect(told(page)).to_contain_text("gray image shown to an RGB network as three equal channels")
     check(page, network.segment(tmp_path / "gray.png", precision="float32"), tmp_path)
+    expect(told(page)).not_to_contain_text("clipped")
     segment(page, tmp_path / "gray.bmp")
+    expect(told(page)).to_contain_text("outliers (hot pixels?) were clipped")
     expected = network.segment(tmp_path / "gray.bmp", precision="float32")
     assert "20 pixels" in expected.notes[-1] and "clipped" in expected.notes[-1]
     check(page, expected, tmp_path)

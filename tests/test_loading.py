@@ -37,6 +37,7 @@ def configurations(draw) -> dict:
         numbers = st.lists(st.floats(0.1, 2), min_size=channels, max_size=channels)
         preprocessing |= {"mean": draw(numbers), "std": draw(numbers)}
     color = st.integers(0, 2**24 - 1).map(lambda value: f"#{value:06x}")
+    labels = draw(st.lists(names, min_size=classes, max_size=classes, unique=True))
     return {
         "in_channels": channels,
         "num_classes": classes,
@@ -48,7 +49,7 @@ def configurations(draw) -> dict:
         if padding == "valid"
         else draw(st.sampled_from(["transposed", "bilinear"])),
         "dropout": draw(unit),
-        "id2label": {str(index): draw(names) for index in range(classes)},
+        "id2label": dict(zip(map(str, range(classes)), labels, strict=True)),
         "colors": draw(st.lists(color, min_size=classes, max_size=classes)),
         "preprocessing": preprocessing,
         "threshold": draw(unit) if classes == 2 else None,

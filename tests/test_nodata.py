@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from unet_hf.batch.run import segment_files
 from unet_hf.data.open import open_split
 from unet_hf.data.options import DataOptions
 from unet_hf.errors import NonFiniteImageError
+from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.hub.sample import drawn_input
 from unet_hf.images import windows
@@ -70,7 +72,7 @@ def test_the_rest_is_seen_as_if_alone(name: str, tmp_path: Path, model: UNet):
     alone = model.preprocessing.prepare(read_image(pixels[ROWS:])).whole()
     assert torch.allclose(prepared.whole()[:, ROWS:], alone, atol=2e-6)
     assert not prepared.whole()[:, :ROWS].any()
-    assert prepared.notes[0].startswith("23 % of the pixels hold no data (")
+    assert prepared.notes[0].startswith("23.4 % of the pixels hold no data (")
 
     result = model.segment(image, precision="float32")
     assert sum(area["pixels"] for area in result.areas().values()) == (256 - ROWS) * 256
@@ -190,6 +192,20 @@ def test_nothing_is_learned_or_scored_there(tmp_path: Path, model: UNet):
     result = model.segment(pairs[0].image, precision="float32")
     right = (result.mask == mask)[ROWS:].mean()
     assert evaluate(model, pairs, model.threshold).pixel_accuracy == pytest.approx(right)
+
+
+def test_no_comparison_counts_it(model: UNet):
+    result = model.segment(with_hole(np.nan), precision="float32")
+    truth = result.mask.copy()
+    truth[:ROWS] = 1
+    score = score_mask(result, truth)
+    assert score.confusion.sum() == (256 - ROWS) * 256 and score.pixel_accuracy == 1
+    assert score.errors() == []
+    names = {0: result.id2label[1], 1: result.id2label[0]}
+    other = replace(result, mask=1 - result.mask, id2label=names)  # the same, its ids exchanged
+    assert compare_predictions(result, other).pixels == 0
+    opposite = compare_predictions(result, replace(result, mask=1 - result.mask))
+    assert opposite.share == 1
 
 
 def test_the_viewer_gets_a_code_that_no_probability_has(monkeypatch, model: UNet):

@@ -115,7 +115,7 @@ def test_a_missing_package_is_named_before_anything_is_written(
     monkeypatch.setitem(sys.modules, package, None)
     if package == "skimage":
         monkeypatch.setitem(sys.modules, "skimage.measure", None)
-    with pytest.raises(ConfigError, match=r'not installed.*pip install "unet_hf\[objects\]"'):
+    with pytest.raises(ConfigError, match=r'not installed.*pip install "\.\[objects\]"'):
         drawn(cells).save(tmp_path / "out", only=["mask", output])
     assert not (tmp_path / "out").exists()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from unet_hf.images.place import Place
-from unet_hf.objects.instances import METHODS
+from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.objects.outline_files import to_geojson, to_roi_zip
 from unet_hf.objects.outlines import trace
 
@@ -36,7 +36,7 @@ def filled(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return np.logical_xor.accumulate(crossings, axis=1)[:, :-1]
 
 
-@given(masks, st.sampled_from(METHODS))
+@given(masks, st.sampled_from(OBJECT_METHODS))
 def test_filled_outlines_are_the_objects_bit_for_bit(mask, method):
     objects = drawn(mask, names=NAMES).objects(method=method)
     again = np.zeros(mask.shape, np.int32)

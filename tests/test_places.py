@@ -218,6 +218,28 @@ def test_every_tiff_lies_where_the_image_lies(bright, tmp_path):
     assert geo_tags(model.segment(fine).save(tmp_path, only=["classes"])["classes"]) == {}
 
 
+def test_files_of_class_ids_mark_pixels_without_data(bright, tmp_path):
+    """By 255. Elsewhere they are as in the result: no probability, and no object."""
+    path, pixels = tmp_path / "map.tif", square((48, 40), 8, 8, 20, 20).astype(np.int16)
+    pixels[30:] = -9999
+    tags = [SCALE, TIE, keys(*UTM), (42113, "s", 0, "-9999", True)]
+    tifffile.imwrite(path, pixels, extratags=tags)
+    result = bright[0].segment(path, tta=True)
+    saved = result.save(tmp_path, only=["classes", "probabilities", "uncertainty", "instances"])
+    large = segment_large(
+        bright[0], path, tmp_path / "large", outputs=("mask", "classes", "probabilities")
+    )
+    for name, file in (*saved.items(), *large.files.items()):
+        with tifffile.TiffFile(file) as tiff:
+            marked = name in ("classes", "mask")
+            assert tiff.pages[0].tags.valueof(42113) == ("255" if marked else None)
+            stored = tiff.asarray()
+        if marked:
+            assert np.array_equal(stored == 255, pixels == -9999)
+    assert set(np.unique(tifffile.imread(saved["classes"]))) == {0, 1, 255}
+    assert set(np.unique(result.mask)) == {0, 1}
+
+
 @pytest.mark.parametrize(
     ("raster_type", "tie", "matrix"),
     [
@@ -262,6 +284,15 @@ def test_a_pixel_size_on_the_ground_is_used_where_it_is_safe(tmp_path, own, said
     image = read_image(path)
     assert bool(image.pixel_size) == (said is None)
     assert said is None or any(f"georeferenced; {said}" in note for note in image.notes)
+
+
+def test_damaged_tags_of_a_place_do_not_refuse_the_image(tmp_path):
+    extra = [(33550, "d", 1, (2.0,), True), (34264, "d", 3, (1.0, 2.0, 3.0), True)]
+    extra += [(33922, "d", 5, (0.0,) * 5, True), keys(1, 1, 0, 9)]
+    levels = [np.zeros((64, 64), np.uint8), np.zeros((32, 32), np.uint8)]
+    write_pyramid(tmp_path / "a.tif", levels, extratags=extra)
+    image = read_image(tmp_path / "a.tif", level=1)
+    assert (image.place.georeference, image.pixel_size) == (None, None)
 
 
 def test_an_image_that_is_turned_keeps_no_georeference(tmp_path):

@@ -10,6 +10,7 @@ import torch
 
 import unet_hf
 from unet_hf import UNet
+from unet_hf.errors import ConfigError
 from unet_hf.large import segment_large
 from unet_hf.predict import tiles
 
@@ -79,3 +80,12 @@ def test_only_one_place_asks_the_network_for_tiles():
 
 def norms(module: torch.nn.Module) -> list[torch.nn.BatchNorm2d]:
     return [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+
+
+def test_a_network_without_weights_is_refused_in_words(tmp_path):
+    """As `torch.device("meta")` makes it, for one who only wants to know its size."""
+    network, image = UNet(base_channels=1, depth=1).to("meta"), np.zeros((8, 8), np.uint8)
+    with pytest.raises(ConfigError, match="meta device, which holds shapes and no weights"):
+        network.segment(image)
+    with pytest.raises(ConfigError, match="meta device"):
+        segment_large(network, image, tmp_path)

@@ -87,6 +87,16 @@ def test_options_stay_as_they_were_given(monkeypatch):
     assert without.max_train_steps is None
 
 
+@pytest.mark.parametrize("arguments", [[], ["--dataset_name", "org/cells"], ["check"], ["--no"]])
+def test_wrong_usage_has_the_exit_status_of_argparse(arguments, capsys):
+    try:
+        status = command.main(arguments)
+    except SystemExit as error:  # of argparse itself
+        status = error.code
+    assert status == 2
+    assert "error: " in capsys.readouterr().err
+
+
 def test_a_stopped_training_has_the_exit_status_of_ctrl_c(monkeypatch, capsys):
     def stop(_):
         raise HaltedError("Stopped after step 3.")

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unet_hf import UNet
@@ -141,3 +142,15 @@ def test_what_does_not_load_is_an_error(folder):
     (folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match="not a readable"):
         verify(folder)
+
+
+def test_ranges_for_int8_are_of_these_weights_or_are_told_of(folder):
+    model = UNet.from_pretrained(folder)
+    model.calibrate([np.zeros((16, 16), np.uint8)])
+    model.save_pretrained(folder)
+    findings = [finding.text for finding in verify(folder) if "int8.json" in finding.text]
+    assert findings == ["int8.json has the ranges of these weights for int8"]
+    change(folder / "int8.json", lambda record: record["checkpoint"].update({"config.json": "0"}))
+    assert "int8.json was made for another configuration or other weights" in wrong(folder)
+    (folder / "int8.json").unlink()
+    assert not any("int8" in finding.text for finding in verify(folder))

@@ -32,6 +32,7 @@ from unet_hf.predict.overlay import color_table, display_window, to_display
 from .viewing import camera, canvas_of, drawing, read, seen, silence, slide, viewer_of
 
 HEIGHT, WIDTH = 240, 330
+EMPTY = 20  # rows without data
 COLORS = ["#999999", "#d55e00", "#0072b2"]
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int64", "float16", "float32"]
 
@@ -56,8 +57,11 @@ def gray_16() -> np.ndarray:
     return (3000 + 90 * x + 50 * y + noise).astype(np.uint16)
 
 
-def result_of(classes: int, pixels: np.ndarray) -> Segmentation:
+def result_of(classes: int, pixels: np.ndarray, nodata: float) -> Segmentation:
+    """The first rows hold no data."""
+    pixels[:EMPTY] = nodata
     probabilities = scores(classes)
+    probabilities[:, :EMPTY] = 0
     threshold = 0.4 if classes == 2 else None
     return Segmentation(
         mask=decide(probabilities, threshold),
@@ -65,12 +69,12 @@ def result_of(classes: int, pixels: np.ndarray) -> Segmentation:
         id2label=dict(enumerate(["background", "nucleus", "border"][:classes])),
         colors=COLORS[:classes],
         threshold=threshold,
-        image=image_of(pixels),
+        image=image_of(pixels, nodata=nodata),
     )
 
 
-TWO = result_of(2, gray_16())
-THREE = result_of(3, np.random.default_rng(3).random((HEIGHT, WIDTH), np.float32) - 0.3)
+TWO = result_of(2, gray_16(), 0)
+THREE = result_of(3, np.random.default_rng(3).random((HEIGHT, WIDTH), np.float32) - 0.3, np.nan)
 
 
 # ------------------------------------------------------------------------- what is sent
@@ -235,6 +239,9 @@ def test_each_pixel_is_read_and_drawn_as_python_has_it(page: Page):
         mask = TWO.with_threshold(threshold).mask
         for pixel in read(two, 60):
             place = (pixel.y, pixel.x)
+            if pixel.y < EMPTY:
+                assert (pixel.label, pixel.probability) == ("no class", None)
+                continue
             assert pixel.label == TWO.id2label[int(mask[place])]
             assert pixel.color == tuple(colors_of(mask)[place])
             assert (pixel.value, pixel.dtype) == (str(TWO.image.pixels[place][0]), "uint16")
@@ -256,6 +263,9 @@ def test_floats_and_three_classes_are_read_as_python_has_them(page: Page):
     slide(three, ".opacity", 1)
     for pixel in read(three, 60):
         place = (pixel.y, pixel.x)
+        if pixel.y < EMPTY:
+            assert (pixel.value, pixel.label, pixel.color) == ("NaN", "no class", (0, 0, 0))
+            continue
         assert np.float32(pixel.value) == THREE.image.pixels[place][0]
         assert pixel.label == THREE.id2label[int(THREE.mask[place])]
         assert pixel.color == tuple(colors_of(THREE.mask)[place])
@@ -334,7 +344,7 @@ def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):
     expect(chip).to_have_attribute("aria-pressed", "false")
     colors = color_table(COLORS)
     for pixel in read(two, 60):
-        painted = TWO.mask[pixel.y, pixel.x] == 0
+        painted = TWO.mask[pixel.y, pixel.x] == 0 and pixel.y >= EMPTY
         assert (pixel.color == tuple(colors[0])) == painted
         assert pixel.color != tuple(colors[1])
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_hf.data.options import MASK_ENCODINGS, DataOptions, public_name
+from unet_hf.addresses import read_repository
+from unet_hf.data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions, public_name
 from unet_hf.errors import ConfigError
+from unet_hf.hub.find import read_address
 from unet_hf.options import option
 
 # Values that `--preset` gives to the options that were not given.
@@ -54,6 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 CHOICES = {
     "preset": tuple(PRESETS),
     "mask_encoding": MASK_ENCODINGS,
+    "alpha_channel": ALPHA_CHANNELS,
     "padding": ("same", "valid"),
     "norm": ("batch", "none"),
     "loss": ("cross_entropy", "dice", "cross_entropy_dice", "focal"),
@@ -183,6 +186,7 @@ class TrainingConfig(DataOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._read_names()
         self.check_choice("preset", PRESETS)
         for name, value in PRESETS[self.preset].items():
             if getattr(self, name) is None:
@@ -208,6 +212,19 @@ class TrainingConfig(DataOptions):
                 "--hub_create_pr proposes the commit to the main branch, and there is no commit to "
                 "tag yet. Leave out --hub_branch and --hub_tag."
             )
+
+    def _read_names(self) -> None:
+        """Reads names on the Hub in the spellings that people paste. Raises `ConfigError`."""
+        if self.pretrained_model_name_or_path:
+            name = self.pretrained_model_name_or_path
+            source, revision, folder = read_address(name)
+            if folder is None:
+                name = f"{source}@{revision}" if revision else str(source)
+            self.pretrained_model_name_or_path = name
+        if self.hub_model_id:
+            self.hub_model_id = read_repository(self.hub_model_id)
+        if self.demo_space:
+            self.demo_space = read_repository(self.demo_space, "space")
 
     def _check_all_numbers(self) -> None:
         check = self.check_numbers

@@ -56,7 +56,7 @@ def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int)
         model = UNet.from_pretrained(
             source, num_classes=classes, id2label=id2label, token=config.hub_token
         )
-        if known == classes:  # otherwise `from_pretrained` has drawn it, with a warning
+        if seen == ", ".join(id2label.values()):  # else `from_pretrained` has drawn it, and said so
             redraw_head(model)
             model.config.pop("objects", None)  # it counted objects of the old classes
             logger.info("the last layer of %s was drawn afresh", source)

@@ -9,7 +9,7 @@ from unet_hf.data.options import public_name
 from unet_hf.errors import UNetError
 from unet_hf.evaluation.machine import git_commit, package_versions, processor
 from unet_hf.hub.card import split_card
-from unet_hf.hub.find import locate_checkpoint
+from unet_hf.hub.find import locate_checkpoint, read_address
 from unet_hf.hub.layout import CARD_NAME
 
 from .checkpoints import TrainingState
@@ -69,7 +69,8 @@ def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
     if not (name := config.pretrained_model_name_or_path):
         return None
     on_hub = "/" in name and not Path(name).is_dir()
-    base: dict[str, Any] = {"name": public_name(name), "on_hub": on_hub}
+    known = str(read_address(name)[0]) if on_hub else public_name(name)
+    base: dict[str, Any] = {"name": known, "on_hub": on_hub}
     try:
         place = locate_checkpoint(name, token=config.hub_token, evidence=True)
     except UNetError:

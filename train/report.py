@@ -59,6 +59,7 @@ def plan(
         *(("", finding) for finding in data.findings),
         ("train", f"{data.train_name}: {_inspected(inspection.train, inspection.train_total)}, "
                   f"{span} px, {inspection.channels} x {kinds}"),
+        *(("", f"read: {note}") for note in inspection.notes()),
         ("", f"shares: {shares}"),
         ("evaluate", f"{data.validation_name}: "
                      f"{_inspected(inspection.validation, inspection.validation_total)}"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
@@ -31,6 +32,22 @@ def chosen_classes(
         problem = f"There is no class {unknown[0]!r}" if unknown else "No class is named"
         raise ConfigError(f"{problem}; the checkpoint has {offered}. Name them, or leave them out.")
     return tuple(sorted({int(index) for index in chosen}))
+
+
+def numbered_names(names: Iterable[str]) -> list[str]:
+    """Numbers names that occur more than once: tree, sky, tree -> tree 1, sky, tree 2."""
+    names = list(names)
+    taken, counts = set(names), Counter(names)
+    numbers: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        new = name
+        while counts[name] > 1 and new in taken:
+            numbers[name] += 1
+            new = f"{name} {numbers[name]}"
+        taken.add(new)
+        unique.append(new)
+    return unique
 
 
 def split_names(text: str) -> list[str]:

@@ -105,6 +105,11 @@ class UnsafeRepositoryError(CheckpointError):
     """A repository contains paths that lead outside of it."""
 
 
+def how_to_install(extra: str) -> str:
+    """Returns the sentence that says how to install an optional part of this package."""
+    return f'Install it in a clone of the repository: pip install ".[{extra}]"'
+
+
 def harmless_cause(error: BaseException) -> BaseException | None:
     """Returns the error as a cause for another one, or None if its chain contains a request.
 

@@ -24,6 +24,7 @@ DISK_FAULTS = {
     errno.EPERM: "you may not write there. Change its permissions",
     errno.EIO: "the disk fails. Look after it",
 }
+BYTE_ORDER_MARK = "\ufeff"
 MAX_JSON_DEPTH = 64  # levels of lists and mappings; the files of this package have 6
 TOO_DEEP = "its lists and mappings are nested too deeply"
 # Names of this package's temporary files and folders begin with this. Only such files are ever
@@ -70,9 +71,13 @@ def write_text(path: Path, text: str) -> None:
 def parse_json(text: str | bytes) -> Any:
     """Parses JSON strictly: all numbers are finite. Raises `ValueError` for any fault.
 
+    A byte-order mark, which Windows programs write first, is left out.
+
     Python's own parser accepts NaN, Infinity and 1e999, and raises `RecursionError` for deep
     nesting. Nesting that it can just read would be too deep for others, so there is a limit.
     """
+    if isinstance(text, str):
+        text = text.lstrip(BYTE_ORDER_MARK)
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:

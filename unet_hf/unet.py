@@ -68,12 +68,12 @@ class UNet(
         page: int = 0,
         axes: str | None = None,
         channel: int | None = None,
-        level: int = 0,
         threshold: float | None = None,
         tile_size: int | None = None,
         precision: str = "auto",
         tta: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        level: int = 0,
     ) -> Segmentation:
         """Predicts the class of every pixel. The training mode of each module is restored.
 

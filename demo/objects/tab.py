@@ -80,7 +80,6 @@ def objects_view(
     def on_new(
         handle: Handle | None,
         seen_now: dict,
-        shown: dict | None,
         how: str,
         least: str,
         whole: bool,
@@ -100,10 +99,11 @@ def objects_view(
                 updates |= {method: how, min_size: least}
         except ConfigError as error:
             return {table: say(plain_sentence(error))}
-        seen_now, shown = seen_now or {}, shown or {}
-        # Where the slider was left for this checkpoint, the viewer leaves it.
-        left = seen_now.get("thresholds", {}).get(shown.get("by"))
-        seen_now |= {"threshold": shown.get("threshold") if left is None else left}
+        # The viewer leaves the slider where it was for this checkpoint. Nobody knows whether it
+        # showed this result already when it was asked how it is looked at.
+        left = (seen_now or {}).get("thresholds", {}).get(in_view.title)
+        cut = in_view.threshold if left is None else left
+        seen_now = (seen_now or {}) | {"threshold": cut}
         if is_large(result):
             return updates | {table: say(LARGE, ask=True)}
         return updates | counted(handle, seen_now, how, least, whole, in_view, version)
@@ -137,7 +137,7 @@ def objects_view(
         if handle is None:
             # The viewer still shows a result that the server has deleted after its hour.
             return {table: say(GONE if in_view.segmented_with else NO_RESULT)}
-        return counted(handle, seen_now, how, least, whole, in_view, version)
+        return counted(handle, seen_now, how, least, whole, in_view, version) or gr.skip()
 
     def counted(
         handle: Handle,
@@ -168,7 +168,7 @@ def objects_view(
             sentence = TOO_MANY if isinstance(error, TooManyObjectsError) else plain_sentence(error)
             return outdated() | {table: say(sentence), downloads: usable(objects=False)}
         if in_view.version != version:
-            return gr.skip()
+            return {}
         return {
             found: result_store().keep((cut, objects)),
             table: shown,
@@ -204,10 +204,11 @@ def objects_view(
     _, version_shown = in_view
     version_shown.change(
         on_new,
-        [current, look, picture, *options, counted_like, *in_view],
+        [current, look, *options, counted_like, *in_view],
         [*outputs, counted_like, method, min_size],
         js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
         trigger_mode="always_last",
+        show_progress_on=table,
         **MEASURES,
         **HIDDEN,
     )
@@ -216,6 +217,7 @@ def objects_view(
         [current, look, *options, *in_view],
         outputs,
         js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
+        show_progress_on=table,
         **MEASURES,
         **HIDDEN,
     )
@@ -226,6 +228,7 @@ def objects_view(
         outputs,
         js=f"(first, found, _, ...others) => [first, found, {seen_now}, ...others]",
         trigger_mode="always_last",
+        show_progress_on=table,
         **MEASURES,
         **HIDDEN,
     )

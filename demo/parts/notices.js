@@ -16,15 +16,6 @@ export function mount({ element }) {
   }
 
   find(notice, "button").addEventListener("click", () => { notice.hidden = true; });
-  // What no upload takes would make the browser leave the page for the file.
-  const isLost = (/** @type {DragEvent} */ event) =>
-    !event.defaultPrevented && event.dataTransfer?.types.includes("Files");
-  document.addEventListener("dragover", (event) => { if (isLost(event)) event.preventDefault(); });
-  document.addEventListener("drop", (event) => {
-    if (!isLost(event)) return;
-    event.preventDefault();
-    say("Nothing here takes files. Drop them on “Segment” or on “Many images”.");
-  });
   const toasts = new MutationObserver(() => {
     if (!element.isConnected) return toasts.disconnect();
     for (const toast of document.querySelectorAll("[data-testid=toast-body]")) {

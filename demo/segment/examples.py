@@ -1,5 +1,6 @@
 """Pictures to start with: real ones that scikit-image ships, and our own drawings."""
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -42,7 +43,9 @@ def examples() -> tuple[Example, ...]:
 
 def _synthetic(title: str, slug: str, model: str) -> Example:
     """The drawing that a checkpoint brings along, which nobody is to take for a real image."""
-    return Example(f"{title} (synthetic)", slug, str(SHIPPED / model / SAMPLE), model)
+    path = Path(examples.folder.name) / f"{title.lower()}-synthetic.png"
+    shutil.copy(SHIPPED / model / SAMPLE, path)
+    return Example(f"{title} (synthetic)", slug, str(path), model)
 
 
 def haematoxylin() -> np.ndarray:

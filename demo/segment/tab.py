@@ -23,11 +23,11 @@ from ..parts.panel import Panel
 from ..parts.sessions import session_of
 from ..server import limits, sign_in
 from ..server.computation import Computation, Report
-from ..server.errors_in_words import plain_sentence
+from ..server.errors_in_words import page_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
-from ..server.models import Visitor, load_model
+from ..server.models import Visitor, checked_name, load_model
 from ..server.predictions import FIRST, Place, read_upload, segment_file, start_with
 from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
@@ -201,6 +201,7 @@ class SegmentTab:
         """A result of what was chosen last. drawn: What the viewer is sent of it."""
         path, _, model = in_view.wanted
         in_view.is_wanted, in_view.segmented_with = False, model
+        in_view.threshold = drawn["threshold"]
         handle = in_view.results.keep(in_view.wanted, result)
         return self.outdated(another_picture=False) | {
             self.current: handle,
@@ -231,7 +232,7 @@ class SegmentTab:
         return {self.picture: busy(f"Reading {name} …", stop=False) if name else idle()}
 
     def tell(self, error: Exception) -> Updates:
-        return {self.alert: gr.update(value=alert(plain_sentence(error)), visible=True)}
+        return {self.alert: gr.update(value=alert(page_sentence(error)), visible=True)}
 
     def _kept(self, in_view: InView) -> Segmentation | None:
         """The result of what was chosen last, if it was computed before."""
@@ -351,12 +352,13 @@ class SegmentTab:
         visitor = sign_in.visitor(profile, token)
         try:
             if wanted := asked.model or (None if asked.example else self.default_model):
+                wanted = checked_name(wanted)
                 path = self._picture_for(wanted, asked.example, visitor)
                 name = wanted
             if asked.threshold is not None and load_model(name, visitor).threshold is None:
                 faults.append(f"{name} has more than two classes, and so no threshold.")
         except Exception as error:
-            faults.append(plain_sentence(error))
+            faults.append(page_sentence(error))
         refusal = self.tell(ConfigError(" ".join(faults))) if faults else {}
         if in_view.picture is not None:
             yield NOTHING
@@ -418,7 +420,7 @@ class SegmentTab:
         try:
             return panel(name, load_model(name, sign_in.visitor(profile, token)))
         except Exception as error:
-            return f'<p class="small">{html.escape(plain_sentence(error))}</p>'
+            return f'<p class="small">{html.escape(page_sentence(error))}</p>'
 
 
 def no_alert() -> Updates:

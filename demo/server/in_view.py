@@ -27,6 +27,7 @@ class InView:
         was chosen.
     model: The checkpoint that was chosen last; None before any was.
     segmented_with: The checkpoint that the result in the viewer is from; empty without one.
+    threshold: Of the result as the page was sent it; None unless there are two classes.
     version: Rises whenever the picture in the viewer or its result becomes another one.
     is_wanted: A result of what was chosen last is still to come.
     titles: What people call the checkpoints that were used, where they have a title.
@@ -38,6 +39,7 @@ class InView:
     ) -> None:
         self.picture, self.model = picture, model
         self.segmented_with = ""
+        self.threshold: float | None = None
         self.version = 0
         self.is_wanted = False
         self.titles: dict[str, str] = {}

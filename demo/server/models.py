@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from unet_hf import UNet, shipped_checkpoints
+from unet_hf.addresses import read_hub_name
 from unet_hf.errors import CheckpointAccessError, CheckpointNotFoundError, ConfigError
 
 from .model_cache import ModelCache
@@ -66,6 +67,7 @@ class Offer:
 
     def check(self, name: str, visitor: Visitor | None = None) -> None:
         """Raises `CheckpointAccessError` if `name` is not to be had by this visitor."""
+        name = _repository(name)
         author, slash, _ = name.partition("/")
         if self.anything or not slash or name == self.local:
             return
@@ -84,7 +86,7 @@ class Offer:
 
         A stranger must not read with the Space's token what its owner has not named.
         """
-        return False if self.public and name not in self.models else None
+        return False if self.public and _repository(name) not in self.models else None
 
     def names(self) -> list[str]:
         """The list to choose from; whatever `check` lets pass can be typed, too."""
@@ -144,21 +146,34 @@ def copy_sample(name: str, folder: Path, visitor: Visitor | None = None) -> Path
 
 
 def checked_name(name: str) -> str:
-    """A shipped name or a Hub id; of paths only the one that `python app.py --model` was given.
+    """A shipped name or a Hub id, "org/name@revision" with a revision; of paths only the one that
+    `python app.py --model` was given.
 
     Raises `ConfigError`.
     """
     name = (name or "").strip()
     if name and name == os.environ.get(LOCAL):
         return name
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
+    found = read_hub_name(name)
+    name, folder = str(found), found.folder
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", found.repo_id) or name.startswith("."):
         raise ConfigError(
             f"{name[:200]!r} is not a checkpoint. Pick one from the list or type a Hub id, "
             "'org/name'."
         )
+    if folder:
+        raise ConfigError(
+            f"The address names the folder {folder!r} of {found.repo_id}. Only checkpoints at the "
+            f"root of a repository can be opened here: type {found.repo_id!r}."
+        )
     if Path(name).is_dir() and name not in shipped_checkpoints():
         raise ConfigError(f"{name!r} is a folder of the server, not a Hub id.")
     return name
+
+
+def _repository(name: str) -> str:
+    """The part of "org/name@revision" that says whose checkpoint it is; a path stays."""
+    return read_hub_name(name).repo_id
 
 
 def _reach(

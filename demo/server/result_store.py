@@ -2,8 +2,8 @@
 
 A `gr.State` holds a handle, and this file what the handle stands for: a result of 8192 x 8192
 pixels is more than half a gigabyte, which no number of visitors may multiply. The least recently
-used one leaves for a new one. A value that no session refers to any more, because its visitor has
-a newer result or is gone, leaves at once.
+used one leaves for a new one. A value that no session refers to any more leaves at once: when its
+visitor has a newer result, or within an hour after they left, when Gradio forgets their session.
 
 UNET_HF_RESULT_MEGABYTES (3000) bounds the arrays that stay in memory.
 """

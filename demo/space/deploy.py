@@ -16,6 +16,7 @@ from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+from unet_hf.addresses import read_repository
 from unet_hf.errors import PushError, UNetError
 from unet_hf.files import parse_json
 from unet_hf.hub.push import WAITS, CreatedOnHub, propose_once, push_with_retries
@@ -50,6 +51,7 @@ def deploy(
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
+    space = read_repository(space, "space")
     api, made = HfApi(), CreatedOnHub()
 
     def put() -> tuple[str, bool]:

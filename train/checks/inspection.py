@@ -19,6 +19,7 @@ from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 from unet_hf.images.image_data import ImageData
 
+SHOWN_NOTES = 8  # different notes on reading that are printed
 GRID = 32  # places of classes are noted in GRID x GRID cells an image
 
 
@@ -43,6 +44,8 @@ class PairSummary:
     mask_is_image: bool = False  # the image, read as a mask, equals the mask
     instances: int | None = None  # distinct ids, if the data set has them
     stray: float = 0.0  # share of labelled pixels with an instance id on class 0
+    notes: tuple[str, ...] = ()  # what reading noticed, in words
+    doubtful_turn: bool = False  # EXIF turned the image alone
     unnumbered: float = 0.0  # share of labelled pixels of other classes without an instance id
 
     @property
@@ -87,6 +90,14 @@ class Inspection:
     def counts(self, num_classes: int) -> np.ndarray:
         """Counts the pixels of each class in the training split: (classes,) int64."""
         return sum((facts.counts[:num_classes] for facts in self.train), np.zeros(num_classes, int))
+
+    def notes(self) -> list[str]:
+        """Counts what reading noticed: "6 of 6: alpha channel left out"."""
+        readable = [facts for facts in self.train + self.validation if facts.error is None]
+        counts = Counter(note for facts in readable for note in dict.fromkeys(facts.notes))
+        lines = [f"{n} of {len(readable)}: {note}" for note, n in counts.most_common(SHOWN_NOTES)]
+        more = len(counts) - SHOWN_NOTES
+        return lines + ([f"and {more} other notes on single images"] if more > 0 else [])
 
     def areas(self, pairs: Pairs) -> np.ndarray:
         """Pixels of each training image, (len(pairs),); the mean for images not inspected."""
@@ -138,6 +149,8 @@ def inspect_pair(
         finite=_is_finite(pair.image),
         digest=_digest(pixels),
         label_digest=_digest(label),
+        notes=pair.notes,
+        doubtful_turn=pair.doubtful_turn,
     )
     facts.counts, facts.places = note_places(label)
     facts.mask_is_image = not facts.constant and _is_mask(pixels, label, encoding)

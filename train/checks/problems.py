@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import DatasetError
@@ -22,6 +23,10 @@ from .row_faults import ROW_FAULTS, row_faults
 LEAK_ALLOWED = 0.01
 RARE = 0.02  # share of the crops that show a class; below it, most batches do not show it
 MIN_CROPS = 4  # area of all training images, in crops: fewer do not fill a batch
+MUCH_IGNORED = 0.05  # share of the pixels of a validation split
+HOLD_MORE = "Images that are held back are drawn anew with another --seed or --train_val_split."
+HANDFUL = 10  # pixels of a class in all training images; fewer teach nothing
+ONLY_VOID = 0.9  # share of all that is not class 0; a guessed void with more is suspect
 SHOWN = 5  # places that a problem names
 
 Row = tuple[str, PairSummary]  # its place, "split/name", and the notes about it
@@ -56,9 +61,11 @@ def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list
         *_duplicates(validation),
         *_empty_masks(train + validation, data),
         *_split(train, data, "error"),
-        *_split(validation, data, "warning"),
+        *_split(validation, data, "error" if _is_certain(inspection, validation) else "warning"),
+        *_flooded(train, data),
         *_few_images(inspection, size),
         *_classes(data, inspection, size),
+        *_handfuls(data, inspection),
     ]
     return sorted(problems, key=lambda problem: problem.severity != "error")
 
@@ -204,8 +211,50 @@ def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Probl
             f"All labelled pixels to {what} are of class {number} ({data.id2label[number]})",
             tuple(place for place, _ in rows[:SHOWN]), len(rows),
             "See whether --label_column and --mask_encoding name what you mean, or add images "
-            "that show other classes.", False,
+            "that show other classes" + (f"; scores on one class mean nothing. {HOLD_MORE}"
+            if what == "evaluate on" else "."), False,
         )  # fmt: skip
+
+
+def _is_certain(inspection: Inspection, validation: list[Row]) -> bool:
+    """Whether one class in the validation split makes its scores mean nothing.
+
+    So it is if all images were looked at, or if much of them is ignored.
+    """
+    ignored = sum(int(facts.counts[IGNORE]) for _, facts in validation)
+    area = sum(facts.area for _, facts in validation)
+    return inspection.validation_total == len(validation) or ignored > MUCH_IGNORED * area
+
+
+def _flooded(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
+    """Finds a void that nobody named and that is nearly all of what is not class 0."""
+    counts = sum((facts.counts for _, facts in rows), np.zeros(256, np.int64))
+    ignored, others = int(counts[IGNORE]), int(counts[1:IGNORE].sum())
+    if data.encoding.guessed_void and ignored > ONLY_VOID * (ignored + others):
+        yield Problem(
+            "void-is-foreground", "error",
+            f"255 was taken for void, and is {ignored / (ignored + others):.1%} of all that is not "
+            f"class 0", (), len(rows),
+            "If it is the foreground: --mask_encoding binary; if it is void: --ignore_index 255.",
+            False,
+        )  # fmt: skip
+
+
+def _handfuls(data: LabelledData, inspection: Inspection) -> Iterator[Problem]:
+    """Finds classes of a few pixels: strays, or too little to learn from."""
+    counts = inspection.counts(data.num_classes)
+    few = np.flatnonzero((counts > 0) & (counts < HANDFUL)).tolist()
+    if not few or np.count_nonzero(counts) < 2:
+        return
+    severity = "error" if inspection.train_total == len(inspection.train) else "warning"
+    rows = [row for row in rows_of(data, inspection)[0] if row[1].counts[few].any()]
+    names = _some([f"{n} ({data.id2label[str(n)]}): {counts[n]}" for n in few])
+    value = few[0] + data.encoding.offset
+    cure = "Repair these masks, or label more of it."
+    if data.encoding.kind == "ids":
+        cure = f"Leave it out with --ignore_index {value}, or label more of it."
+    yield _problem("class-few-pixels", severity, "Classes have a handful of pixels in all training "
+                   f"images, too few to learn: {names}", rows, cure)  # fmt: skip
 
 
 def _few_images(inspection: Inspection, size: int) -> Iterator[Problem]:

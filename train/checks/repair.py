@@ -179,15 +179,17 @@ def _file_stem(facts: PairSummary, used: set[str]) -> str:
 
 def _write_image(path: Path, pair: Pair, cell: Any, token: str | None) -> str:
     """Copies the image's file if its format allows it, else writes a TIFF; returns the name."""
-    suffix = SUFFIX_OF_FORMAT.get(pair.image.format)  # others as TIFF, which holds any type
-    if suffix:
+    image = pair.image
+    suffix = SUFFIX_OF_FORMAT.get(image.format)  # others as TIFF, which holds any type
+    # A page, a kept alpha channel and a turned image are not what a copy would be read as.
+    if suffix and image.pages == 1 and image.channels not in (2, 4) and image.orientation == 1:
         content, _ = row_bytes(cell, token=token)
         name = path.name + suffix
         path.with_name(name).write_bytes(content)
         return name
     import tifffile
 
-    pixels = pair.image.pixels
+    pixels = image.pixels
     colors = "rgb" if pixels.shape[2] == 3 else "minisblack"
     name = path.name + ".tif"
     if pixels.shape[2] == 1:

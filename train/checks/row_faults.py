@@ -39,6 +39,13 @@ ROW_FAULTS = (
     *_unread("instances", "instance", "map of instances"),
     RowFault("sizes-differ", "error", "The image and its mask or instances differ in size",
              "Pair them again, or remove the row.", True),
+    RowFault("stack-one-mask", "error", "The image is a stack of pages, and there is one mask",
+             "Say which page the masks belong to, e.g. --stack_page 0, or store as many masks as "
+             "pages.", False),
+    RowFault("exif-turned", "warning",
+             "EXIF turned the image, and its mask has no such mark: read as drawn upright",
+             "Look at one of them; if the mask lies as the image is stored, save the image without "
+             "its EXIF orientation.", False, lambda facts, size: facts.doubtful_turn),
     RowFault("mask-values", "error", "The mask holds values outside the classes",
              "Name all classes with --id2label, mark a value with --ignore_index, or repair the "
              "mask.", False),

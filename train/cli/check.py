@@ -108,6 +108,7 @@ def _described(data: LabelledData, inspection: Inspection) -> dict[str, Any]:
     validation = _split(data, inspection.validation, inspection.validation_total)
     return {
         "findings": data.findings,
+        "read": inspection.notes(),
         "id2label": data.id2label,
         "train": {"split": data.train_name, **train},
         "validation": {"split": data.validation_name, **validation},
@@ -152,6 +153,7 @@ def _text(report: dict[str, Any]) -> str:
         shares = [f"{label} {share:.1%}" for label, share in split["shares"].items()]
         ignored = [f"({split['ignored']:.1%} of all pixels ignored)"] if split["ignored"] else []
         lines.append(("", " ".join([", ".join(shares), *ignored])))
+    lines += [("read" * (not number), note) for number, note in enumerate(report["read"])]
     return "\n".join(f"{head:<10}{text}" for head, text in lines)
 
 

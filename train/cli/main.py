@@ -3,11 +3,12 @@
 import logging
 import sys
 
-from unet_hf.errors import UNetError
+from unet_hf.errors import ConfigError, UNetError
 
 from ..errors import StoppedError
 from .arguments import parse_arguments
 
+WRONG_USAGE = 2  # exit status of argparse, too
 INTERRUPTED = 130  # exit status that shells expect after Ctrl-C
 
 
@@ -30,7 +31,11 @@ def main(arguments: list[str]) -> int:
 
 def run_training(arguments: list[str]) -> int:
     """Trains; returns the exit status."""
-    config = parse_arguments(arguments)
+    try:
+        config = parse_arguments(arguments)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_USAGE
     # Imported after the options are parsed: --help needs neither torch nor datasets.
     from unet_hf.evaluation.evaluate import describe_evaluation
 

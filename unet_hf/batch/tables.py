@@ -120,7 +120,7 @@ def _summary(record: Record) -> Iterator[tuple[str, Any]]:
         yield key, record[key]
     yield "threshold", record["options"]["threshold"]
     found = record.get("measured", {})
-    megapixels = record["width"] * record["height"] / 1e6
+    megapixels = sum(record["pixels"].values()) / 1e6  # those with data
     for label in record["pixels"]:
         yield f"share {label}", _share(record, label)
         own = dict(found.get("classes", {}).get(label, {}))

@@ -9,8 +9,9 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from ..data.options import MASK_ENCODINGS, DataOptions
-from ..hub.find import find_checkpoint
+from ..data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions
+from ..errors import how_to_install
+from ..hub.find import find_checkpoint, read_address
 from ..unet import UNet
 
 
@@ -75,15 +76,18 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 def open_checkpoint(given: argparse.Namespace) -> tuple[UNet, Path]:
     """The model, and the folder of its files: of the same commit, whatever is pushed meanwhile."""
-    where = {"subfolder": vars(given).get("subfolder"), "token": vars(given).get("hub_token")}
-    model = UNet.from_pretrained(given.model, revision=given.revision, **where)
-    revision = model.origin.commit or given.revision
-    return model, find_checkpoint(given.model, revision=revision, evidence=True, **where)
+    inside = vars(given).get("subfolder")
+    name, revision, inside = read_address(given.model, given.revision, inside)
+    where = {"subfolder": inside, "token": vars(given).get("hub_token")}
+    model = UNet.from_pretrained(name, revision=revision, **where)
+    revision = model.origin.commit or revision
+    return model, find_checkpoint(name, revision=revision, evidence=True, **where)
 
 
 def add_data_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Adds some of `DataOptions`."""
-    add_options(parser, DataOptions, names, choices={"mask_encoding": MASK_ENCODINGS})
+    choices = {"mask_encoding": MASK_ENCODINGS, "alpha_channel": ALPHA_CHANNELS}
+    add_options(parser, DataOptions, names, choices=choices)
 
 
 def _parser_of(annotation: Any) -> Any:
@@ -100,10 +104,7 @@ def _boolean(text: str) -> bool:
     return words[text.lower()]
 
 
-NEEDS_TRAIN = (
-    "this needs the package's training part: pip install 'unet_hf[train]', or run it in a clone of "
-    "the repository."
-)
+NEEDS_TRAIN = f"this needs the package's training part. {how_to_install('train')}"
 
 
 def is_optional(error: ModuleNotFoundError) -> bool:

@@ -8,12 +8,13 @@ what was inferred. A value that the rule does not know is an error, never a clas
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ..errors import DatasetError
-from .mask_encoding import IGNORE, MaskEncoding, check_categories, unknown_colors
+from .gray_encoding import detect_gray
+from .levels import COLOR_NOISE, find_levels
+from .mask_encoding import IGNORE, MaskEncoding, check_categories
 from .stored_masks import (
     RawMask,
     ade20k_classes,
@@ -22,20 +23,17 @@ from .stored_masks import (
     format_ranges,
     hex_color,
     instances_of,
-    looks_smooth,
     only_mask,
     packed_colors,
     plane_of,
     read_mask,
     value_counts,
-    whole_numbers,
 )
 
 __all__ = ["IGNORE", "MaskEncoding", "RawMask", "detect_encoding", "instances_of", "read_mask"]
 
-ENCODINGS = ("ids", "binary", "colors", "ade20k")
+ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
 MAX_COLORS = 64  # a mask with more is a photograph, or was stored with losses (JPEG)
-UNCLEAR = "Say what they mean with --mask_encoding (ids, binary or colors) or --id2label"
 
 
 def detect_encoding(
@@ -55,7 +53,7 @@ def detect_encoding(
         ignore_index: A stored value that becomes `IGNORE`.
         reduce_labels: Stored 0 becomes `IGNORE`, other values one less.
         label_colors: "#rrggbb" -> class id; "255" ignores the color.
-        mask_encoding: "ids", "binary", "colors" or "ade20k"; detected if None.
+        mask_encoding: "ids", "binary", "colors", "instances" or "ade20k"; detected if None.
         categories: For lists of masks, the category of each mask, counted from 0.
 
     Raises:
@@ -75,7 +73,7 @@ def detect_encoding(
         raise DatasetError("There is no mask to look at: the data is empty. Add labelled rows.")
     if mask_encoding == "ade20k":
         planes = [RawMask(ade20k_classes(mask)) for mask in flat]
-        found = _detect_ids(planes, named, ignore_index, reduce_labels, "ids")
+        found = detect_gray(planes, named, ignore_index, reduce_labels, "ids")
         rule = f"ADE20K colours, class = R // 10 * 256 + G; {found.rule}"
         return replace(found, kind="ade20k", rule=rule)
     colored = any(plane_of(mask) is None for mask in flat)
@@ -88,147 +86,43 @@ def detect_encoding(
             "or choose another --label_column."
         )
     _check_alpha(flat)
-    return _detect_ids(flat, named, ignore_index, reduce_labels, mask_encoding)
-
-
-def _detect_ids(
-    masks: Sequence[RawMask],
-    named: int | None,
-    ignore_index: int | None,
-    reduce_labels: bool,
-    asked: str | None,
-) -> MaskEncoding:
-    """Detects the encoding of masks with one value a pixel."""
-    planes = [plane_of(mask) for mask in masks]
-    gray = [plane for plane in planes if plane.dtype != bool] or planes
-    if any(plane.dtype.kind == "f" for plane in gray) and _soft(gray) and asked != "ids":
-        rule = "fractions from 0 to 1, above 0.5 read as class 1, others as class 0"
-        return MaskEncoding("binary", max(named or 2, 2), rule, threshold=0.5)
-    counts: Counter[int] = Counter()
-    for plane in gray:
-        counts.update(value_counts(whole_numbers(plane)))
-    ignored = () if ignore_index is None else (ignore_index,)
-    zero_occurs = 0 in counts
-    shares = {v: n / counts.total() for v, n in counts.items() if v not in ignored}
-    if reduce_labels:
-        ignored, asked = tuple(sorted({0, IGNORE, *ignored})), "ids"
-        shares = {value: share for value, share in shares.items() if value not in ignored}
-    values = sorted(shares)
-    if not values:
-        raise DatasetError(
-            f"The masks hold {first_five(sorted(counts))} alone, which is ignored. Check "
-            "--ignore_index and --reduce_labels, or choose another --label_column."
-        )
-    said = f", {first_five(ignored)} ignored" if ignored else ""
-    top, palette = values[-1], any(mask.palette for mask in masks)
-
-    def binary(rule: str, **kwargs: Any) -> MaskEncoding:
-        return MaskEncoding("binary", max(named or 2, 2), rule + said, ignored=ignored, **kwargs)
-
-    soft = f"{len(values)} values from {values[0]} to {top} read as soft edges: "
-    soft += "above 127 class 1, others class 0"
-    if asked == "binary":
-        if top <= 255 and looks_smooth(shares):
-            return binary(soft, threshold=127)
-        return binary("0 read as class 0, every other value as class 1", threshold=0)
-    if asked is None and (named or 2) <= 2:
-        if gray[0].dtype == bool:
-            return binary("1-bit masks: 0 and 1 read as classes 0 and 1", foreground=1)
-        if looks_smooth(shares):
-            return binary(soft, threshold=127)
-        two = top == 255 or (top > 1 and 0 in shares and not (palette and named is None))
-        if two and set(values) <= {0, top}:
-            return binary(f"values 0 and {top} read as classes 0 and 1", foreground=top)
-
-    if IGNORE in shares and len(values) > 1:
-        if asked is None and shares[IGNORE] > 0.5:
-            raise DatasetError(
-                f"255 fills {shares[IGNORE]:.0%} of the masks, beside "
-                f"{first_five(values[:-1])}: void, "
-                f"or a class? Ignore it with --ignore_index 255. {UNCLEAR}."
-            )
-        said += f", 255 ignored (void, {shares.pop(IGNORE):.1%})"
-        ignored = (*ignored, IGNORE)
-        values, top = values[:-1], values[-2]
-    _check_range(values, shares, named, asked, palette)
-    shift = not zero_occurs and values[0] == 1 and len(values) > 1 and asked is None
-    offset = int(reduce_labels or (shift and (named is None or top >= named)))
-    num_classes = named or max(top - offset + 1, 2)
-    outside = [value for value in values if value - offset >= num_classes]
-    if outside:
-        raise DatasetError(
-            f"The masks hold {first_five(outside)}, but id2label names {num_classes} classes, 0 to "
-            f"{num_classes - 1}. Name the others in id2label, or mark a value with --ignore_index."
-        )
-    rule = f"{'palette indices' if palette else 'values'} {format_ranges(values)}"
-    if offset:
-        why = "--reduce_labels" if reduce_labels else "they start at 1"
-        rule += f" read as classes {format_ranges([value - offset for value in values])} ({why})"
-    else:
-        rule += " read as class ids"
-    return MaskEncoding("ids", num_classes, rule + said, offset, ignored)
-
-
-def _check_range(
-    values: list[int], shares: dict[int, float], named: int | None, asked: str | None, palette: bool
-) -> None:
-    """Refuses values that are no class ids, or not clearly. Raises `DatasetError`."""
-    top = values[-1]
-    if values[0] < 0 or top > 254:
-        seen = f"The masks hold {len(values)} values from {values[0]} to {top}"
-        raise DatasetError(
-            f"{seen}; class ids from 0 to 254 are expected. "
-            "If they number objects, this looks like instance ids: give the column as "
-            "--instance_column and the classes as --label_column, or train object against "
-            "background with --mask_encoding binary. A value for 'unknown' goes to --ignore_index."
-        )
-    if named is None and asked is None and not palette:
-        gaps = top >= 64 and 8 * len(values) < top
-        if gaps or (top >= 200 and len(values) > MAX_COLORS):
-            looks = "gray levels that stand for classes" if gaps else "instance ids or soft edges"
-            raise DatasetError(
-                f"The masks hold {len(values)} values up to {top} "
-                f"({first_five(values)}), which may be "
-                f"class ids or {looks}. {UNCLEAR}."
-            )
-
-
-def _soft(planes: Sequence[np.ndarray]) -> bool:
-    """Whether the values are between 0 and 1, with fractions among them."""
-    fractions = any((plane % 1 != 0).any() for plane in planes)
-    return fractions and all(plane.min() >= 0 and plane.max() <= 1 for plane in planes)
+    return detect_gray(flat, named, ignore_index, reduce_labels, mask_encoding)
 
 
 def _detect_colors(
     masks: Sequence[RawMask], named: int | None, label_colors: dict[str, str] | None
 ) -> MaskEncoding:
+    """Detects which colors stand for classes, or takes those of `label_colors`."""
+    planes = [packed_colors(mask) for mask in masks]
     counts: Counter[int] = Counter()
-    for mask in masks:
-        counts.update(value_counts(packed_colors(mask)))
+    for plane in planes:
+        counts.update(value_counts(plane))
+    found = None
     if label_colors:
         colors = _parse_colors(label_colors)
-        unknown = sorted(color for color in counts if hex_color(color) not in colors)
-        if unknown:
-            share = sum(counts[color] for color in unknown) / counts.total()
-            raise DatasetError(unknown_colors([hex_color(color) for color in unknown], share))
-        classes = [c for c in colors.values() if c != IGNORE]
-        order = "as --label_colors says"
+        unknown = {color: n for color, n in counts.items() if hex_color(color) not in colors}
+        order, noise = "as --label_colors says", COLOR_NOISE if unknown else 0
+        odd = sum(unknown.values()) / counts.total()
     else:
-        if len(counts) > MAX_COLORS:
+        found = find_levels(planes, colored=True)
+        exact = found is None or not found.odd_values
+        if exact and len(counts) > MAX_COLORS:
             raise DatasetError(
                 f"The masks hold {len(counts)} colours: this looks like a photograph or an "
                 "overlay; which column holds the mask? Say it with --label_column. If it is the "
                 "mask, it was stored with losses (JPEG): export it as PNG."
             )
-        colors = {hex_color(color): number for number, color in enumerate(sorted(counts))}
-        classes = list(colors.values())
-        order = "in the order of red, green, blue"
+        chosen = sorted(counts) if exact else found.values
+        colors = {hex_color(color): number for number, color in enumerate(chosen)}
+        order, noise = "in the order of red, green, blue", 0 if exact else found.noise
+        odd = 0.0 if exact else 1 - sum(counts[color] for color in chosen) / counts.total()
         if named is not None and len(colors) != named:
             raise DatasetError(
                 f"The masks hold {len(colors)} colours ({first_five(list(colors))}), "
                 f"but id2label names "
                 f"{named} classes: which is which? Say it with --label_colors."
             )
+    classes = [c for c in colors.values() if c != IGNORE]
     num_classes = named or max(max(classes, default=0) + 1, 2)
     if max(classes, default=0) >= num_classes:
         raise DatasetError(
@@ -237,7 +131,16 @@ def _detect_colors(
     pairs = ", ".join(f"{color} = {c}" for color, c in colors.items())
     ids = format_ranges(sorted(set(classes)))
     rule = f"{len(colors)} RGB colours read as classes {ids} {order}: {pairs}"
-    return MaskEncoding("colors", num_classes, rule, colors=colors)
+    if odd:
+        rule += f"; {odd:.2%} of the pixels have {len(counts.keys()) - len(colors)} other colours "
+        rule += "(soft edges, or losses of JPEG) and are read as the nearest one"
+    encoding = MaskEncoding(
+        "colors", num_classes, rule, colors=colors, nearest=bool(label_colors or odd), noise=noise
+    )
+    if label_colors and odd:
+        for mask in masks:
+            encoding.decode(mask)  # raises for colors that fill areas
+    return encoding
 
 
 def _detect_instances(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import DatasetError
+from .levels import ODD, flat_areas, nearest_levels
 from .stored_masks import (
     RawMask,
     ade20k_classes,
@@ -26,14 +27,18 @@ IGNORE = 255  # class id of pixels that neither train nor count; classes are 0 t
 class MaskEncoding:
     """Meaning of the stored values of a data set's masks. Made by `detect_encoding`."""
 
-    kind: str  # "ids", "binary", "colors", "instances" or "ade20k"
+    kind: str  # "ids", "binary", "levels", "numbered", "colors", "instances" or "ade20k"
     num_classes: int
     rule: str  # in words
     offset: int = 0  # "ids", "ade20k": class = stored value - offset
     ignored: tuple[int, ...] = ()  # stored values that become IGNORE
     foreground: int | None = None  # "binary": the stored value of class 1
-    threshold: float | None = None  # "binary", instead: class 1 is every value above this
+    threshold: float | None = None  # "binary", "numbered": class 1 is every value above this
     colors: dict[str, int] = field(default_factory=dict)  # "colors": "#rrggbb" -> class or IGNORE
+    levels: dict[int, int] = field(default_factory=dict)  # "levels": value -> class or IGNORE
+    nearest: bool = False  # "colors": other colors belong to the nearest one, within bounds
+    noise: int = 0  # "levels", "colors": distance up to which a value is a level
+    guessed_void: bool = False  # "ids": nobody said that 255 is to be ignored
 
     def decode(
         self,
@@ -53,13 +58,15 @@ class MaskEncoding:
         mask = only_mask(mask, self.kind)
         if self.kind == "colors":
             return self._from_colors(packed_colors(mask))
+        if self.kind == "levels":
+            return self._from_levels(mask)
         values = ade20k_classes(mask) if self.kind == "ade20k" else plane_of(mask)
         if values is None:
             raise DatasetError(f"A mask is coloured; the others were not ({self.rule}).")
         if self.kind == "binary" and values.dtype == bool:
             # True in a 1-bit file is white, like 255 in the other masks.
             classes, wrong = values, np.zeros(values.shape, bool)
-        elif self.kind == "binary" and self.threshold is not None:
+        elif self.threshold is not None:
             classes, wrong = values > self.threshold, np.isnan(values)
         elif self.kind == "binary":
             classes = values == self.foreground
@@ -82,16 +89,47 @@ class MaskEncoding:
         """Says in one sentence which values are read as which classes."""
         return self.rule
 
+    def _from_levels(self, mask: RawMask) -> np.ndarray:
+        plane = plane_of(mask)
+        if plane is None:
+            raise DatasetError(f"A mask is coloured; the others were not ({self.rule}).")
+        # True in a 1-bit file is white, like the highest level in the other masks.
+        values = plane * max(self.levels) if plane.dtype == bool else whole_numbers(plane)
+        ignored = np.isin(values, self.ignored)
+        values = np.where(ignored, min(self.levels), values)
+        classes, unknown = self._nearest(values, self.levels, colored=False)
+        if unknown.any():
+            raise DatasetError(
+                f"A mask holds {first_five(np.unique(values[unknown]))} in {unknown.mean():.2%} of "
+                f"its pixels, where no soft edges are ({self.rule}). Say what the values mean with "
+                "--mask_encoding or --ignore_index, or repair the mask."
+            )
+        return np.where(ignored, IGNORE, classes).astype(np.uint8)
+
     def _from_colors(self, packed: np.ndarray) -> np.ndarray:
-        # Sorted keys and a search in them: several times faster than np.unique of a large mask.
-        known = np.array(sorted(int(color[1:], 16) for color in self.colors))
-        classes = np.array([self.colors[hex_color(color)] for color in known.tolist()], np.uint8)
-        where = np.searchsorted(known, packed).clip(max=len(known) - 1)
-        wrong = known[where] != packed
-        if wrong.any():
-            unknown = [hex_color(color) for color in np.unique(packed[wrong]).tolist()]
-            raise DatasetError(unknown_colors(unknown, wrong.mean()))
-        return classes[where]
+        table = {int(color[1:], 16): number for color, number in self.colors.items()}
+        if self.nearest:
+            classes, unknown = self._nearest(packed, table, colored=True)
+        else:
+            # Sorted keys and a search in them: several times faster than np.unique of a large mask.
+            known = np.array(sorted(table))
+            where = np.searchsorted(known, packed).clip(max=len(known) - 1)
+            classes = np.array([table[color] for color in known.tolist()], np.uint8)[where]
+            unknown = known[where] != packed
+        if unknown.any():
+            colors = [hex_color(color) for color in np.unique(packed[unknown]).tolist()]
+            raise DatasetError(unknown_colors(colors, unknown.mean()))
+        return classes
+
+    def _nearest(
+        self, plane: np.ndarray, table: dict[int, int], *, colored: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns classes, and the pixels that are too many or too plainly areas to be edges."""
+        known = sorted(table)
+        index, distance = nearest_levels(plane, known, colored=colored, noise=self.noise)
+        odd, far = distance > self.noise, distance > 2 * self.noise
+        unknown = odd if odd.mean() > ODD else flat_areas(plane, far, self.noise, colored=colored)
+        return np.array([table[value] for value in known], np.uint8)[index], unknown
 
     def _paint(
         self,
@@ -131,5 +169,6 @@ def unknown_colors(colors: list[str], share: float) -> str:
     return (
         f"The masks hold colours without a class: {first_five(colors)}, in {share:.2%} "
         f"of the pixels. "
-        "Give each its class with --label_colors (255: ignored)."
+        "Give each its class with --label_colors (255: ignored); only soft edges are read as the "
+        "nearest colour."
     )

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ..classes import numbered_names
 from ..errors import DatasetError, UNetError
-from ..files import parse_json
+from ..files import BYTE_ORDER_MARK, parse_json
 from .columns import Columns, find_columns
 from .detect_encoding import MaskEncoding, RawMask, detect_encoding
 from .options import DataOptions
 from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
 from .sources import Source, hub_commit, open_source, parse_labels
+from .stacks import PAGE, expand_stacks, held_back_stacks
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 INSPECTED_MASKS = 64  # masks of a split from which the encoding is told
@@ -63,7 +65,7 @@ def open_data(config: DataOptions) -> LabelledData:
     source = _open(config)
     train_name = _find_split(source, config.train_split, "--train_split")
     validation = _validation_split(source, config, train_name)
-    reader, id2label, findings = _reader(source, config, train_name)
+    source, reader, id2label, findings = _reader(source, config, train_name)
     rows = source.splits[train_name]
 
     if validation is not None:
@@ -89,11 +91,11 @@ def open_data(config: DataOptions) -> LabelledData:
             StreamedPairs(rows.take(held), reader, train_name),
         )
     else:
-        kept, held = held_back(len(rows), config.train_val_split, config.seed)
+        kept, held, which = _held_back(rows, reader.columns, config)
         label = f"{train_name}, {len(held)} images held back"
         findings.append(
-            f"no validation split: {len(held)} of {len(rows)} images of {train_name} are held back "
-            f"(--train_val_split {config.train_val_split}, --seed {config.seed})"
+            f"no validation split: {len(held)} of {len(rows)} images of {train_name} are held back"
+            f"{which} (--train_val_split {config.train_val_split}, --seed {config.seed})"
         )
         parts = Pairs(rows, reader, train_name, kept), Pairs(rows, reader, train_name, held)
     if config.max_validation_images and isinstance(parts[1], Pairs):
@@ -118,7 +120,7 @@ def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
     """Opens only one split, for an evaluation; returns its pairs and class names."""
     source = _open(config)
     name = _find_split(source, split, "--split")
-    reader, id2label, _ = _reader(source, config, name)
+    source, reader, id2label, _ = _reader(source, config, name)
     return Pairs(source.splits[name], reader, name), id2label
 
 
@@ -132,6 +134,16 @@ def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarr
     order = np.random.default_rng(seed).permutation(count)
     held = min(max(1, round(count * share)), count - 1)
     return np.sort(order[held:]), np.sort(order[:held])
+
+
+def _held_back(
+    rows: Any, columns: Columns, config: DataOptions
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Draws what is held back, see `held_back`; of stacks whole ones. Also says which, in words."""
+    if PAGE not in rows.column_names:
+        return *held_back(len(rows), config.train_val_split, config.seed), ""
+    kept, held, which = held_back_stacks(rows, columns, config.train_val_split, config.seed)
+    return kept, held, f", {which}"
 
 
 def _open(config: DataOptions) -> Source:
@@ -167,7 +179,8 @@ def _validation_split(source: Source, config: DataOptions, train: str) -> str | 
 
 def _reader(
     source: Source, config: DataOptions, split: str
-) -> tuple[PairReader, dict[str, str], list[str]]:
+) -> tuple[Source, PairReader, dict[str, str], list[str]]:
+    """Finds how the rows are read; also returns the source with a row for each page of stacks."""
     rows = source.splits[split]
     first = next(iter(rows), None)
     if first is None:
@@ -179,6 +192,12 @@ def _reader(
         instance_column=config.instance_column,
         first_row=first,
     )
+    stacked, stacks = {}, []
+    for name, part in source.splits.items():
+        stacked[name], found = expand_stacks(part, columns, name)
+        stacks += found
+    source = replace(source, splits=stacked)
+    rows = source.splits[split]
     if config.id2label:
         id2label, origin = (
             parse_labels(_json_text(config.id2label), "--id2label"),
@@ -191,17 +210,25 @@ def _reader(
             id2label = _checked_labels(id2label, "id2label.json of the data set")
     masks, categories = _sample_masks(rows, columns, split, config.hub_token)
     encoding = _detect_mask_encoding(masks, categories, id2label, config)
-    if id2label is None:
+    if id2label is not None:
+        unique = numbered_names(id2label.values())
+        if unique != [*id2label.values()]:
+            origin += "; names that occur more than once are numbered"
+            id2label = dict(zip(id2label, unique, strict=True))
+    else:
         count = max(encoding.num_classes, 2)
         id2label = {str(index): f"class {index}" for index in range(count)}
         origin = "no names found; give them with --id2label"
     findings = [
         *source.findings,
+        *stacks,
         f"columns: {columns.describe()}",
         f"mask values: {encoding.describe()}",
         f"classes: {', '.join(id2label.values())} ({origin})",
     ]
-    return PairReader(columns, encoding, config.hub_token), id2label, findings
+    keep_alpha = config.alpha_channel == "keep"
+    reader = PairReader(columns, encoding, config.hub_token, keep_alpha, config.stack_page)
+    return source, reader, id2label, findings
 
 
 def _detect_mask_encoding(
@@ -260,7 +287,7 @@ def _sample_masks(
     masks, categories, failure = [], [], None
     for row in chosen:
         try:
-            masks.append(raw_masks(row[columns.label], token))
+            masks.append(raw_masks(row[columns.label], token, row.get(PAGE)))
         except UNetError as error:
             failure = error
             continue
@@ -284,12 +311,12 @@ def _label_colors(config: DataOptions) -> dict[str, int] | None:
 
 def _json_text(option: str) -> str:
     """The JSON text of an option that is JSON or the name of a JSON file."""
-    if not option.lstrip().startswith(("{", "[")):
+    if not option.lstrip(BYTE_ORDER_MARK).lstrip().startswith(("{", "[")):
         path = Path(option)
         if not path.is_file():
             raise DatasetError(f"There is no file {option}, and it is no JSON either.")
-        return path.read_text(encoding="utf-8")
-    return option
+        return path.read_text(encoding="utf-8-sig")
+    return option.lstrip(BYTE_ORDER_MARK)
 
 
 def _checked_labels(labels: dict[str, str], where: str) -> dict[str, str]:

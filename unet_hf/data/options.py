@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ..addresses import read_dataset_name
 from ..errors import ConfigError
 from ..options import option
 
@@ -25,7 +26,8 @@ def public_name(name: str) -> str:
     return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
 
 
-MASK_ENCODINGS = ("ids", "binary", "colors", "ade20k")
+ALPHA_CHANNELS = ("drop", "keep")
+MASK_ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
 
 
 @dataclass
@@ -57,6 +59,12 @@ class DataOptions:
     ignore_index: int | None = option(
         None, "value of the stored masks that neither trains nor counts; found out if left out"
     )
+    alpha_channel: str = option(
+        "drop", "keep: what images call alpha is a channel, as near infrared beside RGB"
+    )
+    stack_page: int | None = option(
+        None, "stacks with one mask each: the page the mask belongs to, counted from 0"
+    )
     reduce_labels: bool = option(False, "stored 0 is ignored and every other id lowered by one")
     id2label: str | None = option(
         None, 'class names, as JSON or a JSON file: {"0": "background"}; else the data set\'s'
@@ -82,11 +90,16 @@ class DataOptions:
                 "--dataset_name is missing: a folder or a Hub data set 'org/name'. "
                 "`python -m train --help` lists every option."
             )
+        self.dataset_name, self.dataset_revision = read_dataset_name(
+            self.dataset_name, self.dataset_revision
+        )
         self.check_choice("mask_encoding", MASK_ENCODINGS)
+        self.check_choice("alpha_channel", ALPHA_CHANNELS)
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")
+        self.check_numbers("stack_page", lambda value: value >= 0, "0 or more")
         self.check_numbers("seed", lambda value: value >= 0, "0 or more")
         self.check_numbers("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
-        self.check_numbers("ignore_index", lambda value: 0 <= value <= 65535, "from 0 to 65535")
+        self.check_numbers("ignore_index", lambda v: -(2**15) <= v < 2**16, "from -32768 to 65535")
 
     def check_choice(self, name: str, choices: Collection[str]) -> None:
         """Checks that an option is one of `choices`, or None. Raises `ConfigError`."""
@@ -131,6 +144,7 @@ class DataOptions:
 DATA_OPTIONS = (
     "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
     "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
+    "alpha_channel", "stack_page",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip
 

@@ -3,10 +3,13 @@
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError
 from ..images.suffixes import PAIRED_SUFFIXES
+
+if TYPE_CHECKING:
+    import datasets  # slow to import, so only where it is used
 
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 IMAGE_FOLDERS = {"image", "images", "img", "imgs"}
@@ -20,7 +23,7 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
 MASK_SUFFIX = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE)
-IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?)$", re.IGNORECASE)
+IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?|volumes?|stacks?|raw)$", re.IGNORECASE)
 
 
 def looks_paired(root: Path) -> bool:
@@ -34,23 +37,57 @@ def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
     images/ and masks/ are in `root` (with or without folders of splits inside), or in a folder
     for each split. Raises `DatasetError` where the pairs are not clear.
     """
-    import datasets
-
+    if not looks_paired(root) and (beside := _pair_side_by_side(root)):
+        return beside
     splits, findings = _find_splits(root)
-    features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
     found = {}
     for split, (images, masks) in splits.items():
         pairs = _pair(images, masks)
-        columns = {
-            "image": [str(image) for image, _ in pairs],
-            "mask": [str(mask) for _, mask in pairs],
-        }
-        found[split] = datasets.Dataset.from_dict(columns, features=features)
+        found[split] = _table(pairs)
         findings.append(
             f"{split}: {len(pairs)} files of {images.relative_to(root)}/ and "
             f"{masks.relative_to(root)}/ paired by name"
         )
     return found, findings
+
+
+def _table(pairs: list[tuple[Path, Path]]) -> "datasets.Dataset":
+    import datasets
+
+    features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
+    columns = {
+        "image": [str(image) for image, _ in pairs],
+        "mask": [str(mask) for _, mask in pairs],
+    }
+    return datasets.Dataset.from_dict(columns, features=features)
+
+
+def _pair_side_by_side(root: Path) -> tuple[dict[str, Any], list[str]] | None:
+    """Pairs files of one folder, as train-volume.tif and train-labels.tif; None if none does.
+
+    Names that are those of splits are splits; else all pairs are the split train.
+    """
+    files = _pictures(root, "*")
+    masks = {MASK_SUFFIX.sub("", f.stem): f for f in files if MASK_SUFFIX.search(f.stem)}
+    images = {IMAGE_SUFFIX.sub("", f.stem): f for f in files if f not in masks.values()}
+    names = sorted(masks.keys() & images.keys())
+    if not names:
+        return None
+    by_split = {}
+    known = all(name.lower() in SPLITS for name in names)
+    for name in names:
+        split = SPLITS[name.lower()] if known else "train"
+        by_split.setdefault(split, []).append((images[name], masks[name]))
+    findings = [
+        f"{split}: {image.name} and {mask.name} paired by name" + more
+        for split, pairs in by_split.items()
+        for (image, mask), *others in [pairs]
+        for more in [f", and {len(others)} more pairs" if others else ""]
+    ]
+    alone = sorted(f.name for name, f in {**masks, **images}.items() if name not in names)
+    if alone:
+        findings.append(f"left out, as they have no partner: {', '.join(alone[:5])}")
+    return {split: _table(pairs) for split, pairs in by_split.items()}, findings
 
 
 def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
@@ -77,7 +114,8 @@ def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
     if not found:
         raise DatasetError(
             f"{root} holds no data set: neither metadata.jsonl, nor .parquet files, nor folders "
-            "images/ and masks/ were found in it. Add metadata.jsonl with file_name and "
+            "images/ and masks/, nor files like train-volume.tif and train-labels.tif were found "
+            "in it. Add metadata.jsonl with file_name and "
             "mask_file_name, one row an image."
         )
     if missing:

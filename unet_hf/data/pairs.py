@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
-from ..images.image_data import ImageData
+from ..images.image_data import ImageData, oriented
 from ..images.reading import read_image
 from .cache import BoundedCache
 from .columns import Columns
 from .detect_encoding import IGNORE, MaskEncoding, RawMask, instances_of, read_mask
 from .pair_error import PairError, cell_fault, fault
 from .sources import row_bytes
+from .stacks import PAGE
 
+PREVIEWS = ("MPO",)  # formats whose other pages are smaller or from another eye
 CACHED_PIXELS = 2**30  # bytes of decoded images and masks kept in memory
 
 
@@ -34,11 +36,13 @@ class Pair:
     label: np.ndarray  # (H, W) uint8 class ids, IGNORE (255) where nothing is known
     instances: np.ndarray | None  # (H, W) int32, 0 background
     extras: dict[str, Any]  # the row's other columns
+    notes: tuple[str, ...] = ()  # what reading noticed, in words
+    doubtful_turn: bool = False  # EXIF turned the image, and the mask has no such mark
 
     @property
     def nbytes(self) -> int:
-        ids = 0 if self.instances is None else self.instances.nbytes
-        return self.image.pixels.nbytes + self.label.nbytes + ids
+        arrays = (self.image.pixels, self.image.alpha, self.label, self.instances)
+        return sum(0 if array is None else array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class PairReader:
     columns: Columns
     encoding: MaskEncoding
     token: str | None = field(default=None, repr=False)  # for private data that is streamed
+    keep_alpha: bool = False  # a channel called alpha is one of the image's channels
+    stack_page: int | None = None  # the labelled page of stacks with one mask each
 
     def read(self, row: dict[str, Any], split: str, index: int) -> Pair:
         """Reads a row. Raises `PairError` with the row's place for every kind of fault."""
@@ -58,12 +64,20 @@ class PairReader:
             raise PairError(f"{name} ({split}, row {index}): {error}", error.code, name) from error
 
     def _read(self, row: dict[str, Any], name: str) -> Pair:
-        columns = self.columns
+        columns, page = self.columns, row.get(PAGE)
         with cell_fault("image", row[columns.image]):
-            image = replace(read_cell(row[columns.image], self.token), source=name)
+            chosen = self.stack_page if page is None else page
+            image = read_cell(row[columns.image], self.token, chosen)
+        if image.pages > 1 and chosen is None and image.format not in PREVIEWS:
+            raise PairError(
+                f"the image is a stack of {image.pages} pages with one mask. Say which page the "
+                "mask belongs to, e.g. --stack_page 0, or store as many masks as pages.",
+                "stack-one-mask",
+            )
+        image = replace(image.with_alpha() if self.keep_alpha else image, source=name)
         size = (image.height, image.width)
         with cell_fault("mask", row[columns.label]):
-            masks = raw_masks(row[columns.label], self.token)
+            masks = raw_masks(row[columns.label], self.token, page)
         categories = row[columns.categories] if columns.categories else None
         shape = size if masks == [] else None  # no object in the whole image
         with fault("mask-values"):
@@ -71,9 +85,14 @@ class PairReader:
         instances = None
         if columns.instances:
             with cell_fault("instances", row[columns.instances]):
-                instances = _instance_ids(row[columns.instances], size, self.token)
-        elif self.encoding.kind == "instances" and isinstance(masks, list):
+                instances = _instance_ids(row[columns.instances], size, self.token, page)
+        elif self.encoding.kind == "numbered" or (
+            self.encoding.kind == "instances" and isinstance(masks, list)
+        ):
             instances = instances_of(masks, shape=shape)
+        label, instances, turned = _turned_like(image, label, instances)
+        upright = isinstance(masks, RawMask) and masks.orientation == 1
+        doubtful = image.orientation > 1 and upright and not turned
         for what, array in (("mask", label), ("instances", instances)):
             if array is not None and array.shape != size:
                 raise PairError(
@@ -85,49 +104,74 @@ class PairReader:
         if valid is not None:  # nothing can be learned there, nor be wrong
             label = np.where(valid, label, np.uint8(IGNORE))
             instances = None if instances is None else np.where(valid, instances, 0)
-        used = {columns.image, columns.label, columns.instances, columns.categories}
+        used = {columns.image, columns.label, columns.instances, columns.categories, PAGE}
         extras = {key: value for key, value in row.items() if key not in used}
-        return Pair(name, image, label, instances, extras)
+        notes = (*image.notes, *turned)
+        if page is not None:  # every page is a row of its own
+            notes = tuple(note for note in notes if not note.startswith(f"page {page} of "))
+        return Pair(name, image, label, instances, extras, notes, doubtful)
+
+
+def _turned_like(
+    image: ImageData, label: np.ndarray, instances: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Turns a mask whose sides are swapped as EXIF turned its image; returns a note if it did."""
+    size = (image.height, image.width)
+    arrays, notes = [], set()
+    for what, array in (("mask", label), ("instance ids", instances)):
+        swapped = array is not None and array.shape == size[::-1] != size
+        if swapped and image.orientation >= 5:
+            array = np.ascontiguousarray(oriented(array[..., None], image.orientation)[..., 0])
+            notes.add(f"{what} turned as the EXIF orientation of the image says")
+        arrays.append(array)
+    return arrays[0], arrays[1], tuple(sorted(notes))
 
 
 def row_name(row: dict[str, Any], columns: Columns, split: str, index: int) -> str:
     """A readable name of a row for messages: the image file's stem, or the row's place."""
     cell = row.get(columns.image)
     path = cell.get("path") if isinstance(cell, dict) else cell if isinstance(cell, str) else None
-    return Path(path).stem if path else f"{split}-{index}"
+    name = Path(path).stem if path else f"{split}-{index}"
+    return name if row.get(PAGE) is None else f"{name} page {row[PAGE]}"
 
 
-def read_cell(cell: Any, token: str | None = None) -> ImageData:
+def read_cell(cell: Any, token: str | None = None, page: int | None = None) -> ImageData:
     """Reads an image cell from its own file, or from a temporary file with its bytes.
 
-    So there is only one way of reading images, `read_image`.
+    So there is only one way of reading images, `read_image`. page: Of a stack, counted from 0.
     """
     if cell is None:
         raise DatasetError("the image is missing. Remove the row.")
     path, stored = (cell.get("path"), cell.get("bytes")) if isinstance(cell, dict) else (cell, None)
     if isinstance(path, str) and not stored and Path(path).is_file():
-        return read_image(path)
+        return read_image(path, page=page or 0)
     content, name = row_bytes(cell, token=token)
     if not content:
         raise DatasetError("the image is missing or empty. Remove the row.")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / f"image{Path(name).suffix}"
         file.write_bytes(content)
-        return read_image(file)
+        return read_image(file, page=page or 0)
 
 
-def raw_masks(cell: Any, token: str | None = None) -> RawMask | list[RawMask]:
-    """Reads a mask cell as it is stored: a mask, or a list of masks."""
+def raw_masks(
+    cell: Any, token: str | None = None, page: int | None = None
+) -> RawMask | list[RawMask]:
+    """Reads a mask cell as it is stored: a mask, or a list of masks. page: Of a stack."""
     if isinstance(cell, list):
         return [raw_masks(item, token) for item in cell]
+    if page is not None:  # of a file on this machine, see `expand_stacks`
+        return read_mask(Path(cell["path"]), page)
     content = row_bytes(cell, token=token)[0] if cell is not None else None
     if not content:
         raise DatasetError("the mask is missing or empty. Remove the row.")
     return read_mask(content)
 
 
-def _instance_ids(cell: Any, size: tuple[int, int], token: str | None) -> np.ndarray:
-    masks = raw_masks(cell, token)
+def _instance_ids(
+    cell: Any, size: tuple[int, int], token: str | None, page: int | None
+) -> np.ndarray:
+    masks = raw_masks(cell, token, page)
     if isinstance(masks, list):
         return instances_of(masks, shape=None if masks else size)
     if masks.values.ndim != 2:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import missing_here, read_dataset_name
 from ..errors import DatasetError, harmless_cause
 from ..files import parse_json
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
@@ -61,6 +62,7 @@ def open_source(
     Raises:
         DatasetError: It cannot be found, reached or read; the message names the cure.
     """
+    name, revision = read_dataset_name(name, revision)
     path = Path(name).expanduser()
     if path.exists():
         splits, findings = _open_local(path, config_name, streaming)
@@ -194,6 +196,8 @@ def _guarded(load: Callable[[], Any], name: str, token: str | None) -> Any:
             reason = f"{reason.splitlines()[0]}: {inner}"
         reason = re.sub(r"\s+", " ", reason)[:600].rstrip(" .")
         cause = _cause(error, token)
+    hint = missing_here(name)
+    cure = f"{cure} {hint}" if hint else cure
     raise DatasetError(f"The data set {name!r} cannot be loaded: {reason}. {cure}") from cause
 
 

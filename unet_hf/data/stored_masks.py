@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..errors import DatasetError, ImageError
-from ..images.image_data import check_size
+from ..images.image_data import ORIENTATION, check_size
 from ..images.pillow import count_frames, open_picture, without_texts
 from ..images.reading import MAX_PIXELS
 from ..images.tiff import read_tiff_values
@@ -23,15 +24,19 @@ class RawMask:
     values: (H, W) bool, integer or float; or (H, W, 3 or 4) RGB(A).
     palette: The colors of the values, if the file has a palette.
     mode: Pillow's mode, "TIFF" or "array".
+    orientation: The EXIF or TIFF tag by which it was turned upright, 1 to 8.
     """
 
     values: np.ndarray
     palette: list[tuple[int, int, int]] | None = None
     mode: str = "array"
+    orientation: int = 1
 
 
-def read_mask(content: bytes | np.ndarray) -> RawMask:
+def read_mask(content: bytes | np.ndarray | Path, page: int | None = None) -> RawMask:
     """The stored values of an encoded file or of an array (H, W[, 1, 3 or 4]).
+
+    page: The page of a stack, counted from 0, of a TIFF's path or content; None: the only one.
 
     Palette images give their indices, 1-bit images bool, 2- and 4-bit PNG what was stored.
     Raises `DatasetError` for anything that cannot be read as one plane of values or RGB(A).
@@ -39,8 +44,8 @@ def read_mask(content: bytes | np.ndarray) -> RawMask:
     try:
         if isinstance(content, np.ndarray):
             return _checked(content)
-        if content[:4] in SIGNATURES:
-            return _from_tiff(content)
+        if isinstance(content, Path) or content[:4] in SIGNATURES:
+            return _from_tiff(content, page)
         with open_picture(content) as image:
             depth, color = (content[24], content[25]) if image.format == "PNG" else (8, None)
             if depth == 16 and color in (2, 4, 6):  # Pillow would cut them to 8 bits
@@ -90,26 +95,33 @@ def _checked(array: np.ndarray, **kwargs: Any) -> RawMask:
 def _from_pil(image: PIL.Image.Image) -> RawMask:
     if (frames := count_frames(image)) > 1:
         raise DatasetError(f"A mask file has {frames} frames; store one mask a row.")
+    orientation = image.getexif().get(ORIENTATION, 1)
     image = PIL.ImageOps.exif_transpose(image)  # as the image beside it is turned, too
     palette = None
     if image.mode in ("P", "PA"):
         colors = image.getpalette("RGB") or []
         palette = [tuple(colors[i : i + 3]) for i in range(0, len(colors), 3)]
         indices = image if image.mode == "P" else image.getchannel(0)
-        return _checked(np.array(indices), palette=palette, mode=image.mode)
+        return _checked(
+            np.array(indices), palette=palette, mode=image.mode, orientation=orientation
+        )
     mode = image.mode
     if mode in ("LA", "La", "RGBa"):
         image = image.convert("RGBA" if mode == "RGBa" else "LA").convert("RGBA")
     elif mode in ("CMYK", "YCbCr", "HSV", "LAB", "RGBX"):
         image = image.convert("RGB")
-    return _checked(np.array(image), mode=mode)
+    return _checked(np.array(image), mode=mode, orientation=orientation)
 
 
-def _from_tiff(content: bytes) -> RawMask:
-    image, palette = read_tiff_values(content, "TIFF", MAX_PIXELS)
-    if image.pages > 1:
-        raise DatasetError(f"A mask file has {image.pages} pages; store one mask a row.")
-    return _checked(image.pixels, palette=palette, mode="P" if palette else "TIFF")
+def _from_tiff(content: bytes | Path, page: int | None) -> RawMask:
+    image, palette = read_tiff_values(content, "TIFF", MAX_PIXELS, page or 0)
+    if image.pages > 1 and page is None:
+        raise DatasetError(
+            f"A mask file has {image.pages} pages; store one mask a row, or stacks of images and "
+            "of masks as TIFF files in a folder."
+        )
+    mode = "P" if palette else "TIFF"
+    return _checked(image.pixels, palette=palette, mode=mode, orientation=image.orientation)
 
 
 def instances_of(

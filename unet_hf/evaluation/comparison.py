@@ -87,7 +87,7 @@ class Disagreement:
     id2label: dict[int, str]
     map: np.ndarray = field(repr=False)
     pixels: int
-    share: float  # of all pixels, 0 to 1
+    share: float  # of all pixels that hold data, 0 to 1
     confusion: np.ndarray = field(repr=False)
     seconds: tuple[float, float]
     first: np.ndarray = field(repr=False)
@@ -112,7 +112,7 @@ def score_mask(
     """Scores a prediction against the truth.
 
     Args:
-        predicted: A `Segmentation`, or (H, W) class ids.
+        predicted: A `Segmentation`, whose pixels without data do not count, or (H, W) class ids.
         truth: (H, W) class ids; `ignore_index` where nothing is known, which does not count.
         id2label: Names of all classes; not needed for a `Segmentation`.
 
@@ -126,11 +126,14 @@ def score_mask(
         mask, names = np.asarray(predicted), dict(id2label or {})
     truth = np.asarray(truth)
     _check_pair(mask, truth, names, ignore_index)
+    valid = predicted.image.valid if isinstance(predicted, Segmentation) else None
+    if valid is not None:
+        truth = np.where(valid, truth, ignore_index)
     confusion = confusion_matrix(truth, mask, len(names), ignore_index)
     if confusion.sum() == 0:
         raise ConfigError(
-            f"The truth is {ignore_index} (not counted) in every pixel, so there is nothing to "
-            "score. Give a mask with at least one class in it."
+            f"The truth is {ignore_index} (not counted) in every pixel that holds data, so there "
+            "is nothing to score. Give a mask with at least one class in it."
         )
     overlap = overlap_scores(confusion)
     v_rand = v_info = None
@@ -167,14 +170,16 @@ def compare_predictions(a: Segmentation, b: Segmentation) -> Disagreement:
     check_same_classes(a.id2label, b.id2label)
     ids = {name: class_id for class_id, name in a.id2label.items()}
     as_in_a = np.array([ids[b.id2label[key]] for key in range(len(ids))], np.uint8)
-    first, second = a.mask, as_in_a[b.mask]
+    first, second, valid = a.mask, as_in_a[b.mask], a.image.valid
+    if valid is not None:
+        second = np.where(valid, second, first)
     differs = first != second
     pairs = first.astype(np.int64) * len(ids) + second
     return Disagreement(
         id2label=dict(a.id2label),
         map=differs.astype(np.uint8),
         pixels=int(differs.sum()),
-        share=float(differs.mean()),
+        share=float(differs.sum() / (differs.size if valid is None else valid.sum())),
         confusion=np.bincount(pairs.ravel(), minlength=len(ids) ** 2).reshape(len(ids), len(ids)),
         seconds=(a.seconds, b.seconds),
         first=first,

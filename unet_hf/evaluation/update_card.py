@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
-from ..hub.find import SHIPPED
+from ..hub.find import SHIPPED, read_address
 from ..hub.layout import CARD_NAME, TRAINING_NAME
 from ..hub.records import read_record
 from ..options import fits_annotation
@@ -62,7 +62,8 @@ def update_checkpoint_records(
         folder: The checkpoint's files. If they are in the Hub's cache, a copy is changed.
         message: Message of the commit.
     """
-    if Path(given.model).is_dir():
+    name, revision, _ = read_address(given.model, given.revision)
+    if Path(name).is_dir():
         write(folder)
         _update_card(folder, folder.resolve().name)
         return
@@ -72,12 +73,12 @@ def update_checkpoint_records(
         copy = Path(temporary) / "checkpoint"
         shutil.copytree(folder, copy)
         write(copy)
-        _update_card(copy, given.model)
+        _update_card(copy, name)
         commit = push_folder(
             copy,
-            given.model,
+            name,
             token=given.hub_token,
-            branch=given.revision,
+            branch=revision,
             create_pr=given.create_pr,
             commit_message=message,
         )

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.calibration import feature_maps
 from ..errors import UNetError
 from ..hub.card import claimed_classes, class_rows, split_card
-from ..hub.find import find_checkpoint
-from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME
+from ..hub.find import find_checkpoint, read_address
+from ..hub.int8_record import read_calibration
+from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME, INT8_NAME
 from ..hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes, read_record
 from ..hub.sample import MAX_PIXELS, expected_probabilities, sample_input
 from ..images.reading import read_image
@@ -37,11 +39,13 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
     """
     from ..unet import UNet
 
+    source, revision, inside = read_address(source, hub.get("revision"), hub.get("subfolder"))
+    hub |= {"revision": revision, "subfolder": inside}
     model = UNet.from_pretrained(source, **hub)
     if model.origin.commit:
         hub["revision"] = model.origin.commit  # the same commit, even if somebody pushes
     folder = find_checkpoint(source, evidence=True, **hub)
-    checks = (check_bytes, check_sample, check_card, check_scores)
+    checks = (check_bytes, check_sample, check_card, check_scores, check_calibration)
     findings = [Finding(True, "the weights fit the configuration, tensor by tensor")]
     for check in checks:
         try:
@@ -157,6 +161,21 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
         else Finding(True, text)
     )
     return findings
+
+
+def check_calibration(model: Any, folder: Path) -> list[Finding]:
+    """Checks that the ranges for int8, if there are any, belong to these weights."""
+    if not (folder / INT8_NAME).is_file():
+        return []
+    if read_calibration(folder, feature_maps(model)) is None:
+        return [
+            Finding(
+                False,
+                f"{INT8_NAME} was made for another configuration or other weights, and is not "
+                "used. Calibrate again (`python -m unet_hf calibrate`), or delete it.",
+            )
+        ]
+    return [Finding(True, f"{INT8_NAME} has the ranges of these weights for int8")]
 
 
 def _metrics(card: str) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def export(
     Args:
         model: On any device; as `UNet.from_pretrained` gives it.
         folder: Made if missing.
-        format: "onnx": NAME.onnx, needs `pip install "unet_hf[export]"`. "openvino": NAME.xml
-            and NAME.bin, needs `pip install "unet_hf[openvino]"`.
+        format: "onnx": NAME.onnx, needs `pip install ".[export]"`. "openvino": NAME.xml
+            and NAME.bin, needs `pip install ".[openvino]"`.
         name: NAME, without suffix.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, ExportError
+from ..errors import ConfigError, ExportError, how_to_install
 from ..unet import UNet
 
 # Name of an input -> its values, in the order of the inputs.
@@ -38,7 +38,7 @@ class Format:
         if missing:
             raise ExportError(
                 f"The export to {self.suffix} needs {' and '.join(missing)}, which is not "
-                f'installed. Install it: pip install "unet_hf[{self.extra}]"'
+                f"installed. {how_to_install(self.extra)}"
             )
 
 

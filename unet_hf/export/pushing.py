@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 
+from ..addresses import read_repository
 from ..errors import CheckpointNotFoundError, PushError, WeightsError
 from ..hub.find import find_checkpoint
 from ..hub.layout import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
@@ -34,6 +35,7 @@ def push_export(
         PushError: The Hub did not take it, or has other weights there. The repository is as it
             was; trying again is safe.
     """
+    repo_id = read_repository(repo_id)
     api = HfApi(token=token)
 
     def push() -> CommitInfo:

@@ -77,7 +77,8 @@ def unreachable(name: RepoRef, why: str, *, cached: bool = False) -> CheckpointU
             f"The Hub was not reached for {name}: {why}. Check the network (and HF_HUB_OFFLINE)."
         )
     return CheckpointUnreachableError(
-        f"{name} is not in the local cache and the Hub was not reached: {why}. Check the network "
+        f"There is no folder {name.repo_id} here, {name} is not in the local cache, and the Hub "
+        f"was not reached: {why}. Check the spelling and the network "
         "(and HF_HUB_OFFLINE, local_files_only), or use a checkpoint that ships: "
         f"{', '.join(shipped_checkpoints())}."
     )

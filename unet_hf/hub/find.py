@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..addresses import missing_here, read_hub_name, without_quotes
 from ..errors import (
     CheckpointNotFoundError,
     CheckpointUnreachableError,
@@ -69,8 +70,9 @@ def locate_checkpoint(
     """Finds a checkpoint's folder; a checkpoint on the Hub is downloaded first.
 
     Args:
-        source: A shipped name, a folder, or "org/name" on the Hub. A folder with a shipped name
-            is written with a slash, "./unet-isbi", or given as a `Path`.
+        source: A shipped name, a folder, or "org/name" on the Hub, which may also be
+            "org/name@revision" or the address of its page. A folder with a shipped name is written
+            with a slash, "./unet-isbi", or given as a `Path`.
         revision: Branch, tag, "refs/pr/1" or commit of a Hub repository.
         subfolder: Folder of the checkpoint in the folder or repository, "x/y".
         evidence: Also the card, records and sample, where the repository has them. Otherwise
@@ -82,6 +84,7 @@ def locate_checkpoint(
         ConfigError: `subfolder` leaves the repository, or the options contradict each other.
         CheckpointError: One of its subclasses, named after what is wrong.
     """
+    source, revision, subfolder = read_address(source, revision, subfolder)
     text, inside = os.fspath(source), _checked_subfolder(subfolder)
     folder = Path(text)
     names = shipped_checkpoints()
@@ -111,6 +114,33 @@ def locate_checkpoint(
                 f"{WEIGHTS_NAME}; `model.save_pretrained(folder)` writes both."
             )
     return Place(folder)
+
+
+def read_address(
+    source: str | Path, revision: str | None = None, subfolder: str | None = None
+) -> tuple[str | Path, str | None, str | None]:
+    """Returns a checkpoint's name, revision and subfolder, read from any spelling of a Hub name.
+
+    An existing folder and a `Path` stay as they are.
+
+    Raises:
+        ConfigError: The address is of no model, or contradicts `revision` or `subfolder`.
+        CheckpointNotFoundError: The path looks local, and there is nothing.
+    """
+    if not isinstance(source, str) or Path(source).is_dir():
+        return source, revision, subfolder
+    pasted = without_quotes(source)
+    if pasted and Path(pasted).is_dir():
+        return pasted, revision, subfolder
+    if pasted.endswith("/") and (hint := missing_here(pasted)):
+        raise CheckpointNotFoundError(hint)
+    name = read_hub_name(source, revision=revision)
+    if name.folder and subfolder and name.folder != subfolder.removesuffix("/"):
+        raise ConfigError(
+            f"The address of {name.repo_id} names the folder {name.folder!r}, and "
+            f"subfolder={subfolder!r} is given beside it. Leave out one of them."
+        )
+    return name.repo_id, name.revision, subfolder or name.folder
 
 
 def _checked_subfolder(subfolder: str | None) -> str:

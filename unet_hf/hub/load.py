@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from ..errors import ConfigError, WeightsError
+from ..network.configuration import check_labels
 from ..network.network import Network
 from .config_file import (
     MAX_HEADER_BYTES,
@@ -23,7 +24,7 @@ from .config_file import (
     check_weights_size,
     read_config,
 )
-from .find import locate_checkpoint
+from .find import locate_checkpoint, read_address
 from .layout import CONFIG_NAME, WEIGHTS_NAME
 from .origin import Origin
 
@@ -50,10 +51,12 @@ def load_checkpoint(
 
     Args:
         cls: The class to build.
-        source: A shipped name, a folder, or "org/name" on the Hub.
+        source: A shipped name, a folder, or "org/name" on the Hub; "org/name@revision" and the
+            address of its page are understood, too.
         num_classes: Start a new task: the last layer gets new random weights for this many
-            classes, everything else is loaded. `id2label` names the classes.
-        id2label: Names of the new classes; only together with `num_classes`.
+            classes, everything else is loaded, unless number and names are those of the checkpoint.
+        id2label: Names of the new classes; only together with `num_classes`. Without names, the
+            same number of classes means the same task.
         revision: Branch, tag, "refs/pr/1" or commit of a Hub repository; "main" if None.
         subfolder: Folder of the checkpoint in the folder or repository, "x/y".
         token, cache_dir, local_files_only, force_download: As in huggingface_hub.
@@ -64,6 +67,7 @@ def load_checkpoint(
         CheckpointNotFoundError, CheckpointUnreachableError (HubBusyError, DownloadError),
         CheckpointAccessError, UnsafeRepositoryError, WeightsError, ConfigError.
     """
+    source, revision, subfolder = read_address(source, revision, subfolder)
     place = locate_checkpoint(
         source,
         revision=revision,
@@ -77,13 +81,14 @@ def load_checkpoint(
     folder = place.folder
     config = read_config(folder / CONFIG_NAME, cls.option_names(), source)
     new_head = num_classes is not None and num_classes != config["num_classes"]
+    if num_classes is not None and id2label is not None and not new_head:
+        known = check_labels(config.get("id2label"), num_classes)
+        new_head = check_labels(id2label, num_classes) != known  # other names: another task
     if new_head:
         config |= {"num_classes": num_classes, "id2label": id2label}
         for name in ("colors", "threshold", "title", "objects"):  # they belonged to the old classes
             config.pop(name, None)
-    elif num_classes is not None:
-        config["id2label"] = id2label or config.get("id2label")
-    elif id2label is not None:
+    elif id2label is not None and num_classes is None:
         raise ConfigError(
             "id2label alone would rename the classes of finished weights. Give num_classes too, "
             "to start a new task."

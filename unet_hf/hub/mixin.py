@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import CommitInfo, ModelCard, PyTorchModelHubMixin
 from typing_extensions import Self
 
+from ..addresses import read_repository
 from ..engine.calibration import Calibration
 from .load import load_checkpoint
 from .origin import Origin
@@ -109,6 +110,7 @@ class CheckpointMixin(PyTorchModelHubMixin):
             PushError: The Hub did not take it. A repository or branch created for it stays,
                 and the message names it.
         """
+        repo_id = read_repository(repo_id)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "checkpoint"
             self._save(folder, name=repo_id, license=license, sample_image=sample_image)

@@ -10,6 +10,7 @@ from typing import Any
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
+from ..addresses import read_repository
 from ..errors import CheckpointError, PushError
 from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
@@ -60,6 +61,7 @@ def push_folder(
             names a repository or branch that was created. Trying again is safe, unless the
             message says that a pull request may be open.
     """
+    repo_id = read_repository(repo_id)
     api, made = HfApi(token=token), CreatedOnHub()
     if create_pr and (branch or tag):
         raise PushError(

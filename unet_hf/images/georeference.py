@@ -25,6 +25,16 @@ IN_METRES = (
 WEB_MERCATOR = (3857, 3785, 900913, 54004, 41001)
 
 
+def _is_whole(code: int, value: Any) -> bool:
+    """Whether a tag has as many values as its meaning needs."""
+    if code == TEXTS:
+        return isinstance(value, str)
+    if not isinstance(value, tuple):
+        return code == DOUBLES and isinstance(value, float)
+    sizes = {SCALE: len(value) == 3, MATRIX: len(value) == 16, TIE_POINTS: len(value) % 6 == 0}
+    return sizes.get(code, True)
+
+
 @dataclass(frozen=True)
 class Georeference:
     """The tags, as (code, data type, value); values are as in the file."""
@@ -33,9 +43,14 @@ class Georeference:
 
     @classmethod
     def from_page(cls, page: "tifffile.TiffPage") -> "Georeference | None":
-        """Reads the tags of a directory; None if it says nothing of a place."""
+        """Reads the tags of a directory; None if it says nothing of a place.
+
+        Damaged tags count as absent: they are no reason to refuse an image.
+        """
         tags = tuple(
-            (tag.code, int(tag.dtype), tag.value) for tag in page.tags if tag.code in GEO_TAGS
+            (tag.code, int(tag.dtype), tag.value)
+            for tag in page.tags
+            if tag.code in GEO_TAGS and _is_whole(tag.code, tag.value)
         )
         placed = {code for code, _, _ in tags} & {SCALE, TIE_POINTS, MATRIX}
         return cls(tags) if placed else None
@@ -78,7 +93,13 @@ class Georeference:
     def extra_tags(self) -> list[tuple[int, int, int, Any, bool]]:
         """Returns the tags as tifffile's writers take them."""
         return [
-            (code, kind, 0 if isinstance(value, str) else len(value), value, True)
+            (
+                code,
+                kind,
+                len(value) if isinstance(value, tuple) else int(code != TEXTS),
+                value,
+                True,
+            )
             for code, kind, value in self.tags
         ]
 

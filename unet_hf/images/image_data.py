@@ -22,6 +22,8 @@ from .nodata import valid_pixels
 from .pixel_size import PixelSize
 from .place import Place
 
+LEFT_OUT = "channel left out"  # end of the notes on an alpha channel
+ALPHA_KEPT = "alpha kept as a channel"
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 
@@ -52,6 +54,9 @@ class ImageData:
         """Which pixels hold data, (H, W) bool; None if all do."""
         return valid_pixels(self.pixels, self.nodata)
 
+    alpha: np.ndarray | None = None  # (H, W): the channel that was left out as transparency
+    orientation: int = 1  # the EXIF or TIFF tag by which the pixels were turned upright
+
     @property
     def height(self) -> int:
         return self.pixels.shape[0]
@@ -67,6 +72,14 @@ class ImageData:
     @property
     def dtype(self) -> np.dtype:
         return self.pixels.dtype
+
+    def with_alpha(self) -> "ImageData":
+        """Returns the image with the channel that was left out as its last one."""
+        if self.alpha is None:
+            return self
+        notes = (*(n for n in self.notes if not n.endswith(LEFT_OUT)), ALPHA_KEPT)
+        pixels = np.dstack([self.pixels, self.alpha])
+        return replace(self, pixels=pixels, notes=notes, alpha=None, is_rgb=False)
 
     def summary(self) -> dict[str, Any]:
         """Returns everything but the pixels, as JSON."""
@@ -200,7 +213,10 @@ def validated(image: ImageData, max_pixels: int) -> ImageData:
         )
     check_size(image.source, image.height, image.width, max_pixels)
     native = image.dtype.newbyteorder("=")
-    return image if image.dtype == native else replace(image, pixels=image.pixels.astype(native))
+    if image.dtype == native:
+        return image
+    alpha = None if image.alpha is None else image.alpha.astype(native)
+    return replace(image, pixels=image.pixels.astype(native), alpha=alpha)
 
 
 def note_pages(image: ImageData) -> ImageData:
@@ -228,7 +244,7 @@ def pick_channel(image: ImageData, channel: int | None) -> ImageData:
     if image.channels == 1:
         return image
     pixels = np.ascontiguousarray(image.pixels[..., channel : channel + 1])
-    return note_channel(replace(image, pixels=pixels), channel, image.channels)
+    return note_channel(replace(image, pixels=pixels, alpha=None), channel, image.channels)
 
 
 def note_channel(image: ImageData, channel: int, channels: int) -> ImageData:

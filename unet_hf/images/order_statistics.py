@@ -60,10 +60,13 @@ def count_upper_halves(values: np.ndarray) -> np.ndarray:
 
 
 def sort_keys(values: np.ndarray) -> np.ndarray:
-    """Maps float32 values to uint32 keys of the same order."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    negative = (bits >> 31).astype(bool)
-    return np.where(negative, ~bits, bits | np.uint32(1 << 31))
+    """Maps float32 values to uint32 keys of the same order.
+
+    The bits of positive values count up as the values do, those of negative ones down: of these all
+    bits are turned, of the others the sign.
+    """
+    bits = np.ascontiguousarray(values, np.float32).view(np.int32)
+    return (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
 
 
 def values_of(keys: np.ndarray) -> np.ndarray:

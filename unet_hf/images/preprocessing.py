@@ -124,6 +124,9 @@ class Preprocessing:
             ChannelMismatchError: e.g. 5 channels for an RGB network.
             NonFiniteImageError: Infinite pixels, or none that hold data.
         """
+        alpha = getattr(image, "alpha", None)  # windows of large files have none
+        if alpha is not None and len(self.channels) == image.channels + 1:
+            image = image.with_alpha()
         mixing, note = self._mixing(image)
         return PreparedImage(self, image, mixing, (note,) if note else ())
 
@@ -243,7 +246,7 @@ class PreparedImage:
             return ()
         share = 100 * (1 - found.pixels / (self.image.height * self.image.width))
         return (
-            f"{share:.2g} % of the pixels hold no data ({self._nodata_words()}): they are left "
+            f"{share:.3g} % of the pixels hold no data ({self._nodata_words()}): they are left "
             "out of normalisation, areas and objects",
         )
 

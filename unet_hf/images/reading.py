@@ -183,17 +183,19 @@ def _from_deep_png(picture: PIL.Image.Image, path: Path, page: int, max_pixels: 
     check_page(page, 1, path.name)
     orientation = picture.getexif().get(ORIENTATION)
     pixels = imagecodecs.png_decode(path.read_bytes())
-    notes = []
-    if pixels.shape[2] in (2, 4):
-        pixels = pixels[..., :-1]
-        notes.append("alpha channel left out")
+    notes, colors = [], pixels.shape[2] - (pixels.shape[2] in (2, 4))
     if orientation in range(2, 9):
         pixels = oriented(pixels, orientation)
         notes.append("rotated as the file's EXIF orientation says")
+    alpha = None
+    if pixels.shape[2] > colors:
+        pixels, alpha = pixels[..., :colors], pixels[..., -1]
+        notes.insert(0, "alpha channel left out")
     axes = "YX" if pixels.shape[2] == 1 else "YXS"
     image = ImageData(
-        pixels, path.name, "PNG", axes, notes=tuple(notes), is_rgb=pixels.shape[2] == 3
-    )
+        pixels, path.name, "PNG", axes, notes=tuple(notes), is_rgb=pixels.shape[2] == 3,
+        alpha=alpha, orientation=orientation if orientation in range(2, 9) else 1,
+    )  # fmt: skip
     return validated(image, max_pixels)
 
 
@@ -210,7 +212,8 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         notes.append("further pictures that the camera stored with it were not looked at")
     if image.format in ("ICO", "ICNS") and len(image.info.get("sizes", ())) > 1:
         notes.append("the largest of the file's sizes was taken")
-    if image.getexif().get(ORIENTATION) in range(2, 9):
+    orientation = image.getexif().get(ORIENTATION)
+    if orientation in range(2, 9):
         notes.append("rotated as the file's EXIF orientation says")
     if image.format == "PPM" and image.tile and image.tile[0][0] == "ppm":
         notes.append(f"scaled from a maximum of {image.tile[0][3][-1]}")
@@ -218,7 +221,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     if pages > 1:
         image.seek(frame)  # an image that the caller passed in is not changed
 
-    mode = upright.mode
+    mode, alpha = upright.mode, None
     if mode in ("P", "PA"):
         upright = upright.convert("RGB")
         notes.append("palette turned into its RGB colours")
@@ -226,10 +229,14 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
         upright = upright.convert("RGB")
         notes.append(f"{mode} turned into RGB")
     elif mode in ("RGBA", "RGBX", "RGBa"):
-        upright = upright.convert("RGBA").convert("RGB")
+        upright = upright.convert("RGBA")
+        alpha = np.asarray(upright.getchannel("A"))
+        upright = upright.convert("RGB")
         notes.append("alpha channel left out")
     elif mode in ("LA", "La"):
-        upright = upright.convert("LA").getchannel(0)
+        upright = upright.convert("LA")
+        alpha = np.asarray(upright.getchannel("A"))
+        upright = upright.getchannel(0)
         notes.append("alpha channel left out")
     elif mode not in ("1", "L", "RGB", "I", "F") and not mode.startswith("I;16"):
         raise UnsupportedLayoutError(
@@ -243,6 +250,7 @@ def _from_pil(image: PIL.Image.Image, name: str, page: int, max_pixels: int) -> 
     data = ImageData(
         pixels, name, image.format or "PIL", axes, page, pages, tuple(notes), is_rgb=axes == "YXS",
         place=Place(f"Q{axes}", (pages, *np.shape(upright)), page),
+        alpha=alpha, orientation=orientation if orientation in range(2, 9) else 1,
     )  # fmt: skip
     return validated(note_pages(data), max_pixels)
 

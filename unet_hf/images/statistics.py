@@ -13,7 +13,7 @@ OUTLIERS = 1000  # one value in so many, at either end, may be an outlier
 # beyond the outer limits. `python -m benchmarks.outliers` compares these numbers with others.
 OUTER = np.float32(3)
 INNER = np.float32(0.5)
-SAMPLED_ROWS = 4  # one row in so many is counted to prove that there is no outlier
+SAMPLED_ROWS = 8  # one row in so many is counted to prove that there is no outlier
 
 # Returns scaled pixels in bands of rows, (h, w, C) float32, each with the pixels that hold data,
 # (h, w) bool, or None for all.

@@ -17,6 +17,7 @@ import PIL.Image
 
 from ..errors import UnsupportedLayoutError
 from .image_data import (
+    LEFT_OUT,
     ORIENTATION,
     ImageData,
     check_size,
@@ -99,16 +100,22 @@ def _read_image(
         shown_by = page_ref.for_display
         colors = palette_of(directory, shown_by)
         nodata = plain_nodata(pixels, directory, page_ref, as_stored)
+        stored = pixels
         pixels, converted = plain_colors(pixels, directory, name, shown_by, as_stored)
+        left_out = any(note.endswith(LEFT_OUT) for note in converted)
+        alpha = stored[..., pixels.shape[2]] if left_out else None
         pixel_size, doubts = page_ref.pixel_size(tiff, directory)
         place = page_ref.place(page, directory)
         notes = [*page_ref.notes, *converted, *doubts]
         orientation = directory.tags.valueof(ORIENTATION)
         if orientation in range(2, 9):
             pixels = oriented(pixels, orientation)
+            alpha = None if alpha is None else oriented(alpha[..., None], orientation)[..., 0]
             notes.append("rotated as the file's orientation tag says")
             if pixel_size and orientation >= 5:  # rows have become columns
                 pixel_size = pixel_size.turned()
+            if orientation >= 5:
+                place = replace(place, scale=place.scale[::-1])
             if place.georeference:
                 place = replace(place, georeference=None)
                 notes.append("the georeference is left out, as the image was turned")
@@ -116,7 +123,8 @@ def _read_image(
     image = note_pages(
         ImageData(
             pixels, name, "TIFF", page_ref.axes, page, page_ref.pages, tuple(notes),
-            pixel_size, is_rgb=is_rgb, nodata=nodata, place=place,
+            pixel_size, is_rgb=is_rgb, nodata=nodata, place=place, alpha=alpha,
+            orientation=orientation if orientation in range(2, 9) else 1,
         )
     )  # fmt: skip
     if page_ref.channel is not None:

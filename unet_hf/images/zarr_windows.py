@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, UnreadableImageError, UnsupportedLayoutError
+from ..errors import (
+    ConfigError,
+    UnreadableImageError,
+    UnsupportedLayoutError,
+    how_to_install,
+)
 from .image_data import check_level, level_notes
 from .one_file import check_folder
 from .pixel_size import NO_UNIT, PixelSize, unknown_unit
@@ -39,7 +44,7 @@ def check_zarr() -> None:
         import zarr  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            'zarr is needed for this, and not installed: pip install "unet_hf[large]".'
+            f"zarr is needed for this, and not installed. {how_to_install('large')}"
         ) from error
 
 

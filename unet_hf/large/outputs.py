@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..images.georeference import Georeference
 from ..images.pixel_size import PixelSize
+from ..images.preprocessing import PreparedImage
 from ..images.zarr_windows import check_zarr
-from ..predict.outputs import NEEDS_TTA
+from ..predict.outputs import NEEDS_TTA, geo_tags, nodata_id
 from ..predict.overlay import tiff_palette
 from .partial_result import Plane, move
 from .prediction import Prediction
@@ -84,25 +84,27 @@ def write_large_outputs(
     They are written into the folder of the partial result and then moved.
     """
     size = result.image.pixel_size
-    where = (size, result.image.place.georeference)
     labels = [result.id2label[index] for index in range(len(result.id2label))]
+    prepared = prediction.prepared
+    no_data = nodata_id(result.image, len(labels))
     planes = prediction.planes
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX"}, *where,
+            path, planes["mask"], {"axes": "YX"}, size, prepared, no_data,
             photometric="palette", colormap=tiff_palette(colors), compression="zlib",
         ),
         "classes": lambda path: _write_tiff(
-            path, planes["mask"], {"axes": "YX", "Classes": labels}, *where,
+            path, planes["mask"], {"axes": "YX", "Classes": labels}, size, prepared, no_data,
             photometric="minisblack", compression="zlib",
         ),
         # Not compressed: deflate takes minutes for each gigabyte, and saves a tenth.
         "probabilities": lambda path: _write_tiff(
-            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, *where,
+            path, planes["probabilities"], {"axes": "CYX", "Labels": labels}, size, prepared, None,
             photometric="minisblack",
         ),
         "uncertainty": lambda path: _write_tiff(
-            path, planes["uncertainty"], {"axes": "YX"}, *where, photometric="minisblack"
+            path, planes["uncertainty"], {"axes": "YX"}, size, prepared, None,
+            photometric="minisblack",
         ),
         "summary": lambda path: path.write_text(
             json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
@@ -123,16 +125,22 @@ def _write_tiff(
     plane: Plane,
     metadata: dict[str, Any],
     size: PixelSize | None,
-    reference: Georeference | None,
+    prepared: PreparedImage,
+    nodata: int | None,
     **options: Any,
 ) -> None:
-    """Writes a tiled TIFF, with the pixel size and the georeference if they are known."""
+    """Writes a tiled TIFF, with the pixel size and the georeference if they are known.
+
+    nodata: As `nodata_id` returns it. It is written where the image holds no data.
+    """
     import tifffile
 
+    if extra := geo_tags(prepared.image, nodata):
+        options["extratags"] = extra
     shape = plane.shape if "C" in metadata["axes"] else plane.shape[1:]
     with tifffile.TiffWriter(path, bigtiff=plane.nbytes > MAX_CLASSIC_TIFF_BYTES) as writer:
         writer.write(
-            _tiles(plane),
+            _tiles(plane, prepared, nodata),
             shape=shape,
             dtype=plane.dtype,
             tile=(TILE, TILE),
@@ -140,16 +148,17 @@ def _write_tiff(
             maxworkers=2,
             buffersize=CHUNK_BYTES,
             **(size.resolution_tags if size else {}),
-            **({"extratags": reference.extra_tags()} if reference else {}),
             **options,
         )
 
 
-def _tiles(plane: Plane) -> Iterator[np.ndarray]:
+def _tiles(plane: Plane, prepared: PreparedImage, nodata: int | None) -> Iterator[np.ndarray]:
     """Yields the tiles in order; the writer pads the smaller ones at the right and bottom."""
     for layer in range(plane.shape[0]):
         for rows, columns in plane.blocks(TILE, CHUNK_BYTES):
             block = plane.read(layer, rows, columns)
+            if nodata is not None and (valid := prepared.valid(rows, columns)) is not None:
+                block = np.where(valid, block, block.dtype.type(nodata))
             for left in range(0, block.shape[1], TILE):
                 yield block[:, left : left + TILE]
 

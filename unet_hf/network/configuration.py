@@ -6,6 +6,7 @@ All options are plain JSON, as `config.json` is all that a checkpoint has beside
 import math
 from typing import Any
 
+from ..classes import numbered_names
 from ..errors import ConfigError
 from ..images.preprocessing import Preprocessing
 from .tiling import TileGeometry
@@ -72,6 +73,8 @@ def default_colors(num_classes: int) -> list[str]:
 def check_labels(id2label: Any, num_classes: int) -> dict[str, str]:
     """Returns one name for each class, `{"0": "membrane", ...}`; keys are strings, as in JSON.
 
+    Names that occur more than once are numbered: "tree 1", "tree 2".
+
     Raises:
         ConfigError: A name is missing or not usable.
     """
@@ -100,7 +103,9 @@ def check_labels(id2label: Any, num_classes: int) -> dict[str, str]:
                 f"The name of class {key} is {str(name)[:40]!r}. "
                 f"Use a text of 1 to {MAX_NAME_LENGTH} characters."
             )
-    return {key: labels[key] for key in expected}
+    # Tables of areas and counts go by the name.
+    names = numbered_names([labels[key] for key in expected])
+    return dict(zip(expected, names, strict=True))
 
 
 def check_colors(colors: Any, num_classes: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 
 # Two summits are two objects if the neck between them is thinner than this fraction of the thinner.
 NECK = 0.75
@@ -159,5 +159,5 @@ def check_skimage() -> None:
     except ModuleNotFoundError as error:
         raise ConfigError(
             "Objects are found and measured by the package scikit-image, which is not installed. "
-            'Install it: pip install "unet_hf[objects]"'
+            + how_to_install("objects")
         ) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..images.place import Place
 from .objects import Objects
 from .outlines import Outline
@@ -78,8 +78,8 @@ def check_roifile() -> None:
         import roifile  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "ImageJ ROIs are written by the package roifile, which is not installed. Install it: "
-            'pip install "unet_hf[objects]"'
+            "ImageJ ROIs are written by the package roifile, which is not installed. "
+            + how_to_install("objects")
         ) from error
 
 

@@ -36,8 +36,8 @@ class Reproduction:
         """Returns the text of `reproduce.txt`: lines for Python and for a shell."""
         return (
             "# Either of these gives the files of this folder again (summary.json tells other\n"
-            "# seconds). They want the image beside them, and: pip install "
-            '"unet_hf[objects]"\n\n'
+            "# seconds). They need the image beside them, and, in a clone of the\n"
+            '# repository: pip install ".[objects]"\n\n'
             f"# Python\n{self.python(result, objects)}\n"
             f"# Command line\n{self.command(result, objects)}\n"
         )

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..images.georeference import Georeference
+from ..images.image_data import ImageData
+from ..images.nodata import GDAL_NODATA
 from ..images.pixel_size import PixelSize
 from ..objects.instances import check_skimage
 from ..objects.outline_files import check_roifile
@@ -32,6 +33,7 @@ REMOVED = {
         "and count its areas, e.g. with np.histogram. The demo's page still draws the histogram."
     ),
 }
+NODATA_ID = 255
 NEEDS_TTA = "There is no uncertainty without test-time augmentation: segment with tta=True (--tta)."
 # Written unless `only` says otherwise.
 DEFAULT_OUTPUTS = ("mask", "overlay", "probabilities", "summary")
@@ -60,22 +62,44 @@ def checked_outputs(only: Collection[str]) -> list[str]:
     return [name for name in OUTPUTS if name in only]
 
 
+def nodata_id(image: ImageData, num_classes: int) -> int | None:
+    """Returns the value that a TIFF of class ids has where the image holds no data: 255.
+
+    None if the image's file names no nodata value, or if 255 is a class: then the file holds what
+    the result holds.
+    """
+    return NODATA_ID if image.nodata is not None and num_classes <= NODATA_ID else None
+
+
+def geo_tags(image: ImageData, nodata: int | None) -> list[tuple[int, Any, int, Any, bool]]:
+    """Returns the tags that say where an image's pixels lie and what means nothing in a file."""
+    reference = image.place.georeference
+    tags = reference.extra_tags() if reference else []
+    return tags if nodata is None else [*tags, (GDAL_NODATA, "s", 0, str(nodata), True)]
+
+
 def write_tiff(
     path: Path,
     pixels: np.ndarray,
     metadata: dict[str, Any],
-    size: PixelSize | None = None,
-    reference: Georeference | None = None,
+    size: PixelSize | None,
+    image: ImageData,
+    nodata: int | None = None,
 ) -> None:
     """Writes a deflated TIFF, with the pixel size as resolution tags if it is known.
 
-    reference: The place on the Earth of an image that has these pixels.
+    Args:
+        pixels: (..., H, W) of the image's height and width.
+        image: Its georeference is written as well.
+        nodata: As `nodata_id` returns it. It is written where the image holds no data.
     """
     import tifffile
 
     tags = size.resolution_tags if size else {}
-    if reference:
-        tags["extratags"] = reference.extra_tags()
+    if extra := geo_tags(image, nodata):
+        tags["extratags"] = extra
+    if nodata is not None and (valid := image.valid) is not None:
+        pixels = np.where(valid, pixels, pixels.dtype.type(nodata))
     tifffile.imwrite(
         path, pixels, compression="zlib", photometric="minisblack", metadata=metadata, **tags
     )

@@ -20,12 +20,12 @@ def segment(
     page: int = 0,
     axes: str | None = None,
     channel: int | None = None,
-    level: int = 0,
     threshold: float | None = None,
     tile_size: int | None = None,
     precision: str = "auto",
     tta: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    level: int = 0,
 ) -> Segmentation:
     """Predicts the class of every pixel; see `UNet.segment`."""
     num_classes = model.config["num_classes"]
@@ -39,7 +39,7 @@ def segment(
 
     prepared = model.preprocessing.prepare(image)
     tiles = geometry.plan(image.height, image.width, tile_size)
-    notes = (*image.notes, *prepared.notes)
+    notes = (*prepared.image.notes, *prepared.notes)
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)

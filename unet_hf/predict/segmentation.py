@@ -25,6 +25,7 @@ from .outputs import (
     OUTPUTS,
     OVERLAY_PNG_OPTIONS,
     checked_outputs,
+    nodata_id,
     write_tiff,
 )
 from .overlay import Look, color_table, draw_overlay, to_display
@@ -182,7 +183,8 @@ class Segmentation(PredictionSummary):
         deflate) and summary.json, unless `only` names others. There are also classes.tif (the
         mask as uint8), uncertainty.tif (float32; with test-time augmentation), and for objects
         instances.tif (their ids, uint16 or uint32), objects.csv, outlines.geojson (for QuPath)
-        and rois.zip (for ImageJ).
+        and rois.zip (for ImageJ). The TIFFs have the georeference of a GeoTIFF. If the image's file
+        names a nodata value, its pixels are 255 in classes.tif, which says so.
 
         Args:
             alpha, hidden, outline, window: Options of overlay.png, see `overlay`.
@@ -195,7 +197,7 @@ class Segmentation(PredictionSummary):
 
         Raises:
             ConfigError: `only` names something else, an option of the overlay is not usable, or
-                a package is missing: `pip install "unet_hf[objects]"`.
+                a package is missing: `pip install ".[objects]"` in a clone.
         """
         look = Look(alpha, hidden, outline, window)
         look.hidden_ids(self.id2label)  # before anything is written
@@ -220,7 +222,7 @@ class Segmentation(PredictionSummary):
         """Returns the function that writes the file, for each name in `OUTPUTS`."""
         labels = [self.id2label[index] for index in range(len(self.id2label))]
         size = objects.pixel_size if objects else self.image.pixel_size
-        reference = self.image.place.georeference
+        image, no_data = self.image, nodata_id(self.image, len(labels))
 
         def text(content: Callable[[], str]) -> Callable[[Path], Any]:
             return lambda path: path.write_text(content(), encoding="utf-8", newline="\n")
@@ -229,17 +231,17 @@ class Segmentation(PredictionSummary):
             "mask": lambda path: self.mask_image().save(path, format="PNG"),
             "overlay": lambda path: self.overlay(**vars(look)).save(path, **OVERLAY_PNG_OPTIONS),
             "probabilities": lambda path: write_tiff(
-                path, self.probabilities, {"axes": "CYX", "Labels": labels}, None, reference
+                path, self.probabilities, {"axes": "CYX", "Labels": labels}, None, image
             ),
             "summary": text(lambda: json.dumps(self.summary(), indent=2)),
             "classes": lambda path: write_tiff(
-                path, self.mask, {"axes": "YX", "Classes": labels}, size, reference
+                path, self.mask, {"axes": "YX", "Classes": labels}, size, image, no_data
             ),
             "uncertainty": lambda path: write_tiff(
-                path, self.uncertainty, {"axes": "YX"}, size, reference
+                path, self.uncertainty, {"axes": "YX"}, size, image
             ),
             "instances": lambda path: write_tiff(
-                path, objects.instances(), {"axes": "YX"}, size, reference
+                path, objects.instances(), {"axes": "YX"}, size, image
             ),
             "objects": text(lambda: objects.csv()),
             "outlines": text(lambda: json.dumps(to_geojson(objects), separators=(",", ":"))),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..engine.backend import logits_function
 from ..engine.precision import checked_precision
+from ..errors import ConfigError
 from ..images.preprocessing import PreparedImage
 from ..network.network import Network
 from ..network.tiling import Tile, read_window
@@ -133,7 +134,12 @@ def precisions_to_try(precision: str, device: torch.device) -> list[str]:
     float16 may overflow, and then the prediction is repeated.
 
     Raises:
-        ConfigError: `precision` is not usable on this device.
+        ConfigError: `precision` is not usable on this device, or the device holds no weights.
     """
+    if device.type == "meta":
+        raise ConfigError(
+            "The network is on PyTorch's meta device, which holds shapes and no weights. Load the "
+            "checkpoint with UNet.from_pretrained, and move it to 'cpu' or 'cuda'."
+        )
     chosen = checked_precision(precision, device)
     return [chosen, "float32"] if (precision, chosen) == ("auto", "float16") else [chosen]

@@ -251,15 +251,16 @@ class InBrowser {
   }
 
   /** @param {{picture: Picture, planes: Omit<Planes, "image">, facts: Facts, milliseconds: number,
-   *   threads: number}} found */
-  segmented({ picture, planes, facts, milliseconds, threads }) {
+   *   threads: number, clipped: boolean}} found */
+  segmented({ picture, planes, facts, milliseconds, threads, clipped }) {
     this.busy = false;
     const { names, colors, threshold, steps, fine, alpha } = facts;
     this.show(picture, planes, { names, colors, threshold, steps, fine, alpha,
       alt: `${picture.name} with its classes painted over: ${names.join(", ")}` });
     this.say(`${picture.width} × ${picture.height} px · ${(milliseconds / 1000).toFixed(2)} s in`
       + ` this browser on ${threads} thread${threads > 1 ? "s" : ""}, float32, ${facts.name}`
-      + mixed(picture, facts));
+      + mixed(picture, facts)
+      + (clipped ? " · outliers (hot pixels?) were clipped before normalisation" : ""));
     this.canSave(true);
     this.update();
   }

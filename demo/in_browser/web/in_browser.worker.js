@@ -72,7 +72,7 @@ const acts = {
     const started = performance.now();
     result = null;
     if (!picture || !checkpoint) throw new Error("there is no picture or no checkpoint yet");
-    const probabilities = await segmented(picture, checkpoint);
+    const { probabilities, clipped } = await segmented(picture, checkpoint);
     const facts = checkpoint, classes = facts.names.length, count = probabilities.length / classes;
     const { name, width, height } = picture;
     result = { probabilities, classes, width, height, name, colors: facts.colors };
@@ -81,7 +81,8 @@ const acts = {
     const milliseconds = performance.now() - started;
     const moved = Object.values(planes).map((plane) => plane.buffer);
     const threads = runtime.env.wasm.numThreads;  // 1 where it could not have more
-    postMessage({ told: "segmented", picture, planes, facts, milliseconds, threads }, moved);
+    postMessage(
+      { told: "segmented", picture, planes, facts, milliseconds, threads, clipped }, moved);
   },
 
   /** @param {{threshold: number | null}} cut */
@@ -103,7 +104,8 @@ const acts = {
 
 /**
  * (classes, height, width) float32, tile by tile; a tile is shown `halo` more on every side, as far
- * as the picture goes, and is then predicted as in the whole image.
+ * as the picture goes, and is then predicted as in the whole image. And whether outliers were
+ * clipped.
  *
  * @param {import("./picture.js").Picture} image
  * @param {Facts} facts
@@ -145,5 +147,5 @@ async function segmented(image, { channels, multiple, halo, names, measures, cli
     }
     answered.dispose?.();
   }
-  return probabilities;
+  return { probabilities, clipped: limits !== null };
 }

@@ -65,7 +65,7 @@ function showPainted(root, scene, look) {
   find(root, ".views").hidden = !(scene.planes.codes || scene.planes.probability);
   const cut = find(root, ".cut");
   cut.hidden = threshold === null;
-  if (cut.firstChild) cut.firstChild.nodeValue = `Threshold on P(${names[1]}) `;
+  if (cut.firstChild) cut.firstChild.nodeValue = `Threshold for ${names[1]} `;
   for (const button of elements(root, "[data-view]")) {
     button.ariaPressed = String(button.dataset.view === look.view);
   }

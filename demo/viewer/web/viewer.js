@@ -160,6 +160,8 @@ export class Viewer {
   /** Writes down what Python asks for when it writes a file as seen, or a link to the view. */
   tellSeen() {
     const { scene, look, camera: { x, y, zoom, fitted } } = this;
+    const { by, threshold, steps = 1 } = scene?.value ?? {};
+    if (by && typeof threshold === "number") this.thresholds[by] = look.level / steps;
     this.root.dataset.seen = JSON.stringify({
       opacity: look.alpha,
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
@@ -667,8 +669,6 @@ export class Viewer {
     const { scene, look: { level, hidden, outline, view } } = this;
     if (!scene?.value.names) return;
     this.habits.set(kindOf(scene.value), { level, outline, view, hidden: [...hidden] });
-    const { steps = 1, threshold, by } = scene.value;
-    if (by && typeof threshold === "number") this.thresholds[by] = level / steps;
   }
 
   /** @param {Payload} value */

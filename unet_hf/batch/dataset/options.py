@@ -3,6 +3,7 @@
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
+from ...addresses import read_dataset_name, read_repository
 from ...options import option
 
 FAILED = "failed.csv"
@@ -29,6 +30,13 @@ class DatasetOptions:
     hub_token: str | None = field(
         default=None, repr=False, metadata={"help": "by default that of `hf auth login`"}
     )
+
+    def __post_init__(self) -> None:
+        name, revision = read_dataset_name(self.dataset_name, self.dataset_revision)
+        object.__setattr__(self, "dataset_name", name)
+        object.__setattr__(self, "dataset_revision", revision)
+        if self.push_to_hub:
+            object.__setattr__(self, "push_to_hub", read_repository(self.push_to_hub, "dataset"))
 
     @property
     def folder(self) -> Path:
