@@ -32,6 +32,8 @@ def upload(page: Page, path: Path) -> None:
 
 
 def download(page: Page, button: str, folder: Path) -> Path:
+    if button.startswith("Probabilities"):
+        page.get_by_text("More files").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name=button).click()
     path = folder / waiting.value.suggested_filename

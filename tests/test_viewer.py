@@ -413,8 +413,10 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
     three.scroll_into_view_if_needed()
     box = three.locator("canvas").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 120)
+    page.keyboard.down("Control")
     with drawing(errors):
         page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
     page.mouse.down()
     with drawing(errors):
         page.mouse.move(box["x"] + 140, box["y"] + 100)
@@ -430,8 +432,10 @@ def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
     page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 130)
     expect(two.locator(".readout")).to_contain_text("x ")
     before = two.locator(".readout").inner_text()
+    page.keyboard.down("Control")
     with drawing(two):
         page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
     assert two.locator(".readout").inner_text() == before
 
 
