@@ -173,7 +173,7 @@ def test_a_page_of_a_stack_can_be_chosen(page: Page, tmp_path: Path):
     tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     upload(page, tmp_path / "stack.tif")
     expect(page.locator("#facts")).to_contain_text("page 0 of 4")
-    page.get_by_label("Page").fill("2")
+    page.get_by_label("Page", exact=True).fill("2")
     expect(page.locator("#facts")).to_contain_text("page 2 of 4", timeout=20_000)
     expect(page.locator("#viewer .whose")).to_have_text(
         "stack.tif · page 2 of 0 to 3 Cell nuclei · threshold 0.65"

@@ -170,7 +170,7 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
     expect(page.locator("#facts")).to_contain_text("120 × 90 px", timeout=30_000)
     expect(page.locator("#alert")).to_be_hidden()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
-    page.get_by_label("Page").fill("3")
+    page.get_by_label("Page", exact=True).fill("3")
     expect(page.locator("#viewer .name")).to_have_text("stack.npy · page 3 of 0 to 5")
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
     open_example(page, "Nuclei (synthetic)")
