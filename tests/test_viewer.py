@@ -66,7 +66,7 @@ def result_of(classes: int, pixels: np.ndarray, nodata: float) -> Segmentation:
     return Segmentation(
         mask=decide(probabilities, threshold),
         probabilities=probabilities,
-        id2label=dict(enumerate(["background", "nucleus", "border"][:classes])),
+        id2label=dict(enumerate(["ground", "nucleus", "border"][:classes])),
         colors=COLORS[:classes],
         threshold=threshold,
         image=image_of(pixels, nodata=nodata),
@@ -310,6 +310,7 @@ def test_python_is_told_how_the_picture_is_looked_at(page: Page):
         "window": [*display_window(TWO.image)],
         "colormap": "Gray", "split": None, "fitted": True,
         "camera": {"x": WIDTH / 2, "y": HEIGHT / 2, "zoom": camera(two)["zoom"]},
+        "pixel_size": None, "thresholds": {},
     }  # fmt: skip
     assert seen(three)["threshold"] is None
     slide(two, ".opacity", 0.9)
