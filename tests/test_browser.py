@@ -32,6 +32,8 @@ def upload(page: Page, path: Path) -> None:
 
 
 def download(page: Page, button: str, folder: Path) -> Path:
+    if button.startswith("Probabilities"):
+        page.get_by_text("More files").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name=button).click()
     path = folder / waiting.value.suggested_filename
@@ -171,7 +173,7 @@ def test_a_page_of_a_stack_can_be_chosen(page: Page, tmp_path: Path):
     tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     upload(page, tmp_path / "stack.tif")
     expect(page.locator("#facts")).to_contain_text("page 0 of 4")
-    page.get_by_label("Page").fill("2")
+    page.get_by_label("Page", exact=True).fill("2")
     expect(page.locator("#facts")).to_contain_text("page 2 of 4", timeout=20_000)
     expect(page.locator("#viewer .whose")).to_have_text(
         "stack.tif · page 2 of 0 to 3 Cell nuclei · threshold 0.65"

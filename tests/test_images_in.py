@@ -101,7 +101,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
         with drawing(viewer):
             viewer.get_by_role("button", name="Zoom in").click()
     close = camera(viewer)
-    page.get_by_label("Page").focus()
+    page.get_by_label("Page", exact=True).focus()
     for number in (1, 2):
         before = drawings(page)
         page.keyboard.press("ArrowRight")
@@ -130,7 +130,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
         assert np.array_equal(np.asarray(image), expected.mask)
 
     assert download.value.suggested_filename == "stack_page2_channel1_mask.png"
-    page.get_by_label("Page").fill("0")
+    page.get_by_label("Page", exact=True).fill("0")
     expect(facts).to_contain_text("page 0 of 4")
 
     # The same page and channel are compared; both channels would be refused.
@@ -142,7 +142,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
 def test_axes_are_changed(page: Page, stack: Path):
     upload(page, stack)
     axes, facts = page.get_by_label("Axes"), page.locator("#facts")
-    page.get_by_label("Page").fill("3")
+    page.get_by_label("Page", exact=True).fill("3")
     expect(facts).to_contain_text("page 3 of 4")
     axes.fill("ctyx")
     axes.press("Enter")
@@ -171,7 +171,7 @@ def test_a_page_that_cannot_be_read_is_told_and_the_one_before_stays(page: Page,
     content[start : start + length] = b"\xff" * length
     path.write_bytes(content)
     upload(page, path)
-    slider = page.get_by_label("Page")
+    slider = page.get_by_label("Page", exact=True)
     slider.fill("1")
     expect(page.locator("#facts")).to_contain_text("page 1 of 3")
     slider.fill("2")
@@ -291,15 +291,14 @@ def test_pictures_are_pasted_and_dropped_anywhere_but_into_a_field(page: Page):
     expect(listed).to_have_text("on the picture.png")
     hand_over(page, DROP, "#upload button", "on the upload again.png")
     expect(listed).to_have_text("on the upload again.png")
-    page.get_by_role("tab", name="Compare").click()  # its scripts come when it is first opened
-    expect(page.locator("#compare_map .viewer[data-seen]")).to_be_visible()
+    hand_over(page, PASTE, "#model input", "into a field.png")
+    # A tab without an upload hands it to the first one: the browser would leave the page for it.
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare_run")).to_be_visible()
+    expect(listed).to_have_text("on the upload again.png")  # nothing came of the field
+    hand_over(page, DROP, "body", "beside.png")
     page.get_by_role("tab", name="Segment").click()
-    with silence(page):
-        hand_over(page, PASTE, "#model input", "into a field.png")
-        page.get_by_role("tab", name="Compare").click()
-        hand_over(page, PASTE, "body", "where no upload is.png")
-    page.get_by_role("tab", name="Segment").click()
-    expect(listed).to_have_text("on the upload again.png")
+    expect(listed).to_have_text("beside.png")
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
@@ -319,9 +318,9 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
     page.get_by_role("tab", name="Many images").click()
     hand_over(page, DROP, "#batch_upload .upload-container", "many.zip", size=LARGE)
     expect(page.locator("#batch_upload_told")).to_contain_text("many.zip (201 MB) is above")
-    assert not [url for url in sent if "upload" in url]
+    assert not [url for url in sent if "gradio_api/upload" in url]
     hand_over(page, DROP, "#batch_upload .upload-container", "small.png")
-    expect(page.locator("#batch_progress")).to_contain_text("1 image files, ready.")
+    expect(page.locator("#batch_progress")).to_contain_text("1 image file, ready.")
     expect(page.locator("#batch_upload_told")).to_be_hidden()
     page.get_by_role("tab", name="Segment").click()
     hand_over(page, PASTE, "body", "small.png")
@@ -333,7 +332,7 @@ def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (1400, 1500), dtype=np.uint8)
     PIL.Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
     network = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**20}
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**19}
     network.send("Network.emulateNetworkConditions", slow)
     upload(page, tmp_path / "large.png")
     expect(page.locator("#upload")).to_contain_text("Uploading 1 file")

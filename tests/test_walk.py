@@ -52,8 +52,12 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
     for shown in (count, rows.nth(4).locator("td").first, page.locator("#viewer .stage")):
         expect(shown).to_be_in_viewport(ratio=0.9)  # at the same time, above the fold
 
-    # A row flies to its object, and the picture's middle is then in its box.
+    # A row flies to its object, and the picture's middle is then in its box. A picture out of
+    # sight is scrolled to.
+    page.mouse.wheel(0, 400)
+    expect(page.locator("#viewer .stage")).not_to_be_in_viewport(ratio=0.9)
     rows.nth(4).click()
+    expect(page.locator("#viewer .stage")).to_be_in_viewport(ratio=0.9)
     left, right = found.table["left_px"][4], found.table["right_px"][4]
     page.wait_for_function(
         "([low, high]) => { const x = JSON.parse(document.querySelector('#viewer .viewer')"
@@ -135,7 +139,7 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
 def test_another_picture_takes_the_old_objects_away(page: Page):
     count = page.locator("#objects .count")
     expect(count).to_have_text("373 objects", timeout=30_000)
-    open_example(page, "EM (synthetic)")
+    open_example(page, "Membranes (synthetic)")
     expect(count).to_have_text(re.compile(r"^\d\d objects"))
     expect(page.locator("#objects .words")).to_contain_text("connected regions")  # as EM is counted
 
@@ -166,7 +170,7 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
     expect(page.locator("#facts")).to_contain_text("120 × 90 px", timeout=30_000)
     expect(page.locator("#alert")).to_be_hidden()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
-    page.get_by_label("Page").fill("3")
+    page.get_by_label("Page", exact=True).fill("3")
     expect(page.locator("#viewer .name")).to_have_text("stack.npy · page 3 of 0 to 5")
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=60_000)
     open_example(page, "Nuclei (synthetic)")

@@ -82,12 +82,13 @@ export function fly(id, box) {
 }
 
 /**
- * Scrolls the page to the picture of a viewer, if it is not in sight.
+ * Scrolls the page to the picture of a viewer, unless all of it is in sight.
  *
  * @param {string} id
  */
 export function bringIntoSight(id) {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  viewerOf(id)?.querySelector(".stage")
-    ?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  const stage = viewerOf(id)?.querySelector(".stage");
+  if (!stage) return;
+  const { top, bottom } = stage.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) stage.scrollIntoView({ block: "center" });
 }

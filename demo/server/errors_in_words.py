@@ -19,7 +19,7 @@ FOR_THE_PAGE = (
     (r"Say what they are, e\.g\. axes=.* for a stack\.", "Say what they are, above the picture."),
     (r"Pass (axes, )?e\.g\. axes='CYX'( or axes='ZYX')?\.", "Type, for example, CYX or ZYX."),
     (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
-    (r"\bthreshold=", "The threshold "),
+    (r"^threshold=", "The threshold "),
 )
 
 
