@@ -44,7 +44,9 @@ def many_like_this() -> gr.Button:
     return gr.Button("Segment many images like this", size="sm", elem_id="many_like_this")
 
 
-def connect_tabs(segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.Button) -> None:
+def connect_tabs(
+    page: gr.Blocks, segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.Button
+) -> None:
     """Says what happens when; comes after `SegmentTab.connect`."""
     inputs = [batch.job, segment.images.files, segment.model, objects.state, segment.look]
     listed = segment.images.listed
@@ -100,7 +102,8 @@ def connect_tabs(segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.
         filled = asked(function, inputs, batch.taken, js=WITH_VIEW, **each)
         filled.success(None, js=OPEN_TAB % "Many images", **HIDDEN)
     # The tab In your browser begins with it.
-    segment.model.change(None, segment.model, None, js=REMEMBER, **HIDDEN)
+    for chosen in (page.load, segment.model.change):
+        chosen(None, segment.model, None, js=REMEMBER, **HIDDEN)
     batch.previews.select(None, js=OPEN_TAB % "Segment", **HIDDEN)
     batch.previews.select(
         on_preview,

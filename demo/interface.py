@@ -78,7 +78,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
             in_browser_tab()
         notices()
         segment.connect(page, [objects, truth], [compared], objects)
-        connect_tabs(segment, objects, batch, like)
+        connect_tabs(page, segment, objects, batch, like)
         add_endpoint(folders)
         stop_when_closed(page)
     hide_sign_in_from_api(page)

@@ -55,6 +55,9 @@ def test_dropped_files_go_to_many_images_and_one_of_them_back(
     name = page.locator("#viewer .whose")
     expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
 
+    # The tab In your browser begins with the checkpoint that is chosen here.
+    assert page.evaluate("document.documentElement.dataset.checkpoint") == "unet-nuclei"
+
     upload.set_input_files(paths)
     expect(page.locator("#files button.name")).to_have_count(3)
     expect(name).to_have_text("0.png Cell nuclei · threshold 0.65")
