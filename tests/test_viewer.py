@@ -430,7 +430,7 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
 def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
     two = viewer_of(page, "two")
     box = two.locator("canvas").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 130)
+    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 135)
     expect(two.locator(".readout")).to_contain_text("x ")
     before = two.locator(".readout").inner_text()
     page.keyboard.down("Control")
