@@ -51,19 +51,22 @@ def main() -> None:
     uploads = tempfile.TemporaryDirectory(prefix="unet_hf_uploads_")
     os.environ.setdefault("GRADIO_TEMP_DIR", uploads.name)
 
-    import gradio as gr
     from starlette.middleware import Middleware
 
-    from demo.batch.tab import archive_folders
+    from demo.batch.tab import served_folders
     from demo.interface import build
-    from demo.parts.gradio_internals import poll_queue_less
+    from demo.parts.gradio_internals import poll_queue_less, upload_folder
     from demo.parts.texts import CSS
+    from demo.parts.theme import theme
     from demo.server.allocator import bound_arenas
     from demo.server.cross_origin import isolation
     from demo.server.folders import Janitor, ResultFolders
+    from demo.server.kept_results import AllKeptResults
     from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
     from demo.server.models import LOCAL
-    from demo.server.script_caching import CheckedScripts
+    from demo.server.queue import OTHERS_AT_ONCE
+    from demo.server.script_caching import CheckedScripts, CompressedPage
+    from demo.server.upload_budget import UploadBudget
     from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
@@ -71,25 +74,25 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor([results, viewer_folders(), archive_folders()]).start()
-    demo.queue(max_size=20)
+    Janitor([results, viewer_folders(), served_folders(), AllKeptResults()]).start()
+    # Of all visitors; each has a bound of their own, see `server.runs`.
+    demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)
+    budget = Middleware(UploadBudget, folder=upload_folder())
+    sent = [budget, Middleware(CompressedPage), Middleware(CheckedScripts)]
+    middleware = [*sent, *isolation(os.environ)]
     demo.launch(
         server_name=options.host,
         server_port=options.port,
         inbrowser=not (options.no_browser or os.environ.get("SPACE_ID")),
-        theme=gr.themes.Default(
-            primary_hue="sky",
-            neutral_hue="slate",
-            font=["ui-sans-serif", "system-ui", "sans-serif"],
-        ),
+        theme=theme(),
         css=CSS,
         footer_links=["api"],
         run_history=False,
         max_file_size=f"{MAX_FILE_MEGABYTES}mb",
         state_session_capacity=MAX_SESSIONS,
         mcp_server=mcp_is_installed(),
-        app_kwargs={"middleware": [Middleware(CheckedScripts), *isolation(os.environ)]},
+        app_kwargs={"middleware": middleware},
     )
 
 

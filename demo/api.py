@@ -17,14 +17,16 @@ from unet_hf.errors import ConfigError
 from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.overlay import Look
 
+from .parts.sessions import session_of
 from .server import limits, sign_in
 from .server.errors_in_words import plain_sentence
 from .server.folders import ResultFolders
 from .server.model_facts import facts_of_model
 from .server.models import Offer, checked_name, load_model
 from .server.predictions import Place, segment_file
-from .server.queue import ONE_AT_A_TIME
+from .server.queue import PREDICTS
 from .server.result_files import write_result
+from .server.runs import sessions
 from .viewer.component import DEFAULT_ALPHA
 
 
@@ -46,6 +48,7 @@ def _add_segment(folders: ResultFolders) -> None:
         channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
+        request: gr.Request | None = None,
     ) -> tuple[str, str, dict[str, Any]]:
         """Segments an image: the class of every pixel, at the image's own size.
 
@@ -64,7 +67,9 @@ def _add_segment(folders: ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            with sessions().run(session_of(request)) as run:
+                place = Place(page, channel)
+                result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             paths = write_result(result, folders.new(), Look(alpha), ("overlay", "mask"))
         except Exception as error:
             raise gr.Error(plain_sentence(error), print_exception=False) from error
@@ -79,7 +84,7 @@ def _add_segment(folders: ResultFolders) -> None:
         gr.Number(None, label="Channel", precision=0),
     ]
     outputs = [gr.File(label="Overlay"), gr.File(label="Mask"), gr.JSON(label="Summary")]
-    _publish(segment, inputs, outputs, **ONE_AT_A_TIME)
+    _publish(segment, inputs, outputs, **PREDICTS)
 
 
 def _add_objects(folders: ResultFolders) -> None:
@@ -96,6 +101,7 @@ def _add_objects(folders: ResultFolders) -> None:
         channel: int | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
+        request: gr.Request | None = None,
     ) -> tuple[str, str, str, dict[str, Any]]:
         """Segments an image, then counts and measures its single objects, such as cells or nuclei.
 
@@ -125,7 +131,9 @@ def _add_objects(folders: ResultFolders) -> None:
         """
         try:
             visitor = sign_in.visitor(profile, token)
-            result = segment_file(image, model, threshold, Place(page, channel), visitor=visitor)
+            with sessions().run(session_of(request)) as run:
+                place = Place(page, channel)
+                result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             found = result.objects(
                 classes=_named_classes(classes),
                 method=method,
@@ -158,7 +166,7 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.File(label="Outlines"),
         gr.JSON(label="Summary"),
     ]
-    _publish(objects, inputs, outputs, **ONE_AT_A_TIME)
+    _publish(objects, inputs, outputs, **PREDICTS)
 
 
 def _named_classes(text: str) -> list[str] | None:

@@ -5,13 +5,16 @@ import os
 import gradio as gr
 
 from .api import add_endpoint
-from .batch.tab import batch_tab
+from .batch.tab import BatchTab
+from .between_tabs import connect_tabs, many_like_this
 from .compare.tab import compare_tab
 from .in_browser.tab import in_browser_tab
+from .objects.tab import DOWNLOADS as OBJECT_FILES
 from .objects.tab import objects_view
 from .parts.gradio_internals import hide_sign_in_from_api
-from .parts.texts import FOOTER, HEADER
-from .segment.first_hint import first_hint
+from .parts.notices import notices
+from .parts.sessions import stop_when_closed
+from .parts.texts import HEADER
 from .segment.tab import SegmentTab
 from .server import limits, sign_in
 from .server.folders import ResultFolders
@@ -33,40 +36,50 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         models = [default_model, *models]
 
     with gr.Blocks(
-        title="unet_hf: segment an image",
+        title="U-Net: segment nuclei, cells and membranes",
         delete_cache=(600, limits.KEEP_SECONDS),
         analytics_enabled=False,
     ) as page:
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                gr.HTML(HEADER)
+        with gr.Row(elem_id="masthead"):
+            gr.HTML(HEADER)
             sign_in.add_button(os.environ)
-        first_hint()
         with gr.Tab("Segment", id="segment"):
-            segment = SegmentTab(models, offer.anything, default_model, folders)
-            with gr.Tabs():
-                with gr.Tab("Objects"):
-                    no_objects = objects_view(
-                        segment.current, segment.in_view, segment.picture, "viewer", folders
-                    )
-                with gr.Tab("Against the truth"):
-                    truth_tab(
-                        segment.current, result_store().get, segment.in_view, main_viewer="viewer"
-                    )
-        with gr.Tab("Compare", id="compare"):
-            compare_tab(
+            segment = SegmentTab(models, offer.anything, default_model, folders, OBJECT_FILES)
+            with segment.beside:
+                objects = objects_view(
+                    segment.current,
+                    segment.in_view,
+                    segment.picture,
+                    "viewer",
+                    folders,
+                    segment.downloads,
+                )
+                like = many_like_this()
+            with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
+                truth = truth_tab(
+                    segment.current,
+                    result_store().get,
+                    segment.in_view,
+                    main_viewer="viewer",
+                    counted=objects.state,
+                )
+        with gr.Tab("Many images", id="batch"):
+            batch = BatchTab(models, offer.anything, default_model or segment.first.model, folders)
+        with gr.Tab("Compare", id="compare") as compare:
+            compared = compare_tab(
+                compare,
                 segment.images.image,
                 segment.images.in_view,
                 models,
                 offer.anything,
                 segment.first.model,
             )
-        with gr.Tab("Many images", id="batch"):
-            batch_tab(segment.model, folders)
         with gr.Tab("In your browser", id="private"):
             in_browser_tab()
-        gr.HTML(FOOTER)
-        segment.connect(page, no_objects)
+        notices()
+        segment.connect(page, [objects, truth], [compared], objects)
+        connect_tabs(page, segment, objects, batch, like)
         add_endpoint(folders)
+        stop_when_closed(page)
     hide_sign_in_from_api(page)
     return page

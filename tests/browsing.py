@@ -48,7 +48,7 @@ def page(browser: Browser, demo_url: str) -> Iterator[Page]:
     page.goto(demo_url)
     expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
     yield page
-    toasts = page.locator("[data-testid=toast-body]").all_inner_texts()
+    toasts = page.locator("[data-testid=toast-body], .notice:visible").all_inner_texts()
     context.close()
     assert not faults
     assert not toasts  # what goes wrong is said in a sentence on the page, never by "Error"
@@ -59,3 +59,9 @@ def type_in(field: Locator, text: str) -> None:
     every key tells it the whole text."""
     field.press_sequentially(text, delay=100)
     field.press("Tab")
+
+
+def type_over(field: Locator, text: str) -> None:
+    """The same, in place of what is there."""
+    field.press("Control+a")
+    type_in(field, text)

@@ -93,7 +93,8 @@ def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
     toasts = []
     for context in contexts:
         for page in context.pages:
-            toasts += page.locator("[data-testid=toast-body]").all_inner_texts()
+            shown = page.locator("[data-testid=toast-body], .notice:visible")
+            toasts += shown.all_inner_texts()
         context.close()
     for blocks in pages:
         blocks.close()
@@ -102,11 +103,9 @@ def served(browser: Browser, tmp_path: Path, monkeypatch) -> Iterator[Callable]:
 
 
 class Gate:
-    """Lets so many predictions through, and says which were asked for. A batch's turn lasts for as
-    long as it takes, as who stands at the gate spends time."""
+    """Lets so many predictions through, and says which were asked for."""
 
     def __init__(self, monkeypatch) -> None:
-        monkeypatch.setattr(batch_job, "TURN_SECONDS", 3600)
         self.asked: list[str] = []
         self._permits = threading.Semaphore(0)
         real = predictions.predict

@@ -53,7 +53,7 @@ def test_what_is_no_image_is_told_a_line_each(tmp_path: Path, folder: Path):
     (tmp_path / "table.csv").write_text("")
     assert stage([path, tmp_path / "table.csv"], folder).left_out == [
         "notes.txt is no image by its ending; left out",
-        "inner.zip is no image by its ending; left out",
+        "inner.zip is an archive within an archive; left out",
         "a.zip: 2 hidden files were left out",
         "table.csv is no image by its ending; left out",
     ]
@@ -137,6 +137,17 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, folder: Path):
     (tmp_path / "a.zip").write_bytes(broken)
     with pytest.raises(ConfigError, match=r"a\.zip"):
         stage([tmp_path / "a.zip"], folder)
+
+
+def test_an_archive_that_was_cut_off_is_told_as_one(tmp_path: Path, folder: Path):
+    """Its table of contents stands at the end."""
+    path = archive(tmp_path / "a.zip", {"1.png": IMAGE, "2.png": IMAGE})
+    path.write_bytes(path.read_bytes()[:-40])
+    (tmp_path / "3.png").write_bytes(IMAGE)
+    (line,) = stage([path, tmp_path / "3.png"], folder).left_out
+    assert line.startswith("a.zip is a damaged zip archive")
+    with pytest.raises(ConfigError, match=r"a\.zip is a damaged zip archive"):
+        stage([path], folder.with_name("again"))
 
 
 def test_an_encrypted_entry_is_told(tmp_path: Path, folder: Path):

@@ -1,5 +1,6 @@
 """The tab of a batch: what it keeps while it runs, and what it hands over when it cannot go on."""
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,12 +11,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from demo.batch import job as batch_job
 from demo.batch.job import BatchJob
-from demo.batch.tab import batch_tab
-from demo.server.folders import ResultFolders
+from demo.batch.tab import BatchTab, button_words, recipe_of
+from demo.server import limits
+from demo.server.folders import KeptFolders, ResultFolders
+from demo.server.recipe import Recipe
 
 from .page_events import Events
+from .serving import Gate
 
 IMAGES = 3
 
@@ -25,7 +28,7 @@ class BatchPage:
 
     def __init__(self, model: str) -> None:
         with gr.Blocks(analytics_enabled=False) as self.page:
-            batch_tab(gr.Textbox(model), ResultFolders())
+            self.tab = BatchTab([model, "unet-nuclei"], True, model, ResultFolders())
         self.events = Events(self.page)
         self.shown: dict[Any, Any] = {}
 
@@ -45,14 +48,16 @@ class BatchPage:
     def usable(self) -> dict[str, bool]:
         return {name: self.shown[f"batch_{name}"]["interactive"] for name in ("run", "stop", "zip")}
 
-    def send(self, paths: list[str]) -> None:
-        self.show(self.events.on_upload(paths))
+    def send(self, paths: list[str], current: BatchJob | None = None) -> None:
+        self.show(self.events.on_upload(paths, "unet-nuclei", current))
 
-    def start(self, model: str, cut: str = "", more: tuple[str, ...] = ()) -> None:
-        self.show(self.events.on_start(self.job, 0, model, cut, list(more)))
+    def start(self, model: str, cut: str = "", more: tuple[str, ...] = (), least: str = "") -> None:
+        self.show(
+            self.events.on_start(self.job, 0, list(more), model, cut, "auto", least, False, "")
+        )
 
-    def turn(self) -> None:
-        for updates in self.events.on_turn(self.job, 1):
+    def run(self) -> None:
+        for updates in self.events.on_run(self.job):
             self.show(updates)
 
 
@@ -67,31 +72,47 @@ def batch(tiny: str, tmp_path: Path) -> BatchPage:
     return page
 
 
-@pytest.fixture
-def one_image_a_turn(monkeypatch) -> None:
-    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
-
-
-@pytest.mark.usefixtures("one_image_a_turn")
-def test_a_batch_is_kept_for_an_hour_after_each_turn(batch: BatchPage, tiny: str):
-    """Gradio forgets a state an hour after it was set last."""
-    job = batch.job
+def test_a_batch_is_kept_for_an_hour_after_each_glance(batch: BatchPage, tiny: str, gate: Gate):
+    """Gradio forgets a state an hour after it was set last, however long a run takes."""
     batch.start(tiny)
-    for _ in range(IMAGES):
+    job, glances = batch.job, 0
+    for updates in batch.events.on_run(job):
         batch.shown.pop("State None")
-        for updates in batch.events.on_turn(job, 1):
-            batch.show(updates)
+        batch.show(updates)
         assert batch.job is job
+        glances += 1
+        gate.let(1)
+    assert glances > 1
     assert job.status.state == "finished"
+    assert batch.usable() == {"run": True, "stop": False, "zip": True}
 
 
-@pytest.mark.usefixtures("one_image_a_turn")
+def test_a_folder_in_use_is_not_an_hour_old(batch: BatchPage, tiny: str, monkeypatch):
+    """The janitor deletes what has not changed for an hour: here, a quarter of a second."""
+    monkeypatch.setattr(limits, "KEEP_SECONDS", 0.25)
+    real = BatchJob.report
+    job, swept = batch.job, []
+
+    def report(job: BatchJob, *given: Any) -> None:
+        for folder in (job.folder, job.shown):
+            os.utime(folder, (0, 0))  # it has taken long
+        real(job, *given)
+        for folder in (job.folder, job.shown):
+            KeptFolders(folder.parent).sweep()
+            swept.append(folder.is_dir())
+
+    monkeypatch.setattr(BatchJob, "report", report)
+    batch.start(tiny)
+    batch.run()
+    assert job.status.state == "finished"
+    assert all(swept) and swept
+
+
 def test_what_was_computed_is_handed_over_when_the_images_are_gone(batch: BatchPage, tiny: str):
     batch.start(tiny)
-    batch.turn()
-    assert batch.usable() == {"run": False, "stop": True, "zip": False}
+    batch.run()
     shutil.rmtree(batch.job.staged.folder)
-    batch.turn()
+    batch.start(tiny)
     assert batch.usable() == {"run": False, "stop": False, "zip": True}
     assert batch.shown["batch_upload"]["interactive"]
     assert "gone after an hour" in batch.shown["batch_progress"]
@@ -102,42 +123,57 @@ def test_what_was_computed_is_handed_over_when_the_images_are_gone(batch: BatchP
 def test_a_batch_that_is_gone_leaves_no_button_behind(batch: BatchPage, tiny: str):
     batch.start(tiny)
     batch.shown["State None"] = None  # as Gradio forgets it
-    batch.turn()
+    batch.run()
     assert batch.usable() == {"run": False, "stop": False, "zip": False}
     assert batch.shown["batch_upload"]["interactive"]
 
 
-@pytest.mark.usefixtures("one_image_a_turn")
-def test_what_was_computed_is_handed_over_when_the_checkpoint_is_gone(
-    batch: BatchPage, tiny: str, monkeypatch
-):
+def test_a_checkpoint_that_is_gone_leaves_no_button_behind(batch, tiny: str, monkeypatch):
     batch.start(tiny)
-    batch.turn()
     monkeypatch.delenv("UNET_HF_LOCAL")
-    batch.turn()
+    batch.run()
     assert "is not a checkpoint" in batch.shown["batch_progress"]
-    assert batch.usable() == {"run": True, "stop": False, "zip": True}
+    assert batch.usable() == {"run": True, "stop": False, "zip": False}
 
 
-def test_a_run_has_the_settings_that_it_was_started_with(batch: BatchPage, tiny: str, monkeypatch):
-    given = []
-    real = BatchJob.turn
-
-    def turn(job: BatchJob, network: Any, *settings: Any) -> Any:
-        given.append(settings)
-        return real(job, network, *settings)
-
-    monkeypatch.setattr(BatchJob, "turn", turn)
-    batch.start(tiny, "0.25", ("overlay",))
-    batch.turn()
-    assert given == [(0.25, ("mask", "overlay"))]
-    # What the page says during a run is not even asked for: a turn has no such inputs.
-    (event,) = [event for event in batch.page.fns.values() if event.name == "on_turn"]
+def test_a_run_has_the_recipe_that_it_was_started_with_and_says_it(batch: BatchPage, tiny: str):
+    batch.start(tiny, "0.25", ("overlay",), "7")
+    batch.run()
+    assert batch.job.recipe == Recipe(tiny, 0.25, "components", 7)
+    assert batch.job.outputs == ("mask", "objects", "overlay")
+    assert "threshold 0.25, connected regions, from 7 pixels" in batch.shown["batch_progress"]
+    # What the page says during a run is not even asked for: a run has no such inputs.
+    (event,) = [event for event in batch.page.fns.values() if event.name == "on_run"]
     assert {type(component) for component in event.inputs} == {gr.State}
 
 
-def test_a_threshold_that_is_none_starts_nothing(batch: BatchPage, tiny: str):
-    batch.start(tiny, "high")
-    assert 'role="alert"' in batch.shown["batch_progress"]
+@pytest.mark.parametrize(("cut", "least"), [("high", ""), ("7", ""), ("", "-5"), ("", "few")])
+def test_a_recipe_that_is_none_starts_nothing(batch: BatchPage, tiny: str, cut: str, least: str):
+    batch.start(tiny, cut, least=least)
+    assert 'role="alert"' in batch.shown["batch_told"]
     assert batch.job.status.state == "ready"
     assert batch.usable()["run"]
+
+
+def test_the_button_names_the_images_and_the_checkpoint(batch: BatchPage):
+    assert batch.shown["batch_run"]["value"] == "Segment 3 images with Cell nuclei"
+    assert button_words(1, "org/name") == "Segment 1 image with org/name"
+
+
+def test_another_batch_takes_the_place_of_the_first(batch: BatchPage, tmp_path: Path, tiny: str):
+    first = batch.job
+    batch.send([str(tmp_path / "0.png")], first)
+    assert not first.folder.exists()
+    assert not first.shown.exists()
+    assert batch.job.status.total == 1
+    batch.start(tiny)
+    running = batch.job
+    batch.send([str(tmp_path / "1.png")], running)
+    assert "A batch is at work" in batch.shown["batch_told"]
+    assert batch.job is running
+
+
+def test_the_fields_can_be_filled_with_a_recipe(batch: BatchPage):
+    recipe = Recipe("unet-nuclei", 0.4, "watershed", 20, True, "0.25 um")
+    values = batch.tab.fill(recipe)
+    assert recipe_of(*(values[component] for component in batch.tab.recipe)) == recipe

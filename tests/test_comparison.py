@@ -9,11 +9,14 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label
 
 from demo.truth.label_image import read_truth
 from unet_hf import Segmentation, read_image
 from unet_hf.errors import ConfigError, DatasetError, ShapeError
 from unet_hf.evaluation.comparison import OUTCOMES, Region, compare_predictions, score_mask
+from unet_hf.evaluation.object_scores import score_objects
 
 CELLS = {0: "ground", 1: "cell"}
 TISSUE = {0: "ground", 1: "cell", 2: "vessel"}
@@ -194,6 +197,18 @@ LABELS = np.random.default_rng(0).integers(0, 3, (20, 30)).astype(np.uint8)
 COLORS = np.array([[0x9A] * 3, [0xE6, 0x9F, 0], [0x56, 0xB4, 0xE9]], np.uint8)
 
 
+PIECES = int(label(LABELS > 0, connectivity=1).max())
+
+
+def numbered(count: int, first: int = 1, step: int = 1) -> np.ndarray:
+    """(20, 60) ids of as many objects of 2 x 3 pixels."""
+    ids = np.zeros((20, 60), np.int64)
+    for index in range(count):
+        top, left = 4 * (index // 15), 4 * (index % 15)
+        ids[top : top + 2, left : left + 3] = first + index * step
+    return ids
+
+
 def indexed() -> PIL.Image.Image:
     image = PIL.Image.fromarray(LABELS, "P")
     image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
@@ -212,23 +227,83 @@ def indexed() -> PIL.Image.Image:
 )
 def test_a_truth_is_read_as_it_is_stored(tmp_path: Path, name, write, words):
     write(tmp_path / name)
-    truth, rule = read_truth(tmp_path / name, prediction(LABELS))
-    assert np.array_equal(truth, LABELS)
-    assert words in rule
+    truth = read_truth(tmp_path / name, prediction(LABELS))
+    assert np.array_equal(truth.classes, LABELS)
+    assert words in truth.rule
+    assert truth.objects is None
 
 
 def test_black_and_white_is_a_truth_of_two_classes(tmp_path: Path):
     binary = (LABELS > 0).astype(np.uint8)
     PIL.Image.fromarray(binary * 255).save(tmp_path / "mask.png")
-    truth, rule = read_truth(tmp_path / "mask.png", prediction(binary, CELLS))
-    assert np.array_equal(truth, binary)
-    assert "0 and 255" in rule
+    truth = read_truth(tmp_path / "mask.png", prediction(binary, CELLS))
+    assert np.array_equal(truth.classes, binary)
+    assert "0 and 255" in truth.rule
+    parts = read_truth(tmp_path / "mask.png", prediction(binary, CELLS), "objects")
+    assert parts.objects.max() == PIECES
+    assert "each connected region is an object" in parts.rule
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("cellpose.png", numbered(70)),
+        ("stardist.tif", numbered(3).astype(np.int32)),
+        ("imagej.tif", numbered(70, 1000, 7).astype(np.float32)),
+        ("few.png", numbered(2)),  # 2 is no class of this checkpoint
+        ("many.png", numbered(56, 200)),  # up to 255, which is an object like the others
+    ],
+)
+def test_ids_of_objects_are_a_truth_of_one_class(tmp_path: Path, name: str, ids: np.ndarray):
+    if name.endswith(".tif"):
+        tifffile.imwrite(tmp_path / name, ids)
+    else:
+        PIL.Image.fromarray(ids.astype(np.uint8)).save(tmp_path / name)
+    truth = read_truth(tmp_path / name, prediction(ids > 0, CELLS))
+    assert np.array_equal(truth.classes, ids > 0)
+    count = len(np.unique(ids)) - 1
+    assert f"read as ids of {count} objects (cell)" in truth.rule
+    assert score_objects(ids, truth.objects).f1 == 1
+
+
+def test_a_255_that_no_ids_lead_up_to_does_not_count(tmp_path: Path):
+    ids = numbered(3)
+    ids[-1] = 255
+    PIL.Image.fromarray(ids.astype(np.uint8)).save(tmp_path / "mask.png")
+    truth = read_truth(tmp_path / "mask.png", prediction(ids > 0, CELLS))
+    assert truth.objects.max() == 3
+    assert (truth.classes == 255).sum() == 60
+    assert "255 not counted" in truth.rule
+
+
+def test_what_a_mask_is_read_as_can_be_said(tmp_path: Path):
+    ids = numbered(1)
+    PIL.Image.fromarray(ids.astype(np.uint8)).save(tmp_path / "mask.png")
+    result = prediction(ids > 0, CELLS)
+    assert read_truth(tmp_path / "mask.png", result).objects is None
+    assert read_truth(tmp_path / "mask.png", result, "objects").objects.max() == 1
+    PIL.Image.fromarray(numbered(9).astype(np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(DatasetError, match="no clear meaning"):
+        read_truth(tmp_path / "mask.png", result, "classes")
+    with pytest.raises(DatasetError, match="several classes of them"):
+        read_truth(tmp_path / "mask.png", prediction(ids, TISSUE))
+
+
+def test_soft_edges_and_gray_levels_are_no_ids(tmp_path: Path):
+    soft = np.uint8(np.clip(1.2 * gaussian_filter(255.0 * (numbered(15) > 0), 0.6), 0, 255))
+    PIL.Image.fromarray(soft).save(tmp_path / "mask.png")
+    truth = read_truth(tmp_path / "mask.png", prediction(soft > 127, CELLS))
+    assert truth.objects is None
+    levels = np.random.default_rng(0).choice([0, 80, 160], (20, 60)).astype(np.uint8)
+    PIL.Image.fromarray(levels).save(tmp_path / "mask.png")
+    with pytest.raises(DatasetError, match="no clear meaning"):
+        read_truth(tmp_path / "mask.png", prediction(levels > 0, CELLS))
 
 
 def test_our_own_mask_file_is_a_perfect_truth(tmp_path: Path):
     result = prediction(LABELS)
-    truth, _ = read_truth(result.save(tmp_path, only=["mask"])["mask"], result)
-    assert score_mask(result, truth).mean_iou == 1
+    truth = read_truth(result.save(tmp_path, only=["mask"])["mask"], result)
+    assert score_mask(result, truth.classes).mean_iou == 1
 
 
 @pytest.mark.parametrize(

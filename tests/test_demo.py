@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from demo.server.errors_in_words import plain_sentence
+from demo.server.errors_in_words import page_sentence, plain_sentence
 from demo.server.models import Offer, load_model
 from demo.server.result_files import write_result
 from demo.viewer.component import show_result
@@ -145,6 +145,30 @@ def test_the_folder_that_the_demo_was_started_with_may_be_asked_for(tmp_path, mo
     assert load_model(str(folder)).config["depth"] == 1
     with pytest.raises(UNetError):
         load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("said", "on_the_page"),
+    [
+        (
+            "a.tif has 2 channels. Pick one, e.g. channel=0, or use a checkpoint for 2 channels.",
+            "a.tif has 2 channels. Choose one of its channels above the picture, or use a "
+            "checkpoint for 2 channels.",
+        ),
+        (
+            "t.png is not an image in a known format (its first bytes are 74 68). Export it.",
+            "t.png is not an image in a known format. Export it.",
+        ),
+        (
+            "Replace them, e.g. with np.nan_to_num(image, nan=0.0).",
+            "Replace them by numbers.",
+        ),
+        ("Check the network (and HF_HUB_OFFLINE).", "Check the network."),
+    ],
+)
+def test_the_page_says_nothing_that_only_makes_sense_in_python(said: str, on_the_page: str):
+    assert page_sentence(ConfigError(said)) == on_the_page
+    assert plain_sentence(ConfigError(said)) == said  # programs are told as in Python
 
 
 def test_an_unexpected_error_is_told_without_its_traceback(caplog):

@@ -301,8 +301,8 @@ from unet_hf import UNet
 image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
 result = UNet(base_channels=2, depth=1).segment(image)
 PIL.Image.fromarray(np.uint8(image > 99) * np.uint8(255)).save("truth.png")
-truth, _ = read_truth("truth.png", result)
-assert np.array_equal(truth, image > 99)
+truth = read_truth("truth.png", result)
+assert np.array_equal(truth.classes, image > 99)
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(

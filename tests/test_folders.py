@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import app
-from demo.batch.tab import archive_folders
+from demo.batch.tab import served_folders
 from demo.server import folders as kept_folders
 from demo.server import limits
 from demo.server.folders import Janitor, KeptFolders, ResultFolders
@@ -84,10 +84,13 @@ def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
 
     def launch(page: gr.Blocks, **options: object) -> None:
         assert options["state_session_capacity"] == limits.MAX_SESSIONS
+        # No visitor's event of any kind has to wait until one other visitor's is through.
+        assert page._queue.max_size >= limits.MAX_SESSIONS
+        assert page._queue.default_concurrency_limit > 1
         (results,) = made
         show_image(read_image(gray_image))
         (seen,) = viewer_folders().root.iterdir()
-        old = [aged(seen), aged(results.new()), aged(archive_folders().new())]
+        old = [aged(seen), aged(results.new()), aged(served_folders().new())]
         fresh = [results.new(), viewer_folders().new()]
         until(lambda: not any(folder.exists() for folder in old))
         assert all(folder.exists() for folder in fresh)

@@ -20,7 +20,6 @@ from unet_hf.batch.run import segment_files
 from unet_hf.hub.find import SHIPPED
 from unet_hf.predict.bundle import Reproduction
 
-from .browsing import type_in
 from .viewing import camera, canvas_of, drawing, read, silence, slide, viewer_of
 
 # A DataTransfer with one file; `size` bytes of nothing, or a small picture.
@@ -102,7 +101,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
         with drawing(viewer):
             viewer.get_by_role("button", name="Zoom in").click()
     close = camera(viewer)
-    page.get_by_label("Page").focus()
+    page.get_by_label("Page", exact=True).focus()
     for number in (1, 2):
         before = drawings(page)
         page.keyboard.press("ArrowRight")
@@ -119,9 +118,9 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
     seen(page, pixels[2, 1])
 
     save = page.get_by_role("button", name="Mask (PNG)")
-    expect(save).to_be_disabled()  # nothing was segmented yet
-    page.locator("#segment").click()
-    expect(save).to_be_enabled(timeout=30_000)
+    expect(page.locator("#viewer .whose")).to_have_text(
+        "stack.tif · page 2 of 0 to 3 · channel 1 Cell nuclei · threshold 0.65", timeout=30_000
+    )
     assert camera(viewer) == close
     with page.expect_download() as download:
         save.click()
@@ -130,13 +129,12 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
     with PIL.Image.open(download.value.path()) as image:
         assert np.array_equal(np.asarray(image), expected.mask)
 
-    page.get_by_label("Page").fill("0")
+    assert download.value.suggested_filename == "stack_page2_channel1_mask.png"
+    page.get_by_label("Page", exact=True).fill("0")
     expect(facts).to_contain_text("page 0 of 4")
-    expect(save).to_be_disabled()  # the result was another page's
 
     # The same page and channel are compared; both channels would be refused.
     page.get_by_role("tab", name="Compare").click()
-    type_in(page.locator("#compare_threshold_b").locator("input, textarea"), "0.3")
     page.locator("#compare_run").click()
     expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
 
@@ -144,7 +142,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
 def test_axes_are_changed(page: Page, stack: Path):
     upload(page, stack)
     axes, facts = page.get_by_label("Axes"), page.locator("#facts")
-    page.get_by_label("Page").fill("3")
+    page.get_by_label("Page", exact=True).fill("3")
     expect(facts).to_contain_text("page 3 of 4")
     axes.fill("ctyx")
     axes.press("Enter")
@@ -159,7 +157,7 @@ def test_axes_are_changed(page: Page, stack: Path):
     axes.press("Enter")
     expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
     expect(axes).to_have_value("ZCYX")
-    page.get_by_role("button", name="Nuclei, drawn").click()
+    page.get_by_role("button", name="Nuclei (synthetic)").click()
     expect(page.locator("#place")).to_be_hidden()
 
 
@@ -173,7 +171,7 @@ def test_a_page_that_cannot_be_read_is_told_and_the_one_before_stays(page: Page,
     content[start : start + length] = b"\xff" * length
     path.write_bytes(content)
     upload(page, path)
-    slider = page.get_by_label("Page")
+    slider = page.get_by_label("Page", exact=True)
     slider.fill("1")
     expect(page.locator("#facts")).to_contain_text("page 1 of 3")
     slider.fill("2")
@@ -293,15 +291,14 @@ def test_pictures_are_pasted_and_dropped_anywhere_but_into_a_field(page: Page):
     expect(listed).to_have_text("on the picture.png")
     hand_over(page, DROP, "#upload button", "on the upload again.png")
     expect(listed).to_have_text("on the upload again.png")
-    page.get_by_role("tab", name="Compare").click()  # its scripts come when it is first opened
-    expect(page.locator("#compare_map .viewer[data-seen]")).to_be_visible()
+    hand_over(page, PASTE, "#model input", "into a field.png")
+    # A tab without an upload hands it to the first one: the browser would leave the page for it.
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare_run")).to_be_visible()
+    expect(listed).to_have_text("on the upload again.png")  # nothing came of the field
+    hand_over(page, DROP, "body", "beside.png")
     page.get_by_role("tab", name="Segment").click()
-    with silence(page):
-        hand_over(page, PASTE, "#model input", "into a field.png")
-        page.get_by_role("tab", name="Compare").click()
-        hand_over(page, PASTE, "body", "where no upload is.png")
-    page.get_by_role("tab", name="Segment").click()
-    expect(listed).to_have_text("on the upload again.png")
+    expect(listed).to_have_text("beside.png")
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
@@ -315,15 +312,15 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page: Page):
     )
     hand_over(page, CHOOSE, "#upload input[type=file]", "chosen.png", size=LARGE)
     expect(told).to_contain_text("chosen.png (201 MB) is above the limit")
-    page.get_by_role("tab", name="Against the truth").click()
+    page.get_by_role("button", name="Ground truth").click()
     hand_over(page, CHOOSE, "#truth input[type=file]", "truth.png", size=LARGE)
     expect(page.locator("#truth_told")).to_contain_text("truth.png (201 MB) is above the limit")
     page.get_by_role("tab", name="Many images").click()
     hand_over(page, DROP, "#batch_upload .upload-container", "many.zip", size=LARGE)
     expect(page.locator("#batch_upload_told")).to_contain_text("many.zip (201 MB) is above")
-    assert not [url for url in sent if "upload" in url]
+    assert not [url for url in sent if "gradio_api/upload" in url]
     hand_over(page, DROP, "#batch_upload .upload-container", "small.png")
-    expect(page.locator("#batch_progress")).to_contain_text("1 image files, ready.")
+    expect(page.locator("#batch_progress")).to_contain_text("1 image file, ready.")
     expect(page.locator("#batch_upload_told")).to_be_hidden()
     page.get_by_role("tab", name="Segment").click()
     hand_over(page, PASTE, "body", "small.png")
@@ -335,7 +332,7 @@ def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (1400, 1500), dtype=np.uint8)
     PIL.Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
     network = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**20}
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2**19}
     network.send("Network.emulateNetworkConditions", slow)
     upload(page, tmp_path / "large.png")
     expect(page.locator("#upload")).to_contain_text("Uploading 1 file")
@@ -358,7 +355,7 @@ def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
 
 def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="EM, drawn").click()
+    page.get_by_role("button", name="Membranes (synthetic)").click()
     viewer = viewer_of(page)
     expect(viewer.locator(".legend")).to_contain_text("membrane", timeout=30_000)
     slide(viewer, ".threshold", 0.37)
@@ -379,7 +376,7 @@ def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
     other = page.context.new_page()
     other.goto(link)
     expect(other.locator("#viewer canvas.drawn")).to_be_visible(timeout=30_000)
-    assert other.locator("#model input").input_value() == "unet-isbi"
+    assert other.locator("#model input").input_value().endswith("unet-isbi")
     assert camera(viewer_of(other)) == camera(viewer)
     viewer.locator("canvas").press("h")  # the cross of the keys is no part of the picture
     page.keyboard.press("h")
@@ -400,7 +397,6 @@ def test_an_upload_has_no_link_and_a_plain_view_a_short_one(page: Page, stack: P
     expect(page.locator("#share")).to_be_hidden()
     page.get_by_label("Channel").fill("0")
     expect(page.locator("#facts")).to_contain_text("channel 0 of 2")
-    page.locator("#segment").click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled(timeout=30_000)
     expect(page.locator("#share")).to_be_hidden()
 
@@ -417,7 +413,7 @@ def test_wrong_values_of_an_address_are_told(page: Page, demo_url: str):
     ):
         expect(alert).to_contain_text(words, timeout=30_000)
     expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=30_000)
-    assert page.locator("#model input").input_value() == "unet-nuclei"
+    assert page.locator("#model input").input_value().endswith("unet-nuclei")
     assert json.loads(viewer_of(page).get_attribute("data-seen"))["threshold"] == 0.65
     page.goto(f"{demo_url}/?example=alloy-drawn&threshold=0.5")
     expect(alert).to_contain_text("more than two classes", timeout=30_000)
@@ -428,7 +424,7 @@ def test_an_address_is_read():
     asked = read_link(
         {"example": "em-drawn", "opacity": "1", "x": "0.5", "y": "-3", "zoom": "4"}, examples()
     )
-    assert asked.example.title == "EM, drawn"
+    assert asked.example.title == "Membranes (synthetic)"
     assert (asked.model, asked.threshold, asked.opacity) == (None, None, 1.0)
     assert asked.camera == {"x": 0.5, "y": -3.0, "zoom": 4.0}
     assert not asked.faults

@@ -89,7 +89,9 @@ def check(page: Page, expected: Segmentation, folder: Path) -> None:
     assert probabilities.dtype == np.float32
     assert np.abs(probabilities - expected.probabilities).max() < CLOSE
     with PIL.Image.open(saved(page, "Mask", folder)) as image:
-        assert image.mode == "L"
+        assert image.mode == "P"  # as the server's
+        colors = 3 * len(expected.colors)
+        assert image.getpalette()[:colors] == expected.mask_image().getpalette()[:colors]
         differs = np.asarray(image) != expected.mask
     if expected.threshold is None:
         best = np.sort(expected.probabilities, axis=0)
@@ -127,6 +129,8 @@ def test_other_checkpoints_and_tiles_of_a_large_image(visitor: Page, tmp_path: P
     page = visitor
     page.get_by_label("Checkpoint").select_option("unet-superalloy")
     expect(told(page)).to_contain_text("unet-superalloy is here")
+    page.get_by_role("button", name="Or take its example").click()
+    expect(page.locator("#private output")).to_have_text("unet-superalloy.png")
     with PIL.Image.open(SHIPPED / "unet-superalloy" / SAMPLE) as image:
         pixels = np.pad(np.asarray(image)[:200], [(0, 0), (0, 1100)], "reflect")[:, :1101]
     PIL.Image.fromarray(pixels).save(tmp_path / "wide.png")
@@ -173,6 +177,7 @@ def test_what_a_browser_would_change_is_refused(visitor: Page, tmp_path: Path, g
     PIL.Image.fromarray(np.zeros((8, 4097), np.uint8)).save(tmp_path / "wide.png")
     PIL.Image.fromarray(colour).convert("CMYK").save(tmp_path / "print.jpg")
     PIL.Image.fromarray(colour).save(tmp_path / "turned.webp", exif=turned())
+    (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("This is no picture at all.")
     (tmp_path / "cut.webp").write_bytes(b"RIFF\x24\0\0\0WEBPVP8 " + bytes(40))
     with cut_off(page):
@@ -185,9 +190,10 @@ def test_what_a_browser_would_change_is_refused(visitor: Page, tmp_path: Path, g
             "print.jpg": "is a JPEG of 4 channels",
             "turned.webp": "is a WebP with EXIF",
             "text.png": "is of another kind",
+            "empty.png": "is empty",
             "cut.webp": "cannot be decoded: it is damaged or cut off",
         }.items():
-            choose(page, tmp_path / name)
+            page.locator("#private input[type=file]").set_input_files(tmp_path / name)
             expect(alert(page)).to_contain_text(f"{name} {why}")
             expect(page.get_by_role("button", name="Segment")).to_be_disabled()
         PIL.Image.fromarray(np.dstack([colour, np.full_like(gray_image, 255)])).save(
@@ -196,6 +202,11 @@ def test_what_a_browser_would_change_is_refused(visitor: Page, tmp_path: Path, g
         choose(page, tmp_path / "opaque.png")
         expect(page.get_by_role("button", name="Segment")).to_be_enabled()
         expect(alert(page)).to_be_hidden()
+        # What is refused leaves in view what is there, under its own name.
+        page.locator("#private input[type=file]").set_input_files(tmp_path / "text.png")
+        expect(alert(page)).to_contain_text("text.png is of another kind")
+        expect(page.locator("#private output")).to_have_text("opaque.png")
+        expect(page.get_by_role("button", name="Segment")).to_be_enabled()
 
 
 def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: Path):

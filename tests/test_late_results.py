@@ -14,21 +14,26 @@ import PIL.Image
 import pytest
 from playwright.sync_api import expect
 
+from demo.compare.sides import Asked
 from demo.compare.tab import compare_tab
 from demo.interface import build
 from demo.objects import tab as objects_tab
+from demo.segment.facts import facts_of
 from demo.segment.file_list import Files
-from demo.segment.tab import SegmentTab, facts_of
-from demo.server import predictions
+from demo.segment.tab import SegmentTab
+from demo.server import limits, predictions
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
+from demo.server.kept_results import AllKeptResults, KeptResults
 from demo.server.predictions import FIRST
 from demo.server.result_store import GONE, result_store
 from demo.truth import tab as truth_tab
+from unet_hf.errors import ConfigError
 from unet_hf.objects.objects import Objects
 
 from .page_events import Events
 from .serving import Gate, until
+from .viewing import slide, viewer_of
 
 SEEN = {"threshold": 0.5}
 
@@ -38,10 +43,10 @@ def segment_page(tiny: str) -> tuple[SegmentTab, Events]:
     folders = ResultFolders()
     with gr.Blocks(analytics_enabled=False) as page:
         tab = SegmentTab([tiny, "unet-nuclei"], True, tiny, folders)
-        no_objects = objects_tab.objects_view(
-            tab.current, tab.in_view, tab.picture, "viewer", folders
+        objects = objects_tab.objects_view(
+            tab.current, tab.in_view, tab.picture, "viewer", folders, tab.downloads
         )
-        tab.connect(page, no_objects)
+        tab.connect(page, [objects], objects=objects)
     return tab, Events(page)
 
 
@@ -71,48 +76,91 @@ def choose(index: int) -> Any:
     return SimpleNamespace(index=index)
 
 
-def segmented(tab: SegmentTab, path: str | None, model: str, in_view: InView) -> list[dict]:
-    return list(tab.on_segment(path, None, model, in_view, progress=lambda _: None))
+def upload(events: Events, in_view: InView, *paths: str) -> dict:
+    """What the page is told at last."""
+    *_, shown = events.on_upload(list(paths), in_view)
+    return shown
+
+
+def select(events: Events, files: Files, in_view: InView, index: int) -> dict:
+    *_, shown = events.on_select(files, in_view, choose(index))
+    return shown
+
+
+def segmented(tab: SegmentTab, in_view: InView) -> dict:
+    """What the page is told at last; `gr.skip()` for nothing."""
+    *_, shown = tab.on_segment(in_view)
+    return shown
+
+
+def opened(events: Events, model: str, *paths: str) -> InView:
+    in_view = InView(model=model)
+    upload(events, in_view, *paths)
+    return in_view
 
 
 def test_a_result_of_the_picture_in_view_is_shown(segment_page, tiny: str, two: Files):
     tab, events = segment_page
-    in_view = InView()
-    events.on_upload(list(two.paths), in_view)
-    (shown,) = segmented(tab, two.path, tiny, in_view)
+    in_view = opened(events, tiny, *two.paths)
+    shown = segmented(tab, in_view)
     assert result_store().get(shown[tab.current]).image.source == "nuclei.png"
     assert shown[tab.version] == in_view.version
+    assert segmented(tab, in_view) == gr.skip()  # nothing else was asked for
 
 
-@pytest.mark.parametrize("what", ["file", "example", "upload", "nothing", "checkpoint"])
+@pytest.mark.parametrize("what", ["file", "example", "upload", "nothing", "checkpoint", "stop"])
 def test_a_result_is_dropped_when_something_else_was_chosen(
     what, segment_page, tiny: str, two: Files, meanwhile: Callable
 ):
     tab, events = segment_page
-    in_view = InView()
-    events.on_upload(list(two.paths), in_view)
+    in_view = opened(events, tiny, *two.paths)
     choices = {
-        "file": lambda: events.on_select(two, in_view, choose(1)),
+        "file": lambda: select(events, two, in_view, 1),
         "example": lambda: tab.on_example(in_view, choose(1)),
-        "upload": lambda: events.on_upload([two.paths[1]], in_view),
+        "upload": lambda: upload(events, in_view, two.paths[1]),
         "nothing": lambda: events.on_delete(Files((two.path,)), in_view, choose(0)),
         "checkpoint": lambda: tab.on_model_input("unet-nuclei", in_view),
+        "stop": lambda: tab.on_stop(in_view),
     }
     meanwhile(choices[what])
-    assert segmented(tab, two.path, tiny, in_view) == [gr.skip()]
+    assert segmented(tab, in_view) == gr.skip()
+    assert in_view.segmented_with == ""
+
+
+def test_a_running_prediction_ends_when_it_is_not_wanted_any_more(
+    segment_page, tiny: str, two: Files, monkeypatch
+):
+    tab, events = segment_page
+    in_view = opened(events, tiny, *two.paths)
+    ended = []
+
+    def predict(model: Any, image: Any, threshold: Any, progress: Callable) -> None:
+        for done in range(10_000):
+            progress(done, 10_000)
+            if done == 5:
+                tab.on_stop(in_view)
+        ended.append("it went on to its end")
+
+    monkeypatch.setattr(predictions, "predict", predict)
+    assert segmented(tab, in_view) == gr.skip()
+    assert not ended
+    assert not in_view.is_wanted  # the bare picture stays
 
 
 def test_a_failure_about_another_picture_is_not_told(segment_page, two, tiny, monkeypatch):
     tab, events = segment_page
-    in_view = InView()
-    events.on_upload(list(two.paths), in_view)
+    in_view = opened(events, tiny, *two.paths)
 
     def fail(*_: Any, **__: Any) -> None:
-        events.on_select(two, in_view, choose(1))
-        raise ValueError
+        if len(in_view.titles) == 0:
+            select(events, two, in_view, 1)
+        raise ConfigError("no such")
 
     monkeypatch.setattr(predictions, "predict", fail)
-    assert segmented(tab, two.path, tiny, in_view) == [gr.skip()]
+    assert segmented(tab, in_view) == gr.skip()
+    in_view.titles["seen"] = ""
+    assert "no such" in segmented(tab, in_view)[tab.alert]["value"]  # that one is in view
+    assert segmented(tab, in_view) == gr.skip()  # and is not tried again by itself
 
 
 def test_a_page_that_was_left_is_not_shown_and_one_that_stayed_is(
@@ -124,39 +172,82 @@ def test_a_page_that_was_left_is_not_shown_and_one_that_stayed_is(
     stack = np.random.default_rng(0).integers(0, 255, (3, 24, 32), dtype=np.uint8)
     path = str(tmp_path / "stack.tif")
     tifffile.imwrite(path, stack, photometric="minisblack")
-    in_view = InView()
-    shown = events.on_upload([path], in_view)
+    in_view = InView(model=tiny)
+    shown = upload(events, in_view, path)
     first = shown[tab.images.place]["value"]
     second, beyond = first | {"page": 1}, first | {"page": 9}
 
     leave = [lambda: events.on_place(path, beyond, first, SEEN, in_view)]
     meanwhile(lambda: leave[0]())
-    assert len(segmented(tab, path, tiny, in_view)) == 1  # there is no such page: this one stays
-    leave[0] = lambda: events.on_place(path, second, first, SEEN, in_view)
-    assert segmented(tab, path, tiny, in_view) == [gr.skip()]
+    assert tab.current in segmented(tab, in_view)  # there is no such page: this one stays
     leave[0] = lambda: None
-    (shown,) = tab.on_segment(path, second, tiny, in_view, progress=lambda _: None)
-    assert result_store().get(shown[tab.current]).image.page == 1
+    events.on_place(path, second, first, SEEN, in_view)
+    leave[0] = lambda: events.on_place(path, first | {"page": 2}, second, SEEN, in_view)
+    assert segmented(tab, in_view) == gr.skip()
+    leave[0] = lambda: None
+    shown = segmented(tab, in_view)
+    assert result_store().get(shown[tab.current]).image.page == 2
+    mask = tab.write("mask", shown[tab.current], None, SEEN, in_view, shown[tab.version])
+    assert Path(mask).name == "stack_page2_mask.png"
 
 
-def test_a_file_that_cannot_be_read_leaves_the_result_of_the_one_before(
+def test_files_that_cannot_be_read_leave_what_was_in_view(
     segment_page, tiny: str, two: Files, tmp_path: Path, meanwhile: Callable
 ):
     tab, events = segment_page
     (tmp_path / "broken.png").write_bytes(b"no picture")
     files = Files((two.path, str(tmp_path / "broken.png")))
-    in_view = InView()
-    events.on_upload(list(files.paths), in_view)
-    meanwhile(lambda: events.on_select(files, in_view, choose(1)))
-    assert len(segmented(tab, two.path, tiny, in_view)) == 1
+    in_view = opened(events, tiny, *files.paths)
+    meanwhile(lambda: select(events, files, in_view, 1))
+    meanwhile(lambda: upload(events, in_view, files.paths[1]))
+    assert tab.current in segmented(tab, in_view)
+    shown = upload(events, in_view, files.paths[1])
+    assert {tab.images.source, tab.images.files, tab.current}.isdisjoint(shown)
+    assert "broken.png" in shown[tab.alert]["value"]
+    shown = upload(events, in_view, files.paths[1], two.paths[1])  # the next one can be read
+    assert shown[tab.images.source] == two.paths[1]
+    assert shown[tab.images.files].bad == {0}
+    assert "broken.png" in shown[tab.alert]["value"]
 
 
-def test_the_checkpoint_that_was_chosen_before_is_no_other(segment_page, tiny: str, two: Files):
-    """Whoever chooses a checkpoint clicks at once: which event comes first does not matter."""
+def test_without_a_file_there_is_no_picture_and_nothing_to_take_home(
+    segment_page, tiny: str, two: Files
+):
     tab, events = segment_page
-    in_view = InView(model="unet-nuclei")
-    events.on_upload(list(two.paths), in_view)
-    assert len(segmented(tab, two.path, tiny, in_view)) == 1
+    in_view = opened(events, tiny, two.path)
+    segmented(tab, in_view)
+    shown = events.on_delete(Files((two.path,)), in_view, choose(0))
+    assert shown[tab.current] is None
+    assert shown[tab.picture]["value"] is None
+    assert shown[tab.downloads]["value"]["usable"] == {"result": False, "objects": False}
+
+
+def test_what_was_segmented_is_shown_again_without_computing(
+    segment_page, tiny: str, two: Files, monkeypatch
+):
+    tab, events = segment_page
+    in_view = opened(events, tiny, *two.paths)
+    first = segmented(tab, in_view)[tab.current]
+    bare = select(events, two, in_view, 1)
+    assert bare[tab.current] is None
+    segmented(tab, in_view)
+    monkeypatch.setattr(predictions, "predict", None)  # whoever calls it fails
+    again = select(events, two, in_view, 0)
+    assert result_store().get(again[tab.current]) is result_store().get(first)
+    assert segmented(tab, in_view) == gr.skip()
+    monkeypatch.setattr(limits, "KEEP_SECONDS", -1)
+    AllKeptResults().sweep()
+    assert len(in_view.results) == 0
+
+
+def test_a_session_keeps_a_share_of_the_memory(monkeypatch):
+    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "4")
+    result_store.cache_clear()
+    kept = KeptResults()
+    for number in range(5):
+        kept.keep(number, np.zeros(400_000, np.uint8))
+    assert [number for number in range(5) if kept.get(number) is not None] == [3, 4]
+    result_store.cache_clear()
 
 
 def test_the_first_picture_does_not_replace_what_a_visitor_has_sent(
@@ -164,12 +255,12 @@ def test_the_first_picture_does_not_replace_what_a_visitor_has_sent(
 ):
     tab, events = segment_page
     in_view = InView()
-    meanwhile(lambda: events.on_upload(list(two.paths), in_view))
-    request = SimpleNamespace(query_params={})
-    before, late = tab.on_load(in_view, request, progress=lambda _: None)
+    meanwhile(lambda: upload(events, in_view, *two.paths))
+    request = SimpleNamespace(query_params={}, session_hash=None)
+    before, *_, late = tab.on_load(in_view, request)
     assert tab.images.source in before  # the example was chosen,
     assert late == gr.skip()  # and its result came too late
-    assert list(tab.on_load(in_view, request, progress=lambda _: None)) == [gr.skip()]
+    assert list(tab.on_load(in_view, request)) == [gr.skip()]
 
 
 def test_what_every_visitor_sees_first_is_computed_once(segment_page, monkeypatch):
@@ -179,18 +270,14 @@ def test_what_every_visitor_sees_first_is_computed_once(segment_page, monkeypatc
     monkeypatch.setattr(
         predictions, "predict", lambda *given, **more: asked.append(1) or real(*given, **more)
     )
-    example = tab.examples[2]
-    handles = []
-    for _ in range(2):
-        in_view = InView()
-        tab.on_example(in_view, choose(2))
-        (shown,) = segmented(tab, example.path, example.model, in_view)
-        handles.append(shown[tab.current])
+    first = InView()
+    tab.on_example(first, choose(2))
+    handles = [segmented(tab, first)[tab.current]]
+    handles.append(tab.on_example(InView(), choose(2))[tab.current])  # of another visitor
     assert len(asked) == 1
     assert len(set(map(id, handles))) == 2  # each visitor's own, which ends with them
-    in_view = InView()
-    in_view.choose(example.path)
-    assert len(segmented(tab, example.path, "unet-isbi", in_view)) == 1
+    tab.on_model_input("unet-isbi", first)
+    assert tab.current in segmented(tab, first)
     assert len(asked) == 2  # another checkpoint's is another result
 
 
@@ -198,38 +285,34 @@ def test_files_to_take_home_are_those_of_the_result_that_was_seen(
     segment_page, tiny: str, two: Files
 ):
     tab, events = segment_page
-    in_view = InView()
-    events.on_upload(list(two.paths), in_view)
-    (shown,) = segmented(tab, two.path, tiny, in_view)
+    in_view = opened(events, tiny, *two.paths)
+    shown = segmented(tab, in_view)
     handle, version = shown[tab.current], shown[tab.version]
-    assert Path(tab.write("mask", handle, SEEN, in_view, version)).name == "nuclei_mask.png"
-    (newer,) = segmented(tab, two.path, tiny, in_view)
+    assert Path(tab.write("mask", handle, None, SEEN, in_view, version)).name == "nuclei_mask.png"
+    *_, newer = tab.on_run(tiny, in_view)
     with pytest.raises(Exception, match="has come into view meanwhile"):
-        tab.write("mask", newer[tab.current], SEEN, in_view, version)
+        tab.write("mask", newer[tab.current], None, SEEN, in_view, version)
 
 
 def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: Files, monkeypatch):
     tab, events = segment_page
-    in_view = InView()
-    events.on_upload(list(two.paths), in_view)
-    (shown,) = segmented(tab, two.path, tiny, in_view)
+    in_view = opened(events, tiny, *two.paths)
+    shown = segmented(tab, in_view)
 
     def count() -> dict:
         return events.on_run(
-            shown[tab.current], SEEN, "components", 0, "", False, in_view, shown[tab.version]
+            shown[tab.current], SEEN, "components", "0", False, in_view, shown[tab.version]
         )
 
-    assert tab.no_objects().keys() < count().keys(), count()
+    assert result_store().get(count()[tab.objects.state])[1].labels.shape == (96, 96)
     real = type(result_store().get(shown[tab.current])).objects
 
     def objects(*arguments: Any, **options: Any) -> Objects:
-        events.on_select(two, in_view, choose(1))
+        select(events, two, in_view, 1)
         return real(*arguments, **options)
 
     monkeypatch.setattr("unet_hf.Segmentation.objects", objects)
-    for late in (count(), count()):  # the second one from the beginning
-        (sentence,) = late.values()  # and nothing else, so that no newer table is replaced
-        assert "has come into view meanwhile" in sentence["value"]
+    assert count() == gr.skip()  # no newer table is replaced: the newer result is counted, too
 
 
 def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path, monkeypatch):
@@ -240,7 +323,8 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
 
     def sentences() -> str:
-        found = events.on_truth(result, str(tmp_path / "truth.png"), None, in_view, 0)
+        path = str(tmp_path / "truth.png")
+        found = events.on_mask(result, path, None, "auto", None, in_view, 0)
         return "".join(value for value in found.values() if isinstance(value, str))
 
     assert "Pixel accuracy" in sentences()
@@ -252,65 +336,94 @@ def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path
 def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanwhile: Callable):
     with gr.Blocks(analytics_enabled=False) as page:
         image = [gr.State(None), gr.State(None)]
-        compare_tab(image, gr.State(InView()), [tiny], True, tiny)
+        with gr.Tab("Compare") as tab:
+            compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
     in_view = InView((two.path, FIRST))
 
     def compared() -> list[dict]:
         return list(
             Events(page).on_compare(
-                two.path, None, tiny, "0.4", tiny, "0.6", in_view, progress=lambda *_, **__: None
+                two.path,
+                None,
+                tiny,
+                "0.4",
+                tiny,
+                "0.6",
+                in_view,
+                Asked(),
+                progress=lambda *_, **__: None,
             )
         )
 
     assert len(compared()) == 3  # A, B, and the difference
     meanwhile(lambda: in_view.choose(two.paths[1]))
     (told,) = compared()
-    assert "Another image has come into view meanwhile." in "".join(filter(None, told.values()))
+    assert "Another image has come into view meanwhile." in str(told)
 
 
-def test_a_slow_result_does_not_replace_the_picture_that_was_chosen_since(
+def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_since(
     served: Callable, gate: Gate, two: Files
 ):
     gate.let(1)  # the first picture
     page = served(build())
     expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=60_000)
     page.locator("#upload input[type=file]").set_input_files(two.paths)
-    expect(page.locator("#facts")).to_contain_text("96 × 96 px")
-    page.get_by_role("button", name="Segment", exact=True).click()
-    until(lambda: len(gate.asked) == 2)
+    until(lambda: len(gate.asked) == 2)  # without another click
+    status, canvas = page.locator("#viewer .status"), page.locator("#viewer canvas")
+    expect(status).to_have_text("Segmenting with Cell nuclei …")
     page.locator("#files").get_by_role("button", name="other.png").first.click()
     expect(page.locator("#facts")).to_contain_text("40 × 30 px")
-    canvas = page.locator("#viewer canvas")
     shown = "other.png, not segmented yet"
     expect(canvas).to_have_attribute("aria-label", shown)  # the picture comes after its facts
     drawn = canvas.get_attribute("data-serial")
-    page.get_by_role("button", name="Segment", exact=True).click()  # waits for the late one
     gate.let(1)
     until(lambda: len(gate.asked) == 3)  # the late one is over
     expect(page.locator("#files [aria-current]")).to_have_text("other.png")
     expect(canvas).to_have_attribute("aria-label", shown)
     expect(canvas).to_have_attribute("data-serial", drawn)
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_disabled()
+    page.get_by_role("button", name="Stop").click()
+    expect(status).to_be_empty()
     gate.let(1)
+    expect(page.locator("#viewer .by")).to_have_text("not segmented")
+    gate.let(1)
+    page.get_by_role("button", name="Segment", exact=True).click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
-    expect(page.locator("#facts")).to_contain_text("40 × 30 px")
+    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.65")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Mask (PNG)").click()
     assert waiting.value.suggested_filename == "other_mask.png"
 
+    page.locator("#files").get_by_role("button", name="nuclei.png").first.click()
+    gate.let(1)
+    expect(page.locator("#viewer .whose")).to_have_text("nuclei.png Cell nuclei · threshold 0.65")
+    viewer = viewer_of(page)
+    slide(viewer, ".threshold", 0.4)
+    page.locator("#files").get_by_role("button", name="other.png").first.click()
+    asked = len(gate.asked)
+    # It is not computed again, and is looked at as the file before.
+    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.40")
+    assert len(gate.asked) == asked
+    page.locator("#files").get_by_role("button", name="Remove other.png").click()
+    page.locator("#files").get_by_role("button", name="Remove nuclei.png").click()
+    expect(page.locator("#viewer canvas.drawn")).to_have_count(0)
+    expect(page.locator("#viewer .whose")).to_have_text("")
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_disabled()
+
 
 def test_a_result_whose_hour_is_over_is_told_apart_from_none(segment_page, tiny, two: Files):
     tab, events = segment_page
-    in_view = InView()
+    in_view = InView(model=tiny)
 
     def sentence() -> str:
-        found = events.on_run(None, SEEN, "components", 0, "", False, in_view, in_view.version)
+        found = events.on_run(None, SEEN, "components", "0", False, in_view, in_view.version)
         return "".join(str(value) for value in found.values())
 
-    events.on_upload(list(two.paths), in_view)
+    upload(events, in_view, *two.paths)
     assert "There is no result yet" in sentence()
-    segmented(tab, two.path, tiny, in_view)
+    segmented(tab, in_view)
     assert GONE in sentence()
-    events.on_select(two, in_view, choose(1))
+    select(events, two, in_view, 1)
     assert "There is no result yet" in sentence()
 
 

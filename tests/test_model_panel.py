@@ -4,18 +4,19 @@ from demo.segment.model_panel import panel
 from unet_hf import UNet
 
 
-def test_a_shipped_checkpoint_tells_classes_scores_licence_and_speed():
+def test_a_shipped_checkpoint_tells_scores_licence_and_speed():
     text = panel("unet-isbi", UNet.from_pretrained("unet-isbi"))
     for words in (
-        "membrane", "#56b4e9", "V_rand 0.9868", "5 images of data/isbi2012 (validation)",
+        "V_rand 0.9868", "5 images of ISBI 2012 challenge (validation)",
+        "About Cell membranes (electron microscopy)", "from_pretrained(&quot;unet-isbi&quot;)",
         "isbi-2012-em-non-commercial", "ms for 512 × 512 px",
     ):  # fmt: skip
         assert words in text
 
 
 def test_what_was_not_measured_is_said_not_to_be(tmp_path):
-    labels = {"0": "ground", "1": "<script>alert(1)</script>"}
-    UNet(base_channels=2, depth=1, id2label=labels).save_pretrained(tmp_path / "net")
+    title = "<script>alert(1)</script>"
+    UNet(base_channels=2, depth=1, title=title).save_pretrained(tmp_path / "net")
     text = panel("net", UNet.from_pretrained(tmp_path / "net"))
     assert "not measured" in text
     assert "not stated" in text
@@ -26,4 +27,4 @@ def test_what_was_not_measured_is_said_not_to_be(tmp_path):
 def test_a_damaged_record_takes_the_evidence_away_not_the_panel(tmp_path):
     UNet(base_channels=2, depth=1).save_pretrained(tmp_path / "net")
     (tmp_path / "net" / "evaluation.json").write_text("no JSON")
-    assert "class 1" in panel("net", UNet.from_pretrained(tmp_path / "net"))
+    assert "About net" in panel("net", UNet.from_pretrained(tmp_path / "net"))

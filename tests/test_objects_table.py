@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.objects.table import in_words, objects_table, show_objects
+from demo.objects.table import count_in_words, in_words, objects_table, say, show_objects
+from demo.parts.object_options import read_min_size
+from demo.viewer.object_layer import NEIGHBOUR_PIXELS, object_hues
+from unet_hf.errors import ConfigError
 from unet_hf.objects.histogram import AreaHistogram
 from unet_hf.objects.objects import Objects
 
-from .drawn import drawn
+from .drawn import disc, drawn
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,8 @@ def page(browser: Browser, objects: Objects) -> Iterator[Page]:
     """A page with the table alone, and what it told Python."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         table = objects_table()
-        told = gr.JSON(elem_id="told")
-        few, none = gr.Button("few"), gr.Button("none")
+        told, asked = gr.JSON(elem_id="told"), gr.Markdown(elem_id="asked")
+        few, none, words = gr.Button("few"), gr.Button("none"), gr.Button("words")
 
         def chosen(event: gr.EventData) -> dict:
             return {"id": event.id, "box": event.box}
@@ -41,7 +44,9 @@ def page(browser: Browser, objects: Objects) -> Iterator[Page]:
         table.select(chosen, None, told, api_visibility="private")
         blocks.load(lambda: show_objects(objects), None, table)
         few.click(lambda: show_objects(drawn(np.eye(3)).objects()), None, table)
-        none.click(lambda: show_objects(drawn(np.zeros((3, 3))).objects()), None, table)
+        none.click(lambda: show_objects(drawn(np.zeros((3, 3))).objects(), 0.5), None, table)
+        words.click(lambda: say("This image is large.", ask=True), None, table)
+        table.submit(lambda: "asked", None, asked, api_visibility="private")
     _, url, _ = blocks.launch(
         server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False
     )
@@ -62,6 +67,7 @@ def column(page: Page, number: int) -> list[str]:
 
 
 def test_the_rows_in_sight_are_there_and_the_words_and_the_histogram(page: Page, objects: Objects):
+    expect(page.locator("#objects .count")).to_have_text("400 objects")
     expect(page.locator("#objects .words")).to_have_text(in_words(objects))
     drawing = page.get_by_role("img", name="Areas of the objects (400), in µm²")
     counts = AreaHistogram.from_objects(objects).counts.tolist()
@@ -82,7 +88,7 @@ def test_a_head_sorts_by_its_column_and_again_the_other_way(page: Page, objects:
         direction = {1: "ascending", 2: "descending"}[click]
         cell = page.locator("#objects th", has=page.get_by_role("button", name="area (µm²)"))
         expect(cell).to_have_attribute("aria-sort", direction)
-        assert float(column(page, 3)[0]) == expected
+        assert float(column(page, 2)[0]) == expected
     page.get_by_role("button", name="no.").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#objects tr.row td").first).to_have_text("1")
@@ -107,7 +113,9 @@ def test_a_chosen_row_tells_python_and_scripts_the_id_and_the_box(page: Page, ob
     told = page.locator("#told")
     expect(told).to_contain_text(re.compile(rf"id\D+{number}\b"))
     expect(told).to_contain_text(re.compile(rf"height\D+{box['height']}\b"))
-    expect(page.locator("#objects tr[aria-current]")).to_have_attribute("data-id", f"{number}")
+    expect(page.locator("#objects tr[aria-selected=true]")).to_have_attribute(
+        "data-id", f"{number}"
+    )
 
 
 def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
@@ -116,7 +124,7 @@ def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
         ".dispatchEvent(new CustomEvent('objects:highlight', { detail: id }))"
     )
     page.evaluate(name, 350)
-    marked = page.locator("#objects tr[aria-current]")
+    marked = page.locator("#objects tr[aria-selected=true]")
     expect(marked).to_have_attribute("data-id", "350")
     expect(marked).to_be_in_viewport()
     page.evaluate(name, None)
@@ -125,11 +133,14 @@ def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
 
 
 def test_the_arrow_keys_walk_through_the_rows(page: Page):
-    page.locator("#objects .scroll").focus()
-    marked = page.locator("#objects tr[aria-current]")
+    grid = page.get_by_role("grid")
+    grid.focus()
+    marked = page.locator("#objects tr[aria-selected=true]")
     for key, expected in (("ArrowDown", 1), ("PageDown", 11), ("PageDown", 21), ("ArrowUp", 20)):
         page.keyboard.press(key)
         expect(marked).to_have_attribute("data-id", f"{expected}")
+        # What a screen reader is told: the focus stays on the table.
+        expect(grid).to_have_attribute("aria-activedescendant", marked.get_attribute("id"))
     expect(marked).to_be_in_viewport()
 
 
@@ -137,8 +148,60 @@ def test_another_result_takes_the_place_of_the_first(page: Page):
     page.locator("#objects tr.row").nth(2).click()
     page.get_by_role("button", name="few").click()
     expect(page.locator("#objects tr.row")).to_have_count(3)
-    expect(page.locator("#objects tr[aria-current]")).to_have_count(0)
+    expect(page.locator("#objects tr[aria-selected=true]")).to_have_count(0)
     expect(page.locator("#objects thead")).to_contain_text("area (px²)")
     page.get_by_role("button", name="none").click()
-    expect(page.locator("#objects .words")).to_have_text("0 objects: 0 cell.")
+    expect(page.locator("#objects .count")).to_have_text("0 objects")
+    expect(page.locator("#objects .words")).to_contain_text("None found. Lower the threshold.")
     expect(page.locator("#objects table")).to_be_hidden()
+    page.get_by_role("button", name="words").click()
+    expect(page.locator("#objects .words")).to_have_text("This image is large.")
+    page.get_by_role("button", name="Count objects").click()
+    expect(page.locator("#asked")).to_have_text("asked")
+
+
+def test_a_phone_is_not_made_wider_by_the_table(page: Page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    scroll = page.locator("#objects .scroll")
+    assert scroll.evaluate("(box) => box.scrollWidth > box.clientWidth")  # within itself
+
+
+def test_the_words_say_how_many_how_large_and_how_they_were_counted():
+    two = disc((70, 110), 35, 35, 20) | disc((70, 110), 35, 70, 20)
+    objects = drawn(two).objects(method="watershed", min_size=30)
+    assert count_in_words(objects) == ["2", "objects"]
+    assert in_words(objects, 0.65).endswith(
+        " px². Counted at threshold 0.65, touching objects split, 30 px or more."
+    )
+    one = drawn(two).objects()
+    assert count_in_words(one) == ["1", "object"]
+    assert "connected regions" in in_words(one, 0.65)
+    classes = drawn(np.array([[1, 0, 2, 0, 2]]), names=("ground", "cell", "vessel")).objects()
+    assert count_in_words(classes) == ["3", "objects: 1 cell, 2 vessel"]
+    assert "3 touch the border" in in_words(classes)
+    assert "choose a smaller smallest size" in in_words(drawn(two).objects(min_size=9999), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("20", 20), (" 20 px ", 20), ("1 000", 1000), ("", 0), (None, 0)]
+)
+def test_a_smallest_size_is_read_as_people_type_it(text, size):
+    assert read_min_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["-5", "2.5", "many", "²", "1" * 30])
+def test_what_is_no_smallest_size_is_told(text):
+    with pytest.raises(ConfigError, match="Type a number of pixels"):
+        read_min_size(text)
+
+
+def test_neighbours_have_different_colours():
+    blocks = np.kron(np.arange(1, 101).reshape(10, 10), np.ones((6, 6), int))  # all touch
+    hues = object_hues(blocks)
+    assert hues.shape == (100,)
+    for gap in NEIGHBOUR_PIXELS[:2]:
+        for one, other in ((blocks[gap:], blocks[:-gap]), (blocks[:, gap:], blocks[:, :-gap])):
+            differ = one != other
+            assert (hues[one[differ] - 1] != hues[other[differ] - 1]).all()
+    assert object_hues(np.zeros((4, 4), int)).shape == (0,)

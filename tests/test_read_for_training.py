@@ -17,6 +17,7 @@ from train.loop import train
 from unet_hf import UNet
 from unet_hf.data.open import open_data
 from unet_hf.errors import ConfigError
+from unet_hf.large import segment_large
 
 SIDE = 64
 TINY = {
@@ -173,6 +174,11 @@ def test_near_infrared_called_alpha_is_said_and_kept_when_asked_for(tmp_path, ca
     save(tmp_path / "a.png", tifffile.imread(file))
     assert np.array_equal(model.segment(tmp_path / "a.png").mask, from_array.mask)
     assert result.overlay().size == (SIDE, SIDE)
+    options = {"outputs": ("classes",), "precision": "float32"}
+    large = segment_large(model, file, tmp_path / "large", **options)
+    expected = model.segment(file, precision="float32").mask
+    assert np.array_equal(tifffile.imread(tmp_path / "large/classes.tif"), expected)
+    assert "alpha kept as a channel" in large.notes
 
 
 # ------------------------------------------------------------------ names

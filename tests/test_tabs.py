@@ -11,23 +11,26 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from skimage.measure import label
 
 from demo.batch import job as batch_job
-from demo.batch.tab import batch_tab
+from demo.batch.tab import BatchTab
 from demo.compare.tab import compare_tab
 from demo.server import predictions
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
 from demo.server.models import load_model
 from demo.server.predictions import segment_file
-from demo.server.queue import ONE_AT_A_TIME
+from demo.server.queue import PREDICTS
 from demo.truth.tab import truth_tab
 from demo.viewer.component import show_result, viewer
 from unet_hf import UNet
 from unet_hf.evaluation.comparison import compare_predictions, score_mask
+from unet_hf.evaluation.object_scores import score_objects
 
-from .serving import IMAGES, SIZE, Gate, at_work, drop, in_queue, state, until
+from .browsing import type_over
+from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until
 
 # ---------------------------------------------------------------- ground truth
 
@@ -84,15 +87,43 @@ def test_the_threshold_in_view_is_the_one_that_is_scored(
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
     scores = page.locator("#truth_scores")
     expect(scores).to_contain_text(f"Scored at the threshold {result.threshold:g}.")
+    told = page.locator("#truth_stale p")
+    expect(told).to_be_hidden()
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#viewer canvas.drawn")).to_be_visible()
     page.locator("#viewer input.threshold").evaluate(
         "(s) => { s.value = 0.6; s.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
+    expect(told).to_have_text(
+        f"Scored at {result.threshold:.2f}; the picture is at 0.60. Score again."
+    )
     page.get_by_role("button", name="Score again").click()
+    expect(told).to_be_hidden()
     expect(scores).to_contain_text("Scored at the threshold 0.6.")
     expected = score_mask(result.with_threshold(0.6), drawing.label)
     expect(scores).to_contain_text(f"{expected.dice['cell']:.4f}")
+
+
+def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
+    truth_page: Page, drawing, tiny, picture, tmp_path: Path
+):
+    page = truth_page
+    result = segment_file(str(picture), tiny)
+    ids = label(drawing.label, connectivity=1).astype(np.uint8)
+    PIL.Image.fromarray(ids).save(tmp_path / "cellpose_masks.png")
+    expected = score_objects(ids, result.objects().labels)
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#ready")).to_have_text("ready")
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "cellpose_masks.png")
+    scores = page.locator("#truth_scores")
+    expect(scores).to_contain_text(f"read as ids of {ids.max()} objects (cell)")
+    cells = scores.locator("table").first.locator("td")
+    counts = [expected.found, expected.missed, expected.false, expected.split, expected.merged]
+    expect(cells).to_have_text([str(each) for each in counts])
+    pixels = score_mask(result, drawing.label)
+    expect(scores).to_contain_text(f"{pixels.dice['cell']:.4f}")
+    page.locator("#read_as").get_by_label("Classes").click()
+    expect(scores.locator("[role=alert]")).to_contain_text("has no clear meaning")
 
 
 def test_a_click_on_an_error_flies_there_without_the_server(
@@ -146,29 +177,55 @@ def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
 def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
         image = [gr.State(str(picture)), gr.State(None)]
-        compare_tab(image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
+        with gr.Tab("Other"):
+            gr.Markdown("Other")
+        with gr.Tab("Compare") as tab:
+            compare_tab(tab, image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
 
-    return served(build)
+    page = served(build)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare_image")).to_contain_text("On the image in view: nuclei.png")
+    return page
 
 
-def test_two_thresholds_are_compared(compare_page: Page, tiny: str, picture: Path):
-    page = compare_page
-    a, b = (segment_file(str(picture), tiny, cut) for cut in (0.45, 0.55))
+def threshold(page: Page, side: str) -> Locator:
+    return page.locator(f"#compare_threshold_{side} textarea, #compare_threshold_{side} input")
+
+
+def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
+    compare_page: Page, tiny: str, picture: Path
+):
+    page, told = compare_page, compare_page.locator("#compare_told")
+    own = load_model(tiny).threshold
+    cuts = [round(own - 0.1, 2), round(own + 0.1, 2)]
+    for side, cut in zip("ab", cuts, strict=True):
+        expect(threshold(page, side)).to_have_value(f"{cut:.2f}")
+    expect(told).to_contain_text("see where they differ")
+    a, b = (segment_file(str(picture), tiny, cut) for cut in cuts)
     expected = compare_predictions(a, b)
-    page.locator("#compare_threshold_a textarea, #compare_threshold_a input").fill("0.45")
-    page.locator("#compare_threshold_b textarea, #compare_threshold_b input").fill("0.55")
     page.get_by_role("button", name="Compare").click()
-    told = page.locator("#compare_told")
     expect(told).to_contain_text(f"They differ in {100 * expected.share:.2f} % of the pixels")
     expect(told.locator("td", has_text=re.compile(r"^\d+\.\d\d s$"))).to_have_count(2)  # timings
     expect(page.locator("#compare_regions button")).to_have_count(min(len(expected.regions()), 100))
-    for elem_id in ("compare_a", "compare_b", "compare_map"):
-        expect(page.locator(f"#{elem_id} canvas")).to_be_visible()
+    for elem_id, name in (("compare_a", "A"), ("compare_b", "B"), ("compare_map", "Difference")):
+        expect(page.locator(f"#{elem_id} canvas.drawn")).to_be_visible()
+        expect(page.locator(f"#{elem_id}").get_by_role("region", name=name)).to_be_visible()
+    type_over(threshold(page, "b"), "0.99")  # what is shown is of the threshold before
+    expect(told).to_contain_text("see where they differ")
+    expect(page.locator("#compare_map canvas.drawn")).to_have_count(0)
+    type_over(threshold(page, "b"), f"{cuts[0]:.2f}")
+    page.get_by_role("button", name="Compare").click()
+    expect(told.locator("[role=alert]")).to_contain_text("A and B are the same.")
 
 
-def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
+def test_checkpoints_with_other_classes_are_not_offered_and_not_computed(
+    compare_page: Page, monkeypatch
+):
     page = compare_page
+    monkeypatch.setattr(predictions, "predict", lambda *_, **__: pytest.fail("it was computed"))
     box = page.locator("#compare_model_b input")
+    box.click()
+    expect(page.get_by_role("option", name="unet-nuclei")).to_have_count(0)
     box.fill("unet-isbi")
     box.press("Enter")
     page.get_by_role("button", name="Compare").click()
@@ -177,12 +234,14 @@ def test_checkpoints_with_other_classes_are_not_compared(compare_page: Page):
     )
 
 
-def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monkeypatch):
-    monkeypatch.setattr(predictions, "predict", lambda *_, **__: pytest.fail("it was computed"))
-    compare_page.get_by_role("button", name="Compare").click()
-    expect(compare_page.locator("#compare_told [role=alert]")).to_contain_text(
-        "A and B are the same."
-    )
+def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page, gate: Gate):
+    page = compare_page
+    page.get_by_role("button", name="Compare").click()
+    until(lambda: gate.asked)
+    type_over(threshold(page, "b"), "0.99")
+    gate.let(2)
+    expect(page.locator("#compare_told [role=alert]")).to_contain_text("has changed meanwhile")
+    expect(page.locator("canvas.drawn")).to_have_count(0)
 
 
 # ---------------------------------------------------------------- batch
@@ -191,15 +250,14 @@ def test_one_checkpoint_against_itself_is_not_computed(compare_page: Page, monke
 @pytest.fixture
 def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
-        model = gr.Textbox(tiny, label="Checkpoint")
-        batch_tab(model, ResultFolders())
+        BatchTab([tiny], True, tiny, ResultFolders())
         other = gr.Button("Somebody else's image")
         answer = gr.Markdown(elem_id="answer")
 
         def segment() -> str:
-            return str(load_model(tiny).segment(picture).summary()["size"])
+            return str(segment_file(str(picture), tiny).summary()["size"])
 
-        other.click(segment, None, answer, **ONE_AT_A_TIME)
+        other.click(segment, None, answer, **PREDICTS)
 
     return served(build)
 
@@ -222,7 +280,7 @@ def test_twenty_images_one_corrupt_stopped_and_resumed(
     expect(state(page)).to_contain_text("left")
     page.locator("#batch_stop").click()
     expect(page.locator("#batch_stop")).to_be_disabled()
-    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    expect(state(page)).to_contain_text("Stopping")
     gate.let(1)  # the image at hand
     expect(state(page)).to_have_attribute("data-state", "stopped")
     expect(page.locator("#batch_zip")).to_be_enabled()
@@ -231,48 +289,32 @@ def test_twenty_images_one_corrupt_stopped_and_resumed(
     assert asked <= 7
 
     page.get_by_role("button", name="Somebody else's image").click()  # the network is free
-    expect(page.locator("#answer")).to_have_text(f"[{SIZE}, {SIZE}]")
-
     gate.let(1000)
+    is_answered(page)
     page.locator("#batch_run").click()
     expect(state(page)).to_have_text("Finished: 19 of 20 segmented, 1 failed.", timeout=30_000)
     expect(page.locator("#batch_progress li").first).to_contain_text("plate1/07.png")
-    assert len(gate.asked) <= IMAGES  # what was finished is not computed again
+    assert len(gate.asked) <= IMAGES + 1  # what was finished is not computed again
     expect(page.locator("#batch_table tbody tr")).to_have_count(IMAGES - 1)
 
     with page.expect_download() as waiting:
         page.locator("#batch_zip").click()
     waiting.value.save_as(tmp_path / "all.zip")
+    # Small pictures came one by one; the files of those that are in view are asked for.
+    previews = page.locator("#batch_previews button")
+    expect(previews).to_have_count(IMAGES - 1)
+    expect(previews.first).to_have_attribute("title", "Open plate0/00.png under Segment")
+    is_drawn = "button => button.querySelector('img').naturalWidth > 0"
+    previews.first.scroll_into_view_if_needed()
+    until(lambda: previews.first.evaluate(is_drawn))
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         names = archive.namelist()
         assert sum(name.endswith("_mask.png") for name in names) == IMAGES - 1
-        assert {"results.csv", "failed.csv", "left_out.txt"} <= set(names)
+        assert {"summary.csv", "objects.csv", "failed.csv", "left_out.txt"} <= set(names)
         with archive.open("plate0/04_mask.png") as file, PIL.Image.open(file) as mask:
             pixels = np.random.default_rng(4).integers(0, 256, (40, 48), dtype=np.uint8)
             expected = UNet.from_pretrained(tiny).segment(pixels).mask
             assert np.array_equal(np.asarray(mask), expected)
-
-
-def test_a_batch_takes_turns_by_itself(batch_page: Page, images: Path, monkeypatch):
-    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
-    drop(batch_page, images)
-    batch_page.locator("#batch_run").click()
-    expect(state(batch_page)).to_have_text(
-        "Finished: 19 of 20 segmented, 1 failed.", timeout=60_000
-    )
-
-
-def test_others_come_in_between_two_turns(batch_page: Page, images: Path, gate: Gate, monkeypatch):
-    monkeypatch.setattr(batch_job, "TURN_SECONDS", 0)
-    page, other = batch_page, batch_page.another()
-    drop(page, images)
-    page.locator("#batch_run").click()
-    until(lambda: gate.asked)  # it has its turn, and stands at the gate
-    other.get_by_role("button", name="Somebody else's image").click()
-    until(lambda: in_queue(other))
-    gate.let(1)  # a turn is one image
-    is_answered(other)
-    assert len(gate.asked) <= 2  # of nineteen: the batch is not through
 
 
 def test_a_browser_closed_half_way_leaves_no_job_running(
@@ -288,11 +330,12 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     expect(state(page)).to_contain_text("2 of 20 segmented")
     page.close()
     assert told.wait(60)
+    gate.let(1000)  # an image is still at hand
     other.get_by_role("button", name="Somebody else's image").click()
-    is_answered(other)  # though an image is still at hand
-    gate.let(1000)
+    is_answered(other)
     until(lambda: not at_work())
-    assert len(gate.asked) == 3  # the others were still to do, and nobody does them
+    # The one at hand, and somebody else's; the others were still to do, and nobody does them.
+    assert len(gate.asked) == 4
 
 
 def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
@@ -312,7 +355,7 @@ def test_what_is_no_archive_of_images_is_told(batch_page: Page, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("../../evil.png", "no image")
     batch_page.locator("#batch_upload input[type=file]").set_input_files(tmp_path / "a.zip")
-    expect(batch_page.locator("#batch_progress [role=alert]")).to_contain_text(
+    expect(batch_page.locator("#batch_told [role=alert]")).to_contain_text(
         "There is no image in what was sent"
     )
     expect(batch_page.locator("#batch_run")).to_be_disabled()
@@ -324,12 +367,12 @@ def test_a_phone_sees_every_tab_whole(
     def build() -> None:
         with gr.Tabs():
             with gr.Tab("Batch"):
-                batch_tab(gr.Textbox(tiny), ResultFolders())
+                BatchTab([tiny], True, tiny, ResultFolders())
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
-            with gr.Tab("Compare"):
+            with gr.Tab("Compare") as tab:
                 image = [gr.State(str(picture)), gr.State(None)]
-                compare_tab(image, gr.State(InView()), [tiny], True, tiny)
+                compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
 
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
     page = served(build)
@@ -350,7 +393,7 @@ def test_a_phone_sees_every_tab_whole(
     expect(page.locator("#truth_errors button").first).to_be_visible()
     assert is_whole()
     open_tab("Compare")
-    page.locator("#compare_threshold_b input, #compare_threshold_b textarea").fill("0.6")
+    expect(threshold(page, "b")).not_to_have_value("")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#compare_told table").first).to_be_visible()
     assert is_whole()

@@ -66,7 +66,7 @@ def result_of(classes: int, pixels: np.ndarray, nodata: float) -> Segmentation:
     return Segmentation(
         mask=decide(probabilities, threshold),
         probabilities=probabilities,
-        id2label=dict(enumerate(["background", "nucleus", "border"][:classes])),
+        id2label=dict(enumerate(["ground", "nucleus", "border"][:classes])),
         colors=COLORS[:classes],
         threshold=threshold,
         image=image_of(pixels, nodata=nodata),
@@ -310,6 +310,7 @@ def test_python_is_told_how_the_picture_is_looked_at(page: Page):
         "window": [*display_window(TWO.image)],
         "colormap": "Gray", "split": None, "fitted": True,
         "camera": {"x": WIDTH / 2, "y": HEIGHT / 2, "zoom": camera(two)["zoom"]},
+        "pixel_size": None, "thresholds": {},
     }  # fmt: skip
     assert seen(three)["threshold"] is None
     slide(two, ".opacity", 0.9)
@@ -413,8 +414,10 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
     three.scroll_into_view_if_needed()
     box = three.locator("canvas").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 120)
+    page.keyboard.down("Control")
     with drawing(errors):
         page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
     page.mouse.down()
     with drawing(errors):
         page.mouse.move(box["x"] + 140, box["y"] + 100)
@@ -427,11 +430,13 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
 def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
     two = viewer_of(page, "two")
     box = two.locator("canvas").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 130)
+    page.mouse.move(box["x"] + box["width"] / 2 + 90, box["y"] + 135)
     expect(two.locator(".readout")).to_contain_text("x ")
     before = two.locator(".readout").inner_text()
+    page.keyboard.down("Control")
     with drawing(two):
         page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
     assert two.locator(".readout").inner_text() == before
 
 
@@ -479,8 +484,7 @@ def test_the_scale_bar_is_as_long_as_it_says(page: Page):
     bare = viewer_of(page, "bare")
     expect(bare.locator(".scale")).to_be_hidden()
     bare.locator("summary").click()
-    bare.locator(".size").fill("2")
-    bare.locator(".unit").select_option("nm")
+    bare.locator(".size").fill("2 nm")
     expect(bare.locator(".scale span")).to_contain_text("nm")
 
 

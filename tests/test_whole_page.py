@@ -1,7 +1,6 @@
 """What the parts of the page are to each other: one memory for all results, one network for all
 visitors. The page itself, in a real browser, served by this process."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,15 +11,17 @@ from playwright.sync_api import Page, expect
 
 from demo.interface import build
 from demo.server import limits
+from demo.server.queue import turns
 from demo.server.result_store import GONE, result_store
 
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
+from .viewing import slide, viewer_of
 
 
 @pytest.fixture
 def little_memory(monkeypatch) -> Iterator[None]:
-    """For one result, whatever its size."""
-    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "1")
+    """For one result of 512 x 512 pixels and its objects, and not for another one."""
+    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "4.6")
     result_store.cache_clear()
     yield
     result_store.cache_clear()
@@ -30,20 +31,28 @@ def is_drawn(page: Page) -> None:
     expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=60_000)
 
 
+def is_counted(page: Page) -> None:
+    expect(page.locator("#objects tr.row").first).to_be_visible(timeout=60_000)
+
+
 def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
     little_memory, served: Callable, tmp_path: Path
 ):
     PIL.Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "truth.png")
     page = served(build())
-    is_drawn(page)
+    is_counted(page)
     with page.expect_download():
         page.get_by_role("button", name="Mask (PNG)").click()
-    is_drawn(page.another())
+    other = page.another()
+    is_counted(other)
+    other.get_by_role("button", name="Nuclei (synthetic)").click()
+    expect(other.locator("#objects .count")).to_have_text("51 objects")
     page.get_by_role("button", name="Mask (PNG)").click()
     expect(page.locator("#alert [role=alert]")).to_have_text(GONE)
-    page.get_by_role("button", name="Count and measure").click()
-    expect(page.locator("#objects_told [role=alert]")).to_have_text(GONE)
-    page.get_by_role("tab", name="Against the truth").click()
+    slide(viewer_of(page), "input.threshold", 0.2)
+    page.get_by_role("button", name="Count again").click()
+    expect(page.locator("#objects .words")).to_have_text(GONE)
+    page.get_by_role("button", name="Ground truth").click()
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
     expect(page.locator("#truth_scores [role=alert]")).to_have_text(GONE)
 
@@ -57,10 +66,16 @@ def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
     monkeypatch.setattr(limits, "MAX_OBJECTS", 3)
     page = served(build())
     is_drawn(page)
-    page.get_by_role("button", name="Count and measure").click()
-    expect(page.locator("#objects_told [role=alert]")).to_have_text(
-        re.compile(r"There are \d+ objects, and at most 3 are measured here. Choose a larger")
-    )
+    expect(page.locator("#objects .words")).to_contain_text("too many to measure here. Choose a")
+    expect(page.locator("#objects tr.row")).to_have_count(0)
+
+
+def test_a_large_image_is_counted_when_it_is_asked_for(served: Callable, monkeypatch):
+    monkeypatch.setattr(limits, "COUNTED_AT_ONCE", 100)
+    page = served(build())
+    expect(page.locator("#objects .words")).to_contain_text("This image is large")
+    page.get_by_role("button", name="Count objects").click()
+    expect(page.locator("#objects tr.row").first).to_be_visible()
 
 
 def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable):
@@ -91,9 +106,9 @@ def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
 
     before = int(other.locator("#viewer canvas").get_attribute("data-serial"))
     other.get_by_role("button", name="Segment", exact=True).click()
-    until(lambda: in_queue(other) == 1)
+    until(lambda: turns()._waiting)
     page.locator("#batch_stop").click()
-    expect(state(page)).to_contain_text("Stopping after the tile at hand")
+    expect(state(page)).to_contain_text("Stopping")
     gate.let(1)  # the image at hand
     expect(state(page)).to_have_attribute("data-state", "stopped")
     asked = len(gate.asked)

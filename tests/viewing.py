@@ -26,7 +26,8 @@ READ = """async (root, places) => {
   return found;
 }"""
 LINE = re.compile(
-    r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?(?: · entropy .+)?"
+    r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?"
+    r"(?: · entropy [\d.]+)?(?: · object \d+)?"
 )
 
 

@@ -86,7 +86,7 @@ def stage(uploads: Sequence[str | Path], folder: Path) -> Staged:
     staged = Staged(folder)
     try:
         for upload in map(Path, uploads):
-            if zipfile.is_zipfile(upload) and upload.suffix.lower() == ".zip":
+            if upload.suffix.lower() == ".zip":
                 _unpack(upload, staged)
             elif upload.name.lower().endswith(IMAGE_SUFFIXES):
                 with upload.open("rb") as source:
@@ -106,6 +106,12 @@ def stage(uploads: Sequence[str | Path], folder: Path) -> Staged:
 
 
 def _unpack(archive: Path, staged: Staged) -> None:
+    if not zipfile.is_zipfile(archive):
+        staged.left_out.append(
+            f"{archive.name} is a damaged zip archive, most often as it was cut off on its way; "
+            "left out. Make it again"
+        )
+        return
     if _directory_bytes(archive) > MAX_DIRECTORY:
         raise ConfigError(f"{archive.name} lists more than {MAX_FILES} files. {TOO_MUCH}")
     try:
@@ -148,6 +154,8 @@ def _refusal(entry: zipfile.ZipInfo, name: str, parts: Sequence[str]) -> str | N
         return "has a path that leads out of the archive"
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "is a link"
+    if name.lower().endswith(".zip"):
+        return "is an archive within an archive"
     if not name.lower().endswith(IMAGE_SUFFIXES):
         return "is no image by its ending"
     if entry.flag_bits & 1:

@@ -1,16 +1,16 @@
-"""A visitor's batch: many images through one checkpoint, in turns, stopped and resumed at will.
+"""A visitor's batch: many images with one recipe, stopped and resumed at will.
 
-The work is `unet_hf.batch`'s, which knows what is finished. A turn is short, so that others who
-wait for the network get theirs between two of them; whoever closes the page has no next turn.
+The work is `unet_hf.batch`'s, which knows what is finished. Each image waits for the network like
+anybody else, behind all people: see `server.queue`.
 """
 
 import csv
 import io
+import json
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,35 @@ from unet_hf import Segmentation, UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.records import RECORDS
-from unet_hf.batch.run import FAILED, RESULTS, Batch, segment_files
+from unet_hf.batch.run import FAILED, Batch, segment_files
+from unet_hf.batch.tables import OBJECTS, RESULTS, SUMMARY
 from unet_hf.errors import ConfigError
 from unet_hf.files import write_atomically
 from unet_hf.images.image_data import ImageData
 
+from ..parts.object_options import method_words
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
+from ..server.models import Visitor
+from ..server.queue import Urgency
+from ..server.recipe import Recipe
+from ..server.runs import Run, StoppedError
 from . import archives
+from .previews import Previews
 
-TURN_SECONDS = 1.0  # others wait no longer than this and for the image at hand
 MAX_PAGES = 1000  # of all files together
 MAX_RESULT_BYTES = 2 * 2**30
 GLANCE = 0.2  # seconds between two looks at a run
 WORKER = "batch"  # the name of a thread that is at work
+ALWAYS = ("mask", "objects")  # what is written of each image
+FOLDER = "images"  # what the visitor's images are called in the command that gives the same
 
 
 @dataclass(frozen=True)
 class Status:
     """How far a batch is.
 
-    state: "ready", "running", "stopping", "paused" (its turn is over, another will come),
-        "stopped", "finished" or "broken".
+    state: "ready", "running", "stopping", "stopped", "finished" or "broken".
     """
 
     state: str
@@ -51,66 +58,54 @@ class Status:
     sentence: str = ""  # why it stopped or broke
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run was started with; whatever the page says later is for the next one.
-
-    model: The checkpoint's name.
-    outputs: What is written of each image, by the names of `unet_hf.predict.outputs.OUTPUTS`.
-    """
-
-    model: str
-    threshold: float | None = None
-    outputs: tuple[str, ...] = ("mask",)
-
-
 class BatchJob:
     """One visitor's images and results, in a folder of their own.
+
+    shown: The folder of what the page is given, which Gradio serves: previews and the zip.
 
     Raises:
         ConfigError: As `archives.stage`.
     """
 
-    def __init__(self, uploads: list[str], folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, uploads: list[str], folder: Path, shown: Path) -> None:
+        self.folder, self.shown = folder, shown
         self.staged = archives.stage(uploads, folder / "images")
         self.output = folder / "results"
+        self.previews = Previews(shown)
         self.status = Status("ready", total=len(self.staged.names))
-        self.settings: Settings | None = None  # of the run that was started last
+        # Of the run that was started last; whatever the page says later is for the next one.
+        self.recipe: Recipe | None = None
+        self.title, self.outputs = "", ALWAYS
+        self.visitor: Visitor | None = None  # who asked for it
         self.stopping = threading.Event()
         self.reason = ""
-        self.known: dict[tuple[str, int], Exception] = {}  # images that failed in this run
 
-    def start(self, settings: Settings | None = None) -> None:
-        """Before the first turn of a run: what failed earlier is tried again."""
-        self.settings = settings
+    def start(self, recipe: Recipe, more: Sequence[str] = (), title: str = "") -> None:
+        """Before a run: what failed earlier is tried again.
+
+        more: Beside `ALWAYS`, by the names of `unet_hf.predict.outputs.OUTPUTS`. title: What
+        people call the checkpoint.
+        """
+        if recipe != self.recipe:
+            self.previews.clear()  # those of another recipe
+        self.recipe, self.outputs, self.title = recipe, (*ALWAYS, *more), title
         self.stopping.clear()
-        self.known.clear()
+        self.reason = ""
         self.status = replace(self.status, state="running", failures=(), sentence="")
 
     def stop(self, reason: str = "") -> None:
-        """Ends the run at the next tile. `start` and `turn` go on from there."""
+        """Ends the run within the time of one layer. `start` and `run` go on from there."""
         self.reason = reason
         self.stopping.set()
         if self.status.state == "running":
             self.status = replace(self.status, state="stopping")
 
-    def turn(
-        self, network: UNet, threshold: float | None = None, outputs: Sequence[str] = ("mask",)
-    ) -> Iterator[Status]:
-        """Segments for a while, at least one image; the last status says whether more is to do.
+    def run(self, network: UNet) -> Iterator[Status]:
+        """Segments the images with the recipe of `start`; tells how far it is, and the end.
 
-        outputs: What is written of each image, by the names of `unet_hf.predict.outputs.OUTPUTS`.
         Who closes the iterator stops the run, which then ends by itself.
         """
-        if self.stopping.is_set():
-            self.status = replace(self.status, state="stopped", sentence=self.reason)
-            yield self.status
-            return
-        turn = _Turn(self, network)
-        worker = threading.Thread(
-            target=self._work, args=(turn, threshold, tuple(outputs)), name=WORKER, daemon=True
-        )
+        worker = threading.Thread(target=self._work, args=[network], name=WORKER, daemon=True)
         worker.start()
         try:
             while worker.is_alive():
@@ -118,33 +113,35 @@ class BatchJob:
                 yield self.status
         finally:
             # Not waited for: Gradio ends an iterator on the thread that answers everybody. The
-            # worker ends by itself, at its next tile.
+            # worker ends by itself, before its next layer.
             if worker.is_alive():
                 self.stop("The page was closed.")
 
-    def _work(self, turn: "_Turn", threshold: float | None, outputs: tuple[str, ...]) -> None:
+    def _work(self, network: UNet) -> None:
+        recipe = self.recipe
         options = _Options(
-            "",
-            threshold=threshold,
-            outputs=outputs,
-            objects={"max_objects": limits.MAX_OBJECTS},
-            network=turn,
+            recipe.model,
+            threshold=recipe.threshold,
+            outputs=self.outputs,
+            objects=recipe.objects() | {"max_objects": limits.MAX_OBJECTS},
+            network=_PatientNetwork(self, network),
         )
         try:
-            batch = segment_files([str(self.staged.folder)], self.output, options, turn.watch)
+            batch = segment_files(
+                [str(self.staged.folder)],
+                self.output,
+                options,
+                lambda batch: _Watch(self, batch),
+            )
             self.report(batch, "finished")
         except KeyboardInterrupt:
-            stopped = self.stopping.is_set()
-            self.status = replace(
-                self.status,
-                state="stopped" if stopped else "paused",
-                sentence=self.reason if stopped else "",
-            )
+            self.status = replace(self.status, state="stopped", sentence=self.reason)
         except Exception as error:
             self.fail(error)
 
     def report(self, batch: Batch, state: str, seconds_left: float | None = None) -> None:
-        os.utime(self.folder)  # what is in use is not an hour old
+        for folder in (self.folder, self.shown):
+            os.utime(folder)  # what is in use is not an hour old
         self.status = Status(
             "stopping" if state == "running" and self.stopping.is_set() else state,
             batch.done,
@@ -163,24 +160,49 @@ class BatchJob:
         return sentence.replace(f"{self.staged.folder}{os.sep}", "").replace(str(self.folder), "")
 
     def table(self) -> list[list[str]]:
-        """Head and rows of results.csv: all images that are segmented; empty before the first."""
-        path = self.output / RESULTS
+        """Head and rows of summary.csv: all images that are segmented; empty before the first."""
+        path = self.output / SUMMARY
         return list(csv.reader(io.StringIO(path.read_text("utf-8")))) if path.is_file() else []
 
-    def archive(self, path: Path) -> Path:
-        """A zip of everything that was written, the table, and a line for what is missing."""
+    def archive(self) -> Path:
+        """A zip of what was written, with two tables of all images, the recipe, and a line for
+        what is missing."""
+        left = (RECORDS, FAILED, RESULTS)  # the summary has all of the results
         written = (
             file.relative_to(self.output).as_posix()
             for file in sorted(self.output.rglob("*"))
-            if file.is_file() and file.name not in (RECORDS, FAILED)
+            if file.is_file() and file.name not in left and not file.name.endswith(f"_{OBJECTS}")
         )
-        texts = {}
+        texts = {
+            "recipe.json": json.dumps(self.recipe.as_json(), indent=2) + "\n",
+            "reproduce.txt": self.reproduction(),
+        }
         if (self.output / FAILED).is_file():
             texts[FAILED] = self.plain((self.output / FAILED).read_text("utf-8"))
         if self.staged.left_out:
             texts["left_out.txt"] = "\n".join(self.staged.left_out) + "\n"
+        path = self.shown / "segmented.zip"
         write_atomically(path, lambda file: archives.pack(self.output, written, file, texts))
         return path
+
+    def recipe_in_words(self) -> str:
+        """ "Cell nuclei (unet-nuclei), threshold 0.65, touching objects split, from 20 pixels"."""
+        recipe = self.recipe
+        parts = [f"{self.title} ({recipe.model})" if self.title else recipe.model]
+        parts += [f"threshold {recipe.threshold:g}"] if recipe.threshold is not None else []
+        parts += [method_words(recipe.method)]
+        parts += [f"from {recipe.min_size} pixels"] if recipe.min_size else []
+        parts += ["without what touches the border"] if recipe.exclude_border else []
+        parts += [f"pixel size {recipe.pixel_size}"] if recipe.pixel_size else []
+        return ", ".join(parts)
+
+    def reproduction(self) -> str:
+        return (
+            f"# {self.recipe_in_words()}\n"
+            f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and:\n"
+            '# pip install "unet_hf[objects]"\n'
+            f"{self.recipe.command(FOLDER, self.outputs)}\n"
+        )
 
 
 @dataclass(frozen=True)
@@ -192,53 +214,40 @@ class _Options(BatchOptions):
     def load(self) -> Any:
         return self.network
 
+    def has_joint_tables(self, images: int) -> bool:
+        return True
+
     def read(self, path: Path, page: int) -> ImageData:
         return self.network.read(path, page)
 
 
-class _Turn:
-    """The network as a batch of the page uses it: with the page's limits, until its time is up."""
+class _PatientNetwork:
+    """The network as a batch of the page uses it: with the page's limits, and when it is free."""
 
     def __init__(self, job: BatchJob, network: UNet) -> None:
         self.job, self.network = job, network
-        # From the first image on: finding out what is to do takes none of the turn.
-        self.deadline: float | None = None
-        self.at_hand = ("", 0)  # path and page
+        self.run = Run(stopping=job.stopping)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
 
-    def watch(self, batch: Batch) -> Progress:
-        return _Watch(self.job, batch)
-
     def read(self, path: Path, page: int) -> ImageData:
-        self.at_hand = (str(path), page)
-        if self.at_hand in self.job.known:  # told in an earlier turn: not tried in each
-            raise self.job.known[self.at_hand]
-        now = time.monotonic()
-        if self.deadline is None:
-            self.deadline = now + TURN_SECONDS
-        elif now >= self.deadline:
-            raise KeyboardInterrupt
         if self.job.stopping.is_set():
             raise KeyboardInterrupt
-        with self.failing():
-            return read_image(path, page=page, max_pixels=limits.MAX_PIXELS)
+        self.at_hand = (path.relative_to(self.job.staged.folder).as_posix(), page)
+        return read_image(path, page=page, max_pixels=limits.MAX_PIXELS)
 
     def segment(
         self, image: ImageData, *, threshold: float | None, progress: Any, **_: Any
     ) -> Segmentation:
-        with self.failing():
-            return predictions.predict(self.network, image, threshold, progress=progress)
-
-    @contextmanager
-    def failing(self) -> Iterator[None]:
-        """What is wrong with the image at hand is known from now on."""
         try:
-            yield
-        except Exception as error:
-            self.job.known[self.at_hand] = error
-            raise
+            result = predictions.predict_in_turn(
+                self.network, image, threshold, progress, self.run, Urgency.BATCH
+            )
+        except StoppedError:
+            raise KeyboardInterrupt from None
+        self.job.previews.add(*self.at_hand, result)
+        return result
 
 
 class _Watch(Progress):

@@ -1,75 +1,161 @@
 """Two checkpoints, or two thresholds, on one image: side by side, and where they differ."""
 
-from collections.abc import Callable, Iterator, Sequence
+import base64
+import html
+import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import PIL.Image
 
-from unet_hf import Segmentation
+from unet_hf import Segmentation, UNetError
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.comparison import Disagreement, Region, compare_predictions
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.overlay import to_display
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, count, note, table
+from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
+from ..parts.sessions import session_of
 from ..parts.threshold_box import read_threshold, threshold_box
-from ..server import sign_in
+from ..server import limits, sign_in
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView
-from ..server.predictions import Place, segment_file
-from ..server.queue import ONE_AT_A_TIME
-from ..viewer.component import show_map, show_result, viewer
+from ..server.model_facts import model_choices, shipped_title
+from ..server.models import Visitor, load_model
+from ..server.predictions import Place, read_upload, segment_file
+from ..server.queue import PREDICTS
+from ..server.runs import Run, sessions
+from ..viewer.component import picture_name, show_map, show_result, viewer
+from .sides import Asked, Side, around, check_sides, comparable
 
+SUBJECT_STYLE = """
+.subject { display: flex; align-items: center; gap: 14px; margin: 0; }
+.subject img { max-width: 88px; max-height: 66px; border-radius: 6px; margin: 0; }
+.subject figcaption { font-size: 15px; overflow-wrap: anywhere; }
+"""
 GROUP = "compare"  # these viewers move together
 VIEWERS = ("compare_a", "compare_b", "compare_map")
 COLORS = ["#d55e00", "#0072b2"]
 MOVED_ON = "Another image has come into view meanwhile. Compare again on this one."
+NO_IMAGE = "There is no image in view. Choose one under Segment, then compare here."
+NOTHING_YET = "Choose two thresholds or two checkpoints, and see where they differ."
+THUMBNAIL = 120  # pixels
+Updates = dict[Any, Any]
 
 
 def compare_tab(
+    tab: gr.Tab,
     image: Sequence[gr.components.Component],
     in_view: gr.State,
     models: Sequence[str],
     any_model: bool,
     chosen: str,
-) -> None:
+) -> Panel:
     """Adds the view to the page that is being built.
 
     Args:
+        tab: What is opened to see it.
         image: Hold the path of the image in view, and where to look in it, see `Place.chosen`.
         in_view: The session's `InView`.
         models: Checkpoints to choose from. any_model: Others may be typed.
-        chosen: The one both sides begin with.
+        chosen: The one both sides begin with where no result is in view.
     """
+    asked = gr.State(Asked(), time_to_live=limits.KEEP_SECONDS)
+    # Whether a visitor has chosen what is compared: until then it is about the result in view.
+    settled = gr.State(False, time_to_live=limits.KEEP_SECONDS)
+    subject = gr.HTML(css_template=STYLE + SUBJECT_STYLE, elem_id="compare_image")
     sides = []
     with gr.Row():
         for side in "AB":
-            with gr.Column(min_width=280):
-                with gr.Row():
-                    name = gr.Dropdown(
-                        list(models),
-                        value=chosen,
-                        label=f"Checkpoint {side}",
-                        allow_custom_value=any_model,
-                        min_width=160,
-                        elem_id=f"compare_model_{side.lower()}",
-                    )
-                    cut = threshold_box(f"Threshold {side}", f"compare_threshold_{side.lower()}")
-                sides.append((name, cut))
-    run = gr.Button("Compare on the image in view", variant="primary", elem_id="compare_run")
-    told = gr.HTML(css_template=STYLE, elem_id="compare_told")
-    with gr.Row():
-        pictures = []
-        for elem_id in VIEWERS[:2]:
-            with gr.Column(min_width=280):
-                pictures.append(viewer(elem_id, GROUP))
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=7, min_width=280):
-            difference = viewer(VIEWERS[2], GROUP)
-        with gr.Column(scale=5, min_width=280):
-            regions = region_list("compare_regions", VIEWERS)
+            with gr.Column(min_width=280), gr.Row():
+                name = gr.Dropdown(
+                    model_choices(models),
+                    value=chosen,
+                    label=f"Checkpoint {side}",
+                    allow_custom_value=any_model,
+                    min_width=160,
+                    elem_id=f"compare_model_{side.lower()}",
+                )
+                cut = threshold_box(f"Threshold {side}", f"compare_threshold_{side.lower()}")
+            sides += [name, cut]
+    name_a, cut_a, name_b, cut_b = sides
+    run = gr.Button("Compare", variant="primary", elem_id="compare_run")
+    told = gr.HTML(note(NOTHING_YET), css_template=STYLE, elem_id="compare_told")
+    # Out of sight as long as nothing is drawn in it, see page.css.
+    with gr.Column(elem_id="compare_results"):
+        with gr.Row():
+            pictures = []
+            for elem_id, label in zip(VIEWERS, "AB", strict=False):
+                with gr.Column(min_width=280):
+                    pictures.append(viewer(elem_id, GROUP, label))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=7, min_width=280):
+                difference = viewer(VIEWERS[2], GROUP, "Difference")
+            with gr.Column(scale=5, min_width=280):
+                regions = region_list("compare_regions", VIEWERS)
     outputs = [told, *pictures, difference, regions]
+
+    def outdated() -> Updates:
+        return {
+            told: note(NOTHING_YET),
+            **dict.fromkeys([*pictures, difference]),
+            regions: "",
+        }
+
+    def on_open(
+        path: str | None,
+        place: dict | None,
+        is_settled: bool,
+        in_view: InView,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Updates:
+        """Names the image, and begins with the checkpoint of its result at two thresholds."""
+        try:
+            shown: Updates = {subject: subject_html(read_upload(path, Place.chosen(place)))}
+        except UNetError as error:
+            shown = {subject: note(NO_IMAGE) if not path else alert(plain_sentence(error))}
+        if is_settled:
+            return shown
+        name = in_view.segmented_with or in_view.model or chosen
+        return shown | {name_a: name, name_b: name} | begin_with(name, profile, token)
+
+    def on_model_a(
+        name: str,
+        other: str,
+        asked: Asked,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Updates:
+        """B is offered what can be compared with A, and is A where it cannot be."""
+        begun = begin_with(name, profile, token, other)
+        asked.fields = asked.compared = None
+        return outdated() | {settled: True} | begun
+
+    def begin_with(
+        name: str,
+        profile: gr.OAuthProfile | None,
+        token: gr.OAuthToken | None,
+        other: str | None = None,
+    ) -> Updates:
+        try:
+            model = load_model(name, sign_in.visitor(profile, token))
+        except UNetError as error:
+            return {told: alert(plain_sentence(error))}
+        choices = comparable(name, list(model.id2label.values()), models)
+        low, high = around(model.threshold)
+        kept = other if other in choices else name
+        updates = {name_b: gr.update(choices=model_choices(choices), value=kept)}
+        # Two checkpoints are compared each at its own threshold.
+        return updates | ({cut_a: low, cut_b: high} if kept == name else {cut_a: "", cut_b: ""})
+
+    def on_change(asked: Asked, *fields: str) -> Updates:
+        return outdated() | {settled: True} if asked.change(fields) else gr.skip()
 
     def on_compare(
         path: str | None,
@@ -79,54 +165,104 @@ def compare_tab(
         name_b: str,
         cut_b: str,
         in_view: InView,
+        asked: Asked,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
+        request: gr.Request | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
-    ) -> Iterator[dict[Any, Any]]:
+    ) -> Iterator[Updates]:
         where = Place.chosen(place)
-        empty = {told: "", **dict.fromkeys([*pictures, difference]), regions: ""}
+        fields = asked.compared = (name_a, cut_a, name_b, cut_b)
 
-        def still_in_view(shown: dict[Any, Any]) -> dict[Any, Any]:
+        def still_in_view(shown: Updates) -> Updates:
             if in_view.is_elsewhere(path, where):
                 raise ConfigError(MOVED_ON)
+            asked.check(fields)
             return shown
 
         try:
-            still_in_view({})  # it has waited for the network
-            asked = [("A", name_a, read_threshold(cut_a)), ("B", name_b, read_threshold(cut_b))]
-            if asked[0][1:] == asked[1][1:]:
-                raise ConfigError(
-                    "A and B are the same. Choose another checkpoint or threshold for one."
-                )
+            still_in_view({})  # it has waited
             visitor = sign_in.visitor(profile, token)
-            found = []
-            for (side, name, cut), picture in zip(asked, pictures, strict=True):
-                result = segment_file(
-                    path,
-                    name,
-                    cut,
-                    progress=_said(progress, f"{side}: {name}"),
-                    visitor=visitor,
-                    place=where,
-                )
-                found.append((side, name, result))
-                shown = {picture: show_result(result)}
-                yield still_in_view(empty | shown if side == "A" else shown)
-            (_, _, a), (_, _, b) = found
-            differs = compare_predictions(a, b)
+            a = Side("A", name_a, read_threshold(cut_a))
+            b = Side("B", name_b, read_threshold(cut_b))
+            check_sides(a, b, load_model(name_a, visitor), load_model(name_b, visitor))
+            found: list[tuple[Side, Segmentation]] = []
+            for side, picture in zip((a, b), pictures, strict=True):
+                with sessions().run(session_of(request)) as run:
+                    result = segmented_as(side, found, path, where, visitor, progress, run)
+                found.append((side, result))
+                by = f"{side.label} · {shipped_title(side.model) or side.model}"
+                shown = {picture: show_result(result, by=by), told: ""}
+                yield still_in_view(outdated() | shown if side is a else shown)
+            differs = compare_predictions(found[0][1], found[1][1])
             listed = differs.regions(SHOWN + 1)
             shown = {
                 told: told_html(found, differs),
-                difference: difference_map(a, differs),
+                difference: difference_map(found[0][1], differs),
                 regions: regions_html("Differences, the largest first", listed, difference_words),
             }
             yield still_in_view(shown)
         except Exception as error:
-            moved = in_view.is_elsewhere(path, where)
-            yield (empty if moved else {}) | {told: alert(plain_sentence(error))}
+            yield outdated() | {told: alert(plain_sentence(error))}
 
-    inputs = [*image, *(component for side in sides for component in side), in_view]
-    run.click(on_compare, inputs, outputs, show_progress_on=told, **ONE_AT_A_TIME, **HIDDEN)
+    opened = [subject, name_a, cut_a, name_b, cut_b, told]
+    tab.select(on_open, [*image, settled, in_view], opened, show_progress="hidden", **HIDDEN)
+    changed = [*outputs, settled]
+    name_a.input(
+        on_model_a,
+        [name_a, name_b, asked],
+        [*changed, name_b, cut_a, cut_b],
+        show_progress="hidden",
+        **HIDDEN,
+    )
+    # Not of the queue: an event that is at work must hear of it.
+    gr.on(
+        [name_b.input, cut_a.input, cut_b.input],
+        on_change,
+        [asked, *sides],
+        changed,
+        queue=False,
+        show_progress="hidden",
+        **HIDDEN,
+    )
+    inputs = [*image, *sides, in_view, asked]
+    run.click(on_compare, inputs, outputs, show_progress_on=told, **PREDICTS, **HIDDEN)
+    return Panel(outdated)
+
+
+def segmented_as(
+    side: Side,
+    found: Sequence[tuple[Side, Segmentation]],
+    path: str | None,
+    place: Place,
+    visitor: Visitor | None,
+    progress: gr.Progress,
+    run: Run,
+) -> Segmentation:
+    """The result of one side; of a checkpoint that has been at work already, its other cut."""
+    for other, result in found:
+        if other.model == side.model and result.threshold is not None:
+            own = load_model(side.model, visitor).threshold
+            return result.with_threshold(own if side.threshold is None else side.threshold)
+
+    def report(done: int, total: int) -> None:
+        progress((done, total), desc=f"{side.label}: {side.model}")
+
+    return segment_file(path, side.model, side.threshold, place, report, visitor, run)
+
+
+def subject_html(image: ImageData) -> str:
+    """The image that is compared on, small, with its name."""
+    drawn = PIL.Image.fromarray(to_display(image, None))
+    drawn.thumbnail((THUMBNAIL, THUMBNAIL))
+    png = io.BytesIO()
+    drawn.save(png, "PNG")
+    source = base64.b64encode(png.getvalue()).decode()
+    name = html.escape(picture_name(image))
+    return (
+        f'<figure class="subject"><img src="data:image/png;base64,{source}" alt="">'
+        f"<figcaption>On the image in view: <b>{name}</b></figcaption></figure>"
+    )
 
 
 def difference_map(a: Segmentation, differs: Disagreement) -> dict[str, Any]:
@@ -140,18 +276,18 @@ def difference_map(a: Segmentation, differs: Disagreement) -> dict[str, Any]:
     return show_map(a.image, painted, [f"{name} in A only", f"{name} in B only"], COLORS, alt)
 
 
-def told_html(found: Sequence[tuple[str, str, Segmentation]], differs: Disagreement) -> str:
+def told_html(found: Sequence[tuple[Side, Segmentation]], differs: Disagreement) -> str:
     """Both timings and areas, and how much they differ."""
-    names = list(found[0][2].id2label.values())
+    names = list(found[0][1].id2label.values())
     rows = [
         (
-            side,
-            name,
+            side.label,
+            side.model,
             "–" if result.threshold is None else f"{result.threshold:g}",
             f"{result.seconds:.2f} s",
             *(f"{100 * result.areas()[label]['share']:.2f} %" for label in names),
         )
-        for side, name, result in found
+        for side, result in found
     ]
     counts = [
         (label, *map(count, differs.confusion[key].tolist()))
@@ -172,7 +308,3 @@ def told_html(found: Sequence[tuple[str, str, Segmentation]], differs: Disagreem
 def difference_words(region: Region) -> str:
     x, y, width, height = region.box
     return f"{region.truth} in A, {region.predicted} in B, at {x}, {y} ({width} × {height})"
-
-
-def _said(progress: gr.Progress, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress((done, total), desc=what)

@@ -23,6 +23,7 @@ from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 from ..parts.component import HIDDEN, component
 from ..parts.gradio_internals import served_file
 from ..server.errors_in_words import plain_sentence
+from ..server.model_facts import model_choices
 from ..server.models import load_model
 from ..viewer.component import DEFAULT_ALPHA, viewer
 from ..viewer.payload import FINE, STEPS
@@ -40,15 +41,15 @@ def in_browser_tab() -> None:
     # Served where they are, for as long as this process lives.
     gr.set_static_paths([RUNTIME, _folder()])
     with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=280):
+        with gr.Column(scale=4, min_width=240):
             panel = component(
                 WEB / "in_browser",
                 elem_id=PANEL,
-                names=shipped_checkpoints(),
+                names=model_choices(shipped_checkpoints()),
                 viewer=VIEWER,
             )
-        with gr.Column(scale=8, min_width=280):
-            viewer(VIEWER)
+        with gr.Column(scale=8, min_width=240):
+            viewer(VIEWER, label="Segmentation in your browser")
     panel.select(_on_choose, None, panel, queue=False, show_progress="hidden", **HIDDEN)
 
 
@@ -58,11 +59,14 @@ def offered(name: str) -> dict[str, Any]:
     Raises:
         ExportError: No such checkpoint ships, or the package `onnx` is not installed.
     """
+    from unet_hf.hub.sample import sample_input
+
     model, facts = exported(name)
     files = {
         "module": RUNTIME / "ort.wasm.bundle.min.mjs",
         "wasm": RUNTIME / "ort-wasm-simd-threaded.wasm.gz",
         "model": model,
+        "example": sample_input(name),
     }
     return {"files": {kind: served_file(path) for kind, path in files.items()}, "facts": facts}
 

@@ -1,6 +1,6 @@
 // The histogram of the areas: from the numbers of Python to an <svg>. Colours: table.css.
 
-const WIDTH = 480, HEIGHT = 200;
+const WIDTH = 336, HEIGHT = 150;
 const MARGIN = 34;  // room for the words on the left and below
 const TOP = 10;  // room above the highest bar
 const SVG = "http://www.w3.org/2000/svg";

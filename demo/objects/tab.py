@@ -1,41 +1,47 @@
 """The objects of the result in view: counted, measured, found again in the picture, taken home."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
-from unet_hf.errors import ConfigError
+from unet_hf import Segmentation
+from unet_hf.errors import ConfigError, TooManyObjectsError
 from unet_hf.network.configuration import OBJECT_METHODS
+from unet_hf.objects.objects import Objects
 from unet_hf.predict.bundle import Reproduction, write_bundle
 
 from ..parts.component import HIDDEN
-from ..parts.downloads import connect, download_buttons
-from ..parts.html_parts import STYLE, alert
+from ..parts.downloads import Download, usable
+from ..parts.html_parts import STYLE, alert, count
+from ..parts.object_options import METHODS, read_min_size
+from ..parts.panel import Panel
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
-from ..server.in_view import MOVED_ON, InView
-from ..server.queue import ONE_AT_A_TIME
+from ..server.in_view import InView
+from ..server.queue import MEASURES
 from ..server.result_files import file_stem, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
-from ..viewer.component import seen
 from ..viewer.drawn_as_seen import cut_as_seen, look_as_seen
-from .table import objects_table, show_objects
+from ..viewer.object_layer import object_layer
+from .table import objects_table, say, show_objects
 
 TABLE = "objects"
 NO_RESULT = "There is no result yet. Segment an image first."
-DOWNLOADS = {
-    "objects": "Table (CSV)",
-    "instances": "Instances (TIFF)",
-    "outlines": "Outlines (GeoJSON)",
-    "rois": "Outlines (ImageJ)",
-    "everything": "Everything (zip)",
-}
-HIGHLIGHT = (
-    "(id) => { document.querySelector('#%s .objects')"
-    "?.dispatchEvent(new CustomEvent('objects:highlight', { detail: id || null })); }"
+DOWNLOADS = (
+    Download("objects", "Objects (CSV)", "objects"),
+    Download("everything", "Everything (zip)", "objects"),
+    Download("instances", "Instances (TIFF)", "objects", more=True),
+    Download("outlines", "Outlines (GeoJSON)", "objects", more=True),
+    Download("rois", "Outlines (ImageJ)", "objects", more=True),
 )
+TOO_MANY = (
+    f"More than {count(limits.MAX_OBJECTS)} objects, too many to measure here. Choose a larger "
+    "smallest size, or another threshold."
+)
+LARGE = "This image is large: counting takes a while."
+Updates = dict[Any, Any]
 
 
 def objects_view(
@@ -44,98 +50,130 @@ def objects_view(
     picture: gr.HTML,
     main_viewer: str,
     folders: ResultFolders,
-) -> Callable[[], dict[Any, Any]]:
+    downloads: gr.HTML,
+) -> Panel:
     """Adds the view to the page that is being built.
 
-    Returns a function that gives the updates which empty it: another picture has other objects.
+    A result that comes into view is counted at once, unless its image is large.
 
     Args:
         current: Holds the handle of the result in view, see `result_store`.
         in_view: The session's `InView`, and the version of it that the browser shows.
         picture: The viewer that shows it, `main_viewer` its `elem_id`.
         folders: Where files go.
+        downloads: The menu that offers `DOWNLOADS`.
     """
     found = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-    view = gr.JSON(visible="hidden")  # how it was looked at when a button was clicked
-    clicked = gr.Number(visible="hidden")
-    with gr.Row(equal_height=True):
-        method = gr.Radio(
-            [("What hangs together", "components"), ("Part what touches", "watershed")],
-            value=OBJECT_METHODS[0],
-            label="An object is",
-            info=f"up to {limits.MAX_OBJECTS:,} are measured at a time",
-            min_width=240,
-        )
-        min_size = gr.Number(
-            0, label="Smallest size", info="pixels", precision=0, minimum=0, min_width=110
-        )
-        pixel_size = gr.Textbox(
-            "", label="Pixel size", info="such as 0.25 um; empty: the file's", min_width=150
-        )
-        exclude_border = gr.Checkbox(
-            False, label="Leave out what touches the border", min_width=240
-        )
-    run = gr.Button("Count and measure", variant="primary", elem_id="objects_run")
-    told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="objects_told")
+    # The checkpoint whose way of counting is in the fields, until a visitor changes it.
+    counted_like = gr.State("", time_to_live=limits.KEEP_SECONDS)
+    look = gr.JSON(visible="hidden")  # how the picture was looked at
     table = objects_table(TABLE, main_viewer)
-    buttons = download_buttons(DOWNLOADS)
+    with gr.Accordion("How objects are counted", open=False, elem_id="objects_options"):
+        method = gr.Radio(METHODS, value=OBJECT_METHODS[0], label="An object is", elem_id="method")
+        min_size = gr.Textbox(
+            "0", label="Smallest size, in pixels", max_lines=1, elem_id="min_size"
+        )
+        told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="min_size_told")
+        exclude_border = gr.Checkbox(False, label="Leave out what touches the border")
+    options = [method, min_size, exclude_border]
+
+    def on_new(
+        handle: Handle | None,
+        seen_now: dict,
+        how: str,
+        least: str,
+        whole: bool,
+        like: str,
+        in_view: InView,
+        version: int,
+    ) -> Updates:
+        """Another result is in view: it is counted as its checkpoint says, or as it was said of the
+        last result of the same checkpoint."""
+        if handle is None or in_view.version != version:
+            return gr.skip()
+        updates: Updates = {counted_like: in_view.segmented_with}
+        try:
+            result = result_store().get(handle)
+            if like != in_view.segmented_with:
+                how, least = result.object_recipe["method"], str(result.object_recipe["min_size"])
+                updates |= {method: how, min_size: least}
+        except ConfigError as error:
+            return {table: say(plain_sentence(error))}
+        # The viewer leaves the slider where it was for this checkpoint. Nobody knows whether it
+        # showed this result already when it was asked how it is looked at.
+        left = (seen_now or {}).get("thresholds", {}).get(in_view.title)
+        cut = in_view.threshold if left is None else left
+        seen_now = (seen_now or {}) | {"threshold": cut}
+        if is_large(result):
+            return updates | {table: say(LARGE, ask=True)}
+        return updates | counted(handle, seen_now, how, least, whole, in_view, version)
+
+    def on_option(handle: Handle | None, old: Handle | None, *options: Any) -> Updates:
+        """A field was left, changed or not."""
+        seen_now, how, least, whole, in_view, version = options
+        try:
+            size = read_min_size(least)
+            result = result_store().get(handle)
+            before = result_store().get(old, GONE_OBJECTS)
+        except ConfigError as error:
+            return {told: gr.update(value=alert(str(error)), visible=True)}
+        quiet = {told: gr.update(value="", visible="hidden")}
+        if result is None or (before and _options(before[1]) == (how, size, whole)):
+            return quiet
+        if is_large(result):
+            return quiet | outdated() | {table: say(LARGE, ask=True)}
+        return quiet | counted(handle, seen_now, how, least, whole, in_view, version)
 
     def on_run(
         handle: Handle | None,
         seen_now: dict,
         how: str,
-        least: float,
-        size: str,
+        least: str,
         whole: bool,
         in_view: InView,
         version: int,
-    ) -> dict[Any, Any]:
-        """Lists nothing if another picture or result has come into view meanwhile, and says so."""
-        late = {told: gr.update(value=alert(MOVED_ON), visible=True)}
+    ) -> Updates:
+        """A visitor asks for the objects."""
+        if handle is None:
+            # The viewer still shows a result that the server has deleted after its hour.
+            return {table: say(GONE if in_view.segmented_with else NO_RESULT)}
+        return counted(handle, seen_now, how, least, whole, in_view, version) or gr.skip()
+
+    def counted(
+        handle: Handle,
+        seen_now: dict,
+        how: str,
+        least: str,
+        whole: bool,
+        in_view: InView,
+        version: int,
+    ) -> Updates:
+        """Says nothing if another result has come into view meanwhile: that one is counted, too."""
+        typed = seen_now.get("pixel_size")
         try:
-            result = result_store().get(handle)
-            if result is None:
-                # The viewer still shows one that the server has deleted after its hour.
-                raise ConfigError(GONE if in_view.segmented_with else NO_RESULT)
-            if in_view.version != version:  # it has waited for the network
-                return late
-            cut = cut_as_seen(result, seen_now)
+            size = read_min_size(least)
+        except ConfigError as error:
+            return {told: gr.update(value=alert(str(error)), visible=True)}
+        try:
+            cut = cut_as_seen(result_store().get(handle), seen_now)
             objects = cut.objects(
                 method=how,
-                min_size=int(least or 0),
+                min_size=size,
                 exclude_border=whole,
-                pixel_size=size.strip() or None,
+                pixel_size=tuple(typed) if typed else None,
                 max_objects=limits.MAX_OBJECTS,
             )
+            shown = show_objects(objects, cut.threshold, typed, object_layer(cut, objects))
         except Exception as error:
-            sentence = alert(plain_sentence(error))
-            return usable(False) | {
-                found: None,
-                table: None,
-                told: gr.update(value=sentence, visible=True),
-            }
+            sentence = TOO_MANY if isinstance(error, TooManyObjectsError) else plain_sentence(error)
+            return outdated() | {table: say(sentence), downloads: usable(objects=False)}
         if in_view.version != version:
-            return late
-        return usable(True) | {
+            return {}
+        return {
             found: result_store().keep((cut, objects)),
-            table: show_objects(objects),
-            told: gr.update(value="", visible="hidden"),
+            table: shown,
+            downloads: usable(objects=True),
         }
-
-    def usable(yes: bool) -> dict[Any, Any]:
-        return {button: gr.update(interactive=yes) for button in buttons.values()}
-
-    def on_pick(handle: Handle | None, event: gr.EventData) -> int:
-        """The object under a click in the viewer; 0 for none."""
-        try:
-            value = result_store().get(handle)
-        except ConfigError:  # is told to who wants to have something of them
-            return 0
-        if value is None:
-            return 0
-        labels, x, y = value[1].labels, int(event.x), int(event.y)
-        inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
-        return int(labels[y, x]) if inside else 0
 
     def write(
         kind: str,
@@ -156,17 +194,51 @@ def objects_view(
         write_bundle(result, path, Reproduction(in_view.segmented_with, look=look), objects)
         return str(path)
 
-    look = f"(first, _, ...others) => [first, {seen(main_viewer)}, ...others]"
-    run.click(
-        on_run,
-        [current, view, method, min_size, pixel_size, exclude_border, *in_view],
-        [found, table, told, *buttons.values()],
-        js=look,
-        **ONE_AT_A_TIME,
+    def outdated() -> Updates:
+        return {found: None, table: None}
+
+    # The first result may be counted before the viewer is there.
+    root = f"document.querySelector('#{main_viewer} .viewer')"
+    seen_now = f"JSON.parse({root}?.dataset.seen ?? '{{}}')"
+    outputs = [found, table, told, downloads]
+    _, version_shown = in_view
+    version_shown.change(
+        on_new,
+        [current, look, *options, counted_like, *in_view],
+        [*outputs, counted_like, method, min_size],
+        js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
+        trigger_mode="always_last",
+        show_progress_on=table,
+        **MEASURES,
         **HIDDEN,
     )
+    table.submit(
+        on_run,
+        [current, look, *options, *in_view],
+        outputs,
+        js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
+        show_progress_on=table,
+        **MEASURES,
+        **HIDDEN,
+    )
+    gr.on(
+        [method.input, exclude_border.input, min_size.submit, min_size.blur],
+        on_option,
+        [current, found, look, *options, *in_view],
+        outputs,
+        js=f"(first, found, _, ...others) => [first, found, {seen_now}, ...others]",
+        trigger_mode="always_last",
+        show_progress_on=table,
+        **MEASURES,
+        **HIDDEN,
+    )
+    return Panel(outdated, found, write)
 
-    picked = picture.select(on_pick, found, clicked, show_progress="hidden", **HIDDEN)
-    picked.success(None, clicked, None, js=HIGHLIGHT % TABLE, **HIDDEN)
-    connect(buttons, write, [found, view, *in_view], look, told)
-    return lambda: usable(False) | {found: None, table: None}
+
+def is_large(result: Segmentation) -> bool:
+    """Whether its objects are counted only when somebody asks."""
+    return result.mask.size > limits.COUNTED_AT_ONCE
+
+
+def _options(objects: Objects) -> tuple[str, int, bool]:
+    return objects.method, objects.min_size, objects.exclude_border

@@ -1,28 +1,37 @@
 // The table of objects: sorts, scrolls and marks rows, and tells which one was chosen. Only the
 // rows in sight are in the page, so that ten thousand scroll like ten.
 
-import { clicked, find, fly } from "../parts/component.js";
+import { bringIntoSight, clicked, find, tellViewer, viewerOf } from "../parts/component.js";
+import { differingThresholds, onLook } from "../parts/look.js";
 import { draw } from "./histogram.js";
 
 /** @typedef {number | string | boolean | null} Cell */
 /** @typedef {{title: string, unit: string | null, meaning: string}} Column */
 /**
- * As `show_objects` makes it in table.py.
+ * As `show_objects` makes it in table.py. Without `rows` there is only something to say.
  *
  * @typedef {object} Value
  * @property {string} id
- * @property {Column[]} columns
- * @property {Cell[][]} rows
- * @property {[number, number, number, number][]} boxes
  * @property {string} words
- * @property {import("./histogram.js").Histogram} histogram
+ * @property {boolean} [ask] Whether a visitor has to ask for the objects.
+ * @property {string[]} [count] How many, and of what.
+ * @property {Column[]} [columns]
+ * @property {Cell[][]} [rows]
+ * @property {[number, number, number, number][]} [boxes]
+ * @property {import("./histogram.js").Histogram} [histogram]
+ * @property {number | null} [threshold] That they were counted at.
+ * @property {[number, string] | null} [typed_size] Size of a pixel, as it was typed then.
+ * @property {boolean} [in_pixels] Whether the size of a pixel is not known.
+ * @property {import("../viewer/web/objects.js").Layer | null} [layer] What the viewer draws.
  */
 /** @typedef {{value: Value | null, viewer: string | null}} Props `viewer`: Flies to objects. */
 
 const ROW = 30;  // height of a row in pixels, as in the style sheet
 const SPARE = 8;  // rows above and below those in sight
 /** @type {Record<string, number>} */
-const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
+  End: Infinity };
+const NONE = "Objects are counted as soon as an image is segmented.";
 
 /** @param {import("../parts/component.js").Component<Props>} component */
 export function mount({ element, props, trigger, watch }) {
@@ -33,6 +42,8 @@ export function mount({ element, props, trigger, watch }) {
   let column = 0, descending = false;
   /** @type {number | null} The id of the object that is marked. */
   let chosen = null;
+  /** @type {import("../parts/look.js").Seen | null} */
+  let seen = null;
 
   function sort() {
     order = sorted(value?.rows ?? [], column, descending);
@@ -43,6 +54,7 @@ export function mount({ element, props, trigger, watch }) {
       const cell = document.createElement("th");
       const button = document.createElement("button");
       cell.scope = "col";
+      if (typeof value?.rows?.[0]?.[number] === "string") cell.className = "text";
       button.type = "button";
       button.dataset.column = String(number);
       button.title = meaning;
@@ -58,20 +70,24 @@ export function mount({ element, props, trigger, watch }) {
 
   function drawRows() {
     const scroll = element.querySelector(".scroll");
-    if (!value || !scroll) return;
+    if (!value?.rows || !scroll) return;
     const { rows } = value;
     const inSight = Math.ceil((scroll.clientHeight || 360) / ROW);
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - SPARE);
     const last = Math.min(order.length, first + inSight + 2 * SPARE);
-    const shown = order.slice(first, last).map((place) => {
-      return newRow(place + 1, rows[place], place + 1 === chosen);
+    const shown = order.slice(first, last).map((place, number) => {
+      return newRow(place + 1, rows[place], place + 1 === chosen, first + number + 2);
     });
-    find(element, "table").setAttribute("aria-rowcount", String(order.length + 1));
+    const table = find(element, "table");
+    table.setAttribute("aria-rowcount", String(order.length + 1));
+    const marked = shown.find((row) => row.ariaSelected === "true");
+    if (marked) table.setAttribute("aria-activedescendant", marked.id);
+    else table.removeAttribute("aria-activedescendant");
     find(element, "tbody").replaceChildren(gap(first), ...shown, gap(order.length - last));
   }
 
   /**
-   * Marks the row of an object and brings it into sight; null marks none.
+   * Marks the row of an object and brings it into sight within the table; null marks none.
    *
    * @param {number | null} id
    */
@@ -91,40 +107,70 @@ export function mount({ element, props, trigger, watch }) {
   /** @param {number} id */
   function choose(id) {
     highlight(id);
-    if (!value) return;
+    if (!value?.boxes) return;
     const [x, y, width, height] = value.boxes[id - 1];
     const detail = { id, box: { x, y, width, height } };
     element.dispatchEvent(new CustomEvent("objects:select", { detail, bubbles: true }));
-    if (props.viewer) fly(props.viewer, detail.box);
+    if (props.viewer) {
+      tellViewer(props.viewer, "choose", id);
+      tellViewer(props.viewer, "visit", detail.box);
+      bringIntoSight(props.viewer);
+    }
     trigger("select", detail);
   }
 
-  function empty() {
-    value = chosen = null;
-    order = [];
-    find(element, ".words").textContent = "Objects are listed here.";
-    for (const name of [".histogram", "thead tr", "tbody"]) find(element, name).replaceChildren();
+  /** Says so if the picture is not looked at as it was when its objects were counted. */
+  function compareLooks() {
+    if (!seen || !value?.rows) return;
+    const between = differingThresholds(value.threshold, seen.threshold);
+    const sentence = between ? `Counted at ${between}.` : "";
+    find(element, ".objects").classList.toggle("outdated", Boolean(sentence));
+    find(element, ".stale").hidden = !sentence;
+    if (find(element, ".stale span").textContent !== sentence) {
+      find(element, ".stale span").textContent = sentence;
+    }
+    find(element, ".ask").hidden = !sentence;
+    if (sentence) find(element, ".ask button").textContent = "Count again";
+    const sized = JSON.stringify(seen.pixel_size) !== JSON.stringify(value.typed_size ?? null);
+    if (sized && asked !== JSON.stringify(seen.pixel_size)) {
+      asked = JSON.stringify(seen.pixel_size);
+      trigger("submit");
+    }
   }
+  /** The size of a pixel for which the objects were asked for last. */
+  let asked = "";
 
   function show() {
     const fresh = props.value;
     const table = element.querySelector(".objects");
     if (!table) return;
-    table.classList.toggle("none", !fresh?.rows?.length);
-    if (!fresh) return empty();
-    if (fresh.id !== value?.id) chosen = null;
+    if (fresh?.id !== value?.id) chosen = null;
     value = fresh;
-    if (column >= value.columns.length) column = 0;
-    find(element, ".words").textContent = value.words;
-    find(element, ".histogram").replaceChildren(draw(value.histogram));
+    asked = "";
+    const [count = "", of = ""] = value?.count ?? [];
+    table.classList.toggle("none", !value?.rows?.length);
+    table.classList.remove("outdated");
+    find(element, ".count b").textContent = count;
+    find(element, ".count span").textContent = of;
+    find(element, ".words").textContent = value ? value.words : NONE;
+    find(element, ".stale").hidden = true;
+    find(element, ".ask").hidden = !value?.ask;
+    find(element, ".ask button").textContent = "Count objects";
+    find(element, ".size").hidden = !value?.in_pixels || !props.viewer;
+    find(element, ".histogram").replaceChildren(...(value?.histogram ? [draw(value.histogram)] : []));
+    if (column >= (value?.columns?.length ?? 0)) column = 0;
+    if (props.viewer) tellViewer(props.viewer, "objects", value?.layer ?? null);
     sort();
     drawHead();
     drawRows();
+    compareLooks();
   }
 
   element.addEventListener("click", (event) => {
     const row = clicked(event, "tr.row"), button = clicked(event, "th button");
     if (row) choose(Number(row.dataset.id));
+    if (clicked(event, ".ask button")) trigger("submit");
+    if (clicked(event, ".size button") && props.viewer) tellViewer(props.viewer, "askPixelSize");
     if (!button) return;
     const pressed = Number(button.dataset.column);
     descending = pressed === column && !descending;
@@ -136,7 +182,7 @@ export function mount({ element, props, trigger, watch }) {
   });
   element.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
-    if (!step || !order.length || !clicked(event, ".scroll")) return;
+    if (!step || !order.length || !(event.target instanceof HTMLTableElement)) return;
     event.preventDefault();
     event.stopPropagation();  // the page's own keys pan the picture
     const position = chosen === null ? -1 : order.indexOf(chosen - 1);
@@ -148,6 +194,17 @@ export function mount({ element, props, trigger, watch }) {
   element.addEventListener("objects:highlight", (event) => {
     highlight(/** @type {CustomEvent} */ (event).detail);
   }, true);
+  if (props.viewer) {
+    onLook(element, props.viewer, (now) => {
+      seen = now;
+      compareLooks();
+    });
+    document.addEventListener("viewer:picked", function pick(event) {
+      if (!element.isConnected) return document.removeEventListener("viewer:picked", pick, true);
+      const { target, detail } = /** @type {CustomEvent} */ (event);
+      if (target === viewerOf(props.viewer ?? "") && value?.rows) highlight(detail);
+    }, true);
+  }
   new ResizeObserver(drawRows).observe(element);  // a tab that was opened
   watch("value", show);
   show();
@@ -184,15 +241,19 @@ export function cellText(cell) {
  * @param {number} id
  * @param {Cell[]} cells
  * @param {boolean} marked
+ * @param {number} number In the table, from 1; the head is the first.
  */
-function newRow(id, cells, marked) {
+function newRow(id, cells, marked, number) {
   const row = document.createElement("tr");
   row.className = "row";
+  row.id = `objects_row_${id}`;
   row.dataset.id = String(id);
-  if (marked) row.setAttribute("aria-current", "true");
+  row.ariaSelected = String(marked);
+  row.ariaRowIndex = String(number);
   row.append(...cells.map((content) => {
     const cell = document.createElement("td");
     cell.textContent = cellText(content);
+    if (typeof content === "string") cell.className = "text";
     return cell;
   }));
   return row;

@@ -1,10 +1,11 @@
 """The objects of a result as a table one can sort, with a histogram of their areas.
 
-It knows nothing of the viewer but two events. A row that is chosen triggers Gradio's `select`
-(`gr.EventData` has `id` and `box`) and, for scripts, the event `objects:select` with the same
-`detail`: {id, box: {x, y, width, height}}, in pixels of the image. And whoever sends the event
-`objects:highlight` to the element `.objects` within, `detail` an id or null, has its row marked
-and scrolled to. Sorting and scrolling ask nothing of the server.
+A row that is chosen triggers Gradio's `select` (`gr.EventData` has `id` and `box`) and, for
+scripts, the event `objects:select` with the same `detail`: {id, box: {x, y, width, height}}, in
+pixels of the image. Whoever sends the event `objects:highlight` to the element `.objects` within,
+`detail` an id or null, has its row marked and scrolled to. Where the picture is looked at at
+another threshold than the objects were counted at, the table says so; Gradio's `submit` asks for
+them to be counted (again). Sorting, scrolling and choosing ask nothing of the server.
 """
 
 import uuid
@@ -19,6 +20,8 @@ from unet_hf.objects.measures import Column
 from unet_hf.objects.objects import Objects
 
 from ..parts.component import component
+from ..parts.html_parts import count
+from ..parts.object_options import method_words
 
 HERE = Path(__file__).parent
 # What the eye looks for first; the CSV file has every column.
@@ -36,8 +39,17 @@ def objects_table(elem_id: str = "objects", viewer: str | None = None) -> gr.HTM
     return component(HERE / "table", elem_id=elem_id, viewer=viewer)
 
 
-def show_objects(objects: Objects) -> dict[str, Any]:
-    """What `table.js` reads."""
+def show_objects(
+    objects: Objects,
+    threshold: float | None = None,
+    typed_size: list[Any] | None = None,
+    layer: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What `table.js` reads.
+
+    threshold: That the objects were found at. typed_size: The size of a pixel as the viewer says
+    that it was typed. layer: What the viewer draws, see `object_layer`.
+    """
     columns = shown_columns(objects)
     table = objects.table
     left, top = table["left_px"], table["top_px"]
@@ -50,9 +62,19 @@ def show_objects(objects: Objects) -> dict[str, Any]:
         ],
         "rows": list(zip(*(table[column.name].tolist() for column in columns), strict=True)),
         "boxes": boxes.tolist(),
-        "words": in_words(objects),
+        "count": count_in_words(objects),
+        "words": in_words(objects, threshold),
         "histogram": AreaHistogram.from_objects(objects).data(),
+        "threshold": threshold,
+        "typed_size": typed_size,
+        "in_pixels": objects.pixel_size is None and len(objects) > 0,
+        "layer": layer,
     }
+
+
+def say(words: str, ask: bool = False) -> dict[str, Any]:
+    """A sentence where no objects are listed; `ask`: with a button that asks for them."""
+    return {"id": uuid.uuid4().hex, "words": words, "ask": ask}
 
 
 def shown_columns(objects: Objects) -> list[Column]:
@@ -60,6 +82,8 @@ def shown_columns(objects: Objects) -> list[Column]:
     found = {}
     for column in objects.columns:
         bare = column.name.rpartition("_")[0] if column.unit else column.name
+        if bare == "class" and len(objects.classes) == 1:
+            continue  # the same in each row
         if column.name.startswith("mean_intensity"):
             found[column.name] = column
         elif bare in SHOWN:
@@ -67,17 +91,31 @@ def shown_columns(objects: Objects) -> list[Column]:
     return list(found.values())
 
 
-def in_words(objects: Objects) -> str:
-    """One sentence: how many, of what, and how large."""
-    summary = objects.summary()
-    counts = [f"{one['count']} {name}" for name, one in summary["classes"].items()]
-    words = f"{summary['count']} objects: {', '.join(counts)}"
-    if summary["count"]:
-        areas = objects.table[objects.area_column.name]
-        words += f". Median area {np.median(areas):.4g} {summary['area_unit']}"
-    if cut := summary["touching_border"]:
-        words += f". {cut} touch the border of the image and may be cut off"
-    return words + "."
+def count_in_words(objects: Objects) -> list[str]:
+    """How many, and of what: ["131", "objects"], or ["12", "objects: 8 cell, 4 vessel"]."""
+    counts = objects.counts()
+    of = ", ".join(f"{count(each)} {name}" for name, each in counts.items())
+    noun = "object" if len(objects) == 1 else "objects"
+    return [count(len(objects)), f"{noun}: {of}" if len(counts) > 1 and len(objects) else noun]
+
+
+def in_words(objects: Objects, threshold: float | None = None) -> str:
+    """How large they are, how they were counted, and what to do if there are none."""
+    cut = "" if threshold is None else f"threshold {threshold:.2f}, "
+    least = f", {count(objects.min_size)} px or more" if objects.min_size else ""
+    how = f"Counted at {cut}{method_words(objects.method)}{least}."
+    if threshold is None:
+        how = f"{method_words(objects.method).capitalize()}{least}."
+    if not len(objects):
+        cure = "Lower the threshold" if threshold is not None else "Choose another checkpoint"
+        smaller = ", or choose a smaller smallest size" if objects.min_size else ""
+        return f"None found. {cure}{smaller}. {how}"
+    area = np.median(objects.table[objects.area_column.name])
+    words = f"Median area {area:.4g} {objects.area_column.unit}. "
+    if cut_off := int(objects.table["touches_border"].sum()):
+        touch = "touches" if cut_off == 1 else "touch"
+        words += f"{count(cut_off)} {touch} the border and may be cut off. "
+    return words + how
 
 
 def _title(column: Column) -> str:

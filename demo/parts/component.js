@@ -61,11 +61,34 @@ export function viewerOf(id) {
 }
 
 /**
+ * Tells a viewer something, see `tell` in viewer/component.py.
+ *
+ * @param {string} id
+ * @param {string} event
+ * @param {unknown} [detail]
+ */
+export function tellViewer(id, event, detail) {
+  viewerOf(id)?.dispatchEvent(new CustomEvent(`viewer:${event}`, { detail }));
+}
+
+/**
  * Lets a viewer fly to a region, which then blinks.
  *
  * @param {string} id
  * @param {{x: number, y: number, width: number, height: number}} box In pixels of the image.
  */
 export function fly(id, box) {
-  viewerOf(id)?.dispatchEvent(new CustomEvent("viewer:fly", { detail: box }));
+  tellViewer(id, "fly", box);
+}
+
+/**
+ * Scrolls the page to the picture of a viewer, unless all of it is in sight.
+ *
+ * @param {string} id
+ */
+export function bringIntoSight(id) {
+  const stage = viewerOf(id)?.querySelector(".stage");
+  if (!stage) return;
+  const { top, bottom } = stage.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) stage.scrollIntoView({ block: "center" });
 }

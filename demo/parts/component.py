@@ -4,7 +4,9 @@ Its script is a module that the browser loads by its address, with all that it i
 `mount` it then calls. What is in the repository is what runs: nothing is built.
 """
 
+import json
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,18 @@ from .gradio_internals import served_address
 DEMO = Path(__file__).parent.parent
 HIDDEN = {"api_visibility": "private"}  # of an event: programs are not offered it
 # What Gradio runs for a component. Addresses begin where it says that its own do, whatever stands
-# before the path. `element` and the others are what it hands each script.
+# before the path. `element` and the others are what it hands each script. A component that was
+# updated before it was first seen, on a tab that is not open, has lost the options that Gradio does
+# not know: they are said here once more.
 MOUNT = """
+const options = OPTIONS;
+const whole = new Proxy(props, {
+  get: (given, name) => given[name] ?? options[name] ?? null,
+  set: (given, name, value) => { given[name] = value; return true; },
+});
 const root = window.gradio_config?.root ? `${window.gradio_config.root}/` : document.baseURI;
 import(new URL("ADDRESS", root)).then(({ mount }) => {
-  mount({ element, props, trigger, watch });
+  mount({ element, props: whole, trigger, watch });
 }).catch((error) => {
   console.error(error);
   const sentence = "This part of the page did not load. Reload the page.";
@@ -41,8 +50,16 @@ def component(files: Path, **options: Any) -> gr.HTML:
         known |= {"html_template": _read(markup), "apply_default_css": False}
     if (style := files.with_suffix(".css")).is_file():
         known["css_template"] = _read(style)
-    known["js_on_load"] = MOUNT.replace("ADDRESS", served_address(files.with_suffix(".js")))
+    own = {name: value for name, value in options.items() if name not in _known_options()}
+    script = MOUNT.replace("ADDRESS", served_address(files.with_suffix(".js")))
+    known["js_on_load"] = script.replace("OPTIONS", json.dumps(own))
     return gr.HTML(**(known | options))
+
+
+@cache
+def _known_options() -> frozenset[str]:
+    """Of `gr.HTML`."""
+    return frozenset(signature(gr.HTML).parameters)
 
 
 @cache

@@ -1,13 +1,15 @@
 """Buttons that write a file when they are clicked, and hand it over without a second click."""
 
+import uuid
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ..server.errors_in_words import plain_sentence
-from .component import HIDDEN
+from .component import HIDDEN, component
 from .html_parts import alert
 
 SAVE = """(file) => {
@@ -21,17 +23,36 @@ SAVE = """(file) => {
 }"""
 
 
-def download_buttons(labels: dict[str, str]) -> dict[str, gr.Button]:
-    """A row of buttons, which nobody can click before there is something to write."""
-    with gr.Row():
-        return {
-            kind: gr.Button(label, interactive=False, min_width=130)
-            for kind, label in labels.items()
-        }
+@dataclass(frozen=True)
+class Download:
+    """One file that can be asked for.
+
+    group: What has to be there first, see `usable`. more: It stands in the menu.
+    """
+
+    kind: str
+    label: str
+    group: str
+    more: bool = False
+
+
+def download_menu(entries: Sequence[Download], elem_id: str) -> gr.HTML:
+    """A row of buttons and a menu, none of which can be clicked before `usable` says so."""
+    return component(
+        Path(__file__).parent / "downloads",
+        elem_id=elem_id,
+        entries=[vars(entry) for entry in entries],
+    )
+
+
+def usable(**groups: bool) -> dict[str, Any]:
+    """The update that lets the files of these groups be asked for, or no longer. Groups that are
+    not named stay as they are."""
+    return gr.update(value={"id": uuid.uuid4().hex, "usable": groups})
 
 
 def connect(
-    buttons: dict[str, gr.Button],
+    menu: gr.HTML,
     write: Callable[..., str],
     inputs: Sequence[gr.components.Component],
     js: str | None,
@@ -44,21 +65,15 @@ def connect(
     """
     prepared = gr.File(visible="hidden")
 
-    def on_click(kind: str, *values: Any) -> dict[Any, Any]:
+    def on_download(event: gr.EventData, *values: Any) -> dict[Any, Any]:
         try:
-            path = write(kind, *values)
+            path = write(event.kind, *values)
             return {prepared: path, told: gr.update(value="", visible="hidden")}
         except Exception as error:
             sentence = alert(plain_sentence(error))
             return {prepared: None, told: gr.update(value=sentence, visible=True)}
 
-    for kind, button in buttons.items():
-        written = button.click(
-            partial(on_click, kind),
-            list(inputs),
-            [prepared, told],
-            js=js,
-            show_progress="hidden",
-            **HIDDEN,
-        )
-        written.success(None, prepared, None, js=SAVE, **HIDDEN)
+    written = menu.download(
+        on_download, list(inputs), [prepared, told], js=js, show_progress="hidden", **HIDDEN
+    )
+    written.success(None, prepared, None, js=SAVE, **HIDDEN)

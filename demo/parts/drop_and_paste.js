@@ -26,8 +26,16 @@ export function listenOnPage(element, ways) {
 }
 
 /**
- * Takes files that are dropped or pasted anywhere on the page; nothing while the tab of the zone is
- * not open, and nothing that another upload is given.
+ * All zones that take from anywhere, in the order of the page.
+ *
+ * @type {(() => Element | null)[]}
+ */
+const zones = [];
+
+/**
+ * Takes files that are dropped or pasted anywhere on the page while the tab of the zone is open,
+ * but for what another upload is given. In a tab that has no such zone, the first one takes them:
+ * the browser would leave the page for the file.
  *
  * @param {Element} element
  * @param {() => Element | null} zone Takes files, and shows that it would while they hang above the
@@ -35,10 +43,13 @@ export function listenOnPage(element, ways) {
  * @param {(files: File[]) => void} take
  */
 export function takeFromAnywhere(element, zone, take) {
+  zones.push(zone);
   const isMine = (/** @type {Event} */ { target }) => {
     const other = target instanceof Element ? target.closest(".upload-container") : null;
     const mine = zone();
-    return Boolean(mine?.checkVisibility()) && (!other || mine?.contains(other));
+    if (!mine || (other && !mine.contains(other))) return false;
+    const open = zones.find((one) => one()?.checkVisibility());
+    return open ? mine.checkVisibility() : zones.find((one) => one()) === zone;
   };
   listenOnPage(element, {
     dragover(event) {

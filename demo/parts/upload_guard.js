@@ -3,8 +3,18 @@
 
 import { find } from "./component.js";
 import { listenOnPage, takeFromAnywhere } from "./drop_and_paste.js";
+import { sizeOf, tooMuch, UploadsLeft } from "./uploads_left.js";
 
-/** @typedef {{upload_id: string, anywhere: boolean, megabytes: number}} Props */
+const SETTLES = 400;  // milliseconds from files that were handed over to the progress that shows
+
+/**
+ * @typedef {object} Props
+ * @property {string} upload_id
+ * @property {boolean} anywhere
+ * @property {boolean} empties
+ * @property {number} megabytes Of a file, at most.
+ * @property {number} gigabytes Of all that one visitor sends within an hour.
+ */
 
 /** @param {import("./component.js").Component<Props>} component */
 export function mount({ element, props }) {
@@ -12,6 +22,16 @@ export function mount({ element, props }) {
   const fits = (/** @type {File} */ file) => file.size <= props.megabytes * 2 ** 20;
   const upload = () => document.getElementById(props.upload_id);
   let handing = false;  // our own change of the upload's files is under way
+  const left = new UploadsLeft();
+  left.ask();
+  let handedAt = 0;  // when files were handed over last, in milliseconds
+  let waiting = 0;  // the timer of files that come while others are on their way
+
+  /** An upload that empties itself has done so when it shows neither progress nor files. */
+  function isBusy() {
+    const justNow = props.empties && Date.now() - handedAt < SETTLES;
+    return justNow || Boolean(upload()?.querySelector(".progress"));
+  }
 
   /** @param {string} sentence */
   function tell(sentence) {
@@ -24,13 +44,32 @@ export function mount({ element, props }) {
    *
    * @param {File[]} files
    */
-  function take(files) {
+  async function take(files) {
     tell(tooLarge(files.filter((file) => !fits(file)), props.megabytes));
     const small = files.filter(fits);
     if (!small.length) return;
+    if (!left.covers(small)) await left.ask();  // an hour may have passed
+    if (!left.covers(small)) {
+      return tell(tooMuch(sizeOf(small), left.bytes, props.gigabytes));
+    }
+    left.spend(small);
+    handOver(small);
+  }
+
+  /**
+   * Once the upload is free: Gradio loses its way where files come while others are on theirs.
+   *
+   * @param {File[]} small
+   */
+  function handOver(small) {
+    clearTimeout(waiting);
     /** @type {HTMLInputElement | null | undefined} */
-    const input = upload()?.querySelector("input[type=file]");
-    if (!input) return tell("Files are on their way already. Wait until they are here.");
+    const input = isBusy() ? null : upload()?.querySelector("input[type=file]");
+    if (!input) {  // of those that wait, the last are taken
+      waiting = setTimeout(() => handOver(small), 100);
+      return;
+    }
+    handedAt = Date.now();
     const transfer = new DataTransfer();
     small.forEach((file) => transfer.items.add(file));
     input.files = transfer.files;
@@ -48,7 +87,11 @@ export function mount({ element, props }) {
   function check(event, files) {
     const target = event.target instanceof Node ? event.target : null;
     if (handing || !files.length || !upload()?.contains(target)) return;
-    if (files.every(fits)) return tell("");
+    if (files.every(fits) && left.covers(files) && !isBusy()) {
+      left.spend(files);
+      handedAt = Date.now();
+      return tell("");
+    }
     event.preventDefault();
     event.stopPropagation();
     take(files);

@@ -1,8 +1,6 @@
 """Pictures to start with: real ones that scikit-image ships, and our own drawings."""
 
-import base64
-import io
-import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +13,7 @@ import PIL.Image
 from unet_hf.hub.find import SHIPPED
 
 from ..parts.component import component
+from ..parts.gradio_internals import served_address
 
 SAMPLE = Path("sample") / "input.png"
 
@@ -22,13 +21,9 @@ SAMPLE = Path("sample") / "input.png"
 @dataclass(frozen=True)
 class Example:
     title: str
+    slug: str  # in addresses; links that people have made keep working
     path: str
     model: str  # the shipped checkpoint that is made for it
-
-    @property
-    def slug(self) -> str:
-        """Its title, fit for an address: "em-drawn"."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 @cache
@@ -39,11 +34,18 @@ def examples() -> tuple[Example, ...]:
     tissue = Path(examples.folder.name) / "tissue.png"
     PIL.Image.fromarray(haematoxylin()).save(tissue)
     return (
-        Example("Tissue", str(tissue), "unet-nuclei"),
-        Example("EM, drawn", str(SHIPPED / "unet-isbi" / SAMPLE), "unet-isbi"),
-        Example("Nuclei, drawn", str(SHIPPED / "unet-nuclei" / SAMPLE), "unet-nuclei"),
-        Example("Alloy, drawn", str(SHIPPED / "unet-superalloy" / SAMPLE), "unet-superalloy"),
+        Example("Tissue", "tissue", str(tissue), "unet-nuclei"),
+        _synthetic("Membranes", "em-drawn", "unet-isbi"),
+        _synthetic("Nuclei", "nuclei-drawn", "unet-nuclei"),
+        _synthetic("Alloy", "alloy-drawn", "unet-superalloy"),
     )
+
+
+def _synthetic(title: str, slug: str, model: str) -> Example:
+    """The drawing that a checkpoint brings along, which nobody is to take for a real image."""
+    path = Path(examples.folder.name) / f"{title.lower()}-synthetic.png"
+    shutil.copy(SHIPPED / model / SAMPLE, path)
+    return Example(f"{title} (synthetic)", slug, str(path), model)
 
 
 def haematoxylin() -> np.ndarray:
@@ -64,10 +66,12 @@ def picker() -> gr.HTML:
     (A `gr.Gallery` does not tell of a second click on the same picture.)
     """
     buttons = "".join(
-        f'<button type="button" data-index="{index}"><img src="{_thumbnail(example.path)}" alt="">'
+        f'<button type="button" data-index="{index}">'
+        f'<img src="{_thumbnail(example)}" alt="" width="160" height="120">'
         f"{example.title}</button>"
         for index, example in enumerate(examples())
     )
+    gr.set_static_paths([examples.folder.name])
     return component(
         Path(__file__).parent / "examples",
         value=f'<div class="examples" role="group" aria-label="Examples">{buttons}</div>',
@@ -75,9 +79,10 @@ def picker() -> gr.HTML:
     )
 
 
-def _thumbnail(path: str) -> str:
-    buffer = io.BytesIO()
-    with PIL.Image.open(path) as image:
-        image.thumbnail((220, 220))
-        image.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _thumbnail(example: Example) -> str:
+    """The address of a small picture, which the browser keeps."""
+    path = Path(examples.folder.name) / f"{example.slug}.webp"
+    with PIL.Image.open(example.path) as image:
+        image.thumbnail((240, 240))
+        image.convert("RGB").save(path, quality=70)
+    return served_address(path)

@@ -3,16 +3,16 @@
 import { find } from "../parts/component.js";
 
 /** @typedef {{name: string, title: string, bad: boolean}} Entry */
-/** @typedef {{value: {files?: Entry[], current?: number} | null}} Props */
+/** @typedef {{value: {files?: Entry[], current?: number, many?: boolean} | null}} Props */
 
 /** @param {import("../parts/component.js").Component<Props>} component */
 export function mount({ element, props, trigger, watch }) {
   const list = find(element, "ul");
 
   function show() {
-    const { files = [], current = 0 } = props.value || {};  // Gradio has "" for none
+    const { files = [], current = 0, many = false } = props.value || {};  // Gradio has "" for none
     list.hidden = files.length === 0;
-    find(element, ".more").hidden = files.length < 2;
+    find(element, ".more").hidden = !many;
     list.replaceChildren(...files.map((file, index) => row(file, index, index === current)));
   }
 
@@ -35,12 +35,7 @@ export function mount({ element, props, trigger, watch }) {
     return item;
   }
 
-  find(element, ".all").addEventListener("click", () => {
-    /** @type {HTMLElement[]} */
-    const tabs = [...document.querySelectorAll("[role=tab]")].filter(
-      (tab) => tab instanceof HTMLElement);
-    tabs.find((tab) => tab.textContent?.trim() === "Many images")?.click();
-  });
+  find(element, ".all").addEventListener("click", () => trigger("submit", {}));
   watch("value", show);
   show();
 }

@@ -1,7 +1,8 @@
 """The files a visitor has dropped, as a list: one is in view, others wait, each can go.
 
 How they come in is `upload_guard`'s business. A click on a file triggers Gradio's `select`, a click
-on its cross `delete`; `gr.EventData` has the file's `index`.
+on its cross `delete`; `gr.EventData` has the file's `index`. The link to Many images triggers
+`submit`.
 """
 
 import itertools
@@ -32,6 +33,11 @@ class Files:
     @property
     def path(self) -> str:
         return self.paths[self.current]
+
+    @property
+    def archives(self) -> list[str]:
+        """Those that are no image, but hold some."""
+        return [path for path in self.paths if path.lower().endswith(".zip")]
 
     def at(self, index: int) -> "Files":
         return replace(self, current=min(max(index, 0), len(self.paths) - 1))
@@ -69,6 +75,7 @@ def show_files(files: Files | None) -> dict[str, Any] | None:
             for index, (short, name) in enumerate(zip(short_names(names), names, strict=True))
         ],
         "current": files.current,
+        "many": len(files.paths) > 1 or bool(files.archives),
     }
 
 

@@ -1,16 +1,16 @@
 """The image in view: which file it is of, and where in that file. Read again whenever a visitor
 chooses another; nothing is segmented here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from unet_hf.errors import UnsupportedLayoutError
+from unet_hf.errors import ConfigError, UnsupportedLayoutError
 from unet_hf.images.image_data import ImageData
 
 from ..parts.component import HIDDEN
-from ..parts.texts import LIMITS
 from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.in_view import InView
@@ -21,6 +21,9 @@ from .page_and_channel import ask_axes, offers_choice, place_chooser, show_place
 
 Updates = dict[Any, Any]
 UPLOAD = "upload"
+ARCHIVE = (
+    "An archive has many images. The link below the list of files takes them all to Many images."
+)
 
 
 class ImagesIn:
@@ -42,10 +45,9 @@ class ImagesIn:
             show_label=False,
             file_count="multiple",
             elem_id=UPLOAD,
-            height=128,
+            height=112,
         )
-        gr.HTML(LIMITS)
-        upload_guard(UPLOAD, anywhere=True)
+        upload_guard(UPLOAD, anywhere=True, empties=True)
         self.listed = file_list()
 
     def add_place(self) -> None:
@@ -71,45 +73,65 @@ class ImagesIn:
             self.place: gr.update(value=None, visible="hidden"),
         }
 
+    def alone(self, path: str, image: ImageData) -> Updates:
+        """A file that was not dropped here, read at some page."""
+        files, value = Files((path,)), show_place(image)
+        return {
+            self.source: path,
+            self.files: files,
+            self.shown: value,
+            self.listed: show_files(files),
+            self.place: gr.update(value=value, visible=True if offers_choice(value) else "hidden"),
+        }
+
     def connect(
         self,
         show: Callable[[InView, ImageData, Camera | None], Updates],
+        show_nothing: Callable[[InView], Updates],
         say: Callable[[Exception], Updates],
+        reading: Callable[[str], Updates],
         others: Sequence[gr.components.Component],
-        progress_on: gr.components.Component,
-    ) -> None:
-        """Lets visitors choose.
+    ) -> list[gr.events.Dependency]:
+        """Lets visitors choose. Returns the events after which another image may be in view.
 
         show: Gives what else changes with another image, `others`; it is opened at the camera.
-        say: Tells what went wrong. progress_on: Shows that something is being read.
+        show_nothing: The same where there is no image any more.
+        say: Tells what went wrong. reading: Tells that a file of this name is being read.
         """
 
-        def open_file(in_view: InView, files: Files | None, before: Files | None = None) -> Updates:
-            """A file from its first page; one that cannot be read leaves in view what was
-            `before`."""
-            earlier = in_view.picture
-            in_view.choose(files and files.path)
-            if files is None:
-                return self.replaced_by(None)
+        def opened(in_view: InView, files: Files, before: Files | None) -> Updates:
+            """The chosen file from its first page, or the next that can be read. What cannot be
+            read is marked in the list; if that is all of them, what was in view `before` stays."""
+            fault, others = None, range(len(files.paths))
+            for index in [files.current, *(others if before is None else ())]:
+                files = files.at(index)
+                if index in files.bad:
+                    continue
+                try:
+                    return showing(in_view, files) | (say(fault) if fault else {})
+                except Exception as error:
+                    files, fault = files.marked_bad(), fault or error
+            stays = {} if before is None else listed(files.at(before.current))
+            return stays | (say(fault) if fault else {})
+
+        def showing(in_view: InView, files: Files) -> Updates:
+            """Raises whatever says that the file cannot be read."""
             try:
                 image = read_upload(files.path)
             except UnsupportedLayoutError as error:
-                if "axes=" in str(error):
-                    asked = {self.source: files.path, self.shown: None} | chosen(ask_axes())
-                    return listed(files) | asked | say(error)
-                fault = error
-            except Exception as error:
-                fault = error
-            else:
-                found = listed(files) | {self.source: files.path} | choices_of(image)
-                return found | show(in_view, image, None)
-            marked = files.marked_bad()
-            if before is not None:
-                in_view.picture = earlier
-                return listed(marked.at(before.current)) | say(fault)
+                if "axes=" not in str(error):
+                    raise
+                in_view.choose(None)
+                asked = {self.source: files.path, self.shown: None} | chosen(ask_axes())
+                return show_nothing(in_view) | listed(files) | asked | say(error)
+            in_view.choose(files.path)
+            found = listed(files) | {self.source: files.path} | choices_of(image)
+            found |= show(in_view, image, None)
+            return found if in_view.is_at(files.path) else {}
+
+        def nothing(in_view: InView) -> Updates:
             in_view.choose(None)
-            others = listed(marked) if len(files.paths) > 1 else {}
-            return self.replaced_by(None) | others | say(fault)
+            return self.replaced_by(None) | show_nothing(in_view)
 
         def listed(files: Files) -> Updates:
             return {self.files: files, self.listed: show_files(files)}
@@ -122,52 +144,71 @@ class ImagesIn:
             visible = True if offers_choice(value) else "hidden"
             return {self.place: gr.update(value=value, visible=visible)}
 
-        def on_upload(paths: list[str] | None, in_view: InView) -> Updates:
+        def on_upload(paths: list[str] | None, in_view: InView) -> Iterator[Updates]:
             # The upload is emptied: what is dropped next takes the place of these.
-            files = Files(tuple(paths)) if paths else None
-            return {self.upload: None} | open_file(in_view, files)
+            emptied: Updates = {self.upload: None}
+            if not paths:
+                yield emptied
+                return
+            files = Files(tuple(paths))
+            if files.archives:
+                yield emptied | listed(files) | say(ConfigError(ARCHIVE))
+                return
+            yield emptied | reading(Path(files.path).name)
+            yield reading("") | opened(in_view, files, None)
 
-        def on_select(files: Files | None, in_view: InView, event: gr.EventData) -> Updates:
-            return open_file(in_view, files and files.at(int(event.index)), files)
+        def on_select(
+            files: Files | None, in_view: InView, event: gr.EventData
+        ) -> Iterator[Updates]:
+            if files is None:
+                yield gr.skip()
+                return
+            wanted = files.at(int(event.index))
+            yield reading(Path(wanted.path).name)
+            yield reading("") | opened(in_view, wanted, files)
 
         def on_delete(files: Files | None, in_view: InView, event: gr.EventData) -> Updates:
             index = int(event.index)
             if files is None or not 0 <= index < len(files.paths):
                 return {self.files: files}
             left = files.without(index)
-            if left is None or index == files.current:
-                return open_file(in_view, left)
-            return listed(left)
+            if left is None:
+                return nothing(in_view)
+            if index != files.current:
+                return listed(left)
+            return nothing(in_view) | listed(left) | opened(in_view, left, None)
 
         def on_place(
             path: str, value: dict, before: dict | None, view: dict, in_view: InView
         ) -> Updates:
             same_axes = before is not None and value["axes"] == before["axes"]
-            earlier, place = in_view.picture, Place.chosen(value)
-            in_view.choose(path, place)
+            place = Place.chosen(value)
             try:
                 image = read_upload(path, place)
             except Exception as error:
-                if same_axes:
-                    in_view.picture = earlier
                 # What stays in view is what the sliders say; a typing error can be mended.
                 return say(error) | (chosen(before) if same_axes else {})
+            in_view.choose(path, place)
             size = [image.width, image.height]
             stays = before is not None and before["size"] == size and not view.get("fitted")
             # Sliders that moved on meanwhile are left alone.
             changed = {self.shown: value} if same_axes else choices_of(image)
-            return changed | show(in_view, image, view.get("camera") if stays else None)
+            changed |= show(in_view, image, view.get("camera") if stays else None)
+            return changed if in_view.is_at(path, place) else {}
 
         outputs = [*self.outputs, *others]
-        known = {"show_progress_on": progress_on} | HIDDEN
-        self.upload.upload(on_upload, [self.upload, self.in_view], outputs, **HIDDEN)
-        self.listed.select(on_select, [self.files, self.in_view], outputs, **known)
-        self.listed.delete(on_delete, [self.files, self.in_view], outputs, **known)
-        self.place.input(
-            on_place,
-            [self.source, self.place, self.shown, self.camera, self.in_view],
-            outputs,
-            js=f"(path, value, before, _, in_view) => [path, value, before, {seen()}, in_view]",
-            trigger_mode="always_last",
-            **known,
-        )
+        # Each counts, also while an earlier one is at work.
+        each = {"trigger_mode": "multiple", "show_progress": "hidden"} | HIDDEN
+        files = [self.files, self.in_view]
+        return [
+            self.upload.upload(on_upload, [self.upload, self.in_view], outputs, **each),
+            self.listed.select(on_select, files, outputs, **each),
+            self.listed.delete(on_delete, files, outputs, **each),
+            self.place.input(
+                on_place,
+                [self.source, self.place, self.shown, self.camera, self.in_view],
+                outputs,
+                js=f"(path, value, before, _, in_view) => [path, value, before, {seen()}, in_view]",
+                **(each | {"trigger_mode": "always_last"}),
+            ),
+        ]

@@ -1,4 +1,4 @@
-"""What the chosen checkpoint is, in a few lines: classes, data, scores, licence, speed."""
+"""What the chosen checkpoint is, in a few lines: data, scores, licence, speed."""
 
 import html
 from typing import Any
@@ -7,41 +7,39 @@ from unet_hf import UNet
 
 from ..server.model_facts import facts_of_model
 
+# What people call the data that the shipped checkpoints are trained on.
+DATA_SETS = {
+    "data/nuclei": "2018 Data Science Bowl",
+    "data/isbi2012": "ISBI 2012 challenge",
+}
 STYLE = """
-.model { font-size: 13px; line-height: 1.45; padding: 2px; }
-.model .chips { display: flex; flex-wrap: wrap; gap: 4px 12px; margin: 0 0 6px; }
-.model .chips i { display: inline-block; width: 10px; height: 10px; border-radius: 3px;
-  margin-right: 5px; }
-.model dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 10px; margin: 0; }
-.model dt { color: var(--body-text-color-subdued); }
-.model dd { margin: 0; overflow-wrap: anywhere; }
+.model { font-size: 13px; line-height: 1.45; }
+.model summary { cursor: pointer; color: var(--hush); width: fit-content; }
+.model summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.model dl { display: grid; gap: 0; margin: 6px 0 0; }
+.model dt { color: var(--hush); }
+.model dd { margin: 0 0 6px; overflow-wrap: anywhere; }
 """
 
 
 def panel(name: str, model: UNet) -> str:
     """HTML for people who choose a checkpoint; says only what its own files say."""
     facts = facts_of_model(model)
-    lines = [f'<div class="chips">{_chips(model)}</div>']
+    lines = []
     for title, text in (
         ("Takes", f"{'/'.join(facts['channels'])} images of any size"),
         ("Trained on", _data(facts.get("data"))),
         ("Scores", _scores(facts.get("scores"))),
         ("Licence", facts["licence"]),
-        ("Speed", _speed(facts.get("speed"))),
+        ("Speed, as measured once", _speed(facts.get("speed"))),
         ("Commit", facts.get("commit", "")[:12]),
+        ("In Python", f'UNet.from_pretrained("{name}").segment("image.tif").save("out")'),
     ):
         if text:
             lines.append(f"<dt>{title}</dt><dd>{html.escape(text)}</dd>")
-    body = lines[0] + "<dl>" + "".join(lines[1:]) + "</dl>"
-    return f'<section class="model" aria-label="About {html.escape(name)}">{body}</section>'
-
-
-def _chips(model: UNet) -> str:
-    pairs = zip(model.id2label.values(), model.config["colors"], strict=True)
-    return "".join(
-        f'<span><i style="background:{color}"></i>{html.escape(name)}</span>'
-        for name, color in pairs
-    )
+    about = html.escape(model.title or name)
+    body = f"<summary>About {about}</summary><dl>{''.join(lines)}</dl>"
+    return f'<details class="model">{body}</details>'
 
 
 def _data(data: dict[str, Any] | None) -> str:
@@ -49,7 +47,7 @@ def _data(data: dict[str, Any] | None) -> str:
         return ""
     images = f", {data['images']} images" if data.get("images") else ""
     licence = f" (licence: {data['license']})" if data.get("license") else ""
-    return f"{data['name']}{images}{licence}"
+    return f"{DATA_SETS.get(data['name'], data['name'])}{images}{licence}"
 
 
 def _scores(scores: dict[str, Any] | None) -> str:
@@ -58,7 +56,9 @@ def _scores(scores: dict[str, Any] | None) -> str:
     figures = [
         f"{name} {scores[name]:.4f}" for name in ("V_rand", "V_info", "mean IoU") if name in scores
     ]
-    return f"{', '.join(figures)} on {scores['images']} images of {scores['of']}"
+    name, _, rest = scores["of"].partition(" ")
+    data = f"{DATA_SETS.get(name, name)} {rest}".rstrip()
+    return f"{', '.join(figures)} on {scores['images']} images of {data}"
 
 
 def _speed(speed: dict[str, Any] | None) -> str:

@@ -78,13 +78,13 @@ def read_link(address: Mapping[str, str], known: Sequence[Example]) -> Asked:
     )
 
 
-def show_as_asked(result: Segmentation, asked: Asked) -> dict[str, Any]:
-    """What the viewer shows: the result as an address asks for it."""
+def show_as_asked(result: Segmentation, asked: Asked, by: str) -> dict[str, Any]:
+    """What the viewer shows: the result as an address asks for it. by: The checkpoint's title."""
     cut = result
     if asked.threshold is not None and result.threshold is not None:
         cut = result.with_threshold(asked.threshold)
     alpha = DEFAULT_ALPHA if asked.opacity is None else asked.opacity
-    return show_result(cut, alpha, camera=asked.camera)
+    return show_result(cut, alpha, camera=asked.camera, by=by)
 
 
 def share_button() -> gr.HTML:

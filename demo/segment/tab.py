@@ -1,41 +1,54 @@
-"""The tab Segment: an image, a checkpoint, and the result in the viewer."""
+"""The tab Segment: an image, a checkpoint, and the result in the viewer.
+
+Whatever a visitor chooses (a file, a page, an example, a checkpoint) is shown at once, bare or with
+the result that it has already, and is segmented next. `InView` is what was chosen last.
+"""
 
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from unet_hf import Segmentation
+from unet_hf.batch.progress import duration
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
 from unet_hf.predict.overlay import Look
 
 from ..parts.component import HIDDEN
-from ..parts.downloads import connect, download_buttons
+from ..parts.downloads import Download, connect, download_menu, usable
 from ..parts.html_parts import alert
+from ..parts.panel import Panel
+from ..parts.sessions import session_of
 from ..server import limits, sign_in
-from ..server.errors_in_words import plain_sentence
+from ..server.computation import Computation, Report
+from ..server.errors_in_words import page_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
+from ..server.model_facts import model_choices
 from ..server.models import Visitor, checked_name, load_model
-from ..server.predictions import FIRST, Place, segment_file, start_with
-from ..server.queue import ONE_AT_A_TIME
+from ..server.predictions import FIRST, Place, read_upload, segment_file, start_with
+from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
-from ..server.result_store import GONE, Handle, result_store
-from ..viewer.component import Camera, seen, show_image, viewer
+from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
+from ..server.runs import StoppedError, sessions
+from ..viewer.component import Camera, busy, idle, seen, show_image, show_result, viewer
 from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
+from ..viewer.payload import Payload
 from .examples import Example, examples, picker
+from .facts import facts_of, facts_of_image
 from .images_in import ImagesIn
 from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
 from .share_link import Asked, link_to, no_link, read_link, share_button, show_as_asked
 
-DOWNLOADS = {
-    "mask": "Mask (PNG)",
-    "overlay": "Overlay (PNG)",
-    "probabilities": "Probabilities (TIFF)",
-}
+DOWNLOADS = (
+    Download("mask", "Mask (PNG)", "result"),
+    Download("overlay", "Overlay (PNG)", "result"),
+    Download("probabilities", "Probabilities (TIFF)", "result", more=True),
+)
+LOOK_SECONDS = 0.3  # between two looks at how far a prediction is
 Updates = dict[Any, Any]
 # Gradio empties the outputs of a generator that ends without an update.
 NOTHING: Updates = gr.skip()
@@ -44,10 +57,13 @@ NOTHING: Updates = gr.skip()
 class SegmentTab:
     """Adds its components where it is made, on the page that is being built; `connect` comes last.
 
+    `beside` is the column beside the picture, and `below` the place below it, for other parts.
+
     Args:
         models: Checkpoints to choose from. any_model: Others may be typed.
         default_model: Offered first; None: the first example's own.
         folders: Where files to take home are written.
+        more_files: What other parts offer for download, beside `DOWNLOADS`.
     """
 
     def __init__(
@@ -56,6 +72,7 @@ class SegmentTab:
         any_model: bool,
         default_model: str | None,
         folders: ResultFolders,
+        more_files: Sequence[Download] = (),
     ) -> None:
         self.folders = folders
         self.default_model = default_model
@@ -69,78 +86,82 @@ class SegmentTab:
         self.images = ImagesIn()
         # What the result in view is kept by.
         self.current = gr.State(None, time_to_live=limits.KEEP_SECONDS)
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=280):
-                gr.HTML('<h2 class="step">Image <small>drop, paste or choose</small></h2>')
+        with gr.Row(equal_height=False, elem_id="workbench"):
+            with gr.Column(min_width=200, elem_id="choices"):
                 self.images.add_upload()
                 self.gallery = picker()
-                choice = "shipped, or a Hub id" if any_model else "from the list"
-                gr.HTML(f'<h2 class="step">Checkpoint <small>{choice}</small></h2>')
                 self.model = gr.Dropdown(
-                    list(models),
+                    model_choices(models),
                     value=default_model or self.first.model,
                     label="Checkpoint",
-                    show_label=False,
+                    info="or a Hub id: org/name" if any_model else None,
                     allow_custom_value=True,
                     elem_id="model",
                 )
                 self.run = gr.Button("Segment", variant="primary", elem_id="segment")
-                self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
-
-            with gr.Column(scale=8, min_width=280):
+            with gr.Column(min_width=280, elem_id="middle"):
+                self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
                 self.picture = viewer()
-                self.facts = gr.Markdown(elem_id="facts")
-                self.downloads = download_buttons(DOWNLOADS)
-                self.share = share_button()
+                self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+                with gr.Row(elem_id="told"):
+                    self.facts = gr.Markdown(elem_id="facts")
+                    self.share = share_button()
                 # How the picture was looked at when a button was clicked.
                 self.look = gr.JSON(visible="hidden")
                 # What the browser shows, of `InView.version`: goes over with a click on a button.
                 self.version = gr.Number(0, precision=0, visible="hidden")
+            self.beside = gr.Column(min_width=260, elem_id="beside")
+        self.below = gr.Column(elem_id="below")
 
-    def connect(self, page: gr.Blocks, no_objects: Callable[[], Updates]) -> None:
+    def connect(
+        self,
+        page: gr.Blocks,
+        of_result: Sequence[Panel] = (),
+        of_picture: Sequence[Panel] = (),
+        objects: Panel | None = None,
+    ) -> None:
         """Says what happens when.
 
-        no_objects: Gives the updates that empty the list of objects: another picture has others.
+        of_result: Parts that show something of the result in view. of_picture: Those that show
+        something of the picture in view, whatever its result. objects: One of these, writes files.
         """
-        self.no_objects = no_objects
-        outputs = [
-            self.current, self.version, self.picture, self.facts, self.share,
-            *self.downloads.values(), self.alert, *no_objects(),
-        ]  # fmt: skip
+        self.of_result, self.of_picture, self.objects = of_result, of_picture, objects
         images, model = self.images, self.model
-        inputs = [*images.image, model, images.in_view]
-        images.connect(self.show_bare, self.tell, outputs, progress_on=self.facts)
-        chosen = self.gallery.select(
-            self.on_example, images.in_view, [*images.outputs, model], **HIDDEN
+        outputs = [
+            self.current, self.version, self.picture, self.facts, self.share, self.downloads,
+            self.alert, *self.outdated(another_picture=True),
+        ]  # fmt: skip
+        self.outputs = [*images.outputs, model, *outputs]  # of whatever opens another picture
+        # Every choice counts, also while an earlier one is at work: that one ends by itself.
+        each = {"trigger_mode": "multiple", "show_progress": "hidden"} | HIDDEN
+        then = each | PREDICTS
+
+        chosen = images.connect(self.show, self.show_nothing, self.tell, self.reading, outputs)
+        chosen.append(
+            self.gallery.select(
+                self.on_example,
+                images.in_view,
+                self.outputs,
+                **each,
+            )
         )
-        chosen.success(self.on_segment, inputs, outputs, **ONE_AT_A_TIME, **HIDDEN)
-        # A click while the last one is at work counts, too: it may be about another picture.
-        self.run.click(
-            self.on_segment,
-            inputs,
-            outputs,
-            trigger_mode="always_last",
-            **ONE_AT_A_TIME,
-            **HIDDEN,
-        )
+        chosen.append(model.input(self.on_model_input, [model, images.in_view], outputs, **each))
+        for choice in chosen:
+            choice.success(self.on_segment, images.in_view, outputs, **then)
+        self.run.click(self.on_run, [model, images.in_view], outputs, **then)
+        self.picture.stop(self.on_stop, images.in_view, self.picture, queue=False, **each)
         page.load(
-            self.on_load,
-            images.in_view,
-            [images.source, model, *outputs],
-            **ONE_AT_A_TIME,
-            **HIDDEN,
+            self.on_load, images.in_view, [images.source, model, *outputs], **each, **PREDICTS
         )
         connect(
             self.downloads,
             self.write,
-            [self.current, self.look, *self.in_view],
-            f"(result, _, ...others) => [result, {seen()}, ...others]",
+            [self.current, objects.state if objects else self.current, self.look, *self.in_view],
+            f"(result, objects, _, ...others) => [result, objects, {seen()}, ...others]",
             self.alert,
         )
-        # Not of the queue: an event that is at work must hear of it.
-        model.input(self.on_model_input, [model, images.in_view], None, queue=False, **HIDDEN)
         model.change(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
         page.load(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
 
@@ -151,97 +172,173 @@ class SegmentTab:
 
     # --------------------------------------------------------------- what can change at once
 
-    def show_result(self, in_view: InView, result: Segmentation, view: Asked) -> Updates:
-        return (
-            self._downloads_usable(True)
-            | self.no_objects()
-            | {
-                self.current: result_store().keep(result),
-                self.version: in_view.change(),
-                self.picture: show_as_asked(result, view),
-                self.facts: facts_of(result),
-                self.alert: gr.update(value="", visible="hidden"),
-            }
-        )
+    def outdated(self, another_picture: bool) -> Updates:
+        """What other parts of the page show is of an earlier view from now on."""
+        parts = [*self.of_result, *(self.of_picture if another_picture else ())]
+        updates: Updates = {}
+        for part in parts:
+            updates |= part.outdated()
+        return updates
 
-    def show_bare(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
-        """Another image, not segmented: the last result was not its."""
+    def show(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
+        """Another picture: with its result if there is one already, else bare until then."""
+        outdated = self.outdated(another_picture=True)
+        if (kept := self._kept(in_view)) is not None:
+            drawn = show_result(kept, camera=camera, by=in_view.title)
+            return outdated | self.show_result(in_view, kept, drawn)
+        in_view.segmented_with, in_view.is_wanted = "", True
+        return outdated | {
+            self.current: None,
+            self.version: in_view.change(),
+            self.picture: busy("Segmenting …", payload=show_image(image, camera=camera)),
+            self.facts: facts_of_image(image),
+            self.downloads: usable(result=False, objects=False),
+            self.share: no_link(),
+            self.alert: no_alert(),
+        }
+
+    def show_result(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
+        """A result of what was chosen last. drawn: What the viewer is sent of it."""
+        path, _, model = in_view.wanted
+        in_view.is_wanted, in_view.segmented_with = False, model
+        in_view.threshold = drawn["threshold"]
+        handle = in_view.results.keep(in_view.wanted, result)
+        return self.outdated(another_picture=False) | {
+            self.current: handle,
+            self.version: in_view.change(),
+            self.picture: idle(drawn),
+            self.facts: facts_of(result),
+            self.downloads: usable(result=True, objects=False),
+            self.share: link_to(self._example(path), model, result),
+            self.alert: no_alert(),
+        }
+
+    def show_nothing(self, in_view: InView) -> Updates:
+        """There is no picture any more."""
+        in_view.stop()
         in_view.segmented_with = ""
-        return (
-            self._downloads_usable(False)
-            | self.no_objects()
-            | {
-                self.current: None,
-                self.version: in_view.change(),
-                self.picture: show_image(image, camera=camera),
-                self.facts: facts_of_image(image),
-                self.share: no_link(),
-                self.alert: gr.update(value="", visible="hidden"),
-            }
-        )
+        return self.outdated(another_picture=True) | {
+            self.current: None,
+            self.version: in_view.change(),
+            self.picture: idle(None),
+            self.facts: "",
+            self.downloads: usable(result=False, objects=False),
+            self.share: no_link(),
+            self.alert: no_alert(),
+        }
+
+    def reading(self, name: str) -> Updates:
+        """A file is being read; "" when it has been."""
+        return {self.picture: busy(f"Reading {name} …", stop=False) if name else idle()}
 
     def tell(self, error: Exception) -> Updates:
-        return {self.alert: gr.update(value=alert(plain_sentence(error)), visible=True)}
+        return {self.alert: gr.update(value=alert(page_sentence(error)), visible=True)}
 
-    def _downloads_usable(self, usable: bool) -> Updates:
-        return {button: gr.update(interactive=usable) for button in self.downloads.values()}
+    def _kept(self, in_view: InView) -> Segmentation | None:
+        """The result of what was chosen last, if it was computed before."""
+        path, place, model = in_view.wanted
+        example = self._example(path)
+        if example and (model, place) == (example.model, FIRST):
+            return self.example_results.get(example)
+        return in_view.results.get(in_view.wanted)
+
+    def _example(self, path: str | None) -> Example | None:
+        return next((one for one in self.examples if one.path == path), None)
 
     # ---------------------------------------------------------------------------- events
 
     def on_example(self, in_view: InView, event: gr.SelectData) -> Updates:
         example = self.examples[event.index]
+        image = read_upload(example.path)
         in_view.choose(example.path)
         in_view.model = example.model
-        return self.images.replaced_by(example.path) | {self.model: example.model}
+        shown = self.images.replaced_by(example.path) | self.show(in_view, image, None)
+        # Another choice may have come meanwhile, which the page has then been told of already.
+        return (shown if in_view.is_at(example.path) else {}) | {self.model: in_view.model}
+
+    def opened(self, in_view: InView, path: str, place: Place, model: str) -> Updates:
+        """A file from elsewhere, which is to be segmented next. Raises `ImageError`."""
+        image = read_upload(path, place)
+        in_view.choose(path, place)
+        in_view.choose_model(model)
+        return (
+            self.images.alone(path, image) | self.show(in_view, image, None) | {self.model: model}
+        )
+
+    def on_model_input(self, name: str, in_view: InView) -> Updates:
+        """The picture that is in view is segmented with another checkpoint."""
+        in_view.choose_model(name)
+        if in_view.wanted[0] is None:
+            in_view.is_wanted = False
+            return NOTHING
+        if (kept := self._kept(in_view)) is not None:
+            return self.show_result(in_view, kept, show_result(kept, by=in_view.title))
+        return {self.picture: busy("Segmenting …")}
+
+    def on_stop(self, in_view: InView) -> Updates:
+        in_view.stop()
+        return {self.picture: idle()}
+
+    def on_run(
+        self,
+        name: str,
+        in_view: InView,
+        request: gr.Request | None = None,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Iterator[Updates]:
+        """Once more, whatever is in view."""
+        in_view.choose_model(name)
+        yield from self.on_segment(in_view, request, profile, token)
 
     def on_segment(
         self,
-        path: str | None,
-        chosen: dict | None,
-        name: str,
         in_view: InView,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        request: gr.Request | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
         view: Asked = Asked(),  # noqa: B008
     ) -> Iterator[Updates]:
-        """Says nothing if the visitor has chosen another picture, page or checkpoint meanwhile."""
-        place, models = Place.chosen(chosen), (in_view.model, name)
-
-        def is_late() -> bool:
-            return in_view.is_elsewhere(path, place) or in_view.model not in models
-
+        """How far it is, then the result. Says nothing if the visitor chooses another picture, page
+        or checkpoint meanwhile, or stops it."""
+        visitor = sign_in.visitor(profile, token)
         try:
-            if is_late():  # it has waited for the network
-                yield NOTHING
-                return
-            example = next((one for one in self.examples if one.path == path), None)
-            usual = example if example and (name, place) == (example.model, FIRST) else None
-            result = self.example_results.get(usual) or segment_file(
-                path,
-                name,
-                place=place,
-                progress=lambda done, total: progress((done, total)),
-                visitor=sign_in.visitor(profile, token),
-            )
-            if usual:
-                self.example_results[usual] = result
-            link = link_to(example, name, result)
-            if is_late():
-                yield NOTHING
-                return
-            shown = self.show_result(in_view, result, view) | {self.share: link}
-            in_view.segmented_with = name
+            with sessions().run(session_of(request)) as run, in_view.computing(run):
+                path, place, name = wanted = in_view.wanted
+                if not in_view.is_wanted:  # it has waited for the one before
+                    yield NOTHING
+                    return
+
+                def compute(report: Report) -> Segmentation:
+                    return segment_file(
+                        path, name, place=place, progress=report, visitor=visitor, run=run
+                    )
+
+                work = Computation(compute)
+                while not work.has_ended(LOOK_SECONDS):
+                    wait = in_view.still_wants(wanted)
+                    yield {self.picture: busy(how_far(work, in_view.title))} if wait else NOTHING
+                result = work.result()
+            in_view.titles[name] = load_model(name, visitor).title
+            if (example := self._example(path)) and (name, place) == (example.model, FIRST):
+                self.example_results[example] = result
+            drawn = show_as_asked(result, view, in_view.title)
+        except StoppedError:
+            yield NOTHING
+            return
         except Exception as error:
-            shown = self.tell(error)
+            failed = in_view.still_wants(wanted)
+            in_view.is_wanted = in_view.is_wanted and not failed
+            yield {self.picture: idle()} | self.tell(error) if failed else NOTHING
+            return
         # Looked at once more: writing what the viewer is sent takes its time, too.
-        yield NOTHING if is_late() else shown
+        late = not in_view.still_wants(wanted)
+        yield NOTHING if late else self.show_result(in_view, result, drawn)
 
     def on_load(
         self,
         in_view: InView,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Iterator[Updates]:
@@ -261,14 +358,19 @@ class SegmentTab:
             if asked.threshold is not None and load_model(name, visitor).threshold is None:
                 faults.append(f"{name} has more than two classes, and so no threshold.")
         except Exception as error:
-            faults.append(plain_sentence(error))
+            faults.append(page_sentence(error))
         refusal = self.tell(ConfigError(" ".join(faults))) if faults else {}
         if in_view.picture is not None:
             yield NOTHING
             return
         in_view.choose(path)
+        in_view.choose_model(name)
         yield {self.images.source: path, self.model: name} | refusal
-        for change in self.on_segment(path, None, name, in_view, progress, profile, token, asked):
+        if (kept := self._kept(in_view)) is not None:
+            drawn = show_as_asked(kept, asked, in_view.title)
+            yield self.show_result(in_view, kept, drawn) | refusal
+            return
+        for change in self.on_segment(in_view, request, profile, token, asked):
             # The sentence outlives the picture that comes instead.
             yield change if change == NOTHING else change | refusal
 
@@ -286,20 +388,27 @@ class SegmentTab:
         return start_with(name, self.folders.new(), visitor) or self.first.path
 
     def write(
-        self, kind: str, handle: Handle | None, view: dict, in_view: InView, version: int
+        self,
+        kind: str,
+        handle: Handle | None,
+        objects: Handle | None,
+        view: dict,
+        in_view: InView,
+        version: int,
     ) -> str:
-        """Writes one file of the result as it is seen."""
+        """Writes one file of the result as it is seen, or of its objects."""
+        if self.objects and kind not in {one.kind for one in DOWNLOADS}:
+            return self.objects.write(kind, objects, view, in_view, version)
         result = result_store().get(handle)
         if result is None:
             raise ConfigError(GONE)
         in_view.check(version)
         cut, folder = cut_as_seen(result, view), self.folders.new()
         if kind == "overlay":
-            return write_overlay(cut, folder, draw_as_seen(cut, view))
+            counted = result_store().get(objects, GONE_OBJECTS) if objects else None
+            drawn = draw_as_seen(cut, view, counted and counted[1])
+            return write_overlay(cut, folder, drawn)
         return write_result(cut, folder, Look(), only=[kind])[kind]
-
-    def on_model_input(self, name: str, in_view: InView) -> None:
-        in_view.model = name
 
     def on_model(
         self,
@@ -311,29 +420,16 @@ class SegmentTab:
         try:
             return panel(name, load_model(name, sign_in.visitor(profile, token)))
         except Exception as error:
-            return f'<p class="small">{html.escape(plain_sentence(error))}</p>'
+            return f'<p class="small">{html.escape(page_sentence(error))}</p>'
 
 
-def facts_of_image(image: ImageData) -> str:
-    channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
-    text = f"{image.width} × {image.height} px · {channels} · {image.dtype}"
-    seen_so = []
-    if image.channel is not None:
-        seen_so = ["the network is shown this channel alone, as a gray image"]
-    elif not image.is_rgb and image.channels == 2:
-        seen_so = ["drawn here: channel 0"]
-    elif not image.is_rgb and image.channels > 2:
-        seen_so = ["drawn here: channels 0, 1 and 2 as red, green and blue"]
-    return " · ".join([text, *image.notes, *seen_so])
+def no_alert() -> Updates:
+    return gr.update(value="", visible="hidden")
 
 
-def facts_of(result: Segmentation) -> str:
-    """One line under the picture: size, time, device, and what was inferred."""
-    tiles = f" · {result.tiles} tiles" if result.tiles > 1 else ""
-    kind = result.device.partition(":")[0]  # "cuda:1" is a GPU, too
-    device = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}.get(kind, result.device)
-    text = (
-        f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
-        f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
-    )
-    return " · ".join([text, *result.notes])
+def how_far(work: Computation[Any], title: str) -> str:
+    """ "Segmenting with Cell nuclei: about 12 s left." """
+    with_it = f"Segmenting with {title}" if title else "Segmenting"
+    if (left := work.seconds_left) is not None:
+        return f"{with_it}: about {duration(left)} left."
+    return f"{with_it} …"

@@ -1,11 +1,34 @@
 """What a visitor reads when something went wrong."""
 
 import logging
+import re
 import uuid
 
 from unet_hf import UNetError
 
 logger = logging.getLogger(__name__)
+
+
+# What the library says to people who write Python, and the page to people who do not.
+FOR_THE_PAGE = (
+    (r"Pick one, e\.g\. channel=0, or use", "Choose one of its channels above the picture, or use"),
+    (r", e\.g\. pixels\[[^]]*\]", ""),
+    (r", e\.g\.\s+with np\.nan_to_num\([^)]*\)", " by numbers"),
+    (r" \(its first bytes are [0-9a-f ]*\)", ""),
+    (r" \(and HF_HUB_OFFLINE[^)]*\)", ""),
+    (r"Say what they are, e\.g\. axes=.* for a stack\.", "Say what they are, above the picture."),
+    (r"Pass (axes, )?e\.g\. axes='CYX'( or axes='ZYX')?\.", "Type, for example, CYX or ZYX."),
+    (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
+    (r"^threshold=", "The threshold "),
+)
+
+
+def page_sentence(error: Exception) -> str:
+    """As `plain_sentence`, without what only makes sense in Python."""
+    sentence = plain_sentence(error)
+    for pattern, words in FOR_THE_PAGE:
+        sentence = re.sub(pattern, words, sentence)
+    return sentence
 
 
 def plain_sentence(error: Exception) -> str:

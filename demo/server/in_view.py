@@ -5,34 +5,81 @@ Gradio hands every event the values that its inputs had when it began. A `gr.Sta
 has been at work for a while looks into it to see what was chosen meanwhile.
 """
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from unet_hf.errors import ConfigError
 
+from .kept_results import KeptResults
+from .model_facts import shipped_title
 from .predictions import FIRST, Place
+from .runs import Run
 
 MOVED_ON = "Another result has come into view meanwhile. Ask again for this one."
 
 
-@dataclass
 class InView:
-    """What one visitor looks at.
+    """What one visitor looks at. (No dataclass: of one, Gradio would send the fields to the page.)
 
     picture: The path of a file (None: of no file) and where to look in it; None before anything
         was chosen.
     model: The checkpoint that was chosen last; None before any was.
     segmented_with: The checkpoint that the result in the viewer is from; empty without one.
+    threshold: Of the result as the page was sent it; None unless there are two classes.
     version: Rises whenever the picture in the viewer or its result becomes another one.
+    is_wanted: A result of what was chosen last is still to come.
+    titles: What people call the checkpoints that were used, where they have a title.
+    results: Those of this session, by what they are of, see `wanted`.
     """
 
-    picture: tuple[str | None, Place] | None = None
-    model: str | None = None
-    segmented_with: str = ""
-    version: int = 0
+    def __init__(
+        self, picture: tuple[str | None, Place] | None = None, model: str | None = None
+    ) -> None:
+        self.picture, self.model = picture, model
+        self.segmented_with = ""
+        self.threshold: float | None = None
+        self.version = 0
+        self.is_wanted = False
+        self.titles: dict[str, str] = {}
+        self.results = KeptResults()
+        self._run: Run | None = None
+        self._turn = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "InView":
+        """Gradio copies what a `gr.State` begins with: a session has its own lock and results."""
+        return InView(self.picture, self.model)
 
     def choose(self, path: str | None, place: Place = FIRST) -> None:
         """Another picture is wanted: results of the one before are late from now on."""
+        if self.picture != (path, place):
+            self.stop()
         self.picture = (path, place)
+
+    def choose_model(self, name: str) -> None:
+        """A result of another checkpoint is wanted."""
+        self.stop()
+        self.model, self.is_wanted = name, True
+
+    @property
+    def wanted(self) -> tuple[str | None, Place, str]:
+        """What was chosen last: file, place in it, checkpoint."""
+        path, place = self.picture or (None, FIRST)
+        return path, place, self.model or ""
+
+    @property
+    def title(self) -> str:
+        """What people call the checkpoint that was chosen last."""
+        name = self.model or ""
+        return self.titles.get(name) or shipped_title(name) or name
+
+    def still_wants(self, wanted: tuple[str | None, Place, str]) -> bool:
+        """Whether a result of this is still to come."""
+        return self.is_wanted and self.wanted == wanted
+
+    def is_at(self, path: str | None, place: Place = FIRST) -> bool:
+        return self.picture == (path, place)
 
     def change(self) -> int:
         """The viewer is given something else; returns the new version."""
@@ -47,3 +94,19 @@ class InView:
     def is_elsewhere(self, path: str | None, place: Place) -> bool:
         """Whether an answer about this picture is late, as another one was chosen."""
         return self.picture not in (None, (path, place))
+
+    @contextmanager
+    def computing(self, run: Run) -> Iterator[None]:
+        """A session computes one result at a time; `stop` ends it."""
+        with self._turn:
+            self._run = run
+            try:
+                yield
+            finally:
+                self._run = None
+
+    def stop(self) -> None:
+        """What is computed now is not wanted any more."""
+        self.is_wanted = False
+        if self._run is not None:
+            self._run.stop()

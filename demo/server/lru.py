@@ -27,6 +27,11 @@ class LruCache(Generic[Value]):
                 self._values.move_to_end(key)
             return self._values.get(key)
 
+    def peek(self, key: Hashable) -> Value | None:
+        """As `get`, but no use."""
+        with self.lock:
+            return self._values.get(key)
+
     def put(self, key: Hashable, value: Value) -> None:
         """Adds a value, for which others may have to leave."""
         with self.lock:

@@ -1,11 +1,29 @@
 """What is known of a checkpoint: its classes, data, scores, licence and speed."""
 
+import json
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 from unet_hf.hub.describe import describe_checkpoint
-from unet_hf.hub.find import find_checkpoint
+from unet_hf.hub.find import SHIPPED, find_checkpoint, shipped_checkpoints
+
+
+@cache
+def shipped_title(name: str) -> str:
+    """What people call a checkpoint that ships; "" for others, whose files would be fetched."""
+    if name not in shipped_checkpoints():
+        return ""
+    return json.loads((SHIPPED / name / "config.json").read_text("utf-8")).get("title", "")
+
+
+def model_choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """For a list to choose from: "Cell nuclei · unet-nuclei", or the name alone."""
+    return [
+        (f"{title} · {name}" if (title := shipped_title(name)) else name, name) for name in names
+    ]
 
 
 def facts_of_model(model: UNet) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from unet_hf.images.image_data import ImageData
 from . import limits
 from .device import best_device, on_gpu
 from .models import Visitor, copy_sample, load_model
+from .queue import Urgency, turns
+from .runs import Run
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +63,29 @@ def segment_file(
     place: Place = FIRST,
     progress: Callable[[int, int], None] | None = None,
     visitor: Visitor | None = None,
+    run: Run | None = None,
 ) -> Segmentation:
-    """Segments a part of a file with a checkpoint that the visitor may use."""
+    """Segments a part of a file with a checkpoint that the visitor may use.
+
+    run: Ends the prediction when it is stopped, by `StoppedError`.
+    """
+    run = run or Run()
     image = read_upload(path, place)
-    return predict(load_model(model, visitor), image, threshold, progress=progress)
+    network = load_model(model, visitor)
+    return predict_in_turn(network, image, threshold, progress, run)
+
+
+def predict_in_turn(
+    model: UNet,
+    image: ImageData,
+    threshold: float | None,
+    progress: Callable[[int, int], None] | None,
+    run: Run,
+    urgency: Urgency = Urgency.PERSON,
+) -> Segmentation:
+    """`predict`, when it is this run's turn; between two tiles others may have theirs."""
+    with turns().take(run, image.height * image.width, urgency) as turn:
+        return predict(model, image, threshold, progress=turn.reporting(progress))
 
 
 @on_gpu

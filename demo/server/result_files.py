@@ -38,5 +38,10 @@ def write_overlay(result: Segmentation, folder: Path, drawn: PIL.Image.Image) ->
 
 
 def file_stem(result: Segmentation) -> str:
-    """What files of a result begin with: the image's name, without what file systems refuse."""
-    return re.sub(r"[^\w.-]+", "_", Path(result.image.source).stem)[:60] or "image"
+    """What files of a result begin with: the image's name, without what file systems refuse, and
+    where in the file it is, if that has several pages or a channel was chosen."""
+    image = result.image
+    name = re.sub(r"[^\w.-]+", "_", Path(image.source).stem)[:60] or "image"
+    page = f"_page{image.page}" if image.pages > 1 else ""
+    channel = "" if image.channel is None else f"_channel{image.channel}"
+    return name + page + channel

@@ -2,8 +2,8 @@
 
 A `gr.State` holds a handle, and this file what the handle stands for: a result of 8192 x 8192
 pixels is more than half a gigabyte, which no number of visitors may multiply. The least recently
-used one leaves for a new one. A value that no session refers to any more, because its visitor has
-a newer result or is gone, leaves at once.
+used one leaves for a new one. A value that no session refers to any more leaves at once: when its
+visitor has a newer result, or within an hour after they left, when Gradio forgets their session.
 
 UNET_HF_RESULT_MEGABYTES (3000) bounds the arrays that stay in memory.
 """
@@ -58,6 +58,14 @@ class ResultStore:
         if value is None and handle is not None:
             raise ConfigError(gone)
         return value
+
+    def peek(self, handle: Handle) -> Any:
+        """The value of a handle, or None if it had to leave; does not count as a use."""
+        return self._values.peek(id(handle))
+
+    @property
+    def budget(self) -> int:
+        return self._values.budget
 
     @property
     def size(self) -> int:

@@ -1,11 +1,25 @@
-"""Scripts of the page are asked for again at each visit, and sent again only if they have changed.
+"""How the page and its scripts are sent: small, and never two versions of one page.
+
+Scripts of the page are asked for again at each visit, and sent again only if they have changed.
 
 A browser may otherwise keep some of them for days, and others not: after an update of the demo,
 modules of two versions would meet on one page.
 """
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class CompressedPage:
+    """The page itself, sent small: Gradio compresses what has an ending, such as scripts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.compressed = app, GZipMiddleware(app, minimum_size=1000, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and scope["path"] in ("", "/", "/config")
+        await (self.compressed if is_page else self.app)(scope, receive, send)
 
 
 class CheckedScripts:

@@ -1,6 +1,7 @@
-"""The result in view against the truth: scores, what is right, missed and false, and where."""
+"""The result in view against ground truth: scores, what is right, missed and false, and where."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -9,23 +10,35 @@ import numpy as np
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score_mask
+from unet_hf.evaluation.object_scores import ObjectScores, score_objects
+from unet_hf.objects.objects import Objects
 
 from ..parts.component import HIDDEN
-from ..parts.html_parts import STYLE, alert, note, table
+from ..parts.html_parts import STYLE, alert, count, note, table
+from ..parts.object_options import method_words
+from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
+from ..parts.stale_note import computed_at, stale_note
 from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView
-from ..server.queue import ONE_AT_A_TIME
+from ..server.queue import MEASURES
 from ..server.result_store import GONE, Handle, result_store
 from ..viewer.component import show_map, viewer
-from .label_image import read_truth
+from .label_image import NOT_COUNTED, Truth, read_truth
 
 VIEWER = "truth_viewer"
 # Of Okabe and Ito's palette, in the order of OUTCOMES[1:]: told apart with any colour vision.
 COLORS = ["#009e73", "#d55e00", "#56b4e9", "#9a9a9a"]
+SCORES, ERRORS = "truth_scores", "truth_errors"
+DROP = (
+    "Drop the mask of this image, as large as the image: classes (ids, palette, black and white, "
+    "or the classes' colours) or one number for each object (Cellpose, StarDist, ImageJ)."
+)
+READ_AS_CHOICES = [("Automatic", "auto"), ("Classes", "classes"), ("Objects", "objects")]
 EMPTY = "Segment an image first, then drop its mask here."
+Updates = dict[Any, Any]
 
 
 def truth_tab(
@@ -33,8 +46,11 @@ def truth_tab(
     result_of: Callable[[Any], Segmentation | None] = lambda value: value,
     in_view: Sequence[gr.components.Component] = (),
     main_viewer: str | None = None,
-) -> None:
+    counted: gr.State | None = None,
+) -> Panel:
     """Adds the view to the page that is being built.
+
+    Another result of the same image is scored at once; with another image the mask is dropped.
 
     Args:
         current: Holds the result in view, or what `result_of` finds it by; that may raise a
@@ -43,46 +59,98 @@ def truth_tab(
             `current` holds stays the same while it is scored.
         main_viewer: The `elem_id` of the viewer in which a visitor moves the threshold; None:
             there is no such viewer, and the result's own threshold counts.
+        counted: Holds the handle of a result and its objects, see `objects_view`; None: they are
+            counted here.
     """
     scored = gr.State(None, time_to_live=limits.KEEP_SECONDS)
+    # Of which picture the mask is, as `InView` has it.
+    mask_of = gr.State(None, time_to_live=limits.KEEP_SECONDS)
+    counted = counted or gr.State(None, time_to_live=limits.KEEP_SECONDS)
     # The page's viewer writes it, see `look` below.
     cut = gr.JSON(None, visible="hidden", label="Threshold in view")
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
-            upload = gr.File(label="Mask that is known to be right", height=128, elem_id="truth")
-            upload_guard("truth")
-            gr.HTML(
-                note(
-                    "Class ids, palette PNG, black and white for two classes, or the classes' own "
-                    "colours; as large as the image."
-                ),
-                css_template=STYLE,
+            intro = gr.HTML(note(DROP), css_template=STYLE, elem_id="truth_intro")
+            upload = gr.File(
+                label="Ground truth mask", show_label=False, height=132, elem_id="truth"
             )
-            # A result that is new, or cut elsewhere, is scored again by this button.
+            upload_guard("truth")
+            read_as = gr.Radio(
+                READ_AS_CHOICES, value="auto", label="Read as", visible="hidden", elem_id="read_as"
+            )
+            stale = stale_note("truth_stale", main_viewer or "", "Scored", [SCORES, VIEWER, ERRORS])
+            # A result that is cut elsewhere is scored again by this button.
             again = gr.Button("Score again", interactive=False, elem_id="truth_again")
-            scores = gr.HTML(css_template=STYLE, elem_id="truth_scores")
+            scores = gr.HTML(css_template=STYLE, elem_id=SCORES)
         with gr.Column(scale=8, min_width=280):
             shown_class = gr.Radio(
                 [], label="Class", visible="hidden", elem_id="truth_class", interactive=True
             )
-            picture = viewer(VIEWER)
-            errors = region_list("truth_errors", [VIEWER])
-    outputs = [scored, again, scores, shown_class, picture, errors]
+            picture = viewer(VIEWER, label="Right and wrong")
+            errors = region_list(ERRORS, [VIEWER])
+    outputs = [scored, again, read_as, stale, scores, shown_class, picture, errors]
+
+    def outdated() -> Updates:
+        """The mask stays: the next result may be scored against it."""
+        return {
+            scored: None,
+            stale: None,
+            scores: "",
+            shown_class: gr.update(visible="hidden"),
+            picture: None,
+            errors: "",
+        }
+
+    def on_mask(
+        value: Any,
+        path: str | None,
+        threshold: float | None,
+        how: str,
+        of: Handle | None,
+        view: InView | None = None,
+        version: int = 0,
+    ) -> Updates:
+        """Another mask; it is of the picture that is in view now."""
+        picture_now = view.picture if view is not None else None
+        found = on_truth(value, path, threshold, how, of, view, version)
+        return {mask_of: picture_now, intro: note(DROP)} | found
+
+    def on_view(
+        value: Any,
+        path: str | None,
+        threshold: float | None,
+        how: str,
+        of: Handle | None,
+        mask_of_now: Any,
+        view: InView,
+        version: int,
+    ) -> Updates:
+        """Another result, or another picture, is in view."""
+        if not path:
+            return gr.skip()
+        if view.picture != mask_of_now:
+            left = f"{Path(path).name} is of the image before. {DROP}"
+            return outdated() | {
+                upload: None,
+                intro: note(left),
+                read_as: gr.update(value="auto", visible="hidden"),
+                again: gr.update(interactive=False),
+            }
+        return gr.skip() if value is None else on_truth(value, path, None, how, of, view, version)
 
     def on_truth(
         value: Any,
         path: str | None,
         threshold: float | None,
+        how: str,
+        of: Handle | None,
         view: InView | None = None,
         version: int = 0,
-    ) -> dict[Any, Any]:
-        empty = {
-            scored: None,
-            again: gr.update(interactive=path is not None),
-            scores: "",
-            shown_class: gr.update(visible="hidden"),
-            picture: None,
-            errors: "",
+    ) -> Updates:
+        there = path is not None
+        empty = outdated() | {
+            again: gr.update(interactive=there),
+            read_as: gr.update(visible=True if there else "hidden"),
         }
         if not path:
             return empty
@@ -92,11 +160,12 @@ def truth_tab(
                 gone = view is not None and view.segmented_with
                 return empty | {scores: alert(GONE if gone else EMPTY)}
             if view is not None:
-                view.check(version)  # it has waited for the network
+                view.check(version)  # it has waited
             if threshold is not None and result.threshold not in (None, threshold):
                 result = result.with_threshold(threshold)
-            truth, rule = read_truth(path, result)
-            found = score_mask(result, truth)
+            truth = read_truth(path, result, how)
+            found = score_mask(result, truth.classes)
+            single = score_single(result, truth, of)
             class_id = max(found.id2label) if len(found.id2label) == 2 else 0
             regions = found.errors(SHOWN + 1)
             painted = outcome_map(result, found, class_id)
@@ -105,27 +174,62 @@ def truth_tab(
         except Exception as error:
             return empty | {scores: alert(plain_sentence(error))}
         choices = [(name, key) for key, name in found.id2label.items()]
-        return {
+        return empty | {
             scored: result_store().keep((result, found)),
-            again: gr.update(interactive=True),
-            scores: scores_html(found, rule, result.threshold),
+            stale: computed_at(result.threshold),
+            scores: scores_html(found, truth.rule, result.threshold, single),
             shown_class: gr.update(choices=choices, value=class_id, visible=True),
             picture: painted,
             errors: regions_html("Errors, the largest first", regions, error_words),
         }
 
-    def on_class(handle: Handle | None, class_id: int) -> dict[Any, Any]:
+    def on_class(handle: Handle | None, class_id: int) -> Updates:
         try:
             value = result_store().get(handle)
         except ConfigError as error:
             return {picture: None, scores: alert(str(error))}
         return {picture: outcome_map(*value, class_id) if value else None}
 
-    inputs = [current, upload, cut, *in_view]
-    options = {"js": look(main_viewer) if main_viewer else None, **ONE_AT_A_TIME, **HIDDEN}
-    upload.change(on_truth, inputs, outputs, **options)
-    again.click(on_truth, inputs, outputs, **options)
-    shown_class.input(on_class, [scored, shown_class], [picture, scores], **ONE_AT_A_TIME, **HIDDEN)
+    inputs = [current, upload, cut, read_as, counted, *in_view]
+    options = {"js": look(main_viewer) if main_viewer else None, **MEASURES, **HIDDEN}
+    gr.on([upload.upload, upload.clear], on_mask, inputs, [*outputs, mask_of, intro], **options)
+    gr.on([again.click, read_as.input], on_truth, inputs, outputs, **options)
+    if in_view:
+        of_view = [current, upload, cut, read_as, counted, mask_of, *in_view]
+        in_view[1].change(
+            on_view,
+            of_view,
+            [*outputs, upload, intro],
+            trigger_mode="always_last",
+            **MEASURES,
+            **HIDDEN,
+        )
+    shown_class.input(on_class, [scored, shown_class], [picture, scores], **MEASURES, **HIDDEN)
+    return Panel(outdated)
+
+
+def score_single(
+    result: Segmentation, truth: Truth, counted: Handle | None
+) -> tuple[ObjectScores, Objects] | None:
+    """Scores of objects, and the objects; None where the truth has none.
+
+    counted: The handle of a result and its objects, which are taken if they are of this result;
+    otherwise they are counted as the checkpoint says.
+    """
+    if truth.objects is None:
+        return None
+    try:
+        kept = result_store().get(counted)
+    except ConfigError:
+        kept = None
+    same = (
+        kept
+        and (kept[0].probabilities is result.probabilities)
+        and (kept[0].threshold == result.threshold)
+    )
+    objects = kept[1] if same else result.objects(max_objects=limits.MAX_OBJECTS)
+    known = truth.classes != NOT_COUNTED
+    return score_objects(truth.objects, objects.labels, counted=known), objects
 
 
 def look(main_viewer: str) -> str:
@@ -151,7 +255,12 @@ def outcome_map(result: Segmentation, found: Score, class_id: int) -> dict[str, 
     )
 
 
-def scores_html(found: Score, rule: str, threshold: float | None) -> str:
+def scores_html(
+    found: Score,
+    rule: str,
+    threshold: float | None,
+    single: tuple[ObjectScores, Objects] | None = None,
+) -> str:
     rows = [
         (name, number(found.iou[name]), number(found.dice[name]))
         for name in found.id2label.values()
@@ -161,9 +270,29 @@ def scores_html(found: Score, rule: str, threshold: float | None) -> str:
         whole += [("V_rand, thinned", found.v_rand), ("V_info, thinned", found.v_info)]
     at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
     return (
-        table(["Class", "IoU", "Dice"], rows, "Scores of each class")
+        note(f"The mask: {rule}.{at}")
+        + (objects_html(*single) if single else "")
+        + table(["Pixels of", "IoU", "Dice"], rows, "Scores of each class")
         + table(["Whole image", ""], [(n, number(v)) for n, v in whole], "Scores of the image")
-        + note(f"The mask: {rule}.{at}")
+    )
+
+
+def objects_html(scores: ObjectScores, objects: Objects) -> str:
+    """How many objects were found, and what became of the others."""
+    counts = [scores.found, scores.missed, scores.false, scores.split, scores.merged]
+    shares = [number(scores.precision), number(scores.recall), number(scores.f1)]
+    least = f", {count(objects.min_size)} px or more" if objects.min_size else ""
+    return (
+        table(
+            ["Found", "Missed", "False", "Split", "Merged"],
+            [[count(each) for each in counts]],
+            "Objects found, missed, false, split and merged",
+        )
+        + table(["Precision", "Recall", "F1"], [shares], "Scores of objects")
+        + note(
+            f"An object is found if its IoU with a true one is above {scores.least_iou:g}. Objects "
+            f"of the result: {method_words(objects.method)}{least}."
+        )
     )
 
 

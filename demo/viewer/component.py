@@ -14,6 +14,7 @@ function for an event's `js=`. The viewer triggers Gradio's `select` where it is
 
 import uuid
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from .payload import (
 from .tiles import Planes
 
 WEB = Path(__file__).parent / "web"
+BACKGROUNDS = ("background", "void", "unlabeled", "unlabelled", "matrix")
 DEFAULT_ALPHA = 0.45  # opacity of the classes
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
@@ -50,12 +52,19 @@ Box = dict[str, float]  # "x", "y", "width", "height" in pixels of the image
 Camera = dict[str, float]
 
 
-def viewer(elem_id: str = "viewer", group: str | None = None) -> gr.HTML:
-    """An empty viewer. Those of one `group` pan and zoom together."""
+def viewer(
+    elem_id: str = "viewer", group: str | None = None, label: str = "Segmentation"
+) -> gr.HTML:
+    """An empty viewer. Those of one `group` pan and zoom together.
+
+    label: What it shows, for screen readers.
+    """
     return component(
         WEB / "viewer",
         elem_id=elem_id,
         group=group,
+        label=label,
+        status=None,
         maps=MAPS,
         heat=HEAT,
     )
@@ -68,6 +77,7 @@ def show_image(image: ImageData, pixel_size: Size = None, camera: Camera | None 
         lambda rows, columns: {},
         pixel_size,
         camera,
+        by="not segmented",
         alt=f"{image.source}, not segmented yet",
     )
 
@@ -77,10 +87,12 @@ def show_result(
     alpha: float = DEFAULT_ALPHA,
     pixel_size: Size = None,
     camera: Camera | None = None,
+    by: str = "",
 ) -> Payload:
     """The picture and its classes.
 
     alpha: their opacity, until the visitor chooses another.
+    by: The checkpoint, as people call it.
     camera: where a picture that was not there before is opened; without it the whole is seen.
     Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
     """
@@ -106,14 +118,16 @@ def show_result(
         planes,
         pixel_size,
         camera,
+        by=by,
         names=names,
         colors=list(result.colors),
+        unpainted=unpainted(result.id2label),
         alpha=alpha,
         threshold=result.threshold if two_classes else None,
         steps=STEPS,
         fine=FINE,
         **({} if valid is None else {"counted": int(valid.sum())}),
-        alt=f"{result.image.source} with its classes painted over: {', '.join(names)}",
+        alt=f"{result.image.source} with its classes painted over",
     )
 
 
@@ -150,15 +164,60 @@ def show_map(
     )
 
 
+def unpainted(id2label: Mapping[int, str]) -> list[int]:
+    """Ids of the classes that are not painted at first, so that the image is seen: what is called
+    background, void or matrix, and whatever is no membrane where one of two classes is."""
+    names = {key: name.strip().lower() for key, name in id2label.items()}
+    if len(names) == 2 and "membrane" in names.values():
+        return [key for key, name in names.items() if name != "membrane"]
+    return [key for key, name in names.items() if name in BACKGROUNDS]
+
+
+def picture_name(image: ImageData) -> str:
+    """The file's name, and where in the file: "stack.tif · page 2 of 0 to 4 · channel 1"."""
+    parts = [image.source]
+    if image.pages > 1:
+        parts.append(f"page {image.page} of 0 to {image.pages - 1}")
+    if image.channel is not None:
+        parts.append(f"channel {image.channel}")
+    return " · ".join(parts)
+
+
+def picture_key(image: ImageData) -> str:
+    """What tells a picture from another one, for `Payload.picture`."""
+    step = thinning(image.height, image.width)
+    check = zlib.crc32(np.ascontiguousarray(drawn_channels(image)[::step, ::step]))
+    return f"{image.width} {image.height} {check}"
+
+
 def focus(payload: dict[str, Any], box: Box) -> Payload:
     """The same, opened at a region, which blinks."""
     return payload | {"focus": box}
 
 
+def busy(words: str, stop: bool = True, payload: Payload | None = None) -> dict[str, Any]:
+    """The update of a viewer that says what is at work on its picture.
+
+    stop: There is a button, which triggers Gradio's `stop`.
+    payload: Of another picture that it shows from now on.
+    """
+    status = {"words": words, "stop": stop}
+    return gr.update(status=status, **({} if payload is None else {"value": payload}))
+
+
+def idle(*payload: Payload | None) -> dict[str, Any]:
+    """The update of a viewer when nothing is at work on its picture any more, and with another
+    picture, or None for no picture, if that is given."""
+    return gr.update(
+        status={"words": "", "stop": False}, **({"value": payload[0]} if payload else {})
+    )
+
+
 def tell(elem_id: str, event: str) -> str:
     """JavaScript for an event's `js=`: hands its first input to a viewer.
 
-    `fly` takes a `Box`; `opacity` and `threshold` take numbers from 0 to 1.
+    `fly` and `visit` take a `Box`, which the former lets blink; `opacity` and `threshold` numbers
+    from 0 to 1; `objects` what `object_layer` gives, and `choose` the id of one of these objects.
     """
     return (
         f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"
@@ -170,7 +229,8 @@ def seen(elem_id: str = "viewer") -> str:
     """JavaScript expression: how the picture is looked at now.
 
     {"opacity": 0 to 1, "threshold": 0 to 1, or null unless there are two classes,
-    "outline": bool, "hidden": [class ids], "view": "classes", "probability" or "uncertainty",
+    "outline": bool, "hidden": [class ids], "view": "classes", "objects", "probability" or
+    "uncertainty", "pixel_size": [number, unit] as it was typed, or null,
     "window": [black, white], "colormap": "Gray" ..., "split": the image's first column right of the
     line, null without one, "camera": see `Camera`, "fitted": bool, the whole picture is seen}
     """
@@ -206,15 +266,15 @@ def _payload(
     **known: Any,
 ) -> Payload:
     """As `web/scene.js` reads it; `planes`: all but the picture. See `payload.write_transfer`."""
+    known = {"name": picture_name(image)} | known
     size = PixelSize.of(pixel_size) or image.pixel_size
     step = thinning(image.height, image.width)
     pixels = drawn_channels(image)
     if image.dtype.kind == "f" and image.valid is not None:  # NaN is drawn as nothing
         pixels = np.where(image.valid[..., None], pixels, pixels.dtype.type(np.nan))
-    check = zlib.crc32(np.ascontiguousarray(pixels[::step, ::step]))
     return {
         "id": uuid.uuid4().hex,
-        "picture": f"{image.width} {image.height} {check}",
+        "picture": picture_key(image),
         "width": image.width,
         "height": image.height,
         "step": step,

@@ -44,10 +44,13 @@ class Shown(TypedDict):
 class Payload(Shown, total=False):
     """What the viewer is sent of a picture, and what a map of its classes adds."""
 
+    name: str  # of the file, and where in it
+    by: str  # what the classes are from, such as a checkpoint
     data: dict[str, Any]  # Gradio's file of all planes
     planes: list[dict[str, Any]]  # what is where in it: {"name", "dtype", "start", "end"}
     names: list[str]  # of the classes, by their ids
     colors: list[str]  # "#rrggbb"
+    unpainted: list[int]  # ids of classes that are not painted at first
     alpha: float  # opacity of the classes, until the visitor chooses another
     threshold: float | None  # None unless there are two classes
     steps: int  # `STEPS` and
@@ -79,6 +82,13 @@ def write_transfer(planes: Planes, height: int, width: int, step: int) -> dict[s
         rmtree(folder, ignore_errors=True)
         raise
     return {"data": served_file(folder / "pixels.bin"), "planes": described, "tiles": tiles}
+
+
+def write_layer(planes: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays that belong to a picture and are sent after it: {"data", "planes"} as of a picture."""
+    folder = viewer_folders().new()
+    described = _write_planes(planes, folder / "layer.bin")
+    return {"data": served_file(folder / "layer.bin"), "planes": described}
 
 
 def _write_planes(planes: dict[str, np.ndarray], path: Path) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ const HISTOGRAM = { edges: [10, 20, 30, 40], counts: [2, 0, 4], unit: "µm²" };
 
 test("bars stand side by side on the axis, as high as their counts", () => {
   const { bars } = layOut(HISTOGRAM);
-  assert.deepEqual(bars.map((bar) => bar.height), [78, 0, 156]);
-  assert.deepEqual(bars.map((bar) => bar.y + bar.height), [166, 166, 166]);
+  assert.deepEqual(bars.map((bar) => bar.height), [53, 0, 106]);
+  assert.deepEqual(bars.map((bar) => bar.y + bar.height), [116, 116, 116]);
   for (const [bin, bar] of bars.entries()) {
-    assert.ok(bar.width > 0 && bar.y >= 10 && bar.x + bar.width <= 480);
+    assert.ok(bar.width > 0 && bar.y >= 10 && bar.x + bar.width <= 336);
     if (bin) assert.ok(Math.abs(bar.x - bars[bin - 1].x - bars[bin - 1].width - 1) < 1e-9);
   }
 });

@@ -85,7 +85,10 @@ test("tiles cover the picture once, on the grid, and are of about one size", () 
 });
 
 test("a PNG holds the very numbers, and its checksums are right", async () => {
-  const bytes = Buffer.from(await (await png(Uint8Array.of(1, 2, 3, 4, 5, 6), 3, 2)).arrayBuffer());
+  const file = await png(Uint8Array.of(1, 2, 3, 4, 5, 6), 3, 2, ["#000102", "#ff8000"]);
+  const bytes = Buffer.from(await file.arrayBuffer());
+  const colors = bytes.indexOf("PLTE") + 4;
+  assert.deepEqual([...bytes.subarray(colors, colors + 6)], [0, 1, 2, 255, 128, 0]);
   assert.equal(crc32(Buffer.from("IEND")), 0xae426082);
   assert.equal(bytes.readUInt32BE(16), 3);
   assert.equal(bytes.readUInt32BE(20), 2);

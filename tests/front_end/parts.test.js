@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { cellText, sorted } from "../../demo/objects/table.js";
 import { tooLarge } from "../../demo/parts/upload_guard.js";
+import { tooMuch } from "../../demo/parts/uploads_left.js";
 import { parametersOf } from "../../demo/segment/share_link.js";
 
 test("rows are sorted by a column, and stay in order where it is alike", () => {
@@ -34,4 +35,10 @@ test("a link says only what is not as usual", () => {
   const changed = { ...seen, threshold: 0.42, opacity: 0, fitted: false };
   assert.equal(String(parametersOf({ ...usual, model: "org/a" }, changed)),
     "example=tissue&model=org%2Fa&threshold=0.42&opacity=0&x=1&y=2&zoom=3");
+});
+
+test("who sends too much within the hour is told how much is left", () => {
+  assert.equal(tooMuch(300 * 2 ** 20, 120.5 * 2 ** 20, 4),
+    "These are 300 MB. Uploads are kept for an hour, and 4 GB of each visitor's at a time; 120 MB"
+      + " are left. Nothing was sent. Send less, or wait until the earlier ones are deleted.");
 });

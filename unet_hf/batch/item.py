@@ -28,6 +28,7 @@ from ..predict.overlay import Look
 from ..unet import UNet
 from .inputs import InputFile
 from .records import Record
+from .tables import measured
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,10 @@ class BatchOptions:
         asked = self.without_overlay()
         able = bool(asked) and asked <= set(LARGE_OUTPUTS)
         return self.large or is_zarr(path) or (able and is_large(path, self.level))
+
+    def has_joint_tables(self, images: int) -> bool:
+        """Whether all objects also go into one table; of a single image, its own has them."""
+        return "objects" in self.outputs and images > 1
 
     def without_overlay(self) -> set[str]:
         return set(self.outputs) - {"overlay"}
@@ -315,7 +320,7 @@ def _segmented(
         "height": result.image.height,
         "axes": result.image.axes,
         "pixels": {label: area["pixels"] for label, area in areas.items()},
-        **({} if objects is None else {"objects": objects.counts()}),
+        **({} if objects is None else {"objects": objects.counts(), "measured": measured(objects)}),
         "notes": notes,
         "files": files,
         "left_out": [file for file in item.outputs(options) if file not in files],

@@ -1,8 +1,6 @@
 """Segments many files into one folder: what is finished is not computed again, what fails does
 not stop the rest, and a run that was killed and started again ends as if it had never been."""
 
-import csv
-import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -10,17 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..files import exclusive_writer, write_atomically
+from ..files import exclusive_writer
 from ..hashes import model_sha256
 from ..unet import UNet
 from .inputs import InputFile, find_inputs, pages_of
 from .item import BatchOptions, Failure, Item, Job, attempt, explaining_write_errors
 from .mask_stack import write_mask_stack
 from .progress import Progress
-from .records import Record, Records, clear_unfinished
+from .records import Records, clear_unfinished
+from .tables import (
+    OBJECTS,
+    RESULTS,
+    SUMMARY,
+    write_csv,
+    write_objects,
+    write_results,
+    write_summary,
+)
 from .workers import in_processes
 
-RESULTS = "results.csv"
 FAILED = "failed.csv"
 
 
@@ -60,10 +66,10 @@ def segment_files(
     of a file with several pages `a/1_page0000_mask.png` ... and all masks in `a/1_mask.tif`.
     Of images that are segmented by windows, see `BatchOptions.by_windows`, the mask is
     `a/1_mask.tif`, and there is no overlay.
-    Beside them a table of all areas and, where they were asked for, numbers of objects,
-    `results.csv`, what went wrong, `failed.csv`, and the
-    records by which a later run knows what is finished: the same input (size and time), the same
-    weights and configuration, the same options.
+    Beside them a table of all areas, `results.csv`, what went wrong, `failed.csv`, and the records
+    by which a later run knows what is finished: the same input (size and time), the same weights
+    and configuration, the same options. With objects of several images there are also all of them
+    in one table, `objects.csv`, and a summary of each image, `summary.csv`.
 
     Args:
         named: Files, folders and patterns, see `find_inputs`.
@@ -184,6 +190,8 @@ def _check_ours(batch: Batch, files: list[str]) -> None:
     ours, folder = batch.records.files(), batch.job.output
     if not batch.records.path.exists():
         files = [*files, RESULTS, FAILED]
+        if batch.job.options.has_joint_tables(len(batch.items)):
+            files += [OBJECTS, SUMMARY]
     for file in files:
         if file not in ours and os.path.lexists(folder / file):
             raise ConfigError(
@@ -260,7 +268,7 @@ def _write_stacks(batch: Batch, model: "UNet") -> None:
 
 
 def _write_tables(batch: Batch) -> None:
-    """results.csv of everything in the folder that this model segmented, failed.csv of this run."""
+    """The tables of everything in the folder that this model segmented, failed.csv of this run."""
     output, records = batch.job.output, batch.records
     rows = [
         record
@@ -269,42 +277,20 @@ def _write_tables(batch: Batch) -> None:
         and "pixels" in record
         and records.is_complete(record["name"], {}, record["files"])
     ]
-    labels = list(rows[0]["pixels"]) if rows else []
-    head = ["file", "page", "width", "height", "threshold"]
-    head += [f"{what} {label}" for label in labels for what in ("pixels", "share")]
-    counted = [label for label in labels if any(label in row.get("objects", ()) for row in rows)]
-    head += [f"objects {label}" for label in counted]
-    _write_csv(output / RESULTS, [[*head, "notes"], *(_row(record, counted) for record in rows)])
+    write_results(output / RESULTS, rows)
+    if batch.job.options.has_joint_tables(len(batch.items)):
+        write_objects(output / OBJECTS, rows)
+        write_summary(output / SUMMARY, rows)
     failed = sorted(
         (failure.item.file_name, failure.item.page, failure.reason) for failure in batch.failures
     )
     if failed:
-        _write_csv(output / FAILED, [["file", "page", "reason"], *failed])
+        write_csv(output / FAILED, [["file", "page", "reason"], *failed])
     else:
         _remove(output / FAILED)
-
-
-def _row(record: Record, counted: list[str]) -> list[object]:
-    """counted: Classes whose objects have a column; empty where they were not asked for."""
-    known = sum(record["pixels"].values())  # pixels without data are not counted
-    areas = [
-        value for count in record["pixels"].values() for value in (count, round(count / known, 6))
-    ]
-    counts = [record.get("objects", {}).get(label, "") for label in counted]
-    place = [record[key] for key in ("file", "page", "width", "height")]
-    threshold = record["options"]["threshold"]
-    return [*place, threshold, *areas, *counts, "; ".join(record["notes"])]
 
 
 def _remove(path: Path) -> None:
     """Also of a path that cannot exist, as its name is too long."""
     if os.path.lexists(path):
         path.unlink()
-
-
-def _write_csv(path: Path, rows: list) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    # Names of files that are no UTF-8 go out as the bytes they are.
-    content = text.getvalue().encode("utf-8", "surrogateescape")
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))

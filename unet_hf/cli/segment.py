@@ -7,7 +7,8 @@ from typing import Any
 
 from ..batch.dataset.options import DatasetOptions
 from ..batch.item import BatchOptions
-from ..batch.run import FAILED, RESULTS, segment_files
+from ..batch.run import FAILED, segment_files
+from ..batch.tables import RESULTS
 from ..classes import split_names
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED

@@ -167,11 +167,7 @@ def compare_predictions(a: Segmentation, b: Segmentation) -> Disagreement:
             f"The predictions are {_size(a.mask)} and {_size(b.mask)} pixels; two of the same "
             "image are expected. Segment one image with both."
         )
-    if sorted(a.id2label.values()) != sorted(b.id2label.values()):
-        raise ConfigError(
-            f"One tells {_list(a.id2label)} apart, the other {_list(b.id2label)}. Compare two "
-            "checkpoints with the same classes, or one at two thresholds."
-        )
+    check_same_classes(a.id2label, b.id2label)
     ids = {name: class_id for class_id, name in a.id2label.items()}
     as_in_a = np.array([ids[b.id2label[key]] for key in range(len(ids))], np.uint8)
     first, second, valid = a.mask, as_in_a[b.mask], a.image.valid
@@ -189,6 +185,15 @@ def compare_predictions(a: Segmentation, b: Segmentation) -> Disagreement:
         first=first,
         second=second,
     )
+
+
+def check_same_classes(a: Mapping[int, str], b: Mapping[int, str]) -> None:
+    """Raises `ConfigError` unless two predictions tell the same classes apart, in any order."""
+    if sorted(a.values()) != sorted(b.values()):
+        raise ConfigError(
+            f"One tells {_list(a)} apart, the other {_list(b)}. Compare two checkpoints with the "
+            "same classes, or one at two thresholds."
+        )
 
 
 def differing_regions(

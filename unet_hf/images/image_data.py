@@ -23,6 +23,7 @@ from .pixel_size import PixelSize
 from .place import Place
 
 LEFT_OUT = "channel left out"  # end of the notes on an alpha channel
+ALPHA_KEPT = "alpha kept as a channel"
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
 
 
@@ -76,7 +77,7 @@ class ImageData:
         """Returns the image with the channel that was left out as its last one."""
         if self.alpha is None:
             return self
-        notes = (*(n for n in self.notes if not n.endswith(LEFT_OUT)), "alpha kept as a channel")
+        notes = (*(n for n in self.notes if not n.endswith(LEFT_OUT)), ALPHA_KEPT)
         pixels = np.dstack([self.pixels, self.alpha])
         return replace(self, pixels=pixels, notes=notes, alpha=None, is_rgb=False)
 

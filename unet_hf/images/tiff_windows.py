@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .image_data import (
+    ALPHA_KEPT,
+    LEFT_OUT,
     ORIENTATION,
     ImageData,
     check_channel,
@@ -37,9 +39,16 @@ CACHE_BYTES = 2**24  # decoded tiles or strips that are kept, as the next window
 
 @contextmanager
 def open_tiff(
-    path: Path, page: int, axes: str | None, channel: int | None, level: int = 0
+    path: Path,
+    page: int,
+    axes: str | None,
+    channel: int | None,
+    level: int = 0,
+    with_alpha: int | None = None,
 ) -> Iterator[ImageData | None]:
     """Opens an image whose `pixels` are a `TiffPixels`, else as `read_tiff` returns it.
+
+    with_alpha: The number of channels with which an alpha channel is one of them.
 
     Yields None if the TIFF has to be read as a whole.
     """
@@ -47,7 +56,7 @@ def open_tiff(
         with decoder_errors(path.name, NO_LIMIT):
             file = opened.enter_context(open_tiff_file(path))
             page_ref = find_page(file, path.name, page, axes, channel, level)
-            image = _image_of_page(file, path.name, page, page_ref, channel)
+            image = _image_of_page(file, path.name, page, page_ref, channel, with_alpha)
         yield None if image is None else replace(image, axes_given=axes is not None)
 
 
@@ -61,14 +70,19 @@ def most_pixels(path: Path, level: int = 0) -> int:
 
 
 def _image_of_page(
-    file: "tifffile.TiffFile", name: str, page: int, page_ref: TiffPageRef, channel: int | None
+    file: "tifffile.TiffFile",
+    name: str,
+    page: int,
+    page_ref: TiffPageRef,
+    channel: int | None,
+    with_alpha: int | None,
 ) -> ImageData | None:
     """Returns the image with pixels that are read later; None if it has no windows."""
     planes = _planes(page_ref)
     directory = planes.directory if planes else None
     if directory is None or directory.tags.valueof(ORIENTATION) in range(2, 9):
         return None
-    pixels = TiffPixels(planes, directory, name, page_ref.for_display)
+    pixels = TiffPixels(planes, directory, name, page_ref.for_display, with_alpha)
     is_rgb = pixels.shape[2] == 3 and "C" not in page_ref.axes and not is_gray(directory)
     alone, channels = page_ref.channel is not None, page_ref.channels
     if channel is not None and not alone:
@@ -108,9 +122,10 @@ class TiffPixels:
         directory: "tifffile.TiffPage",
         name: str,
         for_display: str | None,
+        with_alpha: int | None = None,
     ) -> None:
         self._planes, self._directory, self._name = planes, directory, name
-        self._for_display = for_display
+        self._for_display, self._with_alpha = for_display, with_alpha
         self._samples = slice(None)
         corner, notes = self._plain(slice(0, 1), slice(0, 1))
         self.notes = notes  # on conversions of colours
@@ -134,8 +149,13 @@ class TiffPixels:
         return self._plain(rows, columns)[0][..., self._samples]
 
     def _plain(self, rows: slice, columns: slice) -> tuple[np.ndarray, list[str]]:
-        pixels = self._stored(rows, columns)
-        return plain_colors(pixels, self._directory, self._name, self._for_display)
+        stored = self._stored(rows, columns)
+        pixels, notes = plain_colors(stored, self._directory, self._name, self._for_display)
+        left_out = [note for note in notes if note.endswith(LEFT_OUT)]
+        if left_out and pixels.shape[2] + 1 == self._with_alpha:
+            pixels = np.dstack([pixels, stored[..., pixels.shape[2]]])
+            notes = [note for note in notes if note not in left_out] + [ALPHA_KEPT]
+        return pixels, notes
 
     def _stored(self, rows: slice, columns: slice) -> np.ndarray:
         array, axes = self._planes.read(rows, columns)

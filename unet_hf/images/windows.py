@@ -67,6 +67,7 @@ def open_image(
     axes: str | None = None,
     channel: int | None = None,
     level: int = 0,
+    with_alpha: int | None = None,
 ) -> Iterator[ImageData]:
     """Opens an image whose pixels are read by windows, until the `with` block ends.
 
@@ -75,6 +76,7 @@ def open_image(
     read as a whole, and a note says so.
 
     Args: As for `read_image`, but without a limit of pixels; `level` also for OME-Zarr.
+        with_alpha: The number of channels with which the alpha channel of a TIFF is one of them.
 
     Raises:
         ImageError: As for `read_image`; a damaged part raises when it is read.
@@ -95,7 +97,7 @@ def open_image(
         check_is_file(path)
         head = read_head(path)
         if head.startswith(SIGNATURES):
-            with open_tiff(path, page, axes, channel, level) as image:
+            with open_tiff(path, page, axes, channel, level, with_alpha) as image:
                 if image is not None:
                     read = image.pixels
                     shape, dtype = read.shape, read.dtype

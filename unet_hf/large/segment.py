@@ -88,7 +88,8 @@ def segment_large(
         check_replaceable(path)
     started = time.perf_counter()
 
-    with open_image(source, page=page, axes=axes, channel=channel, level=level) as image:
+    place = {"page": page, "axes": axes, "channel": channel, "level": level}
+    with open_image(source, **place, with_alpha=model.config["in_channels"]) as image:
         prepared = model.preprocessing.prepare(image)
         job = {
             "input": source_fingerprint(source, image),
@@ -110,7 +111,7 @@ def segment_large(
                 model, prepared, partial, jobs, threshold, resume=resume, progress=progress
             )
             job = prediction.job
-            notes = [*image.notes, *prepared.notes, *prediction.notes]
+            notes = [*prepared.image.notes, *prepared.notes, *prediction.notes]
             if job["precision"] != precisions[0]:
                 notes.append(
                     f"{precisions[0]} cannot hold this network's values: float32 was taken"

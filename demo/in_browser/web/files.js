@@ -15,28 +15,36 @@ export function crc32(bytes) {
 }
 
 /**
- * (height, width) uint8 as a grayscale PNG of those very numbers.
+ * (height, width) class ids as an indexed PNG of those very numbers, as `Segmentation.mask_image`
+ * has it.
  *
  * @param {Uint8Array} values
  * @param {number} width
  * @param {number} height
+ * @param {string[]} colors "#rrggbb" by class id.
  */
-export async function png(values, width, height) {
+export async function png(values, width, height, colors) {
   const rows = new Uint8Array(height * (width + 1));  // before each row a 0: it is not filtered
   for (let y = 0; y < height; y++) {
     rows.set(values.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   }
   const deflated = new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"));
-  const header = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0]);  // 8 bits, gray
+  const header = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 8, 3, 0, 0, 0]);  // 8 bits, indexed
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
   return new Blob([
     new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
     ...chunk("IHDR", header),
+    ...chunk("PLTE", Uint8Array.from(colors.flatMap(channelsOf))),
     ...chunk("IDAT", new Uint8Array(await new Response(deflated).arrayBuffer())),
     ...chunk("IEND", new Uint8Array(0)),
   ], { type: "image/png" });
+}
+
+/** @param {string} color "#rrggbb" */
+function channelsOf(color) {
+  return [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 }
 
 /**

@@ -10,13 +10,13 @@ import { Segmenter } from "./segmenter.js";
 /** @typedef {import("../../viewer/web/payload.js").Planes} Planes */
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("./facts.js").Facts} Facts */
-/** @typedef {{module: Blob, wasm: Blob, model: Blob, facts: Facts}} Checkpoint */
-/** @typedef {"module" | "wasm" | "model"} Kind */
+/** @typedef {{module: Blob, wasm: Blob, model: Blob, example: Blob, facts: Facts}} Checkpoint */
+/** @typedef {"module" | "wasm" | "model" | "example"} Kind */
 /**
  * @typedef {object} Props
  * @property {{error?: string, files?: Record<Kind, {url: string}>, facts?: Facts} | null} value
  *   What the server answers.
- * @property {string[]} names Of checkpoints.
+ * @property {[string, string][]} names Of checkpoints: for people, and the id.
  * @property {string} viewer Its `elem_id`.
  */
 
@@ -35,6 +35,7 @@ class InBrowser {
     this.choice = find(element, "select", HTMLSelectElement);
     this.input = find(element, "input", HTMLInputElement);
     this.bar = find(element, "progress", HTMLProgressElement);
+    this.exampleButton = find(element, ".example", HTMLButtonElement);
     this.runButton = find(element, ".run", HTMLButtonElement);
     this.stopButton = find(element, ".stop", HTMLButtonElement);
     this.told = find(element, ".told");
@@ -49,13 +50,18 @@ class InBrowser {
     this.segmenter = new Segmenter((message) => this.hear(message), (why) => this.broken(why));
     /** @type {File | null} */
     this.file = null;
-    this.open = false;  // the worker has read the file
+    /** @type {File | null} The one whose picture is in view; the last one that could be read. */
+    this.inView = null;
+    this.open = false;  // the worker has read a file
     this.ready = false;  // it has the checkpoint
     this.busy = false;
     this.quiet = false;  // the checkpoint was here before
     this.drawings = 0;
 
-    for (const name of props.names) this.choice.add(new Option(name));
+    for (const [label, name] of props.names) this.choice.add(new Option(label, name));
+    // The one that is chosen under Segment, if it can run here.
+    const chosen = document.documentElement.dataset.checkpoint ?? "";
+    if (props.names.some(([, name]) => name === chosen)) this.choice.value = chosen;
     const zone = find(element, ".drop");
     takeFromAnywhere(element, () => zone, (files) => this.take(files));
     this.connect();
@@ -76,6 +82,10 @@ class InBrowser {
       input.value = "";  // or the same file could not be chosen again
     });
     choice.addEventListener("change", () => this.ask());
+    this.exampleButton.addEventListener("click", () => {
+      const known = this.kept.get(choice.value);
+      if (known) this.take([new File([known.example], `${choice.value}.png`)]);
+    });
     runButton.addEventListener("click", () => {
       this.busy = true;
       this.canSave(false);
@@ -115,6 +125,7 @@ class InBrowser {
     runButton.disabled = !(this.ready && this.open) || busy;
     stopButton.hidden = this.bar.hidden = !busy;
     this.choice.disabled = busy;
+    this.exampleButton.hidden = !this.ready || busy;
     if (focused && !busy) (runButton.disabled ? this.input : runButton).focus();
   }
 
@@ -144,12 +155,12 @@ class InBrowser {
     if (!files || !facts) return;
     const [earlier] = this.kept.values();
     try {
-      const [module, wasm, model] = await Promise.all([
+      const [module, wasm, model, example] = await Promise.all([
         earlier?.module ?? fetched(files.module), earlier?.wasm ?? fetched(files.wasm),
-        fetched(files.model), this.segmenter.prepare(),
+        fetched(files.model), fetched(files.example), this.segmenter.prepare(),
       ]);
       const program = new Blob([module], { type: "text/javascript" });
-      const checkpoint = { module: program, wasm, model, facts };
+      const checkpoint = { module: program, wasm, model, example, facts };
       this.kept.set(facts.name, checkpoint);
       if (facts.name === this.choice.value) this.give(checkpoint);
     } catch (failure) {
@@ -168,8 +179,8 @@ class InBrowser {
   }
 
   /** @param {Checkpoint} checkpoint */
-  give(checkpoint) {
-    this.segmenter.post({ act: "load", ...checkpoint });
+  give({ module, wasm, model, facts }) {
+    this.segmenter.post({ act: "load", module, wasm, model, facts });
   }
 
   // ---------------------------------------------------------------------------- the worker
@@ -221,6 +232,9 @@ class InBrowser {
   /** @param {Picture} picture */
   opened(picture) {
     this.open = true;
+    this.inView = this.file;
+    this.fileName.textContent = picture.name;
+    this.canSave(false);
     this.show(picture, {}, { alt: `${picture.name}, not segmented yet` });
     this.update();
   }
@@ -259,6 +273,9 @@ class InBrowser {
     this.say("");
     this.warn(sentence);
     if (act === "segment") this.restart();  // short of memory, say: the runtime does not recover
+    if (act !== "open") return;
+    this.file = this.inView;  // which stays
+    if (this.file && !this.open) this.segmenter.post({ act, file: this.file });
   }
 
   /**
@@ -287,9 +304,6 @@ class InBrowser {
     if (!files.length) return;
     const [file] = files;
     this.file = file;
-    this.open = false;
-    this.fileName.textContent = file.name;
-    this.canSave(false);
     this.warn(
       files.length > 1 ? `One image at a time here: of ${files.length}, this is the first.` : "");
     if (this.ready) this.say("");

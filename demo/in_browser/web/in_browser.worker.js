@@ -22,7 +22,7 @@ let checkpoint = null;
 /** @type {import("./picture.js").Picture | null} */
 let picture = null;
 /** @type {{probabilities: Float32Array<ArrayBuffer>, classes: number, width: number,
- *   height: number, name: string} | null} */
+ *   height: number, name: string, colors: string[]} | null} */
 let result = null;
 let last = Promise.resolve();
 
@@ -62,8 +62,9 @@ const acts = {
 
   /** @param {{file: File}} chosen */
   async open({ file }) {
-    picture = result = null;
-    picture = await readPicture(file);
+    const read = await readPicture(file);  // what cannot be read leaves the earlier one
+    picture = read;
+    result = null;
     postMessage({ told: "opened", picture });
   },
 
@@ -74,7 +75,7 @@ const acts = {
     const { probabilities, clipped } = await segmented(picture, checkpoint);
     const facts = checkpoint, classes = facts.names.length, count = probabilities.length / classes;
     const { name, width, height } = picture;
-    result = { probabilities, classes, width, height, name };
+    result = { probabilities, classes, width, height, name, colors: facts.colors };
     const planes = facts.threshold === null ? planesOfClasses(probabilities, classes)
       : { codes: probabilityCodes(probabilities.subarray(count), facts.steps, facts.fine) };
     const milliseconds = performance.now() - started;
@@ -87,9 +88,9 @@ const acts = {
   /** @param {{threshold: number | null}} cut */
   async mask({ threshold }) {
     if (!result) throw new Error("nothing is segmented yet");
-    const { probabilities, classes, width, height, name } = result;
+    const { probabilities, classes, width, height, name, colors } = result;
     const mask = maskOf(probabilities, classes, threshold);
-    const file = await png(mask, width, height);
+    const file = await png(mask, width, height, colors);
     postMessage({ told: "written", name: nameOf(name, "mask.png"), file });
   },
 

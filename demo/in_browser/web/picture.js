@@ -32,6 +32,7 @@ function refuse(file, why) {
  * @returns {Promise<Picture>}
  */
 export async function readPicture(file) {
+  if (!file.size) refuse(file, "is empty");
   const head = new DataView(await file.slice(0, HEAD).arrayBuffer());
   const { channels, width = 0, height = 0 } = described(file, head);
   checkSize(file, width, height);

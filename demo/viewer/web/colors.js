@@ -1,12 +1,14 @@
 // Tables from a value to a colour. A colour is one 32-bit number, as a canvas keeps it:
 // 0xAABBGGRR. In a table of paint, 0 stands for "nothing is painted here".
 
+import { objectTables, objectsInView } from "./objects.js";
+
 const NO_DATA = 65535;  // as in payload.py
 
 /** @typedef {import("./scene.js").Scene} Scene */
-/** @typedef {"classes" | "probability" | "uncertainty"} View */
-/** @typedef {{name: "codes" | "classes" | "probability" | "entropy", paint: Int32Array,
- *   classes: Uint8Array}} PaintTables */
+/** @typedef {"classes" | "objects" | "probability" | "uncertainty"} View */
+/** @typedef {{name: "codes" | "classes" | "probability" | "entropy" | "objects", paint: Int32Array,
+ *   classes: Uint8Array | Uint16Array}} PaintTables */
 /**
  * How a picture is looked at.
  *
@@ -15,6 +17,7 @@ const NO_DATA = 65535;  // as in payload.py
  * @property {number} level The threshold, in steps.
  * @property {View} view
  * @property {boolean} outline
+ * @property {number} chosen Id of the object with a line around it; 0 for none.
  * @property {number | null} split The share of the stage that is bare; null without a line.
  * @property {Set<number>} hidden Ids of classes.
  * @property {[number, number]} window Values drawn black and white.
@@ -81,11 +84,13 @@ export function imageTable(picture, look) {
  * @returns {PaintTables}
  */
 export function paintTables(scene, look) {
+  const objects = look.view === "objects" ? objectsInView(scene, look) : null;
+  if (objects) return objectTables(objects);
   const { names = [], colors = [] } = scene.value;
   const name = planeName(scene, look.view);
   const size = scene.planes[name] instanceof Uint8Array ? 256 : 65536;
   const paint = new Int32Array(size), classes = new Uint8Array(size).fill(255);
-  const heat = look.view === "classes" ? null : shadesOf(look.maps[look.heat[look.view]]);
+  const heat = paintsClasses(look) ? null : shadesOf(look.maps[look.heat[look.view]]);
   for (let i = 0; i < size; i++) {
     if (name === "codes" && i === NO_DATA) continue;
     if (heat) {
@@ -102,12 +107,21 @@ export function paintTables(scene, look) {
 }
 
 /**
+ * Whether places are painted by what they are, not by a number.
+ *
+ * @param {Pick<Look, "view">} look
+ */
+export function paintsClasses({ view }) {
+  return view === "classes" || view === "objects";
+}
+
+/**
  * @param {Pick<Scene, "planes">} scene
  * @param {View} view
  */
 function planeName({ planes }, view) {
   if (planes.codes) return "codes";
-  return view === "uncertainty" ? "entropy" : view;
+  return view === "uncertainty" ? "entropy" : view === "objects" ? "classes" : view;
 }
 
 /**

@@ -1,7 +1,6 @@
 // The controls around the picture: what each button and slider does, in acts that the viewer knows.
 
 import { clicked, find } from "../../parts/component.js";
-import { UNITS } from "./panel.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -12,11 +11,7 @@ import { UNITS } from "./panel.js";
  */
 export function connectControls(root, act, maps) {
   const colormap = find(root, ".colormap", HTMLSelectElement);
-  const size = find(root, ".size", HTMLInputElement);
-  const unit = find(root, ".unit", HTMLSelectElement);
   for (const name of maps) colormap.add(new Option(name));
-  for (const name of Object.keys(UNITS)) unit.add(new Option(name));
-  unit.value = "µm";
 
   root.addEventListener("click", (event) => {
     const { do: name, view, toggle, id } = clicked(event)?.dataset ?? {};
@@ -32,7 +27,7 @@ export function connectControls(root, act, maps) {
     ".low": ({ value }) => act.black(Number(value)),
     ".high": ({ value }) => act.white(Number(value)),
     ".colormap": ({ value }) => act.colormap(value),
-    ".size, .unit": () => act.pixelSize(Number(size.value), unit.value),
+    ".size": ({ value }) => act.pixelSize(value),
   };
   root.addEventListener("input", ({ target }) => {
     const input = /** @type {HTMLInputElement} */ (target);

@@ -68,16 +68,26 @@ export function connectPointersAndKeys(canvas, act) {
 
   const release = (/** @type {PointerEvent} */ event) => {
     if (!down.delete(event.pointerId)) return;
-    if (event.type === "pointerup" && !moved && down.size === 0) act.pick(place(event));
+    if (event.type === "pointerup" && !moved && down.size === 0) {
+      if (event.pointerType !== "touch") act.hold(true);  // fingers go on scrolling the page
+      act.pick(place(event));
+    }
   };
+  const elsewhere = (/** @type {Event} */ { target }) => {
+    if (!canvas.isConnected) return document.removeEventListener("pointerdown", elsewhere);
+    if (act.isHeld && target instanceof Node && !act.root.contains(target)) act.hold(false);
+  };
+  document.addEventListener("pointerdown", elsewhere);
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
   canvas.addEventListener("pointerleave", (event) => {
     if (event.pointerType === "mouse") act.point(null);
   });
 
-  // A wheel that cannot zoom out any further scrolls the page.
+  // The wheel scrolls the page, unless the picture was clicked. Pinching a touchpad comes as a wheel
+  // with Ctrl. One that cannot zoom out any further scrolls the page, too.
   canvas.addEventListener("wheel", (event) => {
+    if (!act.isHeld && !event.ctrlKey && !event.metaKey) return act.tellOfWheel();
     const { left, top } = place(event);
     const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
     if (act.zoomAt(Math.exp(-Math.max(-200, Math.min(200, pixels)) / 400), left, top)) {
@@ -91,11 +101,13 @@ export function connectPointersAndKeys(canvas, act) {
 
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") return act.hold(false);
     const name = KEYS[event.key];
     if (event.key in ARROWS) act.step(...ARROWS[event.key], event.shiftKey);
     else if (name) act.act(name);
     else if (/^[1-9]$/.test(event.key)) act.toggleClass(Number(event.key) - 1);
     else return;
+    act.sayWhatChanged(event.key);
     event.preventDefault();
   });
 }

@@ -2,6 +2,8 @@
 // as much as one of 512 x 512. Plain arrays rather than WebGL: whole numbers make the drawing
 // exact, and it is the same in every browser, with several viewers, and without a graphics card.
 
+import { paintsClasses } from "./colors.js";
+import { drawChosen, objectsInView } from "./objects.js";
 import { indicesIn, piecesOf } from "./pieces.js";
 
 /** @typedef {import("./colors.js").Look} Look */
@@ -42,9 +44,15 @@ export function drawFrame(frame, scene, look, view, stage) {
   }
   if (!look.paint) return;
   const clear = look.split === null ? 0 : Math.round(look.split * frame.width);
-  if (look.outline && look.view === "classes") {
-    drawOutlines(frame, pieces, look.paint, view.bounds, clear, Math.max(1, Math.round(2 * stage.ratio)));
-  } else for (const piece of pieces) drawFilled(frame, piece, look, look.paint, clear);
+  const thick = Math.max(1, Math.round(2 * stage.ratio));
+  // Of objects there is what was sent at once, and no tiles.
+  const painted = look.paint.name !== "objects" ? pieces
+    : pieces.map((piece) => ({ ...piece, source: scene.overview }));
+  if (look.outline && paintsClasses(look)) {
+    drawOutlines(frame, painted, scene, look.paint, view.bounds, clear, thick);
+  } else for (const piece of painted) drawFilled(frame, piece, scene, look, look.paint, clear);
+  const objects = look.chosen ? objectsInView(scene, look) : null;
+  if (objects) drawChosen(frame, scene, objects.labels, look.chosen, view.bounds, thick);
 }
 
 /**
@@ -80,13 +88,14 @@ function drawPicture({ pixels, width }, { source, across, down }, table, scene, 
 /**
  * @param {Frame} frame
  * @param {Piece} piece
+ * @param {Scene} scene
  * @param {Look} look
  * @param {import("./colors.js").PaintTables} tables
  * @param {number} clear The first column that is painted.
  */
-function drawFilled(frame, { source, across, down }, look, { name, paint }, clear) {
-  const plane = planeOf(source, name);
-  const weight = look.view === "classes" ? look.alpha : Math.min(1, 2 * look.alpha);
+function drawFilled(frame, { source, across, down }, scene, look, { name, paint }, clear) {
+  const plane = planeOf(source, scene, name);
+  const weight = paintsClasses(look) ? look.alpha : Math.min(1, 2 * look.alpha);
   const parts = Math.round(256 * weight), keep = 256 - parts;
   const columns = indicesIn(across.columns, source.left, source.step);
   const begin = Math.max(0, clear - across.offset);
@@ -108,10 +117,11 @@ function drawFilled(frame, { source, across, down }, look, { name, paint }, clea
 
 /**
  * @param {import("./scene.js").Source} source
+ * @param {Scene} scene
  * @param {import("./colors.js").PaintTables["name"]} name
  */
-function planeOf(source, name) {
-  const plane = source.planes[name];
+function planeOf(source, scene, name) {
+  const plane = name === "objects" ? scene.objects?.labels : source.planes[name];
   if (!plane) throw new Error(`The plane ${name} was not sent.`);
   return plane;
 }
@@ -123,17 +133,19 @@ function planeOf(source, name) {
  *
  * @param {Frame} frame
  * @param {Piece[]} pieces
+ * @param {Scene} scene
  * @param {import("./colors.js").PaintTables} tables
  * @param {Visible["bounds"]} bounds
  * @param {number} clear The first column that is painted.
  * @param {number} thick In device pixels.
  */
-function drawOutlines(frame, pieces, { name, paint, classes }, { across, down }, clear, thick) {
+function drawOutlines(frame, pieces, scene, { name, paint, classes }, { across, down }, clear, thick) {
   const count = across.columns.length;
-  const ids = new Uint8Array(count * down.columns.length);
-  const colors = new Int32Array(256);
+  const Kind = classes instanceof Uint8Array ? Uint8Array : Uint16Array;
+  const ids = new Kind(count * down.columns.length);
+  const colors = new Int32Array(2 ** (8 * Kind.BYTES_PER_ELEMENT));
   for (const { source, across: run, down: fall } of pieces) {
-    const plane = planeOf(source, name);
+    const plane = planeOf(source, scene, name);
     const columns = indicesIn(run.columns, source.left, source.step);
     indicesIn(fall.columns, source.top, source.step).forEach((y, j) => {
       const row = y * source.width;

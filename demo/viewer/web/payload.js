@@ -16,11 +16,14 @@
  * @property {{x: number, y: number, zoom: number} | null} camera
  * @property {[number, string] | null} pixel_size
  * @property {string} alt
+ * @property {string} [name] Of the file, and where in it.
+ * @property {string} [by] What the classes are from, such as a checkpoint.
  * @property {TileFacts | null} tiles
  * @property {{url: string}} [data]
  * @property {PlaneEntry[]} [planes]
  * @property {string[]} [names]
  * @property {string[]} [colors]
+ * @property {number[]} [unpainted] Ids of classes that are not painted at first.
  * @property {number} [alpha]
  * @property {number | null} [threshold]
  * @property {number} [steps]
@@ -30,7 +33,8 @@
  */
 /** @typedef {{name: PlaneName, dtype: Dtype, start: number, end: number}} PlaneEntry */
 /** @typedef {{side: number, range: [number, number]}} TileFacts */
-/** @typedef {"image" | "classes" | "codes" | "probability" | "entropy" | "counts"} PlaneName */
+/** @typedef {"image" | "classes" | "codes" | "probability" | "entropy" | "counts"
+ *   | "labels" | "hues"} PlaneName */
 /** @typedef {keyof typeof ARRAYS} Dtype */
 /** @typedef {InstanceType<(typeof ARRAYS)[Dtype]>} Plane */
 /**
@@ -54,8 +58,8 @@ export const ARRAYS = {
 /**
  * Fetches the file of a payload, and takes its planes out of it.
  *
- * @param {Payload} value
- * @returns {Promise<Planes>}
+ * @param {Pick<Payload, "data" | "planes">} value
+ * @returns {Promise<any>} Arrays by name: `Planes` of a picture.
  */
 export async function fetchPlanes({ data, planes = [] }) {
   const response = await fetch(data?.url ?? "");

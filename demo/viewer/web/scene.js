@@ -29,6 +29,7 @@ import { newTiles } from "./tiles.js";
  * @property {ArrayLike<number> | null} counts Pixels by class or code; null without classes.
  * @property {Scale & {lowest: number, highest: number, channels: number}} picture
  * @property {import("./tiles.js").Tiles | null} tiles All pixels; null if the overview has them.
+ * @property {import("./objects.js").SceneObjects | null} objects Those that were found in it.
  */
 
 /**
@@ -55,5 +56,5 @@ export function newScene(value, planes, unpack, changed) {
   const counts = planes.counts
     || (coded ? histogram(coded, planes.codes ? 65536 : 256) : null);
   return { value, planes, overview, counts, picture: { ...scale, lowest, highest, channels },
-    tiles: value.tiles ? newTiles(value, value.tiles.side, scale, unpack, changed) : null };
+    objects: null, tiles: value.tiles ? newTiles(value, value.tiles.side, scale, unpack, changed) : null };
 }

@@ -6,11 +6,12 @@ import { find } from "../../parts/component.js";
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
 } from "./camera.js";
-import { imageTable, paintTables } from "./colors.js";
+import { imageTable, packed, paintTables } from "./colors.js";
 import { connectControls, listen } from "./controls.js";
 import { connectDivider, connectPointersAndKeys } from "./input.js";
+import { objectAt, objectsInView, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
-import { classAt, showPanel, showPixelSize, showReadout, showScale, tidy } from "./panel.js";
+import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
 import { newScene } from "./scene.js";
@@ -29,13 +30,17 @@ import { newUnpacker } from "./unpack.js";
  *
  * @typedef {object} Props
  * @property {Payload | null} value
+ * @property {{words: string, stop: boolean} | null} status What is at work, and can be stopped.
  * @property {string | null} group Viewers that move together.
+ * @property {string} label What it shows, for screen readers: one page may have several.
  * @property {Record<string, string[]>} maps Stops of colour maps.
  * @property {Record<string, string>} heat The colour map of each view that paints numbers.
  */
 
+/** @typedef {Pick<Look, "level" | "outline" | "view"> & {hidden: number[]}} Habit */
+
 /** @type {View[]} */
-const VIEWS = ["classes", "probability", "uncertainty"];
+const VIEWS = ["classes", "objects", "probability", "uncertainty"];
 const FLIGHT = 350;  // milliseconds
 
 /** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
@@ -50,6 +55,7 @@ const ACTS = {
   contrast: (viewer) => viewer.resetContrast(),
   help: (viewer) => viewer.help(),
   close: (viewer) => viewer.close(),
+  stop: (viewer) => viewer.trigger("stop"),
 };
 
 /** @param {import("../../parts/component.js").Component<Props>} component */
@@ -63,6 +69,7 @@ export class Viewer {
     this.props = props;
     this.trigger = trigger;
     this.root = find(element, ".viewer");
+    this.root.ariaLabel = props.label;
     this.stageElement = find(this.root, ".stage");
     this.canvas = find(this.root, "canvas", HTMLCanvasElement);
     const context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
@@ -78,13 +85,18 @@ export class Viewer {
     this.camera = newCamera();
     /** @type {Look} */
     this.look = {
-      alpha: 0.45, level: 50, view: "classes", outline: false, split: null, hidden: new Set(),
+      alpha: 0.45, level: 50, view: "classes", outline: false, chosen: 0, split: null, hidden: new Set(),
       window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: new Int32Array(0),
       paint: null, maps: props.maps, heat: props.heat,
     };
     this.unpack = newUnpacker();
     /** @type {Scene | null} */
     this.scene = null;
+    /** @type {{picture: string, found: import("./objects.js").SceneObjects} | null} */
+    this.layer = null;  // objects that came last, and the picture that they lie on
+    this.layers = 0;  // of objects that came
+    /** @type {Look["pixelSize"]} As a visitor has typed it, for every picture. */
+    this.typedSize = null;
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Place | null} Where the pointer is, in CSS pixels. */
@@ -98,11 +110,21 @@ export class Viewer {
     this.pending = 0;  // the animation frame of the next drawing; 0: nothing has changed
     this.flight = 0;  // the animation frame of a flight
     this.alphaChosen = false;
+    /** @type {Map<string, Habit>} How results of each checkpoint were looked at last. */
+    this.habits = new Map();
+    /** @type {Record<string, number>} By checkpoint, where the slider was left. */
+    this.thresholds = {};
+    this.toldOfWheel = false;
+    this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
     connectPointersAndKeys(this.canvas, this);
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
     listen(this.root, "viewer:fly", (box) => this.fly(box));
+    listen(this.root, "viewer:visit", (box) => this.visit(box));
+    listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
+    listen(this.root, "viewer:choose", (id) => this.choose(id));
+    listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
     listen(this.root, "viewer:show", (detail) => this.showHere(detail));
     // Whoever takes the controls is not flown on.
     for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
@@ -112,6 +134,7 @@ export class Viewer {
     this.followOthers();
     new ResizeObserver(() => this.resized()).observe(this.stageElement);
     this.tellSeen();
+    watch("status", () => this.showStatus());
     watch("value", () => this.show());
     this.show();
   }
@@ -126,6 +149,7 @@ export class Viewer {
   change({ picture = false, paint = false, panel = true } = {}) {
     const { scene, look } = this;
     if (!scene) return;
+    if (look.view === "objects" && !objectsInView(scene, look)) look.view = "classes";
     if (picture) look.imageTable = imageTable(scene.picture, look);
     if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
     if (panel) showPanel(this.root, scene, look);
@@ -136,12 +160,14 @@ export class Viewer {
   /** Writes down what Python asks for when it writes a file as seen, or a link to the view. */
   tellSeen() {
     const { scene, look, camera: { x, y, zoom, fitted } } = this;
+    const { by, threshold, steps = 1 } = scene?.value ?? {};
+    if (by && typeof threshold === "number") this.thresholds[by] = look.level / steps;
     this.root.dataset.seen = JSON.stringify({
       opacity: look.alpha,
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
       outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
       window: look.window, colormap: look.colormap, split: this.splitColumn(),
-      camera: { x, y, zoom }, fitted,
+      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize, thresholds: this.thresholds,
     });
   }
 
@@ -222,11 +248,21 @@ export class Viewer {
   }
 
   /**
+   * To a region with its surroundings; it has a mark of its own.
+   *
+   * @param {Box} box
+   */
+  visit({ x, y, width, height }) {
+    this.fly({ x: x - width / 2, y: y - height / 2, width: 2 * width, height: 2 * height }, false);
+  }
+
+  /**
    * To a region, which then blinks. Who wants less motion is taken there at once.
    *
    * @param {Box | null} box
+   * @param {boolean} blinks
    */
-  fly(box) {
+  fly(box, blinks = true) {
     const { scene, camera, stage } = this;
     if (!scene || !box || !stage.width) return;
     const target = cameraOn(box, scene.value, stage);
@@ -240,7 +276,7 @@ export class Viewer {
       camera.y = start.y + eased * (target.y - start.y);
       camera.fitted = false;
       if (part < 1) this.flight = requestAnimationFrame(step);
-      else this.blink(box);
+      else if (blinks) this.blink(box);
       this.moved();
     };
     step(began);
@@ -335,7 +371,56 @@ export class Viewer {
     if (!scene || !pixel) return;
     const at = exactAt(scene, pixel);
     const value = look.paint && at ? scene.value.names?.[classAt(scene, look, at)] : null;
+    if (scene.objects) {
+      this.choose(objectAt(scene, look, pixel));
+      this.root.dispatchEvent(new CustomEvent("viewer:picked", { detail: look.chosen || null }));
+    }
     this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
+  }
+
+  /**
+   * From a click into the picture to Escape, or a click elsewhere, the wheel zooms.
+   *
+   * @param {boolean} held
+   */
+  hold(held) {
+    this.isHeld = held;
+    this.root.classList.toggle("held", held);
+    find(this.root, ".wheel").hidden = true;
+    this.change({ panel: false });
+  }
+
+  /** The wheel scrolls the page: it is said once how it would zoom. */
+  tellOfWheel() {
+    if (this.toldOfWheel) return;
+    this.toldOfWheel = true;
+    const hint = find(this.root, ".wheel");
+    hint.hidden = false;
+    setTimeout(() => { hint.hidden = true; }, 4000);
+  }
+
+  /** @param {string} key That was pressed on the picture. */
+  sayWhatChanged(key) {
+    const { scene, look, camera } = this, id = Number(key) - 1;
+    if (!scene) return;
+    const words = {
+      o: look.outline ? "Outlines" : "Filled",
+      s: look.split === null ? "Not split" : "Split: the bare picture on the left",
+      v: look.view, 0: "The whole picture",
+    }[key];
+    const name = scene.value.names?.[id];
+    if (words) this.say(words);
+    else if (name) this.say(`${name} ${look.hidden.has(id) ? "hidden" : "shown"}`);
+    else if ("+=-_".includes(key)) this.say(`${tidy(100 * camera.zoom)} %`);
+  }
+
+  /**
+   * For screen readers: what a key has done, or what has come.
+   *
+   * @param {string} words
+   */
+  say(words) {
+    find(this.root, ".said").textContent = words;
   }
 
   pickMiddle() {
@@ -377,7 +462,10 @@ export class Viewer {
 
   nextView() {
     if (!this.look.paint || find(this.root, ".views").hidden) return;
-    this.view(VIEWS[(VIEWS.indexOf(this.look.view) + 1) % VIEWS.length]);
+    const there = VIEWS.filter((name) => {
+      return !find(this.root, `[data-view=${name}]`, HTMLButtonElement).matches("[hidden], :disabled");
+    });
+    this.view(there[(there.indexOf(this.look.view) + 1) % there.length]);
   }
 
   /** @param {number} alpha */
@@ -417,13 +505,30 @@ export class Viewer {
     this.change({ picture: true });
   }
 
-  /**
-   * @param {number} side
-   * @param {string} unit
-   */
-  pixelSize(side, unit) {
-    this.look.pixelSize = side > 0 ? [side, unit] : null;
+  /** @param {string} text */
+  pixelSize(text) {
+    const size = readPixelSize(text);
+    find(this.root, ".size", HTMLInputElement).ariaInvalid = String(size === undefined);
+    if (size === undefined) {
+      find(this.root, ".size_told").textContent =
+        "Type a number and its unit, such as 0.25 µm. Units: Å, nm, µm, mm.";
+      return;
+    }
+    this.typedSize = size;
+    this.applyPixelSize();
     this.change({ panel: false });
+    this.tellSeen();
+  }
+
+  applyPixelSize() {
+    const own = this.scene?.value.pixel_size ?? null;
+    this.look.pixelSize = this.typedSize ?? own;
+    showPixelSize(this.root, own, this.typedSize);
+  }
+
+  askPixelSize() {
+    find(this.root, ".panel details", HTMLDetailsElement).open = true;
+    find(this.root, ".size").focus();
   }
 
   help() {
@@ -439,8 +544,8 @@ export class Viewer {
 
   async show() {
     const value = this.props.value;
-    if (!value?.data) return;
     const mine = ++this.serial;
+    if (!value?.data) return this.empty();
     try {
       const planes = await fetchPlanes(value);
       if (mine === this.serial) this.take(value, planes);  // unless a newer one came meanwhile
@@ -451,6 +556,64 @@ export class Viewer {
       find(this.root, ".hint").textContent =
         "The picture did not arrive, or was deleted after its hour. Segment it again.";
     }
+  }
+
+  /** What is at work on the picture, in words. */
+  showStatus() {
+    const { words = "", stop = false } = this.props.status ?? {};
+    find(this.root, ".status").textContent = words;
+    find(this.root, ".stop").hidden = !stop;
+  }
+
+  /** There is no picture any more. */
+  empty() {
+    this.scene?.tiles?.close();
+    this.scene = this.flashed = this.pointed = null;
+    this.canvas.classList.remove("drawn");
+    this.canvas.ariaLabel = "No picture";
+    for (const part of [".head .name", ".head .by"]) find(this.root, part).textContent = "";
+    for (const part of [".bar", ".panel", ".scale", ".divider", ".flash"]) {
+      find(this.root, part).hidden = true;
+    }
+    find(this.root, ".hint").textContent = "The picture appears here.";
+    this.tellSeen();
+  }
+
+  /**
+   * Objects of the picture, or none any more. They may come before the picture is here.
+   *
+   * @param {import("./objects.js").Layer | null} layer
+   */
+  async showObjects(layer) {
+    const mine = ++this.layers;
+    this.layer = null;
+    this.layObjects();
+    if (!layer) return;
+    try {
+      const found = sceneObjects(layer, await fetchPlanes(layer), packed);
+      if (mine === this.layers) this.layer = { picture: layer.picture, found };
+    } catch (error) {
+      console.warn(`The objects were not fetched: ${error}`);
+    }
+    this.layObjects();
+  }
+
+  layObjects() {
+    if (!this.scene) return;
+    const { layer, scene, look } = this;
+    scene.objects = layer?.picture === scene.value.picture ? layer.found : null;
+    if (!scene.objects) look.chosen = 0;
+    this.change({ paint: true });
+  }
+
+  /**
+   * An object has a line around it until another is chosen; 0 for none.
+   *
+   * @param {number | null} id
+   */
+  choose(id) {
+    this.look.chosen = id ?? 0;
+    this.change({ panel: false });
   }
 
   /**
@@ -470,22 +633,22 @@ export class Viewer {
   take(value, planes) {
     const { look, camera, stage } = this, before = this.scene?.value;
     const same = before?.picture === value.picture;
-    const renamed = JSON.stringify(before?.names) !== JSON.stringify(value.names);
+    this.keepHabit();
     this.scene?.tiles?.close();
     this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
     if (!same) {
       look.window = [...value.window];
-      look.pixelSize = null;
       this.pointed = this.flashed = null;
     }
-    if (renamed) look.hidden.clear();
+    if (value.names) look.hidden = new Set(value.unpainted);
     if (value.alpha !== undefined && !this.alphaChosen) look.alpha = value.alpha;
     if (value.threshold !== undefined && value.threshold !== null) {
       look.level = Math.round(value.threshold * (value.steps ?? 1));
     }
+    this.applyHabit(value);
     if (!planes.codes && !planes.probability) look.view = "classes";
-    look.pixelSize = value.pixel_size || look.pixelSize;
-    showPixelSize(this.root, look.pixelSize);
+    this.applyPixelSize();
+    this.layObjects();
     this.canvas.ariaLabel = value.alt;
     this.root.dataset.size = `${value.width} ${value.height}`;
     this.canvas.classList.add("drawn");
@@ -497,6 +660,21 @@ export class Viewer {
     this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
     this.wanted = value.focus;
     this.goWhereWanted();
+    this.root.dispatchEvent(new CustomEvent("viewer:shown", { bubbles: true }));
+    if (value.names && value.by) this.say(`${value.by} found ${sharesOf(this.scene, look)}`);
+  }
+
+  /** The next result of the same checkpoint is looked at as this one. */
+  keepHabit() {
+    const { scene, look: { level, hidden, outline, view } } = this;
+    if (!scene?.value.names) return;
+    this.habits.set(kindOf(scene.value), { level, outline, view, hidden: [...hidden] });
+  }
+
+  /** @param {Payload} value */
+  applyHabit(value) {
+    const habit = value.names && this.habits.get(kindOf(value));
+    if (habit) Object.assign(this.look, habit, { hidden: new Set(habit.hidden) });
   }
 
   /** A viewer on a tab that is not open has no size yet; it flies when it is seen. */
@@ -540,6 +718,15 @@ export class Viewer {
       height: canvas.height };
     return true;
   }
+}
+
+/**
+ * Results with the same classes of the same checkpoint are looked at alike.
+ *
+ * @param {Payload} value
+ */
+function kindOf({ by, names }) {
+  return JSON.stringify([by, names]);
 }
 
 function wantsCalm() {

@@ -1,0 +1,146 @@
+"""How a visitor goes from one image to many with the same recipe, and back to one of them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from unet_hf.errors import ConfigError
+from unet_hf.images.pixel_size import PixelSize
+
+from .batch.job import BatchJob
+from .batch.tab import GONE as BATCH_GONE
+from .batch.tab import BatchTab
+from .parts.component import HIDDEN
+from .parts.panel import Panel
+from .segment.file_list import Files
+from .segment.share_link import Asked
+from .segment.tab import SegmentTab
+from .server.in_view import InView
+from .server.predictions import Place
+from .server.queue import PREDICTS
+from .server.recipe import Recipe
+from .server.result_store import Handle, result_store
+from .viewer.component import seen
+
+Updates = dict[Any, Any]
+# On a narrow page some tabs are in a menu, which is there while it is closed.
+OPEN_TAB = (
+    "() => { [...document.querySelectorAll('[role=tab], .overflow-dropdown button')]"
+    ".find((tab) => tab.textContent.trim() === '%s')?.click(); window.scrollTo(0, 0); }"
+)
+REMEMBER = "(name) => { document.documentElement.dataset.checkpoint = name; }"
+# What goes over with a click: the files, what was counted, and how the picture is looked at.
+WITH_VIEW = (
+    "(job, files, model, counted, _) => [job, files, model, counted, "
+    f"document.querySelector('#viewer .viewer')?.dataset.seen ? {seen()} : null]"
+)
+
+
+def many_like_this() -> gr.Button:
+    """Stands beside the objects; `connect_tabs` says what it does."""
+    return gr.Button("Segment many images like this", size="sm", elem_id="many_like_this")
+
+
+def connect_tabs(
+    page: gr.Blocks, segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.Button
+) -> None:
+    """Says what happens when; comes after `SegmentTab.connect`."""
+    inputs = [batch.job, segment.images.files, segment.model, objects.state, segment.look]
+    listed = segment.images.listed
+
+    def on_like(
+        job: BatchJob | None,
+        files: Files | None,
+        model: str,
+        counted: Handle | None,
+        view: dict[str, Any] | None,
+    ) -> Updates:
+        """The recipe of the result in view, and the files that were dropped, unless there are
+        some already."""
+        recipe = recipe_in_view(model, counted, view or {})
+        taken = batch.take(files.paths, model) if files and job is None else {}
+        return taken | batch.fill(recipe)
+
+    def on_all(
+        job: BatchJob | None,
+        files: Files | None,
+        model: str,
+        counted: Handle | None,
+        view: dict[str, Any] | None,
+    ) -> Updates:
+        """All files of the list, whatever was there before."""
+        recipe = recipe_in_view(model, counted, view or {})
+        return batch.take(files.paths if files else None, model, job) | batch.fill(recipe)
+
+    def on_preview(
+        job: BatchJob | None,
+        in_view: InView,
+        event: gr.EventData,
+        request: gr.Request | None = None,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Iterator[Updates]:
+        """One image of a batch, segmented as all of them were."""
+        try:
+            path = job and job.staged.folder / event.name
+            if path is None or not path.is_file():
+                raise ConfigError(BATCH_GONE)
+            # The batch may go before the picture does.
+            copy = str(shutil.copy(path, segment.folders.new() / Path(event.name).name))
+            yield segment.opened(in_view, copy, Place(int(event.page)), job.recipe.model)
+        except Exception as error:
+            yield segment.tell(error)
+            return
+        asked = Asked(threshold=job.recipe.threshold)
+        yield from segment.on_segment(in_view, request, profile, token, asked)
+
+    each = {"show_progress": "hidden"} | HIDDEN
+    for asked, function in ((like.click, on_like), (listed.submit, on_all)):
+        filled = asked(function, inputs, batch.taken, js=WITH_VIEW, **each)
+        filled.success(None, js=OPEN_TAB % "Many images", **HIDDEN)
+    # The tab In your browser begins with it.
+    for chosen in (page.load, segment.model.change):
+        chosen(None, segment.model, None, js=REMEMBER, **HIDDEN)
+    batch.previews.select(None, js=OPEN_TAB % "Segment", **HIDDEN)
+    batch.previews.select(
+        on_preview,
+        [batch.job, segment.images.in_view],
+        segment.outputs,
+        trigger_mode="multiple",
+        **each,
+        **PREDICTS,
+    )
+
+
+def recipe_in_view(model: str, counted: Handle | None, view: dict[str, Any]) -> Recipe:
+    """The recipe of the result in view.
+
+    counted: The handle of its objects, if they were counted. view: See `viewer.component.seen`.
+    """
+    threshold = view.get("threshold")
+    try:
+        value = result_store().get(counted)
+    except ConfigError:  # they had to leave
+        value = None
+    if value is None:
+        return Recipe(model, threshold)
+    objects = value[1]
+    return Recipe(
+        model,
+        threshold,
+        objects.method,
+        objects.min_size,
+        objects.exclude_border,
+        as_typed(objects.pixel_size),
+    )
+
+
+def as_typed(size: PixelSize | None) -> str:
+    """ "0.25 um", as a field for pixel sizes takes it; empty unless a person has said it."""
+    if size is None or size.source != "given":
+        return ""
+    sides = f"{size.x:g}" if size.x == size.y else f"{size.x:g} {size.y:g}"
+    return f"{sides} {size.ascii_unit}"

@@ -1,0 +1,73 @@
+"""One recipe for one image and for many: which checkpoint, where it decides, what an object is."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from unet_hf import UNet
+from unet_hf.network.configuration import checked_threshold
+from unet_hf.objects.objects import check_options
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How images are segmented and their objects counted.
+
+    model: The checkpoint's name. threshold, method, min_size: None or "auto": the checkpoint's own.
+    min_size: pixels. pixel_size: such as "0.25 um"; empty: what a file says of itself.
+    """
+
+    model: str
+    threshold: float | None = None
+    method: str = "auto"
+    min_size: int | None = None
+    exclude_border: bool = False
+    pixel_size: str = ""
+
+    def settled(self, network: UNet) -> "Recipe":
+        """The same with the checkpoint's own values where none were chosen.
+
+        Raises:
+            ConfigError: A value is not usable with this checkpoint.
+        """
+        threshold = network.threshold
+        if self.threshold is not None:
+            threshold = checked_threshold(self.threshold, network.config["num_classes"])
+        own = {"method": "components", "min_size": 0} | (network.config.get("objects") or {})
+        settled = replace(
+            self,
+            threshold=threshold,
+            method=own["method"] if self.method == "auto" else self.method,
+            min_size=own["min_size"] if self.min_size is None else self.min_size,
+        )
+        check_options(network.id2label, **settled.objects())
+        return settled
+
+    def objects(self) -> dict[str, Any]:
+        """The arguments of `Segmentation.objects`."""
+        return {
+            "method": self.method,
+            "min_size": self.min_size,
+            "exclude_border": self.exclude_border,
+            "pixel_size": self.pixel_size.strip() or None,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def command(self, files: str, outputs: Sequence[str]) -> str:
+        """The command line that gives the same files."""
+        options = {
+            "model": self.model,
+            "threshold": self.threshold,
+            "only": ",".join(outputs),
+            "method": self.method,
+            "min_size": self.min_size,
+            "pixel_size": self.pixel_size.strip() or None,
+            "output": "out",
+        }
+        words = ["python", "-m", "unet_hf", "segment", files]
+        for name, value in options.items():
+            words += [] if value is None else [f"--{name}", str(value)]
+        return shlex.join(words + (["--exclude_border"] if self.exclude_border else []))

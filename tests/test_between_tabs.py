@@ -1,0 +1,85 @@
+"""From one image to many with the same recipe, and back to one of them."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import PIL.Image
+from playwright.sync_api import Page, expect
+
+from demo.between_tabs import recipe_in_view
+from demo.interface import build
+from demo.server.predictions import segment_file
+from demo.server.recipe import Recipe
+from demo.server.result_store import result_store
+
+DROP = """(content) => {
+  const bytes = Uint8Array.from(content), files = new DataTransfer();
+  files.items.add(new File([bytes], "dropped.png"));
+  const options = { bubbles: true, cancelable: true, dataTransfer: files };
+  const over = new DragEvent("dragover", options), drop = new DragEvent("drop", options);
+  document.body.dispatchEvent(over);
+  document.body.dispatchEvent(drop);
+  return [over.defaultPrevented, drop.defaultPrevented];
+}"""
+
+
+def test_the_recipe_in_view_is_that_of_the_picture_and_its_objects(tiny: str, picture: Path):
+    assert recipe_in_view("unet-nuclei", None, {}) == Recipe("unet-nuclei")
+    result = segment_file(str(picture), tiny, threshold=0.4)
+    objects = result.objects(
+        method="watershed", min_size=7, exclude_border=True, pixel_size="0.25 0.5 um"
+    )
+    handle = result_store().keep((result, objects))
+    assert recipe_in_view(tiny, handle, {"threshold": 0.4}) == Recipe(
+        tiny, 0.4, "watershed", 7, True, "0.25 0.5 um"
+    )
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def test_dropped_files_go_to_many_images_and_one_of_them_back(
+    served: Callable, picture: Path, tmp_path: Path
+):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    with PIL.Image.open(picture) as image:
+        for number, path in enumerate(paths):
+            image.crop((0, 0, 96 - 8 * number, 90)).save(path)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in paths[1:]:
+            archive.write(path, path.name)
+    page = served(build("unet-nuclei"))
+    upload, run = page.locator("#upload input[type=file]"), page.locator("#batch_run")
+    name = page.locator("#viewer .whose")
+    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
+
+    # The tab In your browser begins with the checkpoint that is chosen here.
+    assert page.evaluate("document.documentElement.dataset.checkpoint") == "unet-nuclei"
+
+    upload.set_input_files(paths)
+    expect(page.locator("#files button.name")).to_have_count(3)
+    expect(name).to_have_text("0.png Cell nuclei · threshold 0.65")
+    page.locator("#files .all").click()
+    expect(run).to_have_text("Segment 3 images with Cell nuclei")
+    expect(page.locator("#batch_threshold input, #batch_threshold textarea")).to_have_value("0.65")
+    run.click()
+    expect(page.locator("#batch_progress")).to_contain_text("Finished: 3 of 3 segmented.")
+    expect(page.locator("#batch_progress")).to_contain_text("Cell nuclei (unet-nuclei), threshold")
+
+    page.locator("#batch_previews button").nth(2).click()
+    expect(page.get_by_role("tab", name="Segment")).to_have_attribute("aria-selected", "true")
+    expect(name).to_contain_text("2.png")
+    expect(name).to_contain_text("threshold 0.65")
+
+    open_tab(page, "Compare")  # where nothing takes files: the browser would open them
+    content = list(paths[1].read_bytes())
+    assert page.evaluate(DROP, content) == [True, True]
+    open_tab(page, "Segment")
+    expect(name).to_contain_text("dropped.png")
+
+    upload.set_input_files(tmp_path / "all.zip")
+    expect(page.locator("#alert")).to_contain_text("An archive has many images.")
+    page.locator("#files .all").click()
+    expect(run).to_have_text("Segment 2 images with Cell nuclei")
