@@ -80,6 +80,7 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
 
 def test_what_is_changed_in_the_viewer_is_drawn_while_the_server_is_silent(page: Page):
     viewer = viewer_of(page)
+    expect(page.locator("#objects tr.row").first).to_be_visible()  # they are counted by themselves
     nucleus = viewer.get_by_role("button", name="nucleus")
     shown = nucleus.inner_text()
     with silence(page):

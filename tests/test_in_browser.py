@@ -281,6 +281,7 @@ def test_on_an_isolated_page_several_threads_segment_as_one_does(page: Page, tmp
     """The demo as people start it. Every other test here sees a page that is not isolated."""
     assert page.evaluate("crossOriginIsolated")
     page.get_by_role("tab", name="In your browser").click()
+    page.locator("#private").get_by_label("Checkpoint").select_option("unet-isbi")
     expect(told(page)).to_contain_text("unet-isbi is here")
     path = SHIPPED / "unet-isbi" / SAMPLE
     with cut_off(page):

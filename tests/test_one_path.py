@@ -74,13 +74,12 @@ def test_the_browser_downloads_the_mask_that_python_writes(images, by_python, de
         expect(save).to_be_enabled(timeout=60_000)
         for name, path in images.items():
             page.locator("#upload input[type=file]").set_input_files(path)
-            expect(page.locator("#facts")).to_contain_text("201 × 257")
-            expect(save).to_be_disabled()
+            expect(page.locator("#viewer .whose")).to_contain_text(Path(path).name)
             if "channel" in IMAGES[name]:
                 page.get_by_role("slider", name="Channel").fill(str(IMAGES[name]["channel"]))
                 expect(page.locator("#facts")).to_contain_text("shown this channel alone")
-            page.locator("#segment").click()
-            expect(save).to_be_enabled(timeout=60_000)
+            expect(page.locator("#facts")).to_contain_text(" s on ", timeout=60_000)
+            expect(save).to_be_enabled()
             with page.expect_download() as download:
                 save.click()
             assert Path(download.value.path()).read_bytes() == by_python[name]

@@ -295,6 +295,7 @@ def test_in_tiles_a_picture_looks_as_if_sent_at_once(page: Page, zooms: int):
 
 def test_two_classes_are_drawn_and_read_pixel_by_pixel(page: Page):
     two = viewer_of(page, "two")
+    two.get_by_role("button", name="background").click()  # it is not painted at first
     slide(two, ".opacity", 1)
     slide(two, ".threshold", 0.73)
     fly(two, 300, 200, 150, 100)
@@ -341,6 +342,7 @@ def test_several_classes_maps_and_colors_are_drawn_and_read_pixel_by_pixel(page:
     for root in (three, errors, color):
         fly(root, 500, 300, 150, 100)
         complete(root)
+    three.get_by_role("button", name="background").click()
     slide(three, ".opacity", 1)
     for pixel in read(three, 60):
         place = (pixel.y, pixel.x)

@@ -143,4 +143,4 @@ def silence(page: Page) -> Iterator[None]:
     page.on("request", listen)
     yield
     page.remove_listener("request", listen)
-    assert not asked
+    assert asked == []

@@ -7,14 +7,18 @@ from unet_hf.images.image_data import ImageData
 def facts_of_image(image: ImageData) -> str:
     channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
     text = f"{image.width} × {image.height} px · {channels} · {image.dtype}"
-    seen_so = []
+    return " · ".join([text, *image.notes, *_drawn_so(image)])
+
+
+def _drawn_so(image: ImageData) -> list[str]:
+    """Which channels the picture shows, where it is not all of them."""
     if image.channel is not None:
-        seen_so = ["the network is shown this channel alone, as a gray image"]
-    elif not image.is_rgb and image.channels == 2:
-        seen_so = ["drawn here: channel 0"]
-    elif not image.is_rgb and image.channels > 2:
-        seen_so = ["drawn here: channels 0, 1 and 2 as red, green and blue"]
-    return " · ".join([text, *image.notes, *seen_so])
+        return ["the network is shown this channel alone, as a gray image"]
+    if not image.is_rgb and image.channels == 2:
+        return ["drawn here: channel 0"]
+    if not image.is_rgb and image.channels > 2:
+        return ["drawn here: channels 0, 1 and 2 as red, green and blue"]
+    return []
 
 
 def facts_of(result: Segmentation) -> str:
@@ -26,4 +30,4 @@ def facts_of(result: Segmentation) -> str:
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
-    return " · ".join([text, *result.notes])
+    return " · ".join([text, *result.notes, *_drawn_so(result.image)])

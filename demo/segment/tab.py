@@ -185,7 +185,7 @@ class SegmentTab:
         outdated = self.outdated(another_picture=True)
         if (kept := self._kept(in_view)) is not None:
             drawn = show_result(kept, camera=camera, by=in_view.title)
-            return outdated | self.show_result(in_view, kept, drawn)
+            return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
         in_view.segmented_with, in_view.is_wanted = "", True
         return outdated | {
             self.current: None,
@@ -198,7 +198,10 @@ class SegmentTab:
         }
 
     def show_result(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
-        """A result of what was chosen last. drawn: What the viewer is sent of it."""
+        """A result of what was chosen last. drawn: What the viewer is sent of it.
+
+        A sentence above the picture stays: what it is about may have happened after the choice.
+        """
         path, _, model = in_view.wanted
         in_view.is_wanted, in_view.segmented_with = False, model
         in_view.threshold = drawn["threshold"]
@@ -210,7 +213,6 @@ class SegmentTab:
             self.facts: facts_of(result),
             self.downloads: usable(result=True, objects=False),
             self.share: link_to(self._example(path), model, result),
-            self.alert: no_alert(),
         }
 
     def show_nothing(self, in_view: InView) -> Updates:
@@ -272,8 +274,10 @@ class SegmentTab:
             in_view.is_wanted = False
             return NOTHING
         if (kept := self._kept(in_view)) is not None:
-            return self.show_result(in_view, kept, show_result(kept, by=in_view.title))
-        return {self.picture: busy("Segmenting …")}
+            shown = self.show_result(in_view, kept, show_result(kept, by=in_view.title))
+        else:
+            shown = {self.picture: busy("Segmenting …")}
+        return shown | {self.alert: no_alert()}
 
     def on_stop(self, in_view: InView) -> Updates:
         in_view.stop()
@@ -289,6 +293,7 @@ class SegmentTab:
     ) -> Iterator[Updates]:
         """Once more, whatever is in view."""
         in_view.choose_model(name)
+        yield {self.alert: no_alert()}
         yield from self.on_segment(in_view, request, profile, token)
 
     def on_segment(
@@ -368,11 +373,9 @@ class SegmentTab:
         yield {self.images.source: path, self.model: name} | refusal
         if (kept := self._kept(in_view)) is not None:
             drawn = show_as_asked(kept, asked, in_view.title)
-            yield self.show_result(in_view, kept, drawn) | refusal
+            yield self.show_result(in_view, kept, drawn)
             return
-        for change in self.on_segment(in_view, request, profile, token, asked):
-            # The sentence outlives the picture that comes instead.
-            yield change if change == NOTHING else change | refusal
+        yield from self.on_segment(in_view, request, profile, token, asked)
 
     def _picture_for(self, name: str, example: Example | None, visitor: Visitor | None) -> str:
         """The example, or something that this checkpoint can make sense of, if there is anything.
