@@ -3,6 +3,8 @@
 from unet_hf import Segmentation
 from unet_hf.images.image_data import ImageData
 
+from ..server.errors_in_words import without_python
+
 
 def facts_of_image(image: ImageData) -> str:
     channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
@@ -14,7 +16,7 @@ def facts_of_image(image: ImageData) -> str:
         seen_so = ["drawn here: channel 0"]
     elif not image.is_rgb and image.channels > 2:
         seen_so = ["drawn here: channels 0, 1 and 2 as red, green and blue"]
-    return " · ".join([text, *image.notes, *seen_so])
+    return " · ".join([text, *map(without_python, image.notes), *seen_so])
 
 
 def facts_of(result: Segmentation) -> str:
@@ -26,4 +28,4 @@ def facts_of(result: Segmentation) -> str:
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
-    return " · ".join([text, *result.notes])
+    return " · ".join([text, *map(without_python, result.notes)])
