@@ -90,7 +90,9 @@ def connect_tabs(
                 raise ConfigError(BATCH_GONE)
             # The batch may go before the picture does.
             copy = str(shutil.copy(path, segment.folders.new() / Path(event.name).name))
-            yield segment.opened(in_view, copy, Place(int(event.page)), job.recipe.model)
+            opened = segment.opened(in_view, copy, Place(int(event.page)), job.recipe.model)
+            in_view.counted_as = job.recipe
+            yield opened
         except Exception as error:
             yield segment.tell(error)
             return

@@ -164,6 +164,11 @@ def test_the_folder_that_the_demo_was_started_with_may_be_asked_for(tmp_path, mo
             "Replace them by numbers.",
         ),
         ("Check the network (and HF_HUB_OFFLINE).", "Check the network."),
+        (
+            "threshold=7.0 is not a number from 0 to 1.",
+            "The threshold 7.0 is not a number from 0 to 1.",
+        ),
+        ("its unit is not known: pass pixel_size", "its unit is not known: give the pixel size"),
     ],
 )
 def test_the_page_says_nothing_that_only_makes_sense_in_python(said: str, on_the_page: str):

@@ -17,7 +17,7 @@ from ..parts.object_options import METHODS, read_min_size
 from ..parts.threshold_box import read_threshold, threshold_box
 from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
-from ..server.errors_in_words import plain_sentence
+from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders, ResultFolders
 from ..server.model_facts import model_choices, shipped_title
 from ..server.models import load_model
@@ -202,7 +202,7 @@ class BatchTab:
         try:
             new = BatchJob(list(files), self.folders.new(), served_folders().new())
         except Exception as error:
-            return updates | {self.told: alert(plain_sentence(error))}
+            return updates | {self.told: alert(page_sentence(error))}
         return updates | {
             self.job: new,
             self.start: gr.update(value=button_words(new.status.total, model), interactive=True),
@@ -255,7 +255,7 @@ class BatchTab:
             network = load_model(recipe.model, current.visitor)
             current.start(recipe.settled(network), more, network.title)
         except Exception as error:
-            return {self.told: alert(plain_sentence(error))}
+            return {self.told: alert(page_sentence(error))}
         return {
             self.told: "",
             self.previews: current.previews.as_value(),

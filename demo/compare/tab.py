@@ -23,7 +23,7 @@ from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.sessions import session_of
 from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import limits, sign_in
-from ..server.errors_in_words import plain_sentence
+from ..server.errors_in_words import page_sentence
 from ..server.in_view import InView
 from ..server.model_facts import model_choices, shipped_title
 from ..server.models import Visitor, load_model
@@ -119,7 +119,7 @@ def compare_tab(
         try:
             shown: Updates = {subject: subject_html(read_upload(path, Place.chosen(place)))}
         except UNetError as error:
-            shown = {subject: note(NO_IMAGE) if not path else alert(plain_sentence(error))}
+            shown = {subject: note(NO_IMAGE) if not path else alert(page_sentence(error))}
         if is_settled:
             return shown
         name = in_view.segmented_with or in_view.model or chosen
@@ -146,7 +146,7 @@ def compare_tab(
         try:
             model = load_model(name, sign_in.visitor(profile, token))
         except UNetError as error:
-            return {told: alert(plain_sentence(error))}
+            return {told: alert(page_sentence(error))}
         choices = comparable(name, list(model.id2label.values()), models)
         low, high = around(model.threshold)
         kept = other if other in choices else name
@@ -203,7 +203,7 @@ def compare_tab(
             }
             yield still_in_view(shown)
         except Exception as error:
-            yield outdated() | {told: alert(plain_sentence(error))}
+            yield outdated() | {told: alert(page_sentence(error))}
 
     opened = [subject, name_a, cut_a, name_b, cut_b, told]
     tab.select(on_open, [*image, settled, in_view], opened, show_progress="hidden", **HIDDEN)

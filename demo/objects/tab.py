@@ -97,12 +97,16 @@ def objects_view(
             if like != in_view.segmented_with:
                 how, least = result.object_recipe["method"], str(result.object_recipe["min_size"])
                 updates |= {method: how, min_size: least}
+            if recipe := in_view.counted_as:
+                how, whole = recipe.method, recipe.exclude_border
+                least = str(recipe.min_size)
+                updates |= {method: how, min_size: least, exclude_border: whole}
         except ConfigError as error:
             return {table: say(plain_sentence(error))}
         # The viewer leaves the slider where it was for this checkpoint. Nobody knows whether it
         # showed this result already when it was asked how it is looked at.
         left = (seen_now or {}).get("thresholds", {}).get(in_view.title)
-        cut = in_view.threshold if left is None else left
+        cut = in_view.threshold if left is None or in_view.counted_as else left
         seen_now = (seen_now or {}) | {"threshold": cut}
         if is_large(result):
             return updates | {table: say(LARGE, ask=True)}
@@ -205,7 +209,7 @@ def objects_view(
     version_shown.change(
         on_new,
         [current, look, *options, counted_like, *in_view],
-        [*outputs, counted_like, method, min_size],
+        [*outputs, counted_like, *options],
         js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
         trigger_mode="always_last",
         show_progress_on=table,

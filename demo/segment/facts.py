@@ -3,11 +3,13 @@
 from unet_hf import Segmentation
 from unet_hf.images.image_data import ImageData
 
+from ..server.errors_in_words import without_python
+
 
 def facts_of_image(image: ImageData) -> str:
     channels = f"{image.channels} channel{'s' if image.channels > 1 else ''}"
     text = f"{image.width} × {image.height} px · {channels} · {image.dtype}"
-    return " · ".join([text, *image.notes, *_drawn_so(image)])
+    return " · ".join([text, *map(without_python, image.notes), *_drawn_so(image)])
 
 
 def _drawn_so(image: ImageData) -> list[str]:
@@ -30,4 +32,4 @@ def facts_of(result: Segmentation) -> str:
         f"{result.image.width} × {result.image.height} px · {result.image.dtype} · "
         f"**{result.seconds:.2f} s** on {device}, {result.precision}{tiles}"
     )
-    return " · ".join([text, *result.notes, *_drawn_so(result.image)])
+    return " · ".join([text, *map(without_python, result.notes), *_drawn_so(result.image)])

@@ -16,6 +16,7 @@ import gradio as gr
 from ..parts.component import component
 
 HERE = Path(__file__).parent
+NOT_IN_VIEW = -1
 LONGEST = 34  # letters of a name that are shown
 
 
@@ -23,7 +24,8 @@ LONGEST = 34  # letters of a name that are shown
 class Files:
     """What came in one drop.
 
-    current: The place of the file in view. bad: Places of those that could not be read.
+    current: The place of the file in view; `NOT_IN_VIEW`: none of them is. bad: Places of those
+        that could not be read.
     """
 
     paths: tuple[str, ...]

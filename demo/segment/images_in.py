@@ -2,6 +2,7 @@
 chooses another; nothing is segmented here."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..server import limits
 from ..server.in_view import InView
 from ..server.predictions import Place, read_upload
 from ..viewer.component import Camera, seen
-from .file_list import Files, file_list, show_files
+from .file_list import NOT_IN_VIEW, Files, file_list, show_files
 from .page_and_channel import ask_axes, offers_choice, place_chooser, show_place
 
 Updates = dict[Any, Any]
@@ -152,7 +153,9 @@ class ImagesIn:
                 return
             files = Files(tuple(paths))
             if files.archives:
-                yield emptied | listed(files) | say(ConfigError(ARCHIVE))
+                # What was in view stays; it is not of these files.
+                waiting = replace(files, current=NOT_IN_VIEW)
+                yield emptied | listed(waiting) | say(ConfigError(ARCHIVE))
                 return
             yield emptied | reading(Path(files.path).name)
             yield reading("") | opened(in_view, files, None)
@@ -164,6 +167,9 @@ class ImagesIn:
                 yield gr.skip()
                 return
             wanted = files.at(int(event.index))
+            if wanted.path in files.archives:
+                yield say(ConfigError(ARCHIVE))
+                return
             yield reading(Path(wanted.path).name)
             yield reading("") | opened(in_view, wanted, files)
 
@@ -172,6 +178,8 @@ class ImagesIn:
             if files is None or not 0 <= index < len(files.paths):
                 return {self.files: files}
             left = files.without(index)
+            if left is None and files.current == NOT_IN_VIEW:
+                return {self.files: None, self.listed: None}
             if left is None:
                 return nothing(in_view)
             if index != files.current:

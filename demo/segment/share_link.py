@@ -80,11 +80,12 @@ def read_link(address: Mapping[str, str], known: Sequence[Example]) -> Asked:
 
 def show_as_asked(result: Segmentation, asked: Asked, by: str) -> dict[str, Any]:
     """What the viewer shows: the result as an address asks for it. by: The checkpoint's title."""
-    cut = result
-    if asked.threshold is not None and result.threshold is not None:
+    cut, meant = result, asked.threshold is not None and result.threshold is not None
+    if meant:
         cut = result.with_threshold(asked.threshold)
     alpha = DEFAULT_ALPHA if asked.opacity is None else asked.opacity
-    return show_result(cut, alpha, camera=asked.camera, by=by)
+    shown = show_result(cut, alpha, camera=asked.camera, by=by)
+    return shown | ({"asked": True} if meant else {})
 
 
 def share_button() -> gr.HTML:

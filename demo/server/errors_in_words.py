@@ -20,12 +20,19 @@ FOR_THE_PAGE = (
     (r"Pass (axes, )?e\.g\. axes='CYX'( or axes='ZYX')?\.", "Type, for example, CYX or ZYX."),
     (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
     (r"^threshold=", "The threshold "),
+    (r"^pixel_size=", "The pixel size "),
+    (r"e\.g\. \(0\.25, 'µm'\) in Python and '0\.25 um' elsewhere", "for example 0.25 um"),
+    (r"\bpass pixel_size\b", "give the pixel size"),
 )
 
 
 def page_sentence(error: Exception) -> str:
     """As `plain_sentence`, without what only makes sense in Python."""
-    sentence = plain_sentence(error)
+    return without_python(plain_sentence(error))
+
+
+def without_python(sentence: str) -> str:
+    """A sentence or a note of the library, in words of the page."""
     for pattern, words in FOR_THE_PAGE:
         sentence = re.sub(pattern, words, sentence)
     return sentence

@@ -15,6 +15,7 @@ from unet_hf.errors import ConfigError
 from .kept_results import KeptResults
 from .model_facts import shipped_title
 from .predictions import FIRST, Place
+from .recipe import Recipe
 from .runs import Run
 
 MOVED_ON = "Another result has come into view meanwhile. Ask again for this one."
@@ -29,6 +30,8 @@ class InView:
     segmented_with: The checkpoint that the result in the viewer is from; empty without one.
     threshold: Of the result as the page was sent it; None unless there are two classes.
     version: Rises whenever the picture in the viewer or its result becomes another one.
+    counted_as: The recipe of the batch that the picture was opened from, until another picture or
+        checkpoint is chosen.
     is_wanted: A result of what was chosen last is still to come.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
@@ -41,6 +44,7 @@ class InView:
         self.segmented_with = ""
         self.threshold: float | None = None
         self.version = 0
+        self.counted_as: Recipe | None = None
         self.is_wanted = False
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
@@ -55,12 +59,12 @@ class InView:
         """Another picture is wanted: results of the one before are late from now on."""
         if self.picture != (path, place):
             self.stop()
-        self.picture = (path, place)
+        self.picture, self.counted_as = (path, place), None
 
     def choose_model(self, name: str) -> None:
         """A result of another checkpoint is wanted."""
         self.stop()
-        self.model, self.is_wanted = name, True
+        self.model, self.is_wanted, self.counted_as = name, True, None
 
     @property
     def wanted(self) -> tuple[str | None, Place, str]:

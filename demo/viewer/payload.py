@@ -53,6 +53,7 @@ class Payload(Shown, total=False):
     unpainted: list[int]  # ids of classes that are not painted at first
     alpha: float  # opacity of the classes, until the visitor chooses another
     threshold: float | None  # None unless there are two classes
+    asked: bool  # this threshold is meant, wherever the slider was for the same checkpoint
     steps: int  # `STEPS` and
     fine: int  # `FINE`, where there are codes
     focus: dict[str, float]  # a region to fly to

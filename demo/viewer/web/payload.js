@@ -26,6 +26,7 @@
  * @property {number[]} [unpainted] Ids of classes that are not painted at first.
  * @property {number} [alpha]
  * @property {number | null} [threshold]
+ * @property {boolean} [asked] This threshold is meant, wherever the slider was.
  * @property {number} [steps]
  * @property {number} [fine]
  * @property {import("./camera.js").Box} [focus]

@@ -674,7 +674,9 @@ export class Viewer {
   /** @param {Payload} value */
   applyHabit(value) {
     const habit = value.names && this.habits.get(kindOf(value));
-    if (habit) Object.assign(this.look, habit, { hidden: new Set(habit.hidden) });
+    if (!habit) return;
+    const level = value.asked ? this.look.level : habit.level;
+    Object.assign(this.look, habit, { level, hidden: new Set(habit.hidden) });
   }
 
   /** A viewer on a tab that is not open has no size yet; it flies when it is seen. */
