@@ -123,6 +123,14 @@ def test_thin_lines_of_a_middle_level_are_a_class_and_no_soft_edges(middle):
     assert agreement([colors[drawn] for drawn in lines], truth)[::2] == (1, 3)
 
 
+def test_many_values_that_fill_no_area_are_asked_for_and_the_cure_works():
+    masks = [soft(mask) for mask in levels(THREE, 0, 30, 60)]
+    with pytest.raises(DatasetError, match=r"instance ids or soft edges.*--mask_encoding binary"):
+        agreement(masks, twice(THREE))
+    truth = [np.uint8(mask > 0) for mask in masks]
+    assert agreement(masks, truth, mask_encoding="binary")[::2] == (1, 2)
+
+
 def test_a_void_of_usual_size_stays_a_void():
     masks = [np.where(drawn == 2, 255, drawn).astype(np.uint8) for drawn in THREE]
     right, rule, classes = agreement(masks, masks)
