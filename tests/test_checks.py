@@ -184,6 +184,11 @@ def masks_of_two_people(data: Planted) -> None:
     data.save("instances", "train/4", data.load("masks", "train/4").astype(np.uint16))
 
 
+def inverted_masks(data: Planted) -> None:
+    for row in ("train/0", "train/1"):
+        data.change("masks", row, lambda label: (label == 0).astype(label.dtype))
+
+
 def unlabelled_validation(data: Planted) -> None:
     data.change("masks", "train/0", lambda label: np.where(np.eye(SIZE), np.uint8(255), label))
     for row in data.all("validation"):
@@ -238,6 +243,9 @@ FAULTS = {
     "a mask ignored throughout": Fault(
         lambda data: data.change("masks", "train/4", lambda label: np.full_like(label, 255)),
         "mask-ignored", "warning", ("train/4",), fixable=True),
+    "inverted masks": Fault(
+        inverted_masks, "mask-inverted", "warning", ("train/0", "train/1"),
+        also=("instances-contradict",)),
     "an empty mask": Fault(empty_row, "mask-empty", "warning", ("train/3",)),
     "instances of another image": Fault(
         lambda data: data.copy("instances", "train/1", to="train/3"),

@@ -112,6 +112,25 @@ def test_values_are_read_as_they_were_meant(masks, truth, least, said):
     assert classes == max(drawn.max() for drawn in truth) + 1
 
 
+@pytest.mark.parametrize("middle", [128, 127])
+def test_thin_lines_of_a_middle_level_are_a_class_and_no_soft_edges(middle):
+    lines = [drawn.copy() for drawn in TWO]
+    for drawn in lines:
+        drawn[2::31, 4:90] = 2
+    truth = levels(lines, 0, 2, 1)
+    assert agreement(levels(lines, 0, 255, middle), truth)[::2] == (1, 3)
+    colors = np.array([[0, 0, 0], [0, 0, 255], [0, 0, middle]], np.uint8)
+    assert agreement([colors[drawn] for drawn in lines], truth)[::2] == (1, 3)
+
+
+def test_many_values_that_fill_no_area_are_asked_for_and_the_cure_works():
+    masks = [soft(mask) for mask in levels(THREE, 0, 30, 60)]
+    with pytest.raises(DatasetError, match=r"instance ids or soft edges.*--mask_encoding binary"):
+        agreement(masks, twice(THREE))
+    truth = [np.uint8(mask > 0) for mask in masks]
+    assert agreement(masks, truth, mask_encoding="binary")[::2] == (1, 2)
+
+
 def test_a_void_of_usual_size_stays_a_void():
     masks = [np.where(drawn == 2, 255, drawn).astype(np.uint8) for drawn in THREE]
     right, rule, classes = agreement(masks, masks)

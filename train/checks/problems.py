@@ -60,6 +60,7 @@ def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list
         *_duplicates(train),
         *_duplicates(validation),
         *_empty_masks(train + validation, data),
+        *_inverted_masks(train + validation, data),
         *_split(train, data, "error"),
         *_split(validation, data, "error" if _is_certain(inspection, validation) else "warning"),
         *_flooded(train, data),
@@ -192,6 +193,24 @@ def _empty_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
         yield _problem("mask-empty", "warning", what, empty,
                        "Keep them if nothing else is on these images; remove them if nobody has "
                        "labelled it.")  # fmt: skip
+
+
+def _inverted_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
+    """Finds masks whose class 1 covers as much as class 0 does in the others."""
+    both = [row for row in rows if row[1].labelled and row[1].counts[:2].all()]
+    if data.num_classes != 2 or not both:
+        return
+    shares = np.array([facts.counts[1] / facts.labelled for _, facts in both])
+    low, high = shares[shares < 0.4], shares[shares > 0.6]
+    if min(len(low), len(high)) < 2 or len(low) + len(high) < 0.9 * len(shares):
+        return
+    if 0.5 < np.median(1 - high) / np.median(low) < 2:
+        few = shares > 0.6 if len(high) <= len(low) else shares < 0.4
+        turned = [row for row, is_one in zip(both, few, strict=True) if is_one]
+        what = f"{len(turned)} of {_number(len(rows), 'mask')} may be inverted: class 1 covers "
+        what += f"{np.median(low):.0%} of some images and {np.median(high):.0%} of others"
+        yield _problem("mask-inverted", "warning", what, turned,
+                       "Look at one of them, and invert those that are wrong.")  # fmt: skip
 
 
 def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Problem]:

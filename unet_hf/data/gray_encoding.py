@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
-from .levels import EXACT_VALUES, MAX_LEVELS, Levels, find_levels, nearest_levels
+from .levels import EXACT_VALUES, MAX_LEVELS, Levels, find_levels, is_flat, nearest_levels
 from .mask_encoding import IGNORE, MaskEncoding
 from .numbered_objects import numbers_objects
 from .stored_masks import (
@@ -120,6 +120,15 @@ class GrayValues:
     def has_gaps(self) -> bool:
         """Whether the values are too far apart for class ids."""
         return self.top >= 64 and 8 * len(self.values) < self.top
+
+    @property
+    def is_shapeless(self) -> bool:
+        """Whether there are many values, and most of them fill no area: edges, or tiny objects."""
+        planes = [plane for plane in self.whole if min(plane.shape) >= 3]
+        if len(self.values) <= EXACT_VALUES or len(planes) < len(self.whole):
+            return False
+        filling = set().union(*(np.unique(plane[is_flat(plane)]).tolist() for plane in planes))
+        return 2 * len(filling.intersection(self.values)) < len(self.values)
 
     @property
     def has_middle(self) -> bool:
@@ -387,8 +396,9 @@ def _check_range(values: GrayValues, asked: str | None) -> None:
             f"'unknown': --ignore_index {unknown}."
         )
     gaps = values.has_gaps
+    open_question = values.named is None and asked is None and not values.palette
     doubtful = gaps or (top >= 200 and len(found) > MAX_LEVELS)
-    if doubtful and values.named is None and asked is None and not values.palette:
+    if open_question and (doubtful or values.is_shapeless):
         looks, cure = "instance ids or soft edges", "--mask_encoding instances or "
         if gaps:
             looks, cure = "gray levels that stand for classes", f"{COLORS_CURE} or "

@@ -19,6 +19,8 @@ SOLID = 0.05  # share of a level's pixels whose 8 neighbours have it too; edges 
 SMALL = 0.01  # share of the foreground; a smaller level is stray unless 25 pixels are solid
 ODD = 0.25  # share of pixels that may belong to no level
 ON_A_LINE = 40  # a colour as close as this to the line between two others may be a mixture
+THIN_VALUES = 2  # values of soft edges are more, except of edges along one direction
+BETWEEN = 0.25  # share of a soft edge's pixels that lie between its two levels, at least
 AWAY = 1.5  # a level that is not beside a pixel counts as so much farther
 
 
@@ -57,9 +59,12 @@ def find_levels(planes: Sequence[np.ndarray], *, colored: bool = False) -> Level
     if not kept or len(kept) > MAX_LEVELS:
         return None
     if not noise:
-        kept += _thin_classes(
-            points[peaks], kept, np.flatnonzero(~fills & ~small).tolist(), colored
-        )
+        others = np.flatnonzero(~fills & ~small).tolist()
+        kept += _thin_classes(points[peaks], kept, list(others), colored)
+        middle = [index for index in others if index not in kept]
+        if len(middle) <= THIN_VALUES:
+            labels = [np.searchsorted(values, plane) for plane in planes]
+            kept += [index for index in middle if _draws_lines(labels, index, kept)]
     odd = ~np.isin(group, kept)
     share = counts[odd].sum() / counts.sum()
     if share > ODD:
@@ -129,6 +134,23 @@ def _thin_classes(
         if not is_mixture(points[farthest], known, colored):
             added.append(farthest)
     return added
+
+
+def _draws_lines(labels: Sequence[np.ndarray], index: int, kept: list[int]) -> bool:
+    """Whether a level draws lines of its own: no single pixels, and not between two levels."""
+    from scipy.ndimage import maximum_filter
+
+    ring = np.ones((3, 3), bool)
+    ring[1, 1] = False
+    total = joined = between = 0
+    for plane in labels:
+        if not (here := plane == index).any():
+            continue
+        total += here.sum()
+        joined += maximum_filter(here, footprint=ring)[here].sum()
+        beside = sum(maximum_filter(plane == level, 5)[here].astype(int) for level in kept)
+        between += (beside > 1).sum()
+    return bool(joined > 0.5 * total and between < BETWEEN * total)
 
 
 def is_mixture(point: np.ndarray, others: np.ndarray, colored: bool) -> bool:
