@@ -341,9 +341,10 @@ def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
     for share in (0.2, 0.6):  # the part of the bar that is filled
         page.wait_for_function(
             """share => {
-              const style = getComputedStyle(document.querySelector("#upload .progress-bar"));
-              const part = parseFloat(style.getPropertyValue("--upload-progress-width")) / 100;
-              return part > share && part < share + 0.35;
+              const bar = document.querySelector("#upload .progress-bar");
+              if (!bar) return false;
+              const width = getComputedStyle(bar).getPropertyValue("--upload-progress-width");
+              return parseFloat(width) / 100 > share && parseFloat(width) / 100 < share + 0.35;
             }""",
             arg=share,
         )

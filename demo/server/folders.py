@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,8 @@ class ResultFolders(KeptFolders):
     """Folders for results, which go with this object at the latest."""
 
     def __init__(self) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="unet_hf_results_")
-        super().__init__(Path(self._temporary.name))
+        super().__init__(Path(tempfile.mkdtemp(prefix="unet_hf_results_")))
+        weakref.finalize(self, rmtree, self.root, ignore_errors=True)
 
 
 class Janitor(threading.Thread):
