@@ -57,7 +57,7 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
     expect(page.locator("#truth_scores [role=alert]")).to_have_text(GONE)
 
     page.get_by_role("button", name="Segment", exact=True).click()
-    expect(page.locator("#objects .words")).to_contain_text("Counted at threshold 0.65")
+    expect(page.locator("#objects .words")).to_contain_text("Counted at threshold 0.20")
     expect(page.locator("#alert [role=alert]")).to_have_count(0)
     with page.expect_download():
         page.get_by_role("button", name="Mask (PNG)").click()
