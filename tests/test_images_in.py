@@ -94,6 +94,8 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
     facts, viewer = page.locator("#facts"), viewer_of(page)
     expect(facts).to_contain_text("2 channels · uint16 · page 0 of 4")
     expect(facts).to_contain_text("drawn here: channel 0")
+    expect(page.locator("#viewer .whose")).to_contain_text("stack.tif")
+    expect(page.locator("#alert")).to_contain_text("stack.tif has 2 channels")
     expect(page.get_by_label("Axes")).to_have_value("ZCYX")
     seen(page, pixels[0, 0])
 
@@ -249,6 +251,7 @@ def test_of_three_files_one_is_corrupt(page: Page, stack: Path, tmp_path: Path):
     expect(page.locator("#facts")).to_contain_text("70 × 50 px")
     expect(alert).to_be_hidden()
     expect(page.locator("#place")).to_be_hidden()
+    expect(page.locator("#facts")).to_contain_text(" s on CPU")  # nothing is drawn any more
     seen(page, gray)
     files.get_by_role("button", name="Remove gray.png").click()  # the one in view
     expect(page.locator("#facts")).to_contain_text("80 × 60 px")
