@@ -51,29 +51,16 @@ def connect_tabs(
     inputs = [batch.job, segment.images.files, segment.model, objects.state, segment.look]
     listed = segment.images.listed
 
-    def on_like(
-        job: BatchJob | None,
-        files: Files | None,
-        model: str,
-        counted: Handle | None,
-        view: dict[str, Any] | None,
-    ) -> Updates:
+    def on_like(job: BatchJob | None, files: Files | None, model: str, *shown: Any) -> Updates:
         """The recipe of the result in view, and the files that were dropped, unless there are
         some already."""
-        recipe = recipe_in_view(model, counted, view or {})
         taken = batch.take(files.paths, model) if files and job is None else {}
-        return taken | batch.fill(recipe)
+        return taken | batch.fill(recipe_in_view(model, *shown))
 
-    def on_all(
-        job: BatchJob | None,
-        files: Files | None,
-        model: str,
-        counted: Handle | None,
-        view: dict[str, Any] | None,
-    ) -> Updates:
+    def on_all(job: BatchJob | None, files: Files | None, model: str, *shown: Any) -> Updates:
         """All files of the list, whatever was there before."""
-        recipe = recipe_in_view(model, counted, view or {})
-        return batch.take(files.paths if files else None, model, job) | batch.fill(recipe)
+        taken = batch.take(files.paths if files else None, model, job)
+        return taken | batch.fill(recipe_in_view(model, *shown))
 
     def on_preview(
         job: BatchJob | None,
@@ -85,9 +72,7 @@ def connect_tabs(
     ) -> Iterator[Updates]:
         """One image of a batch, segmented as all of them were."""
         try:
-            path = job and job.staged.folder / event.name
-            if path is None or not path.is_file():
-                raise ConfigError(BATCH_GONE)
+            path = image_of(job, event.name)
             # The batch may go before the picture does.
             copy = str(shutil.copy(path, segment.folders.new() / Path(event.name).name))
             opened = segment.opened(in_view, copy, Place(int(event.page)), job.recipe.model)
@@ -117,12 +102,25 @@ def connect_tabs(
     )
 
 
-def recipe_in_view(model: str, counted: Handle | None, view: dict[str, Any]) -> Recipe:
+def image_of(job: BatchJob | None, name: str) -> Path:
+    """The image of a batch that has this name; a browser may send any name.
+
+    Raises `ConfigError` if the batch has none, also where the name leads out of its folder.
+    """
+    if job is not None:
+        folder = job.staged.folder.resolve()
+        path = (folder / name).resolve()
+        if path.is_relative_to(folder) and path.is_file():
+            return path
+    raise ConfigError(BATCH_GONE)
+
+
+def recipe_in_view(model: str, counted: Handle | None, view: dict[str, Any] | None) -> Recipe:
     """The recipe of the result in view.
 
     counted: The handle of its objects, if they were counted. view: See `viewer.component.seen`.
     """
-    threshold = view.get("threshold")
+    threshold = (view or {}).get("threshold")
     try:
         value = result_store().get(counted)
     except ConfigError:  # they had to leave

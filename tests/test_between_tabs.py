@@ -3,15 +3,18 @@
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import PIL.Image
+import pytest
 from playwright.sync_api import Page, expect
 
-from demo.between_tabs import recipe_in_view
+from demo.between_tabs import image_of, recipe_in_view
 from demo.interface import build
 from demo.server.predictions import segment_file
 from demo.server.recipe import Recipe
 from demo.server.result_store import result_store
+from unet_hf.errors import ConfigError
 
 DROP = """(content) => {
   const bytes = Uint8Array.from(content), files = new DataTransfer();
@@ -83,3 +86,17 @@ def test_dropped_files_go_to_many_images_and_one_of_them_back(
     expect(page.locator("#alert")).to_contain_text("An archive has many images.")
     page.locator("#files .all").click()
     expect(run).to_have_text("Segment 2 images with Cell nuclei")
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/hostname", "..", "", "link.png"])
+def test_a_preview_opens_no_file_that_is_not_of_its_batch(name: str, tmp_path: Path):
+    """Whatever name a browser sends: other visitors' files lie beside the batch."""
+    folder = tmp_path / "batch"
+    folder.mkdir()
+    for path in (tmp_path / "secret.png", folder / "own.png"):
+        path.write_bytes(b"...")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    job = SimpleNamespace(staged=SimpleNamespace(folder=folder))
+    assert image_of(job, "own.png") == folder / "own.png"
+    with pytest.raises(ConfigError):
+        image_of(job, name)
