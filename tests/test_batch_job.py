@@ -24,8 +24,11 @@ from demo.server.queue import Turns
 from demo.server.recipe import Recipe
 from demo.server.runs import Run
 from unet_hf import UNet
+from unet_hf.batch.tables import measured
 from unet_hf.cli.segment import run as segment_command
+from unet_hf.images.pixel_size import MICROMETERS
 
+from .drawn import drawn
 from .serving import until
 
 IMAGES, CORRUPT = 8, 3
@@ -288,3 +291,9 @@ def test_a_file_name_is_text_on_the_page():
     status = Status("finished", 0, 1, ("<img src=x>.png is damaged",))
     assert "<img" not in progress_html(status)
     assert "<b>" not in results_html([["file", "page"], ["<b>.png", "0"]])
+
+
+@pytest.mark.parametrize("unit", MICROMETERS)
+def test_a_density_is_known_for_every_unit_of_length(unit: str):
+    found = measured(drawn(np.eye(4)).objects(pixel_size=(2, unit)))
+    assert found["mm2 of a pixel"] == pytest.approx((2 * MICROMETERS[unit] / 1000) ** 2)

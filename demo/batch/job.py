@@ -21,7 +21,7 @@ from unet_hf.batch.progress import Progress
 from unet_hf.batch.records import RECORDS
 from unet_hf.batch.run import FAILED, Batch, segment_files
 from unet_hf.batch.tables import OBJECTS, RESULTS, SUMMARY
-from unet_hf.errors import ConfigError
+from unet_hf.errors import ConfigError, how_to_install
 from unet_hf.files import write_atomically
 from unet_hf.images.image_data import ImageData
 
@@ -199,8 +199,8 @@ class BatchJob:
     def reproduction(self) -> str:
         return (
             f"# {self.recipe_in_words()}\n"
-            f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and:\n"
-            '# pip install "unet_hf[objects]"\n'
+            f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and what\n"
+            f"# counts objects. {how_to_install('objects')}\n"
             f"{self.recipe.command(FOLDER, self.outputs)}\n"
         )
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unet_hf import UNet
-from unet_hf.network.configuration import checked_threshold
+from unet_hf.network.configuration import check_objects, checked_threshold
 from unet_hf.objects.objects import check_options
 
 
@@ -34,7 +34,7 @@ class Recipe:
         threshold = network.threshold
         if self.threshold is not None:
             threshold = checked_threshold(self.threshold, network.config["num_classes"])
-        own = {"method": "components", "min_size": 0} | (network.config.get("objects") or {})
+        own = check_objects(network.config.get("objects", {}))
         settled = replace(
             self,
             threshold=threshold,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..files import write_atomically
+from ..images.pixel_size import MICROMETERS
 from ..objects.objects import Objects
 from .records import Record
 
@@ -16,7 +17,6 @@ RESULTS = "results.csv"
 OBJECTS = "objects.csv"
 SUMMARY = "summary.csv"
 PLACE = ("file", "page")  # where a row is from, in all tables
-MILLIMETERS = {"pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 
 
 def measured(objects: Objects) -> Record:
@@ -38,7 +38,7 @@ def measured(objects: Objects) -> Record:
         return {"objects": int(own.sum())} | middle | means
 
     size = objects.pixel_size
-    side = MILLIMETERS.get(size.unit) if size else None
+    side = MICROMETERS[size.unit] / 1000 if size else None  # mm in a unit
     return {
         "classes": {objects.id2label[index]: of_class(index) for index in objects.classes},
         "area": objects.area_column.name,
