@@ -50,7 +50,16 @@ def in_browser_tab() -> None:
             )
         with gr.Column(scale=8, min_width=240):
             viewer(VIEWER, label="Segmentation in your browser")
-    panel.select(_on_choose, None, panel, queue=False, show_progress="hidden", **HIDDEN)
+    # Another one may be chosen while the first is on its way: Gradio would drop that event.
+    panel.select(
+        _on_choose,
+        None,
+        panel,
+        queue=False,
+        trigger_mode="multiple",
+        show_progress="hidden",
+        **HIDDEN,
+    )
 
 
 def offered(name: str) -> dict[str, Any]:
