@@ -92,7 +92,7 @@ def labelled_images(
     given: argparse.Namespace, folder: Path
 ) -> tuple[DataOptions, str, str | None, Any]:
     """Options, the split in words, its name (None: what was held back), and its pairs."""
-    from ..data.open import open_data, open_split, pin_revision, validation_pairs
+    from ..data.open import ValidationPairs, open_data, open_split, pin_revision
 
     config = pin_revision(options_of_labelled_images(given, folder))
     if given.dataset_name:
@@ -101,7 +101,7 @@ def labelled_images(
     data = open_data(config)
     held_back = data.validation.split == data.train.split
     split = None if held_back else data.validation.split
-    return config, data.validation_name, split, validation_pairs(data, config)
+    return config, data.validation_name, split, ValidationPairs(data, config)
 
 
 def manner(given: argparse.Namespace) -> list[str]:
