@@ -36,9 +36,7 @@ def compare_precisions(model: UNet, pairs: Iterable[Pair], precision: str) -> Pr
 
 
 def main_scores(evaluation: Evaluation) -> dict[str, float]:
-    """The main scores by name: V_rand and V_info of membranes, or the mean IoU; AP of objects."""
-    objects = evaluation.objects
-    of_objects = {"AP of objects": objects["all"]["scores"]["ap50"]} if objects else {}
+    """The main scores by name: V_rand and V_info of membranes, or the mean IoU."""
     if membrane := evaluation.membrane:
-        return {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]} | of_objects
-    return {"mean IoU": evaluation.mean_iou} | of_objects
+        return {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]}
+    return {"mean IoU": evaluation.mean_iou}
