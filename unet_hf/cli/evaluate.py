@@ -15,6 +15,7 @@ from ..evaluation.update_card import (
 )
 from ..files import write_text
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME
+from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
 from ..hub.records import HASHES_KEY, MADE_WITH, CheckpointRecords, checkpoint_hashes
 from ..network.configuration import PRECISIONS
 from .options import add_data_options, add_option, command_parser, open_checkpoint
@@ -122,6 +123,25 @@ def relation_to_training(record: dict[str, Any], evidence: CheckpointRecords) ->
     return {"chosen_on_this_split": chosen, "trained_on": is_of(trained)}
 
 
+def object_lines(objects: dict[str, Any]) -> list[str]:
+    """The scores of single objects for a terminal: all with intervals, then a table by kind."""
+    rows = [
+        ["", "images", *COLUMNS.values()],
+        *object_rows(objects, all_spreads=False),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "",
+        f"single objects ({recipe_words(objects['recipe'])}): {count_words(objects['all'])}",
+        *(
+            f"{title:{max(map(len, COLUMNS.values()))}}  {score_cell(objects['all'], name, True)}"
+            for name, title in COLUMNS.items()
+        ),
+        *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+        "",
+    ]
+
+
 def table(record: dict[str, Any]) -> str:
     """The scores for a terminal."""
 
@@ -145,6 +165,8 @@ def table(record: dict[str, Any]) -> str:
             f"V_rand (thinned) {number(membrane['v_rand'], intervals['v_rand'])}",
             f"V_info (thinned) {number(membrane['v_info'], intervals['v_info'])}",
         ]
+    if record.get("objects"):
+        lines += object_lines(record["objects"])
     cut = f", threshold {record['threshold']}" if record["threshold"] is not None else ""
     dataset, error = record["dataset"], record["calibration"]["expected_error"]
     lines += [
