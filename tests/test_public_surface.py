@@ -23,7 +23,7 @@ SIGNATURES = {
                                    "sample_image", "push_options"],
     unet_hf.UNet.push_to_hub: ["repo_id", "token", "private", "branch", "create_pr", "tag",
                                "commit_message", "license", "sample_image"],
-    unet_hf.Segmentation.objects: ["classes", "method", "min_size", "exclude_border",
+    unet_hf.Segmentation.objects: ["classes", "method", "seed", "min_size", "exclude_border",
                                    "pixel_size", "max_objects"],
     unet_hf.Segmentation.overlay: ["alpha", "hidden", "outline", "window"],
     unet_hf.Segmentation.save: ["folder", "alpha", "hidden", "outline", "window", "only",
