@@ -105,6 +105,11 @@ class TrainingConfig(DataOptions):
     gray_std: float = option(0.2, "std of random contrast and brightness, in image std; 0: none")
     noise_std: float | None = option(None, "highest std of Gaussian noise, in image std; 0: none")
 
+    channel_mixing: float = option(
+        0.0, "probability that the channels of RGB are permuted, and that they are mixed"
+    )
+    inversion: float = option(0.0, "probability that light and dark are swapped")
+
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
     loss: str = option("cross_entropy", "what is minimised; all are weighted by eq. 2's map")
     label_smoothing: float = option(0.0, "cross-entropy: share of the target given to all classes")
@@ -252,6 +257,7 @@ class TrainingConfig(DataOptions):
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
+        check("channel_mixing inversion", lambda value: 0 <= value <= 1, "from 0 to 1")
 
     def check_output(self) -> None:
         """Checks that an output folder was given. Raises `ConfigError`."""

@@ -326,6 +326,8 @@ def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
         config.flip,
         config.gray_std,
         config.noise_std,
+        config.channel_mixing,
+        config.inversion,
     )
 
 

@@ -14,6 +14,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from .colors import invert, mix_channels
+
 COARSE = 3  # the paper's grid of displacement vectors is 3 x 3
 
 
@@ -28,6 +30,8 @@ class Augmentation:
     flip: bool = True
     gray_std: float = 0.2
     noise_std: float = 0.1
+    channel_mixing: float = 0.0
+    inversion: float = 0.0
 
     def crop(
         self, image: Tensor, label: Tensor, weights: Tensor, rng: np.random.Generator
@@ -51,6 +55,8 @@ class Augmentation:
         image_crop = sample(image, grid, "bicubic")
         label_crop = sample(label[None].float(), grid, "nearest")[0].long()
         weight_crop = sample(weights[None], grid, "bilinear")[0]
+        image_crop = mix_channels(image_crop, self.channel_mixing, rng)
+        image_crop = invert(image_crop, self.inversion, rng)
         return self._vary_gray(image_crop, rng), label_crop, weight_crop
 
     def _shift(self, side: int, rng: np.random.Generator) -> float:
