@@ -7,7 +7,8 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """image: (H, W) or (H, W, 3), uint8 or uint16; label: (H, W) uint8 class ids; instances: (H, W) int32."""
+    """image: (H, W) or (H, W, 3), uint8 or uint16; label: (H, W) uint8 class ids; instances: (H, W)
+    int32."""
 
     image: np.ndarray
     label: np.ndarray
