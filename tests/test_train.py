@@ -308,6 +308,8 @@ def test_dashes_and_underscores_and_a_json_file_say_the_same(tmp_path):
         ({"border_sigma": 0.0}, "above 0"),
         ({"elastic_std": -1.0}, "0 or more"),
         ({"ema_decay": 1.0}, "below 1"),
+        ({"channel_mixing": 1.5}, "from 0 to 1"),
+        ({"inversion": -0.1}, "from 0 to 1"),
     ],
 )
 def test_unusable_options_are_refused(options, words):

@@ -14,6 +14,7 @@ from benchmarks.training import ReferenceUNet
 from demo.synthetic import electron_micrograph, fluorescence_nuclei
 from train.crops.augmentation import Augmentation, sampling_grid
 from train.crops.border_weights import BALANCES, border_weights, class_weights
+from train.crops.colors import invert, mix_channels
 from train.malloc import keep_memory
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
@@ -135,11 +136,57 @@ def test_image_label_and_weights_are_deformed_alike():
 
 
 def test_the_same_state_of_chance_gives_the_same_crop():
-    augmentation = Augmentation(48)
+    augmentation = Augmentation(48, channel_mixing=0.5, inversion=0.5)
     first, second = (
         augmentation.crop(*labelled_picture(), np.random.default_rng([3, 14])) for _ in range(2)
     )
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_channels_are_permuted_and_mixed_and_gray_stays_gray():
+    color = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
+    gray = color[:1].expand(3, -1, -1)
+    orders, mixtures = set(), 0
+    for seed in range(100):
+        mixed = mix_channels(color, 0.5, np.random.default_rng(seed))
+        same = (mixed[:, None] == color).all(dim=(2, 3))  # (of the crop, of the image)
+        if same.any():
+            orders.add(tuple(same.long().argmax(dim=1).tolist()))
+            assert torch.equal(same.sum(0), torch.ones(3)), "a channel is there twice"
+        else:
+            mixtures += 1
+        grays = mix_channels(gray, 0.5, np.random.default_rng(seed))
+        assert torch.allclose(grays, gray, atol=1e-5)
+    assert len(orders) == 6
+    assert 35 <= mixtures <= 65
+
+
+def test_light_and_dark_are_swapped_as_often_as_asked():
+    crop = torch.randn(2, 8, 8)
+    swapped = 0
+    for seed in range(60):
+        inverted = invert(crop, 0.3, np.random.default_rng(seed))
+        swapped += torch.equal(inverted, -crop)
+        assert torch.equal(inverted, -crop) or torch.equal(inverted, crop)
+    assert 9 <= swapped <= 27
+
+
+def test_colours_off_leave_chance_as_it_was():
+    """Default crops are those of trainings before there were such options."""
+    image, label, weights = labelled_picture()
+    image = torch.cat([image, image**2, 1 - image])
+    rng, other = np.random.default_rng(1), np.random.default_rng(1)
+    assert mix_channels(image, 0.0, rng) is image
+    assert mix_channels(image[:1], 1.0, rng).shape == (1, 64, 64)  # nothing to mix in one channel
+    assert invert(image, 0.0, rng) is image
+    assert rng.random() == other.random()
+    (crop, _, _), (inverted, _, _) = (
+        plain(48, channel_mixing=1, inversion=share).crop(
+            image, label, weights, np.random.default_rng(1)
+        )
+        for share in (0.0, 1.0)
+    )
+    assert torch.equal(inverted, -crop)
 
 
 @pytest.mark.parametrize("size", [(5, 7), (1, 1), (40, 300)])

@@ -105,12 +105,22 @@ class TrainingConfig(DataOptions):
     gray_std: float = option(0.2, "std of random contrast and brightness, in image std; 0: none")
     noise_std: float | None = option(None, "highest std of Gaussian noise, in image std; 0: none")
 
+    channel_mixing: float = option(
+        0.0, "probability that the channels of RGB are permuted, and that they are mixed"
+    )
+    inversion: float = option(0.0, "probability that light and dark are swapped")
+
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
     loss: str = option("cross_entropy", "what is minimised; all are weighted by eq. 2's map")
     label_smoothing: float = option(0.0, "cross-entropy: share of the target given to all classes")
     focal_gamma: float = option(2.0, "focal loss: how much easy pixels are discounted")
     border_weight: float = option(10.0, "w0: weight of the gaps between objects; 0: none")
     border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
+    object_channels: str = option(
+        "distance,border", "objects: what the network learns of each pixel beside its class"
+    )
+    object_distance_weight: float = option(1.0, "objects: weight of the error of the distance")
+    object_border_weight: float = option(1.0, "objects: weight of the error of the border")
     class_balance: str | None = option(None, "w_c: by which rule rare classes weigh more")
 
     # ------------------------------------------------------------ optimization
@@ -236,7 +246,8 @@ class TrainingConfig(DataOptions):
             "at least 1",
         )
         check(
-            "elastic_std rotation gray_std noise_std border_weight focal_gamma weight_decay "
+            "elastic_std rotation gray_std noise_std border_weight object_distance_weight "
+            "object_border_weight focal_gamma weight_decay "
             "lr_warmup_steps dataloader_num_workers",
             lambda value: value >= 0,
             "0 or more",
@@ -252,6 +263,7 @@ class TrainingConfig(DataOptions):
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
+        check("channel_mixing inversion", lambda value: 0 <= value <= 1, "from 0 to 1")
 
     def check_output(self) -> None:
         """Checks that an output folder was given. Raises `ConfigError`."""

@@ -1,22 +1,8 @@
-"""Pictures drawn by this file, with exact ground truth: demo examples, checkpoint samples and
-test data that carry nobody's licence.
-
-Needs scikit-image and SciPy (extras "demo" and "train").
-"""
-
-from dataclasses import dataclass
+"""Draws tissue as an electron microscope shows it."""
 
 import numpy as np
 
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """image: (H, W) or (H, W, 3) uint8; label: (H, W) uint8 class ids; instances: (H, W) int32."""
-
-    image: np.ndarray
-    label: np.ndarray
-    instances: np.ndarray
-    id2label: dict[str, str]
+from .drawing import Drawing, Noise, to_bytes
 
 
 def electron_micrograph(size: int = 512, cells: int = 90, seed: int = 0) -> Drawing:
@@ -26,7 +12,7 @@ def electron_micrograph(size: int = 512, cells: int = 90, seed: int = 0) -> Draw
     from skimage.segmentation import find_boundaries
 
     rng = np.random.default_rng(seed)
-    noise = _Noise(size, rng)
+    noise = Noise(size, rng)
     instances = _cells(size, cells, rng, noise)
 
     # Membranes: the outlines, of uneven width, softly dark.
@@ -50,52 +36,11 @@ def electron_micrograph(size: int = 512, cells: int = 90, seed: int = 0) -> Draw
     image = ndimage.gaussian_filter(image, 0.7) + 0.065 * grain / grain.std()
     label = (~membrane).astype(np.uint8)
     return Drawing(
-        _to_bytes(image), label, np.where(label, instances, 0), {"0": "membrane", "1": "cell"}
+        to_bytes(image), label, np.where(label, instances, 0), {"0": "membrane", "1": "cell"}
     )
 
 
-def fluorescence_nuclei(size: int = 256, nuclei: int = 30, seed: int = 0) -> Drawing:
-    """Bright nuclei on a dark ground, some touching. Classes: 0 background, 1 nucleus."""
-    from scipy import ndimage
-
-    rng = np.random.default_rng(seed)
-    noise = _Noise(size, rng)
-    y, x = np.mgrid[:size, :size].astype(np.float32)
-    instances = np.zeros((size, size), np.int32)
-    image = 0.06 + 0.01 * noise.smooth(40)
-    for index in range(1, nuclei + 1):
-        center = rng.uniform(0, size, 2)
-        radius = rng.uniform(0.025, 0.05) * size
-        stretch, angle = rng.uniform(0.65, 1), rng.uniform(0, np.pi)
-        dy, dx = y - center[0], x - center[1]
-        along = dx * np.cos(angle) + dy * np.sin(angle)
-        across = (dy * np.cos(angle) - dx * np.sin(angle)) / stretch
-        inside = along**2 + across**2 < (radius * (1 + 0.06 * noise.smooth(8))) ** 2
-        inside &= instances == 0
-        instances[inside] = index
-        image[inside] = rng.uniform(0.25, 0.8)
-    image = image * (1 + 0.12 * noise.smooth(3))
-    image = ndimage.gaussian_filter(image, 1.0) + 0.012 * rng.normal(size=image.shape)
-    label = (instances > 0).astype(np.uint8)
-    return Drawing(_to_bytes(image), label, instances, {"0": "background", "1": "nucleus"})
-
-
-class _Noise:
-    """Smooth random fields of unit variance."""
-
-    def __init__(self, size: int, rng: np.random.Generator) -> None:
-        self.size, self.rng = size, rng
-
-    def smooth(self, sigma: float) -> np.ndarray:
-        from scipy import ndimage
-
-        field = ndimage.gaussian_filter(
-            self.rng.normal(size=(self.size, self.size)), sigma, mode="wrap"
-        )
-        return (field / field.std()).astype(np.float32)
-
-
-def _cells(size: int, cells: int, rng: np.random.Generator, noise: _Noise) -> np.ndarray:
+def _cells(size: int, cells: int, rng: np.random.Generator, noise: Noise) -> np.ndarray:
     """(H, W) int32 from 1: Voronoi cells of uneven size with wavy borders."""
     from scipy.spatial import cKDTree
 
@@ -114,7 +59,7 @@ def _cells(size: int, cells: int, rng: np.random.Generator, noise: _Noise) -> np
 
 
 def _draw_mitochondrion(
-    image: np.ndarray, inner: np.ndarray, rng: np.random.Generator, noise: _Noise
+    image: np.ndarray, inner: np.ndarray, rng: np.random.Generator, noise: Noise
 ) -> None:
     """A dark oval with a double outline and stripes (cristae), where there is room for it."""
     size = len(image)
@@ -144,7 +89,3 @@ def _draw_vesicle(image: np.ndarray, inner: np.ndarray, rng: np.random.Generator
     y, x = np.mgrid[-6:7, -6:7]
     ring = np.exp(-np.square((np.hypot(y, x) - radius) / 0.8))
     image[cy - 6 : cy + 7, cx - 6 : cx + 7] -= 0.13 * ring * rng.uniform(0.4, 1)
-
-
-def _to_bytes(image: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)

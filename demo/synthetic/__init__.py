@@ -1,0 +1,12 @@
+"""Pictures drawn by this code, with exact ground truth: demo examples, checkpoint samples and test
+data that carry nobody's licence.
+
+Needs scikit-image and SciPy (extras "demo" and "train").
+"""
+
+from .drawing import Drawing
+from .electron import electron_micrograph
+from .nuclei import fluorescence_nuclei
+from .phase import phase_contrast
+
+__all__ = ["Drawing", "electron_micrograph", "fluorescence_nuclei", "phase_contrast"]
