@@ -9,7 +9,6 @@ from ..classes import chosen_classes
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
 from ..network.configuration import OBJECT_METHODS
-from ..objects.instances import find_instances
 from ..predict.segmentation import Segmentation
 from .object_overlap import ObjectOverlap
 from .object_recipe import MIN_SIZES, Parting, Recipe, choose_recipe, partings
@@ -61,32 +60,22 @@ class ImageObjects:
 def partings_of(result: Segmentation, choose: bool) -> list[Parting]:
     """Lists the partings to choose from, or else the checkpoint's own one and `BESIDE`."""
     if choose:
-        return partings(OBJECT_METHODS)
+        has_learned = result.object_maps is not None
+        return partings([method for method in OBJECT_METHODS if method != "learned" or has_learned])
     own = Recipe(**result.object_recipe).parting
     return list(dict.fromkeys([own, *partings(BESIDE)]))
 
 
 def measure_objects(result: Segmentation, pair: Pair, wanted: Collection[Parting]) -> ImageObjects:
     """Compares the objects of a result with the true ones of a pair, which has instance ids."""
-    kind = pair.extras.get("kind")
+    kind, classes = pair.extras.get("kind"), chosen_classes(None, result.id2label)
     parted = {}
     for method, seed in wanted:
-        labels = object_labels(result, method, seed)
+        labels = result.instances(classes, method, seed)
         overlap = ObjectOverlap.from_labels(pair.instances, labels, pair.label != IGNORE)
         sizes = np.bincount(labels.ravel(), minlength=1)
         parted[method, seed] = PartedObjects(overlap, sizes[overlap.found_ids])
     return ImageObjects(pair.name, kind if isinstance(kind, str) else None, parted)
-
-
-def object_labels(result: Segmentation, method: str, seed: float | None) -> np.ndarray:
-    """Returns the (H, W) ids of all objects, however small, as `Segmentation.objects` finds them.
-
-    seed: Of the method "learned".
-    """
-    valid = result.image.valid
-    known = result.mask if valid is None else np.where(valid, result.mask, np.int16(-1))
-    classes = chosen_classes(None, result.id2label)
-    return find_instances(known, result.probabilities, classes, method)
 
 
 def best_recipe(images: Sequence[ImageObjects]) -> Recipe:

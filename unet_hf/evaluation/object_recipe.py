@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..network.configuration import DEFAULT_SEED
+
 SEEDS = tuple(step / 10 for step in range(1, 10))  # of the method "learned"
 MIN_SIZES = (0, 5, 10, 15, 20, 30, 50)  # pixels
 Parting = tuple[str, float | None]  # a method, and the seed of "learned": what parts objects
@@ -46,7 +48,8 @@ def choose_recipe(scores: Sequence[Mapping[Recipe, float]]) -> Recipe:
 
     The single best one may be best by chance; in the middle of a plateau it is not. Neighbours
     have the next seed, or the next smallest size, and the same method. At the edge of the grid the
-    edge counts twice. Of equal recipes it is the first: with the smaller size, and simpler.
+    edge counts twice. Of equal recipes it is the one with the seed nearest to the usual one, and of
+    these the first: the simplest method and the smallest size.
 
     Args:
         scores: For each image the score of each recipe, higher is better. Each image has the same
@@ -61,8 +64,13 @@ def choose_recipe(scores: Sequence[Mapping[Recipe, float]]) -> Recipe:
     for method in dict.fromkeys(recipe.method for recipe in recipes):
         of_method = [recipe for recipe in recipes if recipe.method == method]
         smooth |= dict(zip(of_method, _with_neighbours(of_method, means), strict=True))
-    # Sums of the same numbers in another order differ by rounding, which shall not decide.
-    return max(recipes, key=lambda recipe: round(smooth[recipe], 9))
+
+    def merit(recipe: Recipe) -> tuple[float, float]:
+        unusual = 0 if recipe.seed is None else abs(recipe.seed - DEFAULT_SEED)
+        # Sums of the same numbers in another order differ by rounding, which shall not decide.
+        return round(smooth[recipe], 9), -round(unusual, 9)
+
+    return max(recipes, key=merit)
 
 
 def _with_neighbours(recipes: list[Recipe], means: Mapping[Recipe, float]) -> list[float]:
