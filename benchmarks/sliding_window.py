@@ -180,7 +180,7 @@ class CutOut:
     def predicted(self, engine: Engine, prepared: PreparedImage) -> np.ndarray:
         """The same pixels, from one window."""
         indices = mirrored(*self.shown, prepared.image.width)
-        probabilities, _ = predict_once(engine, prepared.window(indices, indices))
+        probabilities = predict_once(engine, prepared.window(indices, indices), 2).probabilities
         start = self.shown[0]
         inside = slice(self.compared.start - start, self.compared.stop - start)
         return probabilities[:, inside, inside]

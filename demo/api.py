@@ -99,6 +99,7 @@ def _add_objects(folders: ResultFolders) -> None:
         pixel_size: str = "",
         page: int = 0,
         channel: int | None = None,
+        seed: float | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
         request: gr.Request | None = None,
@@ -114,7 +115,8 @@ def _add_objects(folders: ResultFolders) -> None:
                 name that holds a comma stands in double quotes. Empty: all but class 0, which is
                 the ground between objects.
             method: "components": connected pixels are one object. "watershed": objects that
-                touch are also split where they narrow. "auto": what the checkpoint says.
+                touch are also split where they narrow. "learned": they are split as the network
+                was taught, if it was. "auto": what the checkpoint says.
             min_size: Objects of fewer pixels are left out; empty: what the checkpoint says. The
                 rest may be 20,000 at most.
             exclude_border: Leaves out objects that touch the border of the image.
@@ -122,6 +124,8 @@ def _add_objects(folders: ResultFolders) -> None:
                 says of itself.
             page: Page of a multi-page file, from 0.
             channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
+            seed: For "learned": how sure an object's deepest pixel must be, 0 to 1. Empty: what
+                the checkpoint says.
 
         Returns:
             A table with a row for each object (CSV: area, centroid, bounding box, perimeter,
@@ -137,6 +141,7 @@ def _add_objects(folders: ResultFolders) -> None:
             found = result.objects(
                 classes=_named_classes(classes),
                 method=method,
+                seed=seed,
                 min_size=min_size,
                 exclude_border=exclude_border,
                 pixel_size=pixel_size or None,
@@ -159,6 +164,7 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.Textbox("", label="Pixel size"),
         gr.Number(0, label="Page", precision=0),
         gr.Number(None, label="Channel", precision=0),
+        gr.Number(None, label="Seed height"),
     ]
     outputs = [
         gr.File(label="Table"),

@@ -16,8 +16,12 @@ def drawn(
     names: tuple[str, ...] = ("ground", "cell"),
     pixel_size: PixelSize | None = None,
     axes: str = "YX",
+    distance: np.ndarray | None = None,
 ) -> Segmentation:
-    """A certain prediction of this mask, unless probabilities are given."""
+    """A certain prediction of this mask, unless probabilities are given.
+
+    distance: (H, W), what the network tells of objects; by default all pixels are equally deep.
+    """
     mask = mask.astype(np.uint8)
     image = np.zeros(mask.shape, np.uint8) if image is None else image
     if probabilities is None:
@@ -28,6 +32,8 @@ def drawn(
         id2label=dict(enumerate(names)),
         colors=COLORS[: len(names)],
         threshold=0.5 if len(names) == 2 else None,
+        object_maps=np.float32(mask > 0 if distance is None else distance)[None],
+        object_channels=("distance",),
         image=ImageData(np.atleast_3d(image), "drawn.png", "PNG", axes, pixel_size=pixel_size),
     )
 

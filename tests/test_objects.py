@@ -372,7 +372,7 @@ def test_a_checkpoint_without_title_and_recipe_is_stored_as_before():
         ({"title": ""}, "title='' is not a text"),
         ({"title": "two\nlines"}, "on one line"),
         ({"title": "x" * 81}, "1 to 80 characters"),
-        ({"objects": ["watershed"]}, "is not a mapping of method and min_size"),
+        ({"objects": ["watershed"]}, "is not a mapping of method, min_size and seed"),
         ({"objects": {"method": "magic"}}, "objects.method='magic' is not known"),
         ({"objects": {"min_size": -1}}, "objects.min_size=-1 is not a whole number"),
     ],

@@ -105,9 +105,9 @@ def test_each_endpoint_says_what_it_takes(client):
     parameters = {p["parameter_name"]: p for p in endpoints["/objects"]["parameters"]}
     assert list(parameters) == [
         "image", "model", "threshold", "classes", "method", "min_size", "exclude_border",
-        "pixel_size", "page", "channel",
+        "pixel_size", "page", "channel", "seed",
     ]  # fmt: skip
-    assert parameters["method"]["type"]["enum"] == ["auto", "components", "watershed"]
+    assert parameters["method"]["type"]["enum"] == ["auto", "components", "watershed", "learned"]
     assert [name for name, p in parameters.items() if not p["parameter_has_default"]] == [
         "image", "model",
     ]  # fmt: skip

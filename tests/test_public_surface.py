@@ -23,7 +23,7 @@ SIGNATURES = {
                                    "sample_image", "push_options"],
     unet_hf.UNet.push_to_hub: ["repo_id", "token", "private", "branch", "create_pr", "tag",
                                "commit_message", "license", "sample_image"],
-    unet_hf.Segmentation.objects: ["classes", "method", "min_size", "exclude_border",
+    unet_hf.Segmentation.objects: ["classes", "method", "seed", "min_size", "exclude_border",
                                    "pixel_size", "max_objects"],
     unet_hf.Segmentation.overlay: ["alpha", "hidden", "outline", "window"],
     unet_hf.Segmentation.save: ["folder", "alpha", "hidden", "outline", "window", "only",
@@ -113,7 +113,7 @@ def test_the_training_keeps_its_options(capsys):
 
 TRAINING = """
 config dataset_name dataset_config_name dataset_revision train_split validation_split
-train_val_split image_column label_column instance_column mask_encoding label_colors
+train_val_split balance_column image_column label_column instance_column mask_encoding label_colors
 ignore_index reduce_labels id2label colors streaming shuffle_buffer_size max_inspected
 max_validation_images pretrained_model_name_or_path new_head freeze_encoder preset padding
 norm base_channels depth dropout elastic_std rotation scale_range flip gray_std noise_std

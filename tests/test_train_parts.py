@@ -17,13 +17,14 @@ from train.cli import main as command
 from train.config import DEFAULT_STEPS, TrainingConfig
 from train.crops import crops
 from train.crops.crops import CropMaker, RandomCrops
+from train.crops.shares import draw_shares
 from train.errors import StoppedError
 from train.model import build_model
 from train.report import write_samples
 from unet_hf import UNet
 from unet_hf.data import open as data
 from unet_hf.data.pairs import Pair
-from unet_hf.errors import ConfigError
+from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.update_card import options_of_labelled_images
 from unet_hf.images.reading import read_image
 
@@ -156,3 +157,54 @@ def test_images_are_kept_prepared_or_decoded_but_not_both(room, tmp_path, monkey
     again = [random[number] for number in range(12)]
     for one, other in zip(first, again, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_kinds_are_drawn_by_the_root_of_their_number_and_large_images_more_often_within():
+    areas = np.array([100, 400, 100, 100, 100.0])
+    kinds = np.array(["cells", "cells", "cells", "cells", "tissue"])  # 4 and 1: 2 to 1
+    assert np.allclose(draw_shares(areas, 10, kinds) * 3, [0.4, 0.8, 0.4, 0.4, 1])
+    plain = np.sqrt(np.maximum(areas / 10**2, 1.0))
+    assert (draw_shares(areas, 10) == plain / plain.sum()).all()
+
+
+@pytest.fixture(scope="module")
+def with_kinds(tmp_path_factory) -> Path:
+    folder = write_dataset(tmp_path_factory.mktemp("kinds"), {"train": 5, "validation": 1})
+    for split, kinds in (
+        ("train", ["cells", None, "cells", "cells", "cells"]),
+        ("validation", [1]),
+    ):
+        file = folder / split / "metadata.jsonl"
+        rows = map(json.loads, file.read_text().splitlines())
+        rows = [row | {"kind": k and "cells"} for row, k in zip(rows, kinds, strict=True)]
+        file.write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+def test_a_training_balances_by_a_column_and_its_plan_says_the_shares(with_kinds, tmp_path):
+    config = tiny(with_kinds, tmp_path / "out", balance_column="kind", max_train_steps=1)
+    opened = data.open_data(config)
+    assert opened.kinds.tolist() == ["cells", "(none)", "cells", "cells", "cells"]
+    assert (
+        "training crops balanced by 'kind', each kind by the root of its number of images: "
+        "cells 66.7% (4 images), (none) 33.3% (1 images)"
+    ) in opened.findings
+    maker = CropMaker(
+        build_model(config, {0: "membrane", 1: "cell"}, 1).preprocessing,
+        loop.augmentation_of(config, 48), np.ones(2), config,
+    )  # fmt: skip
+    random = RandomCrops(opened.train, np.full(5, 96.0**2), maker, opened.kinds)
+    assert np.allclose(random.share * 6, [1, 2, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"balance_column": "mask"}, DatasetError, "no plain values. Columns .*: kind;"),
+        ({"balance_column": "kin"}, DatasetError, "does not exist. Columns .*: kind;"),
+        ({"balance_column": "kind", "streaming": True}, ConfigError, "cannot be counted"),
+    ],
+)
+def test_a_column_that_cannot_balance_is_refused(with_kinds, options, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        data.open_data(tiny(with_kinds, tmp_path, **options))

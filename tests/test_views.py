@@ -56,7 +56,7 @@ def test_views_that_agree_leave_no_doubt(difference: float):
         logits = torch.tensor([difference, 0.0])[None, :, None, None]
         return logits.expand(len(window), 2, *window.shape[-2:])
 
-    probabilities, uncertainty = predict_dihedral_mean(constant, torch.zeros(1, 6, 10))
+    probabilities, _, uncertainty = predict_dihedral_mean(constant, torch.zeros(1, 6, 10), 2)
     assert probabilities.shape == (2, 6, 10)
     assert np.allclose(probabilities[0], 1 / (1 + np.exp(-difference)))
     assert (uncertainty == 0).all()
@@ -74,7 +74,7 @@ def test_the_doubt_is_the_standard_deviation_however_small(scale: float):
         seen.append(logits.double().softmax(1).numpy())
         return logits
 
-    _, uncertainty = predict_dihedral_mean(random, torch.zeros(1, 16, 16))
+    uncertainty = predict_dihedral_mean(random, torch.zeros(1, 16, 16), 3).uncertainty
     undone = []
     views = iter(np.concatenate(seen))
     for turns in (0, 2, 1, 3):
@@ -96,15 +96,15 @@ def test_batches_give_what_single_views_give_to_the_bit(name: str, height: int):
     model = network(**NETWORKS[name])
     sides = [model.geometry.input_size(side) for side in (height, 64)]
     window = torch.randn(model.config["in_channels"], *sides)
-    run = logits_function(model, "float32")
+    run, classes = logits_function(model, "float32"), model.config["num_classes"]
     shapes = []
 
     def recorded(batch: torch.Tensor) -> torch.Tensor:
         shapes.append(len(batch))
         return run(batch)
 
-    alone = predict_dihedral_mean(run, window, pixels=1)
-    together = predict_dihedral_mean(recorded, window, pixels=window.numel() * 8)
+    alone = predict_dihedral_mean(run, window, classes, pixels=1)
+    together = predict_dihedral_mean(recorded, window, classes, pixels=window.numel() * 8)
     assert shapes == ([8] if sides[0] == sides[1] else [4, 4])
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one, other)
@@ -128,6 +128,6 @@ def test_no_more_at_once_than_the_device_and_its_memory_like(device, tile_size, 
         seen.append(len(batch))
         return torch.zeros(len(batch), 2, *batch.shape[-2:])
 
-    show = window_predictor(True, torch.device(device), tile_size)
+    show = window_predictor(True, torch.device(device), tile_size, 2)
     show(flat, torch.zeros(1, side, side))
     assert seen == expected

@@ -129,7 +129,7 @@ def train(config: TrainingConfig) -> Evaluation:
     maker = CropMaker(model.preprocessing, augmentation_of(config, size), counts, config)
     numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
-        crops = RandomCrops(data.train, inspection.areas(data.train), maker)
+        crops = RandomCrops(data.train, inspection.areas(data.train), maker, data.kinds)
     else:
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
     batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))

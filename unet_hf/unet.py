@@ -38,6 +38,9 @@ class UNet(
         title: What people call this checkpoint, e.g. "Cell nuclei".
         objects: How `Segmentation.objects` finds objects by default, e.g.
             `{"method": "watershed", "min_size": 20}`.
+        object_outputs: What the network tells of each pixel beside its class, so that touching
+            objects can be parted, e.g. `{"version": 1, "channels": ["distance"]}`; see
+            `object_channels`. None: nothing.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.

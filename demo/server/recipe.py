@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unet_hf import UNet
-from unet_hf.network.configuration import check_objects, checked_threshold
+from unet_hf.network.configuration import DEFAULT_SEED, check_objects, checked_threshold
 from unet_hf.objects.objects import check_options
 
 
@@ -14,8 +14,9 @@ from unet_hf.objects.objects import check_options
 class Recipe:
     """How images are segmented and their objects counted.
 
-    model: The checkpoint's name. threshold, method, min_size: None or "auto": the checkpoint's own.
-    min_size: pixels. pixel_size: such as "0.25 um"; empty: what a file says of itself.
+    model: The checkpoint's name. threshold, method, seed, min_size: None or "auto": the
+    checkpoint's own. seed: of the method "learned". min_size: pixels. pixel_size: such as
+    "0.25 um"; empty: what a file says of itself.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Recipe:
     min_size: int | None = None
     exclude_border: bool = False
     pixel_size: str = ""
+    seed: float | None = None
 
     def settled(self, network: UNet) -> "Recipe":
         """The same with the checkpoint's own values where none were chosen.
@@ -35,10 +37,13 @@ class Recipe:
         if self.threshold is not None:
             threshold = checked_threshold(self.threshold, network.config["num_classes"])
         own = check_objects(network.config.get("objects", {}))
+        method = own["method"] if self.method == "auto" else self.method
+        seed = own.get("seed", DEFAULT_SEED) if self.seed is None else self.seed
         settled = replace(
             self,
             threshold=threshold,
-            method=own["method"] if self.method == "auto" else self.method,
+            method=method,
+            seed=seed if method == "learned" else None,
             min_size=own["min_size"] if self.min_size is None else self.min_size,
         )
         check_options(network.id2label, **settled.objects())
@@ -48,6 +53,7 @@ class Recipe:
         """The arguments of `Segmentation.objects`."""
         return {
             "method": self.method,
+            "seed": self.seed,
             "min_size": self.min_size,
             "exclude_border": self.exclude_border,
             "pixel_size": self.pixel_size.strip() or None,
@@ -63,6 +69,7 @@ class Recipe:
             "threshold": self.threshold,
             "only": ",".join(outputs),
             "method": self.method,
+            "seed": self.seed,
             "min_size": self.min_size,
             "pixel_size": self.pixel_size.strip() or None,
             "output": "out",

@@ -15,6 +15,7 @@ from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import DatasetError
 
+from ..crops.shares import draw_shares
 from .inspection import Inspection, PairSummary
 from .row_faults import ROW_FAULTS, row_faults
 
@@ -330,15 +331,25 @@ def _share_of_crops(number: int, data: LabelledData, inspection: Inspection, siz
     Images are weighted as `RandomCrops` draws them; those of a stream equally.
     """
     readable = [facts for facts in inspection.train if facts.error is None]
-    often = np.array([max(facts.area / size**2, 1.0) for facts in readable]) ** 0.5
-    if not isinstance(data.train, Pairs):
-        often = np.ones(len(readable))
+    if isinstance(data.train, Pairs):
+        shares = draw_shares(
+            np.array([facts.area for facts in readable]), size, _kinds_of(readable, data)
+        )
+    else:
+        shares = np.full(len(readable), 1 / len(readable))
     met = 0.0
-    for facts, share in zip(readable, often / often.sum(), strict=True):
+    for facts, share in zip(readable, shares, strict=True):
         met += share * facts.share_of_crops_with(number, size)
         if met >= RARE:
             break  # enough to know
     return met
+
+
+def _kinds_of(inspected: list[PairSummary], data: LabelledData) -> np.ndarray | None:
+    if data.kinds is None:
+        return None
+    kinds = dict(zip(data.train.indices.tolist(), data.kinds.tolist(), strict=True))
+    return np.array([kinds[facts.row] for facts in inspected])
 
 
 def _number(count: int, what: str) -> str:

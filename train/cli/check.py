@@ -22,8 +22,8 @@ from ..checks.repair import Repair, repair
 from ..config import CHOICES, PRESETS, TrainingConfig
 
 OPTIONS = (
-    *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "seed", "max_inspected",
-    "preset", "resolution",
+    *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
+    "max_inspected", "preset", "resolution",
 )  # fmt: skip
 ALL_IMAGES = 2**62  # a limit that no data set reaches
 

@@ -25,6 +25,7 @@ from unet_hf.images.preprocessing import Preprocessing
 from ..config import TrainingConfig
 from .augmentation import Augmentation
 from .border_weights import border_weights, class_weights
+from .shares import draw_shares
 
 Crop = tuple[Tensor, Tensor, Tensor]  # image (C, s, s) float32, label (s, s) int64, weights (s, s)
 
@@ -92,17 +93,16 @@ class CropMaker:
 class RandomCrops(Dataset[Crop]):
     """Crops of pairs with random access: item k is crop number k."""
 
-    def __init__(self, pairs: Pairs, areas: np.ndarray, maker: CropMaker) -> None:
-        """areas: (len(pairs),) pixels of each image."""
+    def __init__(
+        self, pairs: Pairs, areas: np.ndarray, maker: CropMaker, kinds: np.ndarray | None = None
+    ) -> None:
+        """areas: (len(pairs),) pixels of each image. kinds: (len(pairs),), see `draw_shares`."""
         self.pairs = pairs
         self.maker = maker
         self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
         pixel = 4 * len(maker.preprocessing.channels) + 1 + 4  # bytes: image, label, weight
         self.all_fit = pixel * areas.sum() <= PREPARED_BYTES
-        # Large images are drawn more often, but not in proportion to their area: otherwise a few
-        # slides would leave little room for a hundred small pictures.
-        share = np.sqrt(np.maximum(areas / maker.augmentation.size**2, 1.0))
-        self.share = share / share.sum()
+        self.share = draw_shares(areas, maker.augmentation.size, kinds)
 
     def __getitem__(self, number: int) -> Crop:
         rng = self.maker.generator(number)

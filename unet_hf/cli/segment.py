@@ -23,7 +23,7 @@ MODEL_OPTIONS = ("model", "revision", "threshold", "tile_size", "overwrite")
 READ_OPTIONS = ("page", "axes", "channel", "level")
 RUN_OPTIONS = ("jobs", "large", "device", "precision", "tta")
 LOOK_OPTIONS = ("alpha", "hidden", "outline", "window")
-OBJECT_OPTIONS = ("classes", "method", "min_size", "exclude_border", "pixel_size")
+OBJECT_OPTIONS = ("classes", "method", "seed", "min_size", "exclude_border", "pixel_size")
 FILE_OPTIONS = (*READ_OPTIONS, "only", *LOOK_OPTIONS, *RUN_OPTIONS, *OBJECT_OPTIONS)
 DATASET_OPTIONS = (
     "dataset_config_name", "dataset_revision", "split", "image_column", "push_to_hub", "private",
@@ -105,8 +105,13 @@ def build_parser() -> argparse.ArgumentParser:
         "all but class 0)"
     )
     one(group, "classes", text, type=_names, metavar="A,B")
-    text = "watershed: splits what touches, where it narrows (default: what the checkpoint says)"
+    text = (
+        "watershed: splits what touches, where it narrows; learned: as the network was taught "
+        "(default: what the checkpoint says)"
+    )
     one(group, "method", text, choices=OBJECT_METHODS)
+    text = "learned: how sure an object's deepest pixel must be (default: what the checkpoint says)"
+    one(group, "seed", text, type=float, metavar="0-1")
     text = "leave out objects of fewer pixels (default: what the checkpoint says)"
     one(group, "min_size", text, type=partial(_whole, what="number of pixels"), metavar="N")
     text = "leave out what touches the border of the image"

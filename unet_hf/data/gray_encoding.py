@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import DatasetError
 from .levels import EXACT_VALUES, MAX_LEVELS, Levels, find_levels, is_flat, nearest_levels
 from .mask_encoding import IGNORE, MaskEncoding
-from .numbered_objects import numbers_objects
+from .numbered_objects import in_one_piece, numbers_objects
 from .stored_masks import (
     RawMask,
     first_five,
@@ -246,11 +246,12 @@ def _soft_edges(values: GrayValues) -> MaskEncoding | None:
 
 
 def _numbered(values: GrayValues) -> MaskEncoding | None:
-    """Reads instance ids: one connected piece a value, numbered afresh in each mask."""
+    """Reads instance ids, see `numbers_objects`."""
     if not values.may_be_two or values.palette or not numbers_objects(values.whole):
         return None
     return values.objects(
-        "each is one connected piece of its mask; --mask_encoding ids reads them as classes"
+        "mostly one piece each, as objects are and classes are not; --mask_encoding ids "
+        "reads them as classes"
     )
 
 
@@ -382,6 +383,8 @@ def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> Ma
         rule += f" read as classes {format_ranges([value - offset for value in found])} ({why})"
     else:
         rule += " read as class ids"
+        if named is None and top > 1 and asked is None and in_one_piece(values.whole):
+            rule += " (if they number objects: --mask_encoding instances)"
     return MaskEncoding("ids", num_classes, rule + said, offset, ignored, guessed_void=void > 0)
 
 

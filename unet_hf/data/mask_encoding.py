@@ -14,6 +14,7 @@ from .stored_masks import (
     first_five,
     foreground_of,
     hex_color,
+    instances_of,
     only_mask,
     packed_colors,
     plane_of,
@@ -84,6 +85,26 @@ class MaskEncoding:
                 "--ignore_index, or choose a --mask_encoding."
             )
         return np.where(ignored, IGNORE, classes).astype(np.uint8)
+
+    def instances(
+        self, mask: RawMask | Sequence[RawMask], *, shape: tuple[int, int] | None = None
+    ) -> np.ndarray | None:
+        """Instance ids of a stored mask, (H, W) int32, 0 for background; None if it has none.
+
+        shape: (H, W), needed only for an empty list.
+        Raises `DatasetError` for ids that are no positive numbers of 32 bits.
+        """
+        if self.kind == "instances" and not isinstance(mask, RawMask):
+            return instances_of(mask, shape=shape)
+        if self.kind != "numbered":
+            return None
+        ids = whole_numbers(plane_of(only_mask(mask, self.kind)))
+        return instances_of(RawMask(np.where(np.isin(ids, self.ignored), 0, ids)))
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether the masks themselves tell objects of one class apart."""
+        return self.kind in ("instances", "numbered")
 
     def describe(self) -> str:
         """Says in one sentence which values are read as which classes."""

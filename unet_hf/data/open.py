@@ -18,6 +18,7 @@ from ..files import BYTE_ORDER_MARK, parse_json
 from .columns import Columns, find_columns
 from .detect_encoding import MaskEncoding, RawMask, detect_encoding
 from .downloaded import check_downloaded
+from .kinds import describe_kinds, kinds_of
 from .options import DataOptions
 from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
 from .sources import Source, hub_commit, open_source, parse_labels
@@ -40,6 +41,7 @@ class LabelledData:
     encoding: MaskEncoding
     id2label: dict[str, str]
     findings: list[str] = field(default_factory=list)  # what was inferred, in words
+    kinds: np.ndarray | None = None  # (len(train),) str, of --balance_column
 
     @property
     def num_classes(self) -> int:
@@ -101,8 +103,12 @@ def open_data(config: DataOptions) -> LabelledData:
         parts = Pairs(rows, reader, train_name, kept), Pairs(rows, reader, train_name, held)
     if config.max_validation_images and isinstance(parts[1], Pairs):
         parts[1].indices = parts[1].indices[: config.max_validation_images]
+    kinds = None
+    if config.balance_column:
+        kinds = kinds_of(parts[0], config.balance_column)
+        findings.append(describe_kinds(kinds, config.balance_column))
     return LabelledData(
-        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings
+        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings, kinds
     )
 
 

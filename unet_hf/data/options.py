@@ -46,6 +46,9 @@ class DataOptions:
     train_val_split: float = option(
         0.15, "without a validation split: this share of the training images is held back"
     )
+    balance_column: str | None = option(
+        None, "column of kinds: one of n images gets a share of the crops by the root of n"
+    )
     image_column: str | None = option(None, "column of the images; found by name if left out")
     label_column: str | None = option(None, "column of the masks; found by name if left out")
     instance_column: str | None = option(
@@ -93,6 +96,11 @@ class DataOptions:
         self.dataset_name, self.dataset_revision = read_dataset_name(
             self.dataset_name, self.dataset_revision
         )
+        if self.balance_column and self.streaming:
+            raise ConfigError(
+                "--balance_column counts the images of each kind, and the images of a stream "
+                "cannot be counted. Leave out one of --balance_column and --streaming."
+            )
         self.check_choice("mask_encoding", MASK_ENCODINGS)
         self.check_choice("alpha_channel", ALPHA_CHANNELS)
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")

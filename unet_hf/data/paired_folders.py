@@ -1,4 +1,4 @@
-"""Pairs a folder of images and a folder of masks without metadata by file name."""
+"""Pairs images and masks without metadata by the names of their files and folders."""
 
 import re
 from collections import defaultdict
@@ -22,20 +22,28 @@ SPLITS = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
-MASK_SUFFIX = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE)
+MASK_SUFFIX = re.compile(
+    r"[_-]((cp[_-])?masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE
+)
 IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?|volumes?|stacks?|raw)$", re.IGNORECASE)
+CELLPOSE_PICKLE = "_seg.npy"  # written by Cellpose's window beside each image
+PICKLE_CURE = (
+    f"Files *{CELLPOSE_PICKLE} of Cellpose are pickles, which can run programs, and are not read: "
+    "save the masks as PNG or TIFF files in Cellpose (File menu)"
+)
 
 
 def looks_paired(root: Path) -> bool:
     """Whether `root`, or a folder in it, holds folders of images and of masks."""
-    return any(all(_roles(folder)) for folder in (root, *_folders(root)))
+    return any(all(_roles(folder)) for folder in (root, *folders_in(root)))
 
 
 def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
     """Finds splits with the columns image and mask; returns them and what was inferred, in words.
 
     images/ and masks/ are in `root` (with or without folders of splits inside), or in a folder
-    for each split. Raises `DatasetError` where the pairs are not clear.
+    for each split. Or images and masks lie side by side. Raises `DatasetError` where the pairs
+    are not clear.
     """
     if not looks_paired(root) and (beside := _pair_side_by_side(root)):
         return beside
@@ -63,31 +71,62 @@ def _table(pairs: list[tuple[Path, Path]]) -> "datasets.Dataset":
 
 
 def _pair_side_by_side(root: Path) -> tuple[dict[str, Any], list[str]] | None:
-    """Pairs files of one folder, as train-volume.tif and train-labels.tif; None if none does.
+    """Pairs files of one folder, as cell.tif and cell_masks.tif; None if none does.
 
-    Names that are those of splits are splits; else all pairs are the split train.
+    Names that are those of splits are splits, as train-volume.tif and train-labels.tif; else all
+    pairs are the split train. The folder is `root`, or each of the folders of splits in it.
     """
-    files = _pictures(root, "*")
-    masks = {MASK_SUFFIX.sub("", f.stem): f for f in files if MASK_SUFFIX.search(f.stem)}
-    images = {IMAGE_SUFFIX.sub("", f.stem): f for f in files if f not in masks.values()}
-    names = sorted(masks.keys() & images.keys())
-    if not names:
+    by_split: dict[str, list[tuple[Path, Path]]] = {}
+    pairs, alone = _neighbours(root)
+    known = all(name.lower() in SPLITS for name in pairs)
+    for name, pair in pairs.items():
+        by_split.setdefault(SPLITS[name.lower()] if known else "train", []).append(pair)
+    if not pairs:
+        for folder in folders_in(root):
+            pairs, more = _neighbours(folder)
+            if pairs:
+                by_split.setdefault(split_name(folder), []).extend(pairs.values())
+                alone += more
+    if not by_split:
         return None
-    by_split = {}
-    known = all(name.lower() in SPLITS for name in names)
-    for name in names:
-        split = SPLITS[name.lower()] if known else "train"
-        by_split.setdefault(split, []).append((images[name], masks[name]))
     findings = [
         f"{split}: {image.name} and {mask.name} paired by name" + more
         for split, pairs in by_split.items()
         for (image, mask), *others in [pairs]
         for more in [f", and {len(others)} more pairs" if others else ""]
     ]
-    alone = sorted(f.name for name, f in {**masks, **images}.items() if name not in names)
     if alone:
-        findings.append(f"left out, as they have no partner: {', '.join(alone[:5])}")
+        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+        findings.append(f"left out, as they have no partner: {', '.join(alone[:5])}{more}")
+    if _holds_pickles(root):
+        findings.append(PICKLE_CURE)
     return {split: _table(pairs) for split, pairs in by_split.items()}, findings
+
+
+def _neighbours(folder: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
+    """Pairs files side by side: name -> (image, mask); and names of files without a partner."""
+    masks: dict[str, list[Path]] = defaultdict(list)
+    images: dict[str, list[Path]] = defaultdict(list)
+    for file in pictures_in(folder, "*"):
+        if MASK_SUFFIX.search(file.stem):
+            masks[MASK_SUFFIX.sub("", file.stem)].append(file)
+        else:
+            images[IMAGE_SUFFIX.sub("", file.stem)].append(file)
+    names = sorted(masks.keys() & images.keys())
+    for name in names:
+        if several := next((found for found in (images[name], masks[name]) if found[1:]), None):
+            what = "masks" if several is masks[name] else "images"
+            raise DatasetError(
+                f"{folder} has {len(several)} {what} called {name}: "
+                f"{', '.join(file.name for file in several)}. Keep one, and move the others away."
+            )
+    alone = [file.name for name, files in {**images, **masks}.items() for file in files
+             if name not in names]  # fmt: skip
+    return {name: (images[name][0], masks[name][0]) for name in names}, sorted(alone)
+
+
+def _holds_pickles(root: Path) -> bool:
+    return any(True for _ in root.rglob(f"*{CELLPOSE_PICKLE}"))
 
 
 def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
@@ -95,28 +134,29 @@ def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
     images, masks = _roles(root)
     findings = []
     if images and masks:
-        inside = {_split_name(folder): folder for folder in _folders(images)}
-        if not inside or not set(inside) <= set(SPLITS.values()) or _pictures(images, "*"):
+        inside = {split_name(folder): folder for folder in folders_in(images)}
+        if not inside or not set(inside) <= set(SPLITS.values()) or pictures_in(images, "*"):
             return {"train": (images, masks)}, ["one split, train: there are no folders of splits"]
-        partners = {_split_name(folder): folder for folder in _folders(masks)}
+        partners = {split_name(folder): folder for folder in folders_in(masks)}
         found = {s: (folder, partners[s]) for s, folder in inside.items() if s in partners}
         missing = [split for split in inside if split not in partners]
     else:
         found, missing = {}, []
-        for folder in _folders(root):
+        for folder in folders_in(root):
             images, masks = _roles(folder)
             if images and masks:
-                if _split_name(folder) in found:
+                if split_name(folder) in found:
                     raise DatasetError(f"{root} has two folders of the split {folder.name}.")
-                found[_split_name(folder)] = (images, masks)
+                found[split_name(folder)] = (images, masks)
             elif images:
-                missing.append(_split_name(folder))
+                missing.append(split_name(folder))
     if not found:
+        pickles = f" {PICKLE_CURE}." if _holds_pickles(root) else ""
         raise DatasetError(
             f"{root} holds no data set: neither metadata.jsonl, nor .parquet files, nor folders "
             "images/ and masks/, nor files like train-volume.tif and train-labels.tif were found "
             "in it. Add metadata.jsonl with file_name and "
-            "mask_file_name, one row an image."
+            f"mask_file_name, one row an image.{pickles}"
         )
     if missing:
         findings.append(f"left out, as they have no masks: {', '.join(missing)}")
@@ -128,10 +168,10 @@ def _roles(folder: Path) -> tuple[Path | None, Path | None]:
     """Finds the folder of images and the folder of masks in a folder; None if missing."""
     roles = []
     for what, names in (("images", IMAGE_FOLDERS), ("masks", MASK_FOLDERS)):
-        found = [inner for inner in _folders(folder) if inner.name.lower() in names]
+        found = [inner for inner in folders_in(folder) if inner.name.lower() in names]
         # A folder of polygons or boxes (.txt, .json) beside one of masks does not count.
         if len(found) > 1:
-            found = [inner for inner in found if _pictures(inner)]
+            found = [inner for inner in found if pictures_in(inner)]
         if len(found) > 1:
             raise DatasetError(
                 f"{folder} has several folders that may hold the {what}: "
@@ -142,15 +182,16 @@ def _roles(folder: Path) -> tuple[Path | None, Path | None]:
     return roles[0], roles[1]
 
 
-def _folders(folder: Path) -> list[Path]:
+def folders_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
 
 
-def _split_name(folder: Path) -> str:
-    return SPLITS.get(folder.name.lower(), folder.name)
+def split_name(folder: Path) -> str:
+    name = re.sub(r"^stage\d_", "", folder.name.lower())  # of the Data Science Bowl
+    return SPLITS.get(name, folder.name)
 
 
-def _pictures(folder: Path, pattern: str = "**/*") -> list[Path]:
+def pictures_in(folder: Path, pattern: str = "**/*") -> list[Path]:
     return sorted(
         file
         for file in folder.glob(pattern)
@@ -162,7 +203,7 @@ def _pictures(folder: Path, pattern: str = "**/*") -> list[Path]:
 
 def _pair(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
     """Pairs files by their subfolder and stem, if need be without suffixes such as "_mask"."""
-    images, masks = _pictures(image_folder), _pictures(mask_folder)
+    images, masks = pictures_in(image_folder), pictures_in(mask_folder)
     for folder, files in ((image_folder, images), (mask_folder, masks)):
         if not files:
             known = ", ".join(sorted(PAIRED_SUFFIXES))

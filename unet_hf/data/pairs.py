@@ -23,6 +23,7 @@ from .downloaded import check_downloaded
 from .pair_error import PairError, cell_fault, fault
 from .sources import row_bytes
 from .stacks import PAGE
+from .stored_masks import plane_of
 
 PREVIEWS = ("MPO",)  # formats whose other pages are smaller or from another eye
 CACHED_PIXELS = 2**30  # bytes of decoded images and masks kept in memory
@@ -88,14 +89,12 @@ class PairReader:
         shape = size if masks == [] else None  # no object in the whole image
         with fault("mask-values"):
             label = self.encoding.decode(masks, categories, shape=shape)
-        instances = None
         if columns.instances:
             with cell_fault("instances", row[columns.instances]):
                 instances = _instance_ids(row[columns.instances], size, self.token, page)
-        elif self.encoding.kind == "numbered" or (
-            self.encoding.kind == "instances" and isinstance(masks, list)
-        ):
-            instances = instances_of(masks, shape=shape)
+        else:
+            with fault("mask-values"):
+                instances = self.encoding.instances(masks, shape=shape)
         label, instances, turned = _turned_like(image, label, instances)
         upright = isinstance(masks, RawMask) and masks.orientation == 1
         doubtful = image.orientation > 1 and upright and not turned
@@ -182,12 +181,12 @@ def _instance_ids(
     masks = raw_masks(cell, token, page)
     if isinstance(masks, list):
         return instances_of(masks, shape=None if masks else size)
-    if masks.values.ndim != 2:
+    if (plane := plane_of(masks)) is None:
         raise DatasetError(
             f"the instance ids have the shape {masks.values.shape}; one plane is expected. "
             "Name another --instance_column, or 'none'."
         )
-    return masks.values.astype(np.int32)
+    return instances_of(RawMask(plane))
 
 
 class Pairs(Sequence[Pair]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..addresses import missing_here, read_dataset_name
 from ..errors import DatasetError, harmless_cause
 from ..files import parse_json
+from .object_folders import find_object_folders
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def _open_local(
         return splits, [f"{path.name} is the split train"]
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         splits, findings = _from_disk(path), ["a folder written by save_to_disk"]
+    elif not _holds(path, "*.parquet", *METADATA) and (by_image := find_object_folders(path)):
+        splits, findings = by_image
     elif not _holds(path, "*.parquet", *METADATA) and (
         looks_paired(path) or not _holds(path, "*.zip", "*.tar", "*.tar.gz", "*.arrow")
     ):

@@ -141,7 +141,10 @@ def instances_of(
             values = packed_colors(masks[0])
         ids = whole_numbers(values)
         if len(ids) and (ids.min() < 0 or ids.max() >= 2**31):
-            raise DatasetError(f"Instance ids {ids.min()} to {ids.max()} are out of range.")
+            raise DatasetError(
+                f"Instance ids go from {ids.min()} to {ids.max()}; 0 for the background and whole "
+                "numbers up to 2147483647 are expected. Number the objects from 1 on."
+            )
         return ids.astype(np.int32)
     ids = np.zeros(common_shape(masks, shape), np.int32)
     for number, mask in enumerate(masks, start=1):
@@ -205,7 +208,9 @@ def foreground_of(mask: RawMask) -> np.ndarray:
             "A list of masks holds colours; one black and white mask an object is expected. For "
             "ADE20K's levels pass --mask_encoding ade20k, which takes the first."
         )
-    found = np.unique(values)
+    found = (
+        np.unique(values) if values.dtype.kind == "f" else np.array(sorted(value_counts(values)))
+    )
     if len(found[found != 0]) <= 1:
         return values != 0
     if found[0] >= 0 and found[-1] <= 255 and values.dtype.kind in "ui":

@@ -27,8 +27,9 @@ def logits_function(model: Network, precision: str) -> LogitsFunction:
     """Returns the function that computes logits: (image, between_layers) -> logits.
 
     It turns a (B, channels, h, w) float32 image into (B, classes, h', w') float32 logits, both on
-    the CPU. `between_layers`, if given, is called now and then; what it raises ends the
-    computation. An engine is prepared once, and again when the weights have changed.
+    the CPU; the maps of `Network.object_channels` follow in further channels. `between_layers`, if
+    given, is called now and then; what it raises ends the computation. An engine is prepared once,
+    and again when the weights have changed.
 
     Args:
         precision: As `checked_precision` returns it.
@@ -56,10 +57,10 @@ def run_with_pytorch(model: Network, precision: str, image: Tensor) -> Tensor:
     image = image.to(device, memory_format=torch.channels_last)
     if precision == "float32":
         with EXACT_FLOAT32:
-            logits = model(image)
+            logits = model(image, objects=True)
     else:
         with torch.autocast(device.type, DTYPES[precision]):
-            logits = model(image)
+            logits = model(image, objects=True)
     return checked_logits(logits.float().cpu(), precision)
 
 

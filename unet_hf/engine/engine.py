@@ -42,8 +42,9 @@ class Engine:
         self.contracting: list[tuple[Convolution, Convolution]] = []
         self.expansive: list[tuple[UpConvolution, SkipConvolution, Convolution]] = []
         self._plan(model)
-        self.head = model.head.weight.detach().to(torch.float32, copy=True)
-        self.head_bias = model.head.bias.detach().to(torch.float32, copy=True)
+        heads = [head for head in (model.head, model.object_head) if head is not None]
+        self.head = torch.cat([head.weight.detach().float() for head in heads])
+        self.head_bias = torch.cat([head.bias.detach().float() for head in heads])
 
     def _plan(self, model: Network) -> None:
         """Builds the layers; each gets the names of the feature maps that it reads and writes."""
@@ -84,6 +85,8 @@ class Engine:
     @torch.inference_mode()
     def __call__(self, image: Tensor, between_layers: Callable[[], None] | None = None) -> Tensor:
         """Returns logits, (B, classes, h', w') float32, of normalised images.
+
+        The maps of `Network.object_channels` follow in further channels.
 
         Args:
             image: (B, channels, h, w) float32. "same": h and w are multiples of the pooling grid.
@@ -163,14 +166,13 @@ class Engine:
         return x.copy_(image.permute(0, 2, 3, 1))
 
     def _logits(self, x: Tensor) -> Tensor:
-        """Applies the 1x1 convolution to classes, in float32, so that logits are not rounded.
+        """Applies the last 1x1 convolutions, in float32, so that logits are not rounded.
 
         It always gets `BAND` pixels, some of them unused: with fewer, oneDNN would round
         differently.
         """
         batch, height, width, channels = x.shape
-        classes = len(self.head)
-        logits = torch.empty(batch, classes, height, width)
+        logits = torch.empty(batch, len(self.head), height, width)
         band = self._buffer("band", 0, (1, 1, BAND, channels), torch.float32)
         for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)

@@ -19,7 +19,12 @@ MAX_NAME_LENGTH = 200
 MAX_TITLE_LENGTH = 80
 
 # How the pixels of a class become objects, see `Segmentation.objects`.
-OBJECT_METHODS = ("components", "watershed")
+OBJECT_METHODS = ("components", "watershed", "learned")
+
+# What a network can be asked per pixel to tell objects apart, see `object_outputs`.
+OBJECT_CHANNELS = ("distance", "border", "centre")
+OBJECT_OUTPUTS_VERSION = 1
+DEFAULT_SEED = 0.5  # of the method "learned"
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
@@ -135,22 +140,63 @@ def check_title(title: Any) -> str:
     return title.strip()
 
 
+def check_object_outputs(outputs: Any) -> dict[str, Any]:
+    """Returns what the network is asked beside the classes: {"version": 1, "channels": [...]}.
+
+    Raises:
+        ConfigError: It is something else, or of a version that this program does not know.
+    """
+    if not isinstance(outputs, dict) or set(outputs) != {"version", "channels"}:
+        raise ConfigError(
+            f"object_outputs={str(outputs)[:100]!r} is not a mapping of version and channels, e.g. "
+            f'{{"version": {OBJECT_OUTPUTS_VERSION}, "channels": ["distance"]}}.'
+        )
+    if outputs["version"] != OBJECT_OUTPUTS_VERSION:
+        raise ConfigError(
+            f"object_outputs.version={str(outputs['version'])[:20]} is not known; this program "
+            f"knows version {OBJECT_OUTPUTS_VERSION}. Update unet_hf."
+        )
+    channels = outputs["channels"]
+    if not isinstance(channels, (list, tuple)) or not channels or channels[0] != "distance":
+        raise ConfigError(
+            f"object_outputs.channels={str(channels)[:100]!r} does not begin with 'distance', "
+            "which every way of parting needs."
+        )
+    for name in channels:
+        _choice("object_outputs.channels", name, OBJECT_CHANNELS)
+    if len(set(channels)) < len(channels):
+        raise ConfigError(f"object_outputs.channels={list(channels)} names one twice.")
+    return {"version": OBJECT_OUTPUTS_VERSION, "channels": list(channels)}
+
+
+def checked_seed(seed: Any) -> float:
+    """Returns the height from which a summit begins an object; raises `ConfigError`."""
+    return _fraction("seed", seed)
+
+
 def check_objects(recipe: Any) -> dict[str, Any]:
     """Returns how objects are counted by default: {"method": ..., "min_size": pixels}.
+
+    With the method "learned", there is also "seed", 0 to 1.
 
     Raises:
         ConfigError: Something else is in it.
     """
-    if not isinstance(recipe, dict) or not set(recipe) <= {"method", "min_size"}:
+    if not isinstance(recipe, dict) or not set(recipe) <= {"method", "min_size", "seed"}:
         raise ConfigError(
-            f"objects={str(recipe)[:100]!r} is not a mapping of method and min_size, e.g. "
+            f"objects={str(recipe)[:100]!r} is not a mapping of method, min_size and seed, e.g. "
             '{"method": "watershed", "min_size": 20}.'
         )
-    method = recipe.get("method", OBJECT_METHODS[0])
-    return {
-        "method": _choice("objects.method", method, OBJECT_METHODS),
+    method = _choice("objects.method", recipe.get("method", OBJECT_METHODS[0]), OBJECT_METHODS)
+    checked = {
+        "method": method,
         "min_size": _integer("objects.min_size", recipe.get("min_size", 0), 0, 2**31 - 1),
     }
+    if method == "learned":
+        checked["seed"] = checked_seed(recipe.get("seed", DEFAULT_SEED))
+    elif "seed" in recipe:
+        raise ConfigError(f"objects.seed is only for the method 'learned', not {method!r}.")
+    return checked
 
 
 def checked_threshold(threshold: Any, num_classes: int) -> float:
@@ -171,10 +217,18 @@ def checked_tile_size(tile_size: Any, geometry: TileGeometry) -> int:
     return tile_size
 
 
+OPTIONAL = {
+    "title": check_title,
+    "objects": check_objects,
+    "object_outputs": check_object_outputs,
+}
+
+
 def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the complete configuration as JSON: options checked, defaults filled in.
 
-    `title` and `objects` are left out where there are none, as in older checkpoints.
+    `title`, `objects` and `object_outputs` are left out where there are none, as in older
+    checkpoints.
 
     Raises:
         ConfigError: An option is not usable; the first one is named.
@@ -210,8 +264,13 @@ def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     if config["threshold"] is not None:
         config["threshold"] = checked_threshold(config["threshold"], num_classes)
     checked_tile_size(config["tile_size"], TileGeometry(depth, padding, upsampling))
-    for name, check in (("title", check_title), ("objects", check_objects)):
+    for name, check in OPTIONAL.items():
         value = config.pop(name, None)
         if value is not None:
             config[name] = check(value)
+    if config.get("objects", {}).get("method") == "learned" and "object_outputs" not in config:
+        raise ConfigError(
+            "objects.method='learned' needs object_outputs: a network that was trained to tell "
+            "objects apart. Choose 'watershed' or 'components'."
+        )
     return config

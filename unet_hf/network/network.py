@@ -69,6 +69,9 @@ class Network(nn.Module):
         title: What people call this checkpoint, e.g. "Cell nuclei".
         objects: How `Segmentation.objects` finds objects by default, e.g.
             `{"method": "watershed", "min_size": 20}`.
+        object_outputs: What the network tells of each pixel beside its class, so that touching
+            objects can be parted, e.g. `{"version": 1, "channels": ["distance"]}`; see
+            `object_channels`. None: nothing.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -101,6 +104,7 @@ class Network(nn.Module):
         tile_size: int = 1024,
         title: str | None = None,
         objects: dict[str, Any] | None = None,
+        object_outputs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.config = checked_config(
@@ -120,6 +124,7 @@ class Network(nn.Module):
                 "tile_size": tile_size,
                 "title": title,
                 "objects": objects,
+                "object_outputs": object_outputs,
             }
         )
 
@@ -139,6 +144,9 @@ class Network(nn.Module):
             DoubleConvolution(2 * width, width, padding, norm) for width in reversed(levels)
         )
         self.head = nn.Conv2d(base_channels, num_classes, 1)
+        # None is registered as no module, so that other checkpoints have the same tensors as ever.
+        asked = len(self.object_channels)
+        self.object_head = nn.Conv2d(base_channels, asked, 1) if asked else None
         self.reset_parameters()
         # CPU kernels are fast in channels last. This layout also makes tiles equal the whole image
         # to the bit: in the other one, oneDNN's choice of kernel depends on the batch.
@@ -171,12 +179,13 @@ class Network(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, *, objects: bool = False) -> Tensor:
         """Computes class logits for a batch of normalised images.
 
         Args:
             image: (B, in_channels, H, W) float. "same": any H and W. "valid": sizes that give
                 every pooling an even input (572, 588, 604 ... at depth 4).
+            objects: Also returns the maps of `object_channels`, in channels after the classes.
 
         Returns:
             Logits. "same": (B, num_classes, H, W). "valid": smaller by twice `geometry.halo`.
@@ -201,6 +210,8 @@ class Network(nn.Module):
             x = convolutions(torch.cat([skip, x], dim=1))  # (B, 512, 52, 52) ... (B, 64, 388, 388)
 
         logits = self.head(x)  # (B, num_classes, 388, 388)
+        if objects and self.object_head is not None:
+            logits = torch.cat([logits, self.object_head(x)], dim=1)
         return logits[..., :height, :width]  # "same": the mirrored margin is cut off again
 
     def _check_shape(self, image: Tensor) -> None:
@@ -262,6 +273,17 @@ class Network(nn.Module):
     def title(self) -> str:
         """What people call this checkpoint, e.g. "Cell nuclei"; empty if it has no such name."""
         return self.config.get("title", "")
+
+    @property
+    def object_channels(self) -> tuple[str, ...]:
+        """What the network tells of each pixel beside its class; empty if nothing.
+
+        "distance": how far the pixel is from the edge of its own object, divided by the largest
+        such distance in the object: 1 at its deepest, 0 at the edge and outside. "centre": 1 at
+        the object's centroid, 0 at its farthest pixel and outside. "border": the logit of the
+        probability that two objects are at most 2.5 px away.
+        """
+        return tuple(self.config.get("object_outputs", {}).get("channels", ()))
 
     @property
     def id2label(self) -> dict[int, str]:

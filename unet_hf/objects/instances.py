@@ -21,7 +21,7 @@ def find_instances(
         mask: (H, W) uint8 class ids.
         probabilities: (classes, H, W) float, 0 to 1; only the watershed uses them.
         classes: Ids of the classes whose objects are found.
-        method: One of OBJECT_METHODS, see `Segmentation.objects`.
+        method: "components" or "watershed", see `Segmentation.objects`.
 
     Returns:
         (H, W) int32: 0 where there is no object, else 1 to n, in the order of the objects' first

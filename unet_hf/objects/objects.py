@@ -14,8 +14,8 @@ from ..errors import ConfigError, TooManyObjectsError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..images.place import Place
-from ..network.configuration import OBJECT_METHODS
-from .instances import find_instances, select_objects, touching_border
+from ..network.configuration import OBJECT_METHODS, checked_seed
+from .instances import select_objects, touching_border
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -44,6 +44,7 @@ class Objects:
     method: str
     min_size: int
     exclude_border: bool
+    seed: float | None = None  # of the method "learned"
     place: Place = field(default=Place(), repr=False)  # of the image in its file
 
     def __len__(self) -> int:
@@ -100,54 +101,55 @@ class Objects:
             "touching_border": int(self.table["touches_border"].sum()),
             "pixel_size": str(self.pixel_size) if self.pixel_size else None,
             "method": self.method,
+            **({} if self.seed is None else {"seed": self.seed}),
             "min_size": self.min_size,
             "exclude_border": self.exclude_border,
         }
 
 
 def find_objects(
+    labels: np.ndarray,
     mask: np.ndarray,
     probabilities: np.ndarray,
     image: ImageData,
     id2label: dict[int, str],
     colors: list[str],
     *,
-    classes: Collection[int | str] | int | str | None = None,
-    method: str = "components",
+    classes: Collection[int],
+    method: str,
+    seed: float | None = None,
     min_size: int = 0,
     exclude_border: bool = False,
-    pixel_size: PixelSize | tuple | str | None = None,
+    pixel_size: PixelSize | None = None,
     max_objects: int | None = None,
 ) -> Objects:
-    """Finds and measures the single objects of a mask; see `Segmentation.objects` for the options.
+    """Selects and measures the objects of a prediction; see `Segmentation.objects`.
 
-    mask: (H, W) uint8 class ids. probabilities: (classes, H, W) float32. Both have `image`'s size.
-    Pixels without data belong to no object.
+    Args:
+        labels: (H, W) int32, 0 and 1 to n without gaps: the objects found by `method`. Pixels
+            without data belong to none.
+        mask: (H, W) uint8 class ids.
+        probabilities: (classes, H, W) float32.
+        classes: Ids of the classes that were searched.
     """
-    chosen, size = check_options(
-        id2label, classes=classes, method=method, min_size=min_size, pixel_size=pixel_size
-    )
-    size = size or image.pixel_size
-    valid = image.valid
-    known = mask if valid is None else np.where(valid, mask, np.int16(-1))
-    labels = find_instances(known, probabilities, chosen, method)
     selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
     if exclude_border:
-        selected &= ~touching_border(labels, valid)
+        selected &= ~touching_border(labels, image.valid)
     _check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
-    columns, table = measure(labels, mask, probabilities, image, id2label, size)
+    columns, table = measure(labels, mask, probabilities, image, id2label, pixel_size)
     return Objects(
         labels,
         table,
         columns,
         id2label,
         colors,
-        size,
-        chosen,
+        pixel_size,
+        tuple(classes),
         method,
         int(min_size),
         bool(exclude_border),
+        seed,
         image.place,
     )
 
@@ -157,6 +159,7 @@ def check_options(
     *,
     classes: Collection[int | str] | int | str | None = None,
     method: str = "auto",
+    seed: float | None = None,
     min_size: int | None = None,
     exclude_border: bool = False,
     pixel_size: PixelSize | tuple | str | None = None,
@@ -173,6 +176,10 @@ def check_options(
     whole = isinstance(min_size, (int, np.integer)) and not isinstance(min_size, bool)
     if min_size is not None and not (whole and min_size >= 0):
         raise ConfigError(f"min_size={min_size!r} is not a number of pixels: 0, 1, 2 ...")
+    if seed is not None:
+        if method not in ("auto", "learned"):
+            raise ConfigError(f"seed={seed!r} is only for the method 'learned', not {method!r}.")
+        checked_seed(seed)
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 
 

@@ -140,12 +140,14 @@ def _object_options(result: "Segmentation", objects: "Objects") -> dict[str, Any
     given = {
         "classes": list(objects.classes),
         "method": objects.method,
+        "seed": objects.seed,
         "min_size": objects.min_size,
         "exclude_border": objects.exclude_border,
         "pixel_size": pixel_size,
     }
     defaults = {
         "classes": [index for index in sorted(objects.id2label) if index],
+        "seed": None,
         **result.object_recipe,
         "exclude_border": False,
         "pixel_size": None,

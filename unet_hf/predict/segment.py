@@ -43,6 +43,8 @@ def segment(
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)
+    asked = len(model.object_channels)
+    object_maps = np.empty((asked, height, width), np.float32) if asked else None
     uncertainty = np.empty((height, width), np.float32) if tta else None
     for chosen in precisions:
         predictions = predict_tiles(
@@ -60,6 +62,8 @@ def segment(
                 rows, columns = part.tile.rows, part.tile.columns
                 probabilities[:, rows, columns] = part.probabilities
                 mask[rows, columns] = part.mask
+                if object_maps is not None:
+                    object_maps[:, rows, columns] = part.object_maps
                 if uncertainty is not None:
                     uncertainty[rows, columns] = part.uncertainty
             break
@@ -82,4 +86,6 @@ def segment(
         precision=chosen,
         uncertainty=uncertainty,
         object_defaults=model.config.get("objects", {}),
+        object_maps=object_maps,
+        object_channels=model.object_channels,
     )

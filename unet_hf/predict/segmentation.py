@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from ..errors import ConfigError
 from ..files import write_atomically
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from ..network.configuration import check_objects, checked_threshold
-from ..objects.objects import Objects, find_objects
+from ..network.configuration import DEFAULT_SEED, check_objects, checked_threshold
+from ..objects.basins import Basins
+from ..objects.instances import find_instances, relabel_in_raster_order
+from ..objects.learned import learned_basins, learned_labels
+from ..objects.objects import Objects, check_options, find_objects
 from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
 from .outputs import (
@@ -57,7 +61,10 @@ class Segmentation(PredictionSummary):
     # With test-time augmentation: (H, W) float32, the largest standard deviation of any class's
     # probability over the eight views; 0 where all views are equal, at most 0.5.
     uncertainty: np.ndarray | None = field(default=None, repr=False)
-    # The checkpoint's way of counting objects: "method", "min_size", or neither.
+    # What the network tells of objects: (n, H, W) float32, see `Network.object_channels`; or None.
+    object_maps: np.ndarray | None = field(default=None, repr=False)
+    object_channels: tuple[str, ...] = field(default=(), repr=False)
+    # The checkpoint's way of counting objects: "method", "min_size", "seed", or none of them.
     object_defaults: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def with_threshold(self, threshold: float) -> "Segmentation":
@@ -79,7 +86,7 @@ class Segmentation(PredictionSummary):
 
     @property
     def object_recipe(self) -> dict[str, Any]:
-        """How `objects` finds objects by default: {"method": ..., "min_size": pixels}."""
+        """How `objects` finds objects by default: method, min_size (pixels) and perhaps seed."""
         return check_objects(self.object_defaults)
 
     def objects(
@@ -87,6 +94,7 @@ class Segmentation(PredictionSummary):
         *,
         classes: Collection[int | str] | int | str | None = None,
         method: str = "auto",
+        seed: float | None = None,
         min_size: int | None = None,
         exclude_border: bool = False,
         pixel_size: PixelSize | tuple | str | None = None,
@@ -98,8 +106,11 @@ class Segmentation(PredictionSummary):
             classes: Names or ids; None: all but class 0, the background between objects.
             method: "components": pixels that are connected by their edges are one object.
                 "watershed": also splits objects that touch, where they narrow to less than 3/4 of
-                the thinner side; a low probability counts as a narrowing. "auto": what the
+                the thinner side; a low probability counts as a narrowing. "learned": parts them
+                by what the network has learned of objects, if it has. "auto": what the
                 checkpoint's configuration says, otherwise "components".
+            seed: "learned": how sure the deepest pixel of an object must be, 0 to 1. A higher
+                one joins more. None: the checkpoint's.
             min_size: Objects of fewer pixels are left out. None: the checkpoint's, otherwise 0.
             exclude_border: Leaves out objects that touch the image's border and may be cut off.
             pixel_size: (0.25, "µm"), or x, y and unit; None: that of the file, if known.
@@ -113,19 +124,54 @@ class Segmentation(PredictionSummary):
         >>> objects.table["area_px"].mean()  # doctest: +SKIP
         """
         recipe = self.object_recipe
+        method = recipe["method"] if method == "auto" else method
+        chosen, size = check_options(
+            self.id2label,
+            classes=classes,
+            method=method,
+            seed=seed,
+            min_size=min_size,
+            pixel_size=pixel_size,
+        )
+        if method == "learned" and seed is None:
+            seed = recipe.get("seed", DEFAULT_SEED)
         return find_objects(
+            self.instances(chosen, method, seed),
             self.mask,
             self.probabilities,
             self.image,
             self.id2label,
             self.colors,
-            classes=classes,
-            method=recipe["method"] if method == "auto" else method,
+            classes=chosen,
+            method=method,
+            seed=seed,
             min_size=recipe["min_size"] if min_size is None else min_size,
             exclude_border=exclude_border,
-            pixel_size=pixel_size,
+            pixel_size=size or self.image.pixel_size,
             max_objects=max_objects,
         )
+
+    def instances(
+        self, classes: tuple[int, ...], method: str, seed: float | None = None
+    ) -> np.ndarray:
+        """Returns the objects of some classes, (H, W) int32, without selecting or measuring them.
+
+        0 is no object; 1 to n are in the order of first pixels, row by row.
+        """
+        valid = self.image.valid
+        known = self.mask if valid is None else np.where(valid, self.mask, np.int16(-1))
+        if method != "learned":
+            return find_instances(known, self.probabilities, classes, method)
+        if classes not in self._basins:
+            self._basins[classes] = learned_basins(
+                known, self.object_maps, self.object_channels, classes
+            )
+        return relabel_in_raster_order(learned_labels(self._basins[classes], seed))
+
+    @cached_property
+    def _basins(self) -> dict[tuple[int, ...], Basins]:
+        """Basins by classes: a seed that changes needs no new ones."""
+        return {}
 
     def overlay(
         self,

@@ -20,20 +20,22 @@ from ..network.network import Network
 from ..network.tiling import Tile, read_window
 from .decision import decide
 from .progress import TileProgress
-from .tta import LogitsFunction, WindowPredictor, window_predictor
+from .tta import LogitsFunction, WindowPrediction, WindowPredictor, window_predictor
 
 
 @dataclass(frozen=True, eq=False)
 class TilePrediction:
     """The prediction of a tile, without the margins that its window had.
 
-    probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. uncertainty: (h, w)
-    float32, with test-time augmentation. All are 0 where the image holds no data.
+    probabilities: (classes, h, w) float32. mask: (h, w) uint8 class ids. object_maps: (n, h, w)
+    float32, one for each of the network's `object_channels`. uncertainty: (h, w) float32, with
+    test-time augmentation. All are 0 where the image holds no data.
     """
 
     tile: Tile
     probabilities: np.ndarray
     mask: np.ndarray
+    object_maps: np.ndarray
     uncertainty: np.ndarray | None
 
 
@@ -69,22 +71,23 @@ def predict_tiles(
     def logits(image: Tensor) -> Tensor:
         return compute_logits(image, tile_progress.between_layers)
 
-    predict_window = RepeatingBlanks(window_predictor(tta, model.device, tile_size))
+    classes = model.config["num_classes"]
+    predict_window = RepeatingBlanks(window_predictor(tta, model.device, tile_size, classes))
     for tile in tiles:
         # Within the loop, so that a caller that fails does not leave the model in evaluation mode.
         with torch.inference_mode(), evaluation_mode(model):
-            probabilities, uncertainty = predict_window(logits, read_window(prepared, tile))
+            window = predict_window(logits, read_window(prepared, tile))
         y, x = tile.crop
         rows = slice(y, y + tile.rows.stop - tile.rows.start)
         columns = slice(x, x + tile.columns.stop - tile.columns.start)
-        core = probabilities[:, rows, columns]
-        if uncertainty is not None:
-            uncertainty = uncertainty[rows, columns]
+        core, maps, uncertainty = (
+            None if values is None else values[..., rows, columns] for values in window
+        )
         valid = prepared.valid(tile.rows, tile.columns)
         if valid is not None:  # copies, as the windows may be repeated
-            core = core * valid
+            core, maps = core * valid, maps * valid
             uncertainty = None if uncertainty is None else uncertainty * valid
-        yield TilePrediction(tile, core, decide(core, threshold), uncertainty)
+        yield TilePrediction(tile, core, decide(core, threshold), maps, uncertainty)
         tile_progress.step()
 
 
@@ -98,11 +101,9 @@ class RepeatingBlanks:
     def __init__(self, predict_window: WindowPredictor) -> None:
         self._predict_window = predict_window
         self._key: Any = None
-        self._prediction: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._prediction: WindowPrediction | None = None
 
-    def __call__(
-        self, logits: LogitsFunction, window: Tensor
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def __call__(self, logits: LogitsFunction, window: Tensor) -> WindowPrediction:
         color = window[:, 0, 0]
         if not torch.equal(window, color[:, None, None].expand_as(window)):
             return self._predict_window(logits, window)

@@ -7,15 +7,15 @@ Where the eight predictions differ, the network is uncertain.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 LogitsFunction = Callable[[Tensor], Tensor]
-# Called with (C, h, w) normalised pixels; returns (classes, h', w') float32 probabilities, and
-# (h', w') float32 uncertainty or None.
-WindowPredictor = Callable[[LogitsFunction, Tensor], tuple[np.ndarray, np.ndarray | None]]
+# Called with (C, h, w) normalised pixels.
+WindowPredictor = Callable[[LogitsFunction, Tensor], "WindowPrediction"]
 View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 
 # Pixels in one batch on a CPU. A batch saves the fixed costs of each call and each small layer:
@@ -26,28 +26,41 @@ View = tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
 CPU_PIXELS = 8 * 128 * 128
 
 
-def window_predictor(tta: bool, device: torch.device, tile_size: int) -> WindowPredictor:
+class WindowPrediction(NamedTuple):
+    """probabilities: (classes, h, w) float32. object_maps: (n, h, w) float32, n may be 0.
+    uncertainty: (h, w) float32 or None."""
+
+    probabilities: np.ndarray
+    object_maps: np.ndarray
+    uncertainty: np.ndarray | None
+
+
+def window_predictor(
+    tta: bool, device: torch.device, tile_size: int, classes: int
+) -> WindowPredictor:
     """Returns the function that predicts a window on this device.
 
     Args:
+        classes: Number of classes; what the network gives beyond them are maps of objects.
         tta: Averages over the eight views. They are batched as far as that is fast, but a batch
             never has more pixels than one window of `tile_size`: users with little memory lower it.
     """
     if not tta:
-        return predict_once
+        return partial(predict_once, classes=classes)
     fast = CPU_PIXELS if device.type == "cpu" else tile_size**2
-    return partial(predict_dihedral_mean, pixels=min(fast, tile_size**2))
+    return partial(predict_dihedral_mean, classes=classes, pixels=min(fast, tile_size**2))
 
 
-def predict_once(network: LogitsFunction, window: Tensor) -> tuple[np.ndarray, None]:
-    """Predicts a window as it is; returns its probabilities and no uncertainty."""
-    return softmax(network(window[None])[0].numpy()), None
+def predict_once(network: LogitsFunction, window: Tensor, classes: int) -> WindowPrediction:
+    """Predicts a window as it is, without uncertainty."""
+    outputs = network(window[None])[0].numpy()
+    return WindowPrediction(softmax(outputs[:classes]), outputs[classes:], None)
 
 
 def predict_dihedral_mean(
-    network: LogitsFunction, window: Tensor, pixels: int = CPU_PIXELS
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean probabilities over eight views, and their uncertainty.
+    network: LogitsFunction, window: Tensor, classes: int, pixels: int = CPU_PIXELS
+) -> WindowPrediction:
+    """Predicts the mean over eight views, and their uncertainty.
 
     The uncertainty is the largest standard deviation of any class over the views. It is
     computed from differences to the first view, so that it is exactly 0 where all views are equal.
@@ -57,11 +70,12 @@ def predict_dihedral_mean(
             depend on it, except that windows with less than a dozen pixels at the lowest
             resolution (48 x 48 px at depth 4) round differently by 1e-5.
     """
-    total = first = squares = None
+    total = first = squares = maps = None
     for views in _batches(window, pixels):
         batch = network(torch.stack([apply(window) for apply, _ in views])).numpy()
-        for (_, undo), logits in zip(views, batch, strict=True):
-            probabilities = undo(softmax(logits))
+        for (_, undo), outputs in zip(views, batch, strict=True):
+            probabilities = undo(softmax(outputs[:classes]))
+            maps = undo(outputs[classes:]) + (0 if maps is None else maps)
             if total is None:
                 first, total = probabilities, probabilities.copy()
                 squares = np.zeros_like(probabilities)
@@ -72,7 +86,7 @@ def predict_dihedral_mean(
     mean = total / np.float32(8)
     squares /= np.float32(8)
     variance = np.maximum(squares - np.square(mean - first), 0)
-    return mean, np.sqrt(variance.max(axis=0))
+    return WindowPrediction(mean, maps / np.float32(8), np.sqrt(variance.max(axis=0)))
 
 
 def _batches(window: Tensor, pixels: int) -> Iterator[list[View]]:

@@ -1,0 +1,55 @@
+"""Objects from what a network has learned to tell of them: see `Network.object_channels`."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from ..errors import ConfigError
+from .basins import Basins, merge
+
+# Two summits of the height map are one object if the lower one rises less than this above the pass.
+PROMINENCE = 0.1
+BORDER_DEPTH = 0.5  # how much a sure border between two objects lowers the height
+
+
+def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
+    """Returns how surely a pixel is deep inside an object, (H, W) float32; about 0 to 1.
+
+    maps: (n, H, W) float32, one for each of `channels`.
+    """
+    height = maps[channels.index("distance")].copy()
+    if "border" in channels:
+        border = maps[channels.index("border")]
+        height -= np.float32(BORDER_DEPTH) / (1 + np.exp(-border))
+    return height
+
+
+def learned_basins(
+    mask: np.ndarray, maps: np.ndarray | None, channels: Sequence[str], classes: Collection[int]
+) -> Basins:
+    """Finds the basins of some classes' pixels; objects of different classes never share one.
+
+    Args:
+        mask: (H, W) class ids; negative where nothing is known.
+        maps: (n, H, W) float32, one for each of `channels`; None if the network has none.
+
+    Raises:
+        ConfigError: The network has no such maps.
+    """
+    if maps is None or not channels:
+        raise ConfigError(
+            "The method 'learned' needs a checkpoint that was trained to tell objects apart, and "
+            "this one was not. Choose 'watershed' or 'components'."
+        )
+    group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
+    return Basins.find(group, height_map(maps, list(channels)))
+
+
+def learned_labels(basins: Basins, seed: float) -> np.ndarray:
+    """Returns (H, W) int32 ids of objects, 0 for none; each is 4-connected.
+
+    A summit of at least `seed` begins an object. What has no such summit goes to the object it
+    touches at the highest pass; a piece of the mask without any is one object.
+    """
+    objects = merge(basins, seed, PROMINENCE) + 1
+    return np.concatenate([[0], objects]).astype(np.int32)[basins.labels]
