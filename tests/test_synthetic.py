@@ -9,7 +9,7 @@ from demo.synthetic import Drawing, fluorescence_nuclei, phase_contrast, stained
 DRAWINGS = {
     "fluorescence": lambda seed: fluorescence_nuclei(128, 20, seed),
     "stained": lambda seed: stained_nuclei(256, 100, seed),
-    "phase": lambda seed: phase_contrast(256, 24, seed),
+    "phase": lambda seed: phase_contrast(256, 24, seed, touching=0.5),
 }
 
 
