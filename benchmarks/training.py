@@ -105,7 +105,8 @@ def random_batch(case: Case) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     shape = (case.batch, case.side, case.side)
     image = torch.randn(case.batch, 1, case.side, case.side)
     image = image.contiguous(memory_format=torch.channels_last)
-    return image, torch.randint(0, 2, shape), torch.ones(shape), torch.ones(case.batch, 0, *shape[1:])
+    targets = torch.ones(case.batch, 0, case.side, case.side)
+    return image, torch.randint(0, 2, shape), torch.ones(shape), targets
 
 
 def reference_step(case: Case) -> Callable[[], float]:
