@@ -120,15 +120,21 @@ def open_data(config: DataOptions) -> LabelledData:
     )  # fmt: skip
 
 
-def validation_pairs(
-    data: LabelledData, config: DataOptions, count: int | None = None
-) -> Iterator[Pair]:
-    """Reads the pairs to evaluate on, or the first `count` of them, one at a time."""
-    if isinstance(data.validation, Pairs):
-        return iter(itertools.islice(data.validation, count))
-    limit = config.max_validation_images or STREAMED_VALIDATION
-    reads = data.validation.first(min(limit, count or limit))
-    return (read() for read in reads)
+@dataclass(frozen=True)
+class ValidationPairs:
+    """The pairs to evaluate on, or the first `count` of them; each pass reads one at a time."""
+
+    data: LabelledData
+    config: DataOptions
+    count: int | None = None
+
+    def __iter__(self) -> Iterator[Pair]:
+        pairs = self.data.validation
+        if isinstance(pairs, Pairs):
+            return iter(itertools.islice(pairs, self.count))
+        limit = self.config.max_validation_images or STREAMED_VALIDATION
+        reads = pairs.first(min(limit, self.count or limit))
+        return (read() for read in reads)
 
 
 def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:

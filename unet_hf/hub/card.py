@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..errors import CheckpointError
 from .layout import CONFIG_NAME, THUMBNAIL_NAME
+from .object_table import COLUMNS, count_words, object_rows, recipe_words
 from .records import MADE_WITH, CheckpointRecords, read_record
 
 BEGIN = "<!-- unet_hf: begin. Written from the files beside this card; edits in here are lost. -->"
@@ -81,6 +82,10 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         license_name=metadata.license_name,
         base=base,
         evaluation=evidence.evaluation,
+        object_columns=list(COLUMNS.values()),
+        object_rows=object_rows,
+        recipe_words=recipe_words,
+        count_words=count_words,
         worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
         training=evidence.training,
         data=made_with.get("data") or {},
@@ -197,6 +202,8 @@ def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
     if membrane := evaluation.get("membrane"):
         scores.append(("v_rand", "V_rand (thinned)", membrane["v_rand"]))
         scores.append(("v_info", "V_info (thinned)", membrane["v_info"]))
+    if objects := evaluation.get("objects"):
+        scores.append(("ap50", "AP of objects at IoU 0.5", objects["all"]["scores"]["ap50"]))
     return [
         EvalResult(
             task_type="image-segmentation",
