@@ -14,6 +14,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..errors import CheckpointError
+from ..network.configuration import check_objects
 from .layout import CONFIG_NAME, THUMBNAIL_NAME
 from .records import MADE_WITH, CheckpointRecords, read_record
 
@@ -73,7 +74,8 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         channels="/".join(config["preprocessing"]["channels"]),
         classes=class_rows(config),
         threshold=config["threshold"],
-        objects=config.get("objects"),
+        objects=check_objects(config["objects"]) if config.get("objects") else None,
+        counted_by=_counted_by,
         thumbnail=(folder / THUMBNAIL_NAME).is_file(),
         sample=evidence.sample,
         stamp=evidence.hashes,
@@ -92,6 +94,18 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         words=_words,
     )
     return merge_cards(existing, str(card).rstrip() + "\n")
+
+
+def _counted_by(recipe: dict[str, Any]) -> str:
+    """Says in words how objects are found; see `Segmentation.objects`."""
+    if recipe["method"] == "learned":
+        return (
+            "what the network has learned of them (learned): an object begins where it is at least "
+            f"{recipe['seed']:g} sure to be deep inside one"
+        )
+    if recipe["method"] == "watershed":
+        return "splitting what touches (watershed)"
+    return "connected regions"
 
 
 def class_rows(config: dict[str, Any]) -> list[tuple[str, int, str]]:
