@@ -47,6 +47,11 @@ class LabelledData:
     def num_classes(self) -> int:
         return len(self.id2label)
 
+    @property
+    def has_objects(self) -> bool:
+        """Whether every pair has ids of its objects, which a network is to learn to part."""
+        return bool(self.columns.instances) or self.encoding.kind in ("numbered", "instances")
+
 
 def pin_revision(config: DataOptions) -> DataOptions:
     """Returns the options with the current commit of a Hub data set, if the Hub says it.

@@ -8,8 +8,8 @@ from ..errors import ConfigError
 from .basins import Basins, merge
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
-PROMINENCE = 0.1
-BORDER_DEPTH = 0.5  # how much a sure border between two objects lowers the height
+PROMINENCE = 0.2
+BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
 
 
 def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
@@ -48,8 +48,11 @@ def learned_basins(
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     """Returns (H, W) int32 ids of objects, 0 for none; each is 4-connected.
 
-    A summit of at least `seed` begins an object. What has no such summit goes to the object it
-    touches at the highest pass; a piece of the mask without any is one object.
+    A summit of at least `seed` begins an object. What has no such summit goes to the object that
+    it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    objects = merge(basins, seed, PROMINENCE) + 1
-    return np.concatenate([[0], objects]).astype(np.int32)[basins.labels]
+    objects = merge(basins, seed, PROMINENCE)
+    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
+    np.maximum.at(highest, objects, basins.summits)
+    ids = np.where(highest[objects] >= seed, objects + 1, 0)
+    return np.concatenate([[0], ids]).astype(np.int32)[basins.labels]
