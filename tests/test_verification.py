@@ -83,8 +83,8 @@ def test_what_is_learned_of_objects_is_stored_and_verified(tmp_path):
     assert wrong(folder) == ""
     assert "object maps differ by up to" in "\n".join(one.text for one in verify(folder))
     card = (folder / "README.md").read_text()
-    assert "what the network has learned of them (learned): an object begins where" in card
-    assert "0.4 sure" in card
+    assert "parting them as the network has learned to" in card
+    assert "at least the height 0.4" in card
     assert "fewer than 20 pixels" in card
     facts = describe_checkpoint(model, folder)
     assert (facts["objects"], facts["object maps"]) == (objects, asked["channels"])

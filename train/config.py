@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf.addresses import read_repository
-from unet_hf.data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions, public_name
+from unet_hf.data.options import DATA_CHOICES, DataOptions, public_name
 from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.options import option
@@ -55,8 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 CHOICES = {
     "preset": tuple(PRESETS),
-    "mask_encoding": MASK_ENCODINGS,
-    "alpha_channel": ALPHA_CHANNELS,
+    **DATA_CHOICES,
     "padding": ("same", "valid"),
     "norm": ("batch", "none"),
     "loss": ("cross_entropy", "dice", "cross_entropy_dice", "focal"),

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
-from unet_hf.data.open import LabelledData, open_data, pin_revision, validation_pairs
+from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revision
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
@@ -197,10 +197,12 @@ def train(config: TrainingConfig) -> Evaluation:
                 if main:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
-                    evaluation = evaluate(evaluated, validation_pairs(data, config))
+                    evaluation = evaluate(
+                        evaluated, ValidationPairs(data, config), choose_objects=True
+                    )
                     note_evaluation(progress, row, evaluation, evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
-                    shown = validation_pairs(data, config, PICTURED)
+                    shown = ValidationPairs(data, config, PICTURED)
                     write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
                     bar.write(f"step {step}: {describe_evaluation(evaluation)}")
                     at_end = at_end or progress.stale_evaluations >= patience
@@ -348,8 +350,15 @@ def note_evaluation(
 ) -> None:
     """Adds an evaluation to the progress; the weights of the best one are kept in `output/best`."""
     details = asdict(evaluation)
-    row |= {key: value for key, value in details.items() if key not in ("images", "intervals")}
+    row |= {
+        key: value
+        for key, value in details.items()
+        if key not in ("images", "intervals", "objects")
+    }
     evaluated.config["threshold"] = evaluation.threshold
+    if evaluation.objects:
+        row["objects"] = evaluation.objects["all"]["scores"]
+        evaluated.config["objects"] = evaluation.objects["recipe"]
     if progress.best is None or evaluation.score >= progress.best["score"]:
         progress.best, progress.best_step, progress.stale_evaluations = details, row["step"], 0
         checkpoints.save_best(output, evaluated)

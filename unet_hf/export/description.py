@@ -73,7 +73,7 @@ def describe_objects(model: "UNet") -> dict[str, Any]:
 def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
     """How objects follow from the maps, see `unet_hf.objects.basins`."""
     border = f" - {BORDER_DEPTH:g} / (1 + exp(-border))" if "border" in channels else ""
-    smallest = recipe.get("min_size", 0)
+    seed, smallest = recipe.get("seed", DEFAULT_SEED), recipe.get("min_size", 0)
     return (
         f"The height of a pixel is distance{border}. Each pixel of a class above 0 points at the "
         "highest of its four neighbours of the same class that is higher than itself; of equal "
@@ -81,7 +81,8 @@ def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
         "summit are a basin. The pass between two basins is the highest pair of neighbours, one "
         "in each, as high as the lower of both. From the highest pass to the lowest, the two "
         "sides become one object if the lower of their summits is below "
-        f"{recipe.get('seed', DEFAULT_SEED):g} or less than {PROMINENCE:g} above the pass."
+        f"{seed:g} or less than {PROMINENCE:g} above the pass. What is left without a summit of "
+        f"at least {seed:g} is no object."
         + (f" Objects of fewer than {smallest} pixels are left out." if smallest else "")
     )
 

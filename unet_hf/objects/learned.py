@@ -18,6 +18,8 @@ def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
     maps: (n, H, W) float32, one for each of `channels`.
     """
     height = maps[channels.index("distance")].copy()
+    if "centre" in channels:
+        height = (height + maps[channels.index("centre")]) / np.float32(2)
     if "border" in channels:
         border = maps[channels.index("border")]
         height -= np.float32(BORDER_DEPTH) / (1 + np.exp(-border))
