@@ -30,6 +30,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "normalization": config["preprocessing"]["normalization"],
         "threshold": model.threshold,
         "objects": config.get("objects"),
+        "object maps": list(model.object_channels),
         "network": {
             key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
         },

@@ -124,7 +124,7 @@ FIELDS: dict[str, Any] = {
         "rounding": Optional({"changed": float, "pixels": int}),
         "scores": Optional({"float32": SCORES, "int8": SCORES}),
     },
-    EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str},
+    EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str, "object_maps": WORDS},
 }  # fmt: skip
 # Pairs of mappings that must have the same keys: a row of the card's tables shows both.
 SAME_KEYS = {
