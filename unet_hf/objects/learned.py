@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from .basins import Basins, merge
+from .basins import Basins
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
 PROMINENCE = 0.1
@@ -48,8 +48,10 @@ def learned_basins(
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     """Returns (H, W) int32 ids of objects, 0 for none; each is 4-connected.
 
+    They are 1 to n in the order of first pixels, row by row.
+
     A summit of at least `seed` begins an object. What has no such summit goes to the object it
     touches at the highest pass; a piece of the mask without any is one object.
     """
-    objects = merge(basins, seed, PROMINENCE) + 1
-    return np.concatenate([[0], objects]).astype(np.int32)[basins.labels]
+    objects = basins.merge(seed, PROMINENCE) + np.int32(1)
+    return np.concatenate([np.zeros(1, np.int32), objects])[basins.labels]
