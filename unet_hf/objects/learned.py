@@ -9,6 +9,10 @@ from .basins import Basins, merge
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
 PROMINENCE = 0.1
+NOT_LEARNED = (
+    "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
+    "was not. Choose 'watershed' or 'components'."
+)
 BORDER_DEPTH = 0.5  # how much a sure border between two objects lowers the height
 
 
@@ -37,10 +41,7 @@ def learned_basins(
         ConfigError: The network has no such maps.
     """
     if maps is None or not channels:
-        raise ConfigError(
-            "The method 'learned' needs a checkpoint that was trained to tell objects apart, and "
-            "this one was not. Choose 'watershed' or 'components'."
-        )
+        raise ConfigError(NOT_LEARNED)
     group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
     return Basins.find(group, height_map(maps, list(channels)))
 
