@@ -254,9 +254,7 @@ class BatchTab:
         if is_gone(current):
             return self.gone(current)
         try:
-            recipe = recipe_of(
-                model, threshold, method, min_size, exclude_border, pixel_size, seed
-            )
+            recipe = recipe_of(model, threshold, method, min_size, exclude_border, pixel_size, seed)
             current.visitor = sign_in.visitor(profile, token)
             network = load_model(recipe.model, current.visitor)
             current.start(recipe.settled(network), more, network.title)
