@@ -10,6 +10,10 @@ from .basins import Basins
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
 PROMINENCE = 0.2
 BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
+NOT_LEARNED = (
+    "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
+    "was not. Choose 'watershed' or 'components'."
+)
 
 
 def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
@@ -39,10 +43,7 @@ def learned_basins(
         ConfigError: The network has no such maps.
     """
     if maps is None or not channels:
-        raise ConfigError(
-            "The method 'learned' needs a checkpoint that was trained to tell objects apart, and "
-            "this one was not. Choose 'watershed' or 'components'."
-        )
+        raise ConfigError(NOT_LEARNED)
     group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
     return Basins.find(group, height_map(maps, list(channels)))
 
