@@ -610,7 +610,7 @@ faulthandler.dump_traceback_later({patience}, exit=True)
 from train.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
-TOGETHER_PATIENCE = 90  # seconds; two processes that train need a few
+TOGETHER_PATIENCE = 200  # seconds; a few are enough unless the machine is very busy
 
 
 def run_together(arguments: list, status: int, before: str = "") -> list[str]:
