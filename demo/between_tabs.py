@@ -135,6 +135,7 @@ def recipe_in_view(model: str, counted: Handle | None, view: dict[str, Any] | No
         objects.min_size,
         objects.exclude_border,
         as_typed(objects.pixel_size),
+        objects.seed,
     )
 
 

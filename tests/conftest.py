@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from . import OFFLINE
 from .browsing import browser, page  # noqa: F401  fixtures for every file
-from .serving import drawing, gate, images, picture, served, tiny  # noqa: F401
+from .serving import drawing, gate, images, learned, picture, served, tiny  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))

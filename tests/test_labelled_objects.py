@@ -216,6 +216,14 @@ def test_ignored_values_are_no_objects(value, dtype, tmp_path):
         assert (pair.label[stored == value] == 255).all()
 
 
+def test_a_small_split_is_evaluated_as_the_training_split_is_read(tmp_path):
+    paired(tmp_path, "train/{}.tif", "train/{}_masks.tif", IDS)
+    paired(tmp_path, "val/{}.tif", "val/{}_masks.tif", IDS[:1])
+    pairs, names = open_split(DataOptions(dataset_name=str(tmp_path)), "validation")
+    assert len(names) == 2
+    assert np.array_equal(pairs[0].instances, IDS[0])
+
+
 def test_ids_that_do_not_fit_are_refused(tmp_path):
     imagefolder(tmp_path, "column")
     save(tmp_path / "train/ids/2.tif", IDS[2].astype(np.uint32) * 2**28)

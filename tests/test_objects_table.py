@@ -170,15 +170,15 @@ def test_a_phone_is_not_made_wider_by_the_table(page: Page):
 def test_the_words_say_how_many_how_large_and_how_they_were_counted():
     two = disc((70, 110), 35, 35, 20) | disc((70, 110), 35, 70, 20)
     objects = drawn(two).objects(method="watershed", min_size=30)
-    assert count_in_words(objects) == ["2", "objects"]
+    assert count_in_words(objects.counts()) == ["2", "objects"]
     assert in_words(objects, 0.65).endswith(
         " px². Counted at threshold 0.65, touching objects split, 30 px or more."
     )
     one = drawn(two).objects()
-    assert count_in_words(one) == ["1", "object"]
+    assert count_in_words(one.counts()) == ["1", "object"]
     assert "connected regions" in in_words(one, 0.65)
     classes = drawn(np.array([[1, 0, 2, 0, 2]]), names=("ground", "cell", "vessel")).objects()
-    assert count_in_words(classes) == ["3", "objects: 1 cell, 2 vessel"]
+    assert count_in_words(classes.counts()) == ["3", "objects: 1 cell, 2 vessel"]
     assert "3 touch the border" in in_words(classes)
     assert "choose a smaller smallest size" in in_words(drawn(two).objects(min_size=9999), 0.5)
 
@@ -205,3 +205,24 @@ def test_neighbours_have_different_colours():
             differ = one != other
             assert (hues[one[differ] - 1] != hues[other[differ] - 1]).all()
     assert object_hues(np.zeros((4, 4), int)).shape == (0,)
+
+
+def test_an_object_keeps_its_colour_while_others_come_and_go():
+    rng = np.random.default_rng(0)
+    before = np.kron(np.arange(1, 101).reshape(10, 10), np.ones((6, 6), int))  # all touch
+    hues = object_hues(before)
+    merged = np.where(before == 57, 56, before)  # one object less, in which two lie
+    split = before.copy()
+    split[:2, :6] = 101  # a third of the first
+    grown = np.where((before > 90) & (rng.random(before.shape) < 0.3), 0, before)
+    for after, same in ((merged, 56), (split, 100), (grown, 100)):
+        ids, labels = np.unique(after, return_inverse=True)
+        labels = labels.reshape(after.shape) + (0 if ids[0] == 0 else 1)
+        now = object_hues(labels, (before, hues))
+        kept = ids[ids > 0][: len(now)]
+        stays = [now[number] == hues[old - 1] for number, old in enumerate(kept) if old <= same]
+        assert np.mean(stays) > 0.97  # but for a neighbour that the new one has
+        one, other = labels[:, 1:], labels[:, :-1]
+        differ = (one != other) & (one > 0) & (other > 0)
+        assert (now[one[differ] - 1] != now[other[differ] - 1]).all()
+    assert object_hues(before[:30], (before, hues)).shape == (50,)  # of another picture

@@ -190,7 +190,7 @@ class BatchJob:
         recipe = self.recipe
         parts = [f"{self.title} ({recipe.model})" if self.title else recipe.model]
         parts += [f"threshold {recipe.threshold:g}"] if recipe.threshold is not None else []
-        parts += [method_words(recipe.method)]
+        parts += [method_words(recipe.method, recipe.seed)]
         parts += [f"from {recipe.min_size} pixels"] if recipe.min_size else []
         parts += ["without what touches the border"] if recipe.exclude_border else []
         parts += [f"pixel size {recipe.pixel_size}"] if recipe.pixel_size else []

@@ -14,7 +14,7 @@ from ..parts.component import HIDDEN
 from ..parts.gradio_internals import upload_folder
 from ..parts.html_parts import STYLE, alert, lines, note, table
 from ..parts.object_options import METHODS, read_min_size
-from ..parts.threshold_box import read_threshold, threshold_box
+from ..parts.threshold_box import read_seed, read_threshold, seed_box, threshold_box
 from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
 from ..server.errors_in_words import page_sentence
@@ -107,6 +107,8 @@ class BatchTab:
                 min_width=180,
                 elem_id="batch_method",
             )
+            self.seed = seed_box("Seed height", "batch_seed")
+        with gr.Row():
             self.min_size = gr.Textbox(
                 "",
                 label="Smallest object",
@@ -137,7 +139,7 @@ class BatchTab:
         """Inputs: what `recipe_of` reads, in the order of the fields of `Recipe`."""
         return [
             self.model, self.threshold, self.method, self.min_size, self.exclude_border,
-            self.pixel_size,
+            self.pixel_size, self.seed,
         ]  # fmt: skip
 
     @property
@@ -182,6 +184,7 @@ class BatchTab:
             self.min_size: "" if recipe.min_size is None else str(recipe.min_size),
             self.exclude_border: recipe.exclude_border,
             self.pixel_size: recipe.pixel_size,
+            self.seed: "" if recipe.seed is None else f"{recipe.seed:g}",
         }
 
     def take(
@@ -244,13 +247,14 @@ class BatchTab:
         min_size: str,
         exclude_border: bool,
         pixel_size: str,
+        seed: str = "",
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Updates:
         if is_gone(current):
             return self.gone(current)
         try:
-            recipe = recipe_of(model, threshold, method, min_size, exclude_border, pixel_size)
+            recipe = recipe_of(model, threshold, method, min_size, exclude_border, pixel_size, seed)
             current.visitor = sign_in.visitor(profile, token)
             network = load_model(recipe.model, current.visitor)
             current.start(recipe.settled(network), more, network.title)
@@ -340,6 +344,7 @@ def recipe_of(
     min_size: str,
     exclude_border: bool,
     pixel_size: str,
+    seed: str = "",
 ) -> Recipe:
     """What the fields say. Raises `ConfigError`."""
     least = (min_size or "").strip()
@@ -350,6 +355,7 @@ def recipe_of(
         read_min_size(least) if least else None,
         exclude_border,
         (pixel_size or "").strip(),
+        read_seed(seed),
     )
 
 

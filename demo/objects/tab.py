@@ -5,27 +5,24 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf import Segmentation
 from unet_hf.errors import ConfigError, TooManyObjectsError
-from unet_hf.network.configuration import OBJECT_METHODS
-from unet_hf.objects.objects import Objects
 from unet_hf.predict.bundle import Reproduction, write_bundle
 
 from ..parts.component import HIDDEN
 from ..parts.downloads import Download, usable
 from ..parts.html_parts import STYLE, alert, count
-from ..parts.object_options import METHODS, read_min_size
 from ..parts.panel import Panel
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
-from ..server.queue import MEASURES
+from ..server.queue import MEASURES, PARTS
 from ..server.result_files import file_stem, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
-from ..viewer.drawn_as_seen import cut_as_seen, look_as_seen
-from ..viewer.object_layer import object_layer
-from .table import objects_table, say, show_objects
+from ..viewer.drawn_as_seen import look_as_seen
+from .counting import counting, read_counting, show_counting, with_seed
+from .parting import Counted, count_objects, cut_in_view, is_large, layer_of, part_objects
+from .table import objects_table, say, show_objects, show_parted
 
 TABLE = "objects"
 NO_RESULT = "There is no result yet. Segment an image first."
@@ -69,20 +66,13 @@ def objects_view(
     look = gr.JSON(visible="hidden")  # how the picture was looked at
     table = objects_table(TABLE, main_viewer)
     with gr.Accordion("How objects are counted", open=False, elem_id="objects_options"):
-        method = gr.Radio(METHODS, value=OBJECT_METHODS[0], label="An object is", elem_id="method")
-        min_size = gr.Textbox(
-            "0", label="Smallest size, in pixels", max_lines=1, elem_id="min_size"
-        )
+        fields = counting()
         told = gr.HTML(visible="hidden", css_template=STYLE, elem_id="min_size_told")
-        exclude_border = gr.Checkbox(False, label="Leave out what touches the border")
-    options = [method, min_size, exclude_border]
 
     def on_new(
         handle: Handle | None,
         seen_now: dict,
-        how: str,
-        least: str,
-        whole: bool,
+        options: dict,
         like: str,
         in_view: InView,
         version: int,
@@ -91,18 +81,16 @@ def objects_view(
         last result of the same checkpoint."""
         if handle is None or in_view.version != version:
             return gr.skip()
-        updates: Updates = {counted_like: in_view.segmented_with}
         try:
             result = result_store().get(handle)
-            if like != in_view.segmented_with:
-                how, least = result.object_recipe["method"], str(result.object_recipe["min_size"])
-                updates |= {method: how, min_size: least}
-            if recipe := in_view.counted_as:
-                how, whole = recipe.method, recipe.exclude_border
-                least = str(recipe.min_size)
-                updates |= {method: how, min_size: least, exclude_border: whole}
         except ConfigError as error:
             return {table: say(plain_sentence(error))}
+        learned, whole = bool(result.object_channels), options.get("exclude_border") is True
+        if recipe := in_view.counted_as:
+            options = show_counting(recipe.as_json(), learned, recipe.exclude_border)
+        elif like != in_view.segmented_with:
+            options = show_counting(result.object_recipe, learned, whole)
+        updates: Updates = {counted_like: in_view.segmented_with, fields: options}
         # The viewer leaves the slider where it was for this checkpoint. Nobody knows whether it
         # showed this result already when it was asked how it is looked at.
         left = (seen_now or {}).get("thresholds", {}).get(in_view.title)
@@ -110,74 +98,78 @@ def objects_view(
         seen_now = (seen_now or {}) | {"threshold": cut}
         if is_large(result):
             return updates | {table: say(LARGE, ask=True)}
-        return updates | counted(handle, seen_now, how, least, whole, in_view, version)
+        return updates | counted(handle, seen_now, options, in_view, version)
 
-    def on_option(handle: Handle | None, old: Handle | None, *options: Any) -> Updates:
-        """A field was left, changed or not."""
-        seen_now, how, least, whole, in_view, version = options
+    def on_slide(
+        handle: Handle | None, seen_now: dict, options: dict, in_view: InView, version: int
+    ) -> Updates:
+        """A slider is on its way: how many objects, and which, without measuring them."""
+        asked, earlier = in_view.ask_for_objects(), painted(in_view)
         try:
-            size = read_min_size(least)
             result = result_store().get(handle)
-            before = result_store().get(old, GONE_OBJECTS)
+            if result is None or is_large(result):
+                return gr.skip()
+            how = read_counting(with_seed(options, result))
+            parted = part_objects(cut_in_view(result, seen_now, earlier), how, earlier)
+        except (ConfigError, TooManyObjectsError):
+            return gr.skip()  # it is told when the slider rests
+        if in_view.is_late(asked, version):
+            return gr.skip()
+        in_view.painted = result_store().keep(parted)
+        threshold = parted.result.threshold
+        return {table: show_parted(parted.counts(), threshold, layer_of(parted))}
+
+    def on_option(
+        handle: Handle | None, seen_now: dict, options: dict, in_view: InView, version: int
+    ) -> Updates:
+        """A slider was let go, or a field was left."""
+        try:
+            read_counting(options)
+            result = result_store().get(handle)
         except ConfigError as error:
             return {told: gr.update(value=alert(str(error)), visible=True)}
         quiet = {told: gr.update(value="", visible="hidden")}
-        if result is None or (before and _options(before[1]) == (how, size, whole)):
+        if result is None:
             return quiet
+        options = with_seed(options, result)
+        quiet |= {fields: options}
         if is_large(result):
             return quiet | outdated() | {table: say(LARGE, ask=True)}
-        return quiet | counted(handle, seen_now, how, least, whole, in_view, version)
+        return quiet | counted(handle, seen_now, options, in_view, version)
 
     def on_run(
-        handle: Handle | None,
-        seen_now: dict,
-        how: str,
-        least: str,
-        whole: bool,
-        in_view: InView,
-        version: int,
+        handle: Handle | None, seen_now: dict, options: dict, in_view: InView, version: int
     ) -> Updates:
         """A visitor asks for the objects."""
         if handle is None:
             # The viewer still shows a result that the server has deleted after its hour.
             return {table: say(GONE if in_view.segmented_with else NO_RESULT)}
-        return counted(handle, seen_now, how, least, whole, in_view, version) or gr.skip()
+        return counted(handle, seen_now, options, in_view, version) or gr.skip()
 
     def counted(
-        handle: Handle,
-        seen_now: dict,
-        how: str,
-        least: str,
-        whole: bool,
-        in_view: InView,
-        version: int,
+        handle: Handle, seen_now: dict, options: dict, in_view: InView, version: int
     ) -> Updates:
-        """Says nothing if another result has come into view meanwhile: that one is counted, too."""
-        typed = seen_now.get("pixel_size")
+        """Says nothing if another result has come into view meanwhile, or others were asked for:
+        those are counted, too."""
+        typed, asked, earlier = seen_now.get("pixel_size"), in_view.ask_for_objects(), None
         try:
-            size = read_min_size(least)
+            how = read_counting(options)
         except ConfigError as error:
             return {told: gr.update(value=alert(str(error)), visible=True)}
         try:
-            cut = cut_as_seen(result_store().get(handle), seen_now)
-            objects = cut.objects(
-                method=how,
-                min_size=size,
-                exclude_border=whole,
-                pixel_size=tuple(typed) if typed else None,
-                max_objects=limits.MAX_OBJECTS,
-            )
-            shown = show_objects(objects, cut.threshold, typed, object_layer(cut, objects))
+            result, earlier = result_store().get(handle), painted(in_view)
+            fresh = count_objects(cut_in_view(result, seen_now, earlier), how, typed, earlier)
+            threshold = fresh.result.threshold
+            shown = show_objects(fresh.objects, threshold, typed, layer_of(fresh))
         except Exception as error:
+            if in_view.is_late(asked, version):
+                return {}
             sentence = TOO_MANY if isinstance(error, TooManyObjectsError) else plain_sentence(error)
             return outdated() | {table: say(sentence), downloads: usable(objects=False)}
-        if in_view.version != version:
+        if in_view.is_late(asked, version):
             return {}
-        return {
-            found: result_store().keep((cut, objects)),
-            table: shown,
-            downloads: usable(objects=True),
-        }
+        in_view.painted = result_store().keep(fresh)
+        return {found: in_view.painted, table: shown, downloads: usable(objects=True)}
 
     def write(
         kind: str,
@@ -190,7 +182,7 @@ def objects_view(
         if value is None:
             raise ConfigError(GONE_OBJECTS)
         in_view.check(version)
-        result, objects = value
+        result, objects, *_ = value
         folder, look = folders.new(), look_as_seen(result, seen_now)
         if kind != "everything":
             return write_result(result, folder, look, [kind], objects)[kind]
@@ -205,44 +197,29 @@ def objects_view(
     root = f"document.querySelector('#{main_viewer} .viewer')"
     seen_now = f"JSON.parse({root}?.dataset.seen ?? '{{}}')"
     outputs = [found, table, told, downloads]
+    inputs = [current, look, fields]
+    with_look = f"(first, _, ...others) => [first, {seen_now}, ...others]"
+    each = {"js": with_look, "trigger_mode": "always_last"} | HIDDEN
+    shown = {"show_progress_on": table} | each | MEASURES
     _, version_shown = in_view
     version_shown.change(
-        on_new,
-        [current, look, *options, counted_like, *in_view],
-        [*outputs, counted_like, *options],
-        js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
-        trigger_mode="always_last",
-        show_progress_on=table,
-        **MEASURES,
-        **HIDDEN,
+        on_new, [*inputs, counted_like, *in_view], [*outputs, counted_like, fields], **shown
     )
-    table.submit(
-        on_run,
-        [current, look, *options, *in_view],
-        outputs,
-        js=f"(first, _, ...others) => [first, {seen_now}, ...others]",
-        show_progress_on=table,
-        **MEASURES,
-        **HIDDEN,
-    )
+    table.submit(on_run, [*inputs, *in_view], outputs, **shown)
+    fields.submit(on_option, [*inputs, *in_view], [*outputs, fields], **shown)
+    # Nothing is laid over a table that follows a slider.
     gr.on(
-        [method.input, exclude_border.input, min_size.submit, min_size.blur],
-        on_option,
-        [current, found, look, *options, *in_view],
-        outputs,
-        js=f"(first, found, _, ...others) => [first, found, {seen_now}, ...others]",
-        trigger_mode="always_last",
-        show_progress_on=table,
-        **MEASURES,
-        **HIDDEN,
+        [fields.input, table.input],
+        on_slide,
+        [*inputs, *in_view],
+        table,
+        show_progress="hidden",
+        **each,
+        **PARTS,
     )
     return Panel(outdated, found, write)
 
 
-def is_large(result: Segmentation) -> bool:
-    """Whether its objects are counted only when somebody asks."""
-    return result.mask.size > limits.COUNTED_AT_ONCE
-
-
-def _options(objects: Objects) -> tuple[str, int, bool]:
-    return objects.method, objects.min_size, objects.exclude_border
+def painted(in_view: InView) -> Counted | None:
+    """The objects that the viewer was sent last; None if there are none, or none any more."""
+    return None if in_view.painted is None else result_store().peek(in_view.painted)

@@ -24,9 +24,20 @@ import { draw } from "./histogram.js";
  * @property {boolean} [in_pixels] Whether the size of a pixel is not known.
  * @property {import("../viewer/web/objects.js").Layer | null} [layer] What the viewer draws.
  */
-/** @typedef {{value: Value | null, viewer: string | null}} Props `viewer`: Flies to objects. */
+/**
+ * As `show_parted` makes it in table.py: objects of a slider that is on its way.
+ *
+ * @typedef {object} Live
+ * @property {string} id
+ * @property {string[]} count
+ * @property {number | null} threshold
+ * @property {import("../viewer/web/objects.js").Layer} layer
+ */
+/** @typedef {{value: Value | null, live: Live | null, viewer: string | null}} Props `viewer`: Flies
+ *   to objects. */
 
 const ROW = 30;  // height of a row in pixels, as in the style sheet
+const REST = 600;  // milliseconds that a threshold stays where it is before its objects are measured
 const SPARE = 8;  // rows above and below those in sight
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
@@ -44,6 +55,11 @@ export function mount({ element, props, trigger, watch }) {
   let chosen = null;
   /** @type {import("../parts/look.js").Seen | null} */
   let seen = null;
+  /** @type {Live | null} Objects that came after those of the table. */
+  let live = null;
+  /** @type {number | null} The threshold whose objects were asked for last. */
+  let followed = null;
+  let rest = 0;  // the timer of what is asked when the threshold rests
 
   function sort() {
     order = sorted(value?.rows ?? [], column, descending);
@@ -106,6 +122,7 @@ export function mount({ element, props, trigger, watch }) {
 
   /** @param {number} id */
   function choose(id) {
+    if (live) return;  // the rows are of other objects than the picture
     highlight(id);
     if (!value?.boxes) return;
     const [x, y, width, height] = value.boxes[id - 1];
@@ -122,8 +139,10 @@ export function mount({ element, props, trigger, watch }) {
   /** Says so if the picture is not looked at as it was when its objects were counted. */
   function compareLooks() {
     if (!seen || !value?.rows) return;
-    const between = differingThresholds(value.threshold, seen.threshold);
-    const sentence = between ? `Counted at ${between}.` : "";
+    const between = differingThresholds((live ?? value).threshold, seen.threshold);
+    const follows = seen.view === "objects" && (live ?? value).layer?.follows;
+    if (between && follows) follow(seen.threshold);
+    const sentence = between && !follows ? `Counted at ${between}.` : "";
     find(element, ".objects").classList.toggle("outdated", Boolean(sentence));
     find(element, ".stale").hidden = !sentence;
     if (find(element, ".stale span").textContent !== sentence) {
@@ -137,6 +156,32 @@ export function mount({ element, props, trigger, watch }) {
       trigger("submit");
     }
   }
+
+  /**
+   * Asks for the objects of a threshold: at once how many and which, and their measures later.
+   *
+   * @param {number | null} threshold
+   */
+  function follow(threshold) {
+    if (threshold === followed) return;
+    followed = threshold;
+    trigger("input");
+    clearTimeout(rest);
+    rest = setTimeout(() => trigger("submit"), REST);
+  }
+
+  /** Other objects than those of the rows are in the picture; the rows wait in gray. */
+  function showLive() {
+    if (!props.live || props.live.id === live?.id || !value?.rows) return;
+    live = props.live;
+    chosen = null;
+    find(element, ".count b").textContent = live.count[0];
+    find(element, ".count span").textContent = live.count[1];
+    find(element, ".objects").classList.add("following");
+    if (props.viewer) tellViewer(props.viewer, "objects", live.layer);
+    drawRows();
+    compareLooks();
+  }
   /** The size of a pixel for which the objects were asked for last. */
   let asked = "";
 
@@ -146,10 +191,13 @@ export function mount({ element, props, trigger, watch }) {
     if (!table) return;
     if (fresh?.id !== value?.id) chosen = null;
     value = fresh;
+    live = null;
+    followed = null;
+    clearTimeout(rest);
     asked = "";
     const [count = "", of = ""] = value?.count ?? [];
     table.classList.toggle("none", !value?.rows?.length);
-    table.classList.remove("outdated");
+    table.classList.remove("outdated", "following");
     find(element, ".count b").textContent = count;
     find(element, ".count span").textContent = of;
     find(element, ".words").textContent = value ? value.words : NONE;
@@ -202,11 +250,12 @@ export function mount({ element, props, trigger, watch }) {
     document.addEventListener("viewer:picked", function pick(event) {
       if (!element.isConnected) return document.removeEventListener("viewer:picked", pick, true);
       const { target, detail } = /** @type {CustomEvent} */ (event);
-      if (target === viewerOf(props.viewer ?? "") && value?.rows) highlight(detail);
+      if (target === viewerOf(props.viewer ?? "") && value?.rows && !live) highlight(detail);
     }, true);
   }
   new ResizeObserver(drawRows).observe(element);  // a tab that was opened
   watch("value", show);
+  watch("live", showLive);
   show();
 }
 

@@ -5,7 +5,9 @@ scripts, the event `objects:select` with the same `detail`: {id, box: {x, y, wid
 pixels of the image. Whoever sends the event `objects:highlight` to the element `.objects` within,
 `detail` an id or null, has its row marked and scrolled to. Where the picture is looked at at
 another threshold than the objects were counted at, the table says so; Gradio's `submit` asks for
-them to be counted (again). Sorting, scrolling and choosing ask nothing of the server.
+them to be counted (again). If the viewer paints objects meanwhile, `input` asks for those of each
+threshold that the slider passes, which `show_parted` gives. Sorting, scrolling and choosing ask
+nothing of the server.
 """
 
 import uuid
@@ -36,7 +38,7 @@ def objects_table(elem_id: str = "objects", viewer: str | None = None) -> gr.HTM
 
     viewer: The `elem_id` of a viewer that flies to an object whose row is chosen.
     """
-    return component(HERE / "table", elem_id=elem_id, viewer=viewer)
+    return component(HERE / "table", elem_id=elem_id, viewer=viewer, live=None)
 
 
 def show_objects(
@@ -62,7 +64,7 @@ def show_objects(
         ],
         "rows": list(zip(*(table[column.name].tolist() for column in columns), strict=True)),
         "boxes": boxes.tolist(),
-        "count": count_in_words(objects),
+        "count": count_in_words(objects.counts()),
         "words": in_words(objects, threshold),
         "histogram": AreaHistogram.from_objects(objects).data(),
         "threshold": threshold,
@@ -91,21 +93,34 @@ def shown_columns(objects: Objects) -> list[Column]:
     return list(found.values())
 
 
-def count_in_words(objects: Objects) -> list[str]:
+def show_parted(
+    counts: dict[str, int], threshold: float | None, layer: dict[str, Any]
+) -> dict[str, Any]:
+    """The update of a table while a slider is dragged: how many objects there are now, and what
+    the viewer draws. The rows wait, in gray, for `show_objects`.
+
+    counts: By the name of the class.
+    """
+    live = {"count": count_in_words(counts), "threshold": threshold, "layer": layer}
+    return gr.update(live={"id": uuid.uuid4().hex} | live)
+
+
+def count_in_words(counts: dict[str, int]) -> list[str]:
     """How many, and of what: ["131", "objects"], or ["12", "objects: 8 cell, 4 vessel"]."""
-    counts = objects.counts()
+    total = sum(counts.values())
     of = ", ".join(f"{count(each)} {name}" for name, each in counts.items())
-    noun = "object" if len(objects) == 1 else "objects"
-    return [count(len(objects)), f"{noun}: {of}" if len(counts) > 1 and len(objects) else noun]
+    noun = "object" if total == 1 else "objects"
+    return [count(total), f"{noun}: {of}" if len(counts) > 1 and total else noun]
 
 
 def in_words(objects: Objects, threshold: float | None = None) -> str:
     """How large they are, how they were counted, and what to do if there are none."""
     cut = "" if threshold is None else f"threshold {threshold:.2f}, "
     least = f", {count(objects.min_size)} px or more" if objects.min_size else ""
-    how = f"Counted at {cut}{method_words(objects.method)}{least}."
+    method = method_words(objects.method, objects.seed)
+    how = f"Counted at {cut}{method}{least}."
     if threshold is None:
-        how = f"{method_words(objects.method).capitalize()}{least}."
+        how = f"{method.capitalize()}{least}."
     if not len(objects):
         cure = "Lower the threshold" if threshold is not None else "Choose another checkpoint"
         smaller = ", or choose a smaller smallest size" if objects.min_size else ""

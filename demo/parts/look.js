@@ -7,6 +7,7 @@ import { viewerOf } from "./component.js";
  *
  * @typedef {object} Seen
  * @property {number | null} threshold
+ * @property {string} view
  * @property {[number, string] | null} pixel_size As it was typed.
  */
 

@@ -2,8 +2,22 @@
 
 from unet_hf.errors import ConfigError
 
-METHODS = [("Connected regions", "components"), ("Split touching objects", "watershed")]
+LEARNED = ("Parted as the network learned", "learned")
+METHODS = [("Connected regions", "components"), ("Split touching objects", "watershed"), LEARNED]
+WORDS = {
+    "components": "connected regions",
+    "watershed": "touching objects split",
+    "learned": "parted as the network learned",
+}
 MOST = 10**9  # pixels; more than any image has
+
+
+def methods_of(learned: bool) -> list[tuple[str, str]]:
+    """The ways of counting that a checkpoint offers, in words and by name.
+
+    learned: It was trained to tell objects apart.
+    """
+    return [method for method in METHODS if learned or method is not LEARNED]
 
 
 def read_min_size(text: str | None) -> int:
@@ -19,6 +33,6 @@ def read_min_size(text: str | None) -> int:
     return int(text)
 
 
-def method_words(method: str) -> str:
-    """The method in a sentence."""
-    return "touching objects split" if method == "watershed" else "connected regions"
+def method_words(method: str, seed: float | None = None) -> str:
+    """The method in a sentence; the seed, where it has one."""
+    return WORDS[method] + ("" if seed is None else f" from seed height {seed:.2f}")

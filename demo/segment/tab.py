@@ -409,7 +409,7 @@ class SegmentTab:
         cut, folder = cut_as_seen(result, view), self.folders.new()
         if kind == "overlay":
             counted = result_store().get(objects, GONE_OBJECTS) if objects else None
-            drawn = draw_as_seen(cut, view, counted and counted[1])
+            drawn = draw_as_seen(cut, view, counted and (counted.labels, counted.hues))
             return write_overlay(cut, folder, drawn)
         return write_result(cut, folder, Look(), only=[kind])[kind]
 

@@ -16,6 +16,7 @@ from .kept_results import KeptResults
 from .model_facts import shipped_title
 from .predictions import FIRST, Place
 from .recipe import Recipe
+from .result_store import Handle
 from .runs import Run
 
 MOVED_ON = "Another result has come into view meanwhile. Ask again for this one."
@@ -32,6 +33,8 @@ class InView:
     version: Rises whenever the picture in the viewer or its result becomes another one.
     counted_as: The recipe of the batch that the picture was opened from, until another picture or
         checkpoint is chosen.
+    painted: The handle of the objects that the viewer was sent last, whose colours stay while a
+        slider is dragged; None before any were, and of another picture.
     is_wanted: A result of what was chosen last is still to come.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
@@ -45,10 +48,12 @@ class InView:
         self.threshold: float | None = None
         self.version = 0
         self.counted_as: Recipe | None = None
+        self.painted: Handle | None = None
         self.is_wanted = False
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
         self._run: Run | None = None
+        self._asked = 0
         self._turn = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "InView":
@@ -59,6 +64,7 @@ class InView:
         """Another picture is wanted: results of the one before are late from now on."""
         if self.picture != (path, place):
             self.stop()
+            self.painted = None
         self.picture, self.counted_as = (path, place), None
 
     def choose_model(self, name: str) -> None:
@@ -94,6 +100,15 @@ class InView:
         """Raises `ConfigError` if something else has come into view since `version`."""
         if version != self.version:
             raise ConfigError(MOVED_ON)
+
+    def ask_for_objects(self) -> int:
+        """The number of a question; an answer to an earlier one is late from now on."""
+        self._asked += 1
+        return self._asked
+
+    def is_late(self, asked: int, version: int) -> bool:
+        """Whether other objects were asked for meanwhile, or another result has come into view."""
+        return asked != self._asked or version != self.version
 
     def is_elsewhere(self, path: str | None, place: Place) -> bool:
         """Whether an answer about this picture is late, as another one was chosen."""

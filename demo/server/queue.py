@@ -18,6 +18,7 @@ from .runs import Run
 # share a number of threads, of which Gradio has 40 for all.
 PREDICTS = {"concurrency_id": "network", "concurrency_limit": 8}
 MEASURES = {"concurrency_id": "measures", "concurrency_limit": 2}  # counts objects, scores a mask
+PARTS = {"concurrency_id": "parts", "concurrency_limit": 2}  # follows a slider: nobody waits long
 WATCHES = {"concurrency_id": "batches", "concurrency_limit": 16}  # tells how far a batch is
 # Of any other event, such as reading an image or writing a file: for each event, over all visitors.
 OTHERS_AT_ONCE = 4

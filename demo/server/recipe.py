@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unet_hf import UNet
+from unet_hf.errors import ConfigError
 from unet_hf.network.configuration import DEFAULT_SEED, check_objects, checked_threshold
+from unet_hf.objects.learned import NOT_LEARNED
 from unet_hf.objects.objects import check_options
 
 
@@ -38,12 +40,16 @@ class Recipe:
             threshold = checked_threshold(self.threshold, network.config["num_classes"])
         own = check_objects(network.config.get("objects", {}))
         method = own["method"] if self.method == "auto" else self.method
-        seed = own.get("seed", DEFAULT_SEED) if self.seed is None else self.seed
+        if method == "learned" and not network.object_channels:
+            raise ConfigError(NOT_LEARNED)
+        seed = self.seed
+        if seed is None and method == "learned":
+            seed = own.get("seed", DEFAULT_SEED)
         settled = replace(
             self,
             threshold=threshold,
             method=method,
-            seed=seed if method == "learned" else None,
+            seed=seed,
             min_size=own["min_size"] if self.min_size is None else self.min_size,
         )
         check_options(network.id2label, **settled.objects())

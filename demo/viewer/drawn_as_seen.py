@@ -9,7 +9,6 @@ import numpy as np
 import PIL.Image
 
 from unet_hf import Segmentation
-from unet_hf.objects.objects import Objects
 from unet_hf.predict.overlay import (
     Look,
     bands,
@@ -20,7 +19,7 @@ from unet_hf.predict.overlay import (
 )
 
 from .color_maps import HEAT, PLAIN, shades_of
-from .object_layer import PALETTE, object_hues
+from .object_layer import PALETTE, Colored
 from .payload import FINE, STEPS, entropy, fixed_point, probability_codes
 
 
@@ -42,13 +41,13 @@ def look_as_seen(result: Segmentation, view: dict[str, Any]) -> Look:
 
 
 def draw_as_seen(
-    result: Segmentation, view: dict[str, Any], objects: Objects | None = None
+    result: Segmentation, view: dict[str, Any], objects: Colored | None = None
 ) -> PIL.Image.Image:
     """The whole picture at full resolution, painted as the viewer paints it: classes, objects,
     probability or uncertainty, the contrast, the colour map, and bare left of the line that splits
     the view.
 
-    result: Cut as seen. objects: Its objects, for the view that paints them.
+    result: Cut as seen. objects: Ids and hues of its objects, for the view that paints them.
     Raises `ConfigError`.
     """
     look = look_as_seen(result, view)
@@ -60,7 +59,8 @@ def draw_as_seen(
     if heat := HEAT.get(view.get("view") or ""):
         drawn = draw_heat(bare, heat_levels(result, view["view"]), shades_of(heat), look.alpha)
     elif view.get("view") == "objects" and objects is not None:
-        hues = np.append(np.uint8(0), object_hues(objects.labels) + 1)[objects.labels]
+        labels, own_hues = objects
+        hues = np.append(np.uint8(0), own_hues + 1)[labels]
         colors = ["#000000", *PALETTE]  # the first is for what is no object
         drawn = draw_overlay(bare, hues, colors, look.alpha, hidden=[0], outline=look.outline)
     else:

@@ -4,6 +4,7 @@ The rows come from `sources`, the roles of their columns from `columns`, the mea
 values from `detect_encoding`; `pairs` reads what was found.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -137,10 +138,20 @@ class ValidationPairs:
 
 
 def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
-    """Opens only one split, for an evaluation; returns its pairs and class names."""
-    source = _open(config)
-    name = _find_split(source, split, "--split")
-    source, reader, id2label, _ = _reader(source, config, name)
+    """Opens only one split, for an evaluation; returns its pairs and class names.
+
+    The few objects of a small split may look like classes: then masks of the training split show
+    that they are objects.
+    """
+    found = _open(config)
+    name = _find_split(found, split, "--split")
+    source, reader, id2label, _ = _reader(found, config, name)
+    trained = config.train_split
+    if reader.encoding.kind == "ids" and trained != name and trained in found.splits:
+        with contextlib.suppress(DatasetError):
+            _, other, names, _ = _reader(found, config, trained)
+            if other.encoding.kind == "numbered":
+                reader, id2label = other, names
     return Pairs(source.splits[name], reader, name), id2label
 
 

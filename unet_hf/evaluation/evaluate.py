@@ -183,6 +183,8 @@ def _row(image: _Image, threshold: float | None, recipe: Recipe) -> dict[str, An
     """Returns the scores of one image, as JSON."""
     overlap = overlap_scores(image.confusion[threshold])
     row: dict[str, Any] = {"name": image.name, "mean_iou": _number(overlap.mean_iou)}
+    if image.kind is not None:
+        row["kind"] = image.kind
     if image.membrane:
         cut = image.membrane[threshold]
         row |= {"v_rand": cut.v_rand, "v_info": cut.v_info}

@@ -66,6 +66,19 @@ def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
+def keep_objects(
+    labels: np.ndarray, valid: np.ndarray | None, min_size: int, exclude_border: bool
+) -> np.ndarray:
+    """Returns (n,) bool: the objects that are large enough, and whole if that is asked for.
+
+    valid: (H, W) bool, the pixels that hold data; None: all of them.
+    """
+    kept = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
+    if exclude_border:
+        kept &= ~touching_border(labels, valid)
+    return kept
+
+
 def touching_border(labels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
     """Returns (n,) bool: whether each object has a pixel in the outermost rows or columns.
 

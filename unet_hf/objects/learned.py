@@ -5,11 +5,15 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from .basins import Basins, merge
+from .basins import Basins
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
 PROMINENCE = 0.2
 BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
+NOT_LEARNED = (
+    "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
+    "was not. Choose 'watershed' or 'components'."
+)
 
 
 def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
@@ -39,10 +43,7 @@ def learned_basins(
         ConfigError: The network has no such maps.
     """
     if maps is None or not channels:
-        raise ConfigError(
-            "The method 'learned' needs a checkpoint that was trained to tell objects apart, and "
-            "this one was not. Choose 'watershed' or 'components'."
-        )
+        raise ConfigError(NOT_LEARNED)
     group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
     return Basins.find(group, height_map(maps, list(channels)))
 
@@ -50,11 +51,14 @@ def learned_basins(
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     """Returns (H, W) int32 ids of objects, 0 for none; each is 4-connected.
 
+    They are 1 to n in the order of first pixels, row by row.
+
     A summit of at least `seed` begins an object. What has no such summit goes to the object that
     it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    objects = merge(basins, seed, PROMINENCE)
+    objects = basins.merge(seed, PROMINENCE)
     highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
     np.maximum.at(highest, objects, basins.summits)
-    ids = np.where(highest[objects] >= seed, objects + 1, 0)
-    return np.concatenate([[0], ids]).astype(np.int32)[basins.labels]
+    begun = highest >= np.float64(seed)
+    ids = np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)
+    return np.concatenate([np.zeros(1, np.int32), ids])[basins.labels]

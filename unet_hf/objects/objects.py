@@ -15,7 +15,7 @@ from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..images.place import Place
 from ..network.configuration import OBJECT_METHODS, checked_seed
-from .instances import select_objects, touching_border
+from .instances import keep_objects, select_objects
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -132,9 +132,7 @@ def find_objects(
         probabilities: (classes, H, W) float32.
         classes: Ids of the classes that were searched.
     """
-    selected = np.bincount(labels.ravel(), minlength=1)[1:] >= min_size
-    if exclude_border:
-        selected &= ~touching_border(labels, image.valid)
+    selected = keep_objects(labels, image.valid, min_size, exclude_border)
     _check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, pixel_size)

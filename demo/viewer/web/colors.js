@@ -1,7 +1,7 @@
 // Tables from a value to a colour. A colour is one 32-bit number, as a canvas keeps it:
 // 0xAABBGGRR. In a table of paint, 0 stands for "nothing is painted here".
 
-import { objectTables, objectsInView } from "./objects.js";
+import { objectTables, objectsDrawn } from "./objects.js";
 
 const NO_DATA = 65535;  // as in payload.py
 
@@ -84,7 +84,7 @@ export function imageTable(picture, look) {
  * @returns {PaintTables}
  */
 export function paintTables(scene, look) {
-  const objects = look.view === "objects" ? objectsInView(scene, look) : null;
+  const objects = look.view === "objects" ? objectsDrawn(scene, look) : null;
   if (objects) return objectTables(objects);
   const { names = [], colors = [] } = scene.value;
   const name = planeName(scene, look.view);

@@ -1,6 +1,6 @@
 // Single objects over the picture: each in a colour of its own, and an outline around the chosen
-// one. They come after the picture, and are those of one threshold: at another one they are not
-// shown.
+// one. They come after the picture, and are those of one threshold. At another one they are not
+// shown, unless those of that one come by themselves: then the old ones stay until these are here.
 
 import { indicesIn } from "./pieces.js";
 
@@ -16,6 +16,7 @@ import { indicesIn } from "./pieces.js";
  * @typedef {object} Layer
  * @property {string} picture That they lie on, as in its payload.
  * @property {number | null} threshold That they were found at; null where there is none.
+ * @property {boolean} follows Where the threshold is changed, others come by themselves.
  * @property {string[]} colors
  * @property {{url: string}} data
  * @property {PlaneEntry[]} planes
@@ -25,6 +26,8 @@ import { indicesIn } from "./pieces.js";
  *
  * @typedef {object} SceneObjects
  * @property {number | null} threshold
+ * @property {boolean} follows
+ * @property {number} count
  * @property {Uint16Array} labels The object of each pixel that was sent at once; 0 for none.
  * @property {Int32Array} paint Their colours, by id.
  */
@@ -37,10 +40,10 @@ const INNER = 0xffffffff, OUTER = 0xff100d0b;  // an outline for light and dark 
  * @param {(hex: string) => number} packed
  * @returns {SceneObjects}
  */
-export function sceneObjects({ threshold, colors }, { labels, hues }, packed) {
+export function sceneObjects({ threshold, follows, colors }, { labels, hues }, packed) {
   const paint = new Int32Array(65536), palette = colors.map(packed);
   hues.forEach((hue, index) => { paint[index + 1] = palette[hue]; });
-  return { threshold, labels, paint };
+  return { threshold, follows, count: hues.length, labels, paint };
 }
 
 /**
@@ -54,6 +57,16 @@ export function objectsInView({ objects, value }, look) {
   const { threshold } = objects;
   const here = threshold === null || Math.round(threshold * (value.steps ?? 1)) === look.level;
   return here ? objects : null;
+}
+
+/**
+ * The objects of a scene, if they are drawn at the threshold in view.
+ *
+ * @param {Scene} scene
+ * @param {Pick<Look, "level">} look
+ */
+export function objectsDrawn(scene, look) {
+  return scene.objects?.follows ? scene.objects : objectsInView(scene, look);
 }
 
 /**

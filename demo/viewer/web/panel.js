@@ -3,7 +3,7 @@
 
 import { find } from "../../parts/component.js";
 import { classOf, paintsClasses, probabilityOf, shareOf } from "./colors.js";
-import { objectAt, objectsInView } from "./objects.js";
+import { objectAt, objectsDrawn, objectsInView } from "./objects.js";
 import { exactAt } from "./pieces.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
@@ -36,6 +36,7 @@ export function showPanel(root, scene, look) {
     slide(input, number, tidy(number));
   }
   showLegend(root, scene, look);
+  showTally(root, scene, look);
   showRamp(root, scene, look);
 }
 
@@ -76,7 +77,7 @@ function showPainted(root, scene, look) {
   find(root, "[data-toggle=outline]", HTMLButtonElement).disabled = !paintsClasses(look);
   const single = find(root, "[data-view=objects]", HTMLButtonElement);
   single.hidden = !scene.objects;
-  single.disabled = !objectsInView(scene, look);
+  single.disabled = !objectsDrawn(scene, look);
   const share = look.level / (steps || 100);
   slide(find(root, ".opacity", HTMLInputElement), look.alpha, `${Math.round(100 * look.alpha)} %`);
   slide(find(root, ".threshold", HTMLInputElement), share, share.toFixed(2));
@@ -134,6 +135,28 @@ function showLegend(root, scene, look) {
     find(button, "b").textContent = `${(100 * counts[id] / total).toFixed(1)} %`;
     button.hidden = names.length > 12 && counts[id] === 0;  // of 150 classes those that occur
   }
+}
+
+/**
+ * How many objects there are, beside the shares of the classes.
+ *
+ * @param {HTMLElement} root
+ * @param {Scene} scene
+ * @param {Look} look
+ */
+function showTally(root, scene, look) {
+  const count = objectsInView(scene, look)?.count;
+  find(root, ".tally").textContent = count === undefined ? ""
+    : `${grouped(count)} ${count === 1 ? "object" : "objects"}`;
+}
+
+/**
+ * 12345 as "12 345", as Python writes it.
+ *
+ * @param {number} count
+ */
+function grouped(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 import { imageTable, packed, paintTables } from "./colors.js";
 import { connectControls, listen } from "./controls.js";
 import { connectDivider, connectPointersAndKeys } from "./input.js";
-import { objectAt, objectsInView, sceneObjects } from "./objects.js";
+import { objectAt, objectsDrawn, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
 import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
@@ -95,6 +95,7 @@ export class Viewer {
     /** @type {{picture: string, found: import("./objects.js").SceneObjects} | null} */
     this.layer = null;  // objects that came last, and the picture that they lie on
     this.layers = 0;  // of objects that came
+    this.awaitsObjects = false;  // they were in view, and will be when there are some again
     /** @type {Look["pixelSize"]} As a visitor has typed it, for every picture. */
     this.typedSize = null;
     /** @type {Frame | null} */
@@ -149,7 +150,10 @@ export class Viewer {
   change({ picture = false, paint = false, panel = true } = {}) {
     const { scene, look } = this;
     if (!scene) return;
-    if (look.view === "objects" && !objectsInView(scene, look)) look.view = "classes";
+    if (look.view === "objects" && !objectsDrawn(scene, look)) {
+      look.view = "classes";
+      this.awaitsObjects = true;
+    }
     if (picture) look.imageTable = imageTable(scene.picture, look);
     if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
     if (panel) showPanel(this.root, scene, look);
@@ -457,6 +461,7 @@ export class Viewer {
   /** @param {View} name */
   view(name) {
     this.look.view = name;
+    this.awaitsObjects = false;
     this.change({ paint: true });
   }
 
@@ -586,7 +591,8 @@ export class Viewer {
    */
   async showObjects(layer) {
     const mine = ++this.layers;
-    this.layer = null;
+    // Of the same picture the old ones stay until the new ones are here.
+    if (layer?.picture !== this.layer?.picture) this.layer = null;
     this.layObjects();
     if (!layer) return;
     try {
@@ -594,6 +600,7 @@ export class Viewer {
       if (mine === this.layers) this.layer = { picture: layer.picture, found };
     } catch (error) {
       console.warn(`The objects were not fetched: ${error}`);
+      if (mine === this.layers) this.layer = null;
     }
     this.layObjects();
   }
@@ -601,8 +608,13 @@ export class Viewer {
   layObjects() {
     if (!this.scene) return;
     const { layer, scene, look } = this;
-    scene.objects = layer?.picture === scene.value.picture ? layer.found : null;
-    if (!scene.objects) look.chosen = 0;
+    const found = layer?.picture === scene.value.picture ? layer.found : null;
+    if (found !== scene.objects) look.chosen = 0;  // other objects have other numbers
+    scene.objects = found;
+    if (this.awaitsObjects && objectsDrawn(scene, look)) {
+      look.view = "objects";
+      this.awaitsObjects = false;
+    }
     this.change({ paint: true });
   }
 
