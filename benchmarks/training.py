@@ -30,6 +30,7 @@ from train.config import TrainingConfig
 from train.losses import build_loss
 from train.malloc import keep_memory
 from train.model import choose_precision
+from train.object_losses import ObjectLoss
 from train.optimization import build_optimizer, moving_average
 from train.step import compute_gradients, update_weights
 from unet_hf import UNet
@@ -99,12 +100,13 @@ class ReferenceUNet(nn.Module):
         return self.head(features)
 
 
-def random_batch(case: Case) -> tuple[Tensor, Tensor, Tensor]:
-    """Image (B, 1, s, s) channels last, label (B, s, s) int64, weights (B, s, s)."""
+def random_batch(case: Case) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Image (B, 1, s, s) channels last, label (B, s, s) int64, weights (B, s, s), no targets."""
     shape = (case.batch, case.side, case.side)
     image = torch.randn(case.batch, 1, case.side, case.side)
     image = image.contiguous(memory_format=torch.channels_last)
-    return image, torch.randint(0, 2, shape), torch.ones(shape)
+    targets = torch.ones(case.batch, 0, case.side, case.side)
+    return image, torch.randint(0, 2, shape), torch.ones(shape), targets
 
 
 def reference_step(case: Case) -> Callable[[], float]:
@@ -112,7 +114,7 @@ def reference_step(case: Case) -> Callable[[], float]:
     optimizer = torch.optim.RMSprop(
         network.parameters(), lr=1e-5, weight_decay=1e-8, momentum=0.999, foreach=True
     )
-    image, label, _ = random_batch(case)
+    image, label, *_ = random_batch(case)
 
     def step() -> float:
         loss = functional.cross_entropy(network(image), label)
@@ -140,7 +142,7 @@ def our_step(case: Case) -> Callable[[], float]:
 
     def step() -> float:
         loss, _ = compute_gradients(
-            accelerator, network, loss_of, batches, case.side, config.max_grad_norm
+            accelerator, network, loss_of, ObjectLoss(()), batches, case.side, config.max_grad_norm
         )
         update_weights(optimizer, averaged, model)
         return loss.item()

@@ -29,14 +29,16 @@ from .conftest import ROOT
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "usual": {},
-    "colour": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3},
+    "colour": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3}
+    | {"object_outputs": {"version": 1, "channels": ["distance", "border"]}},
     "narrow": {"base_channels": 1, "depth": 1},
     "odd": {"base_channels": 3, "depth": 2},
     "deep": {"base_channels": 2, "depth": 6},
     "bilinear": {"base_channels": 8, "upsampling": "bilinear", "depth": 2},
     "no norm": {"base_channels": 8, "norm": "none", "depth": 3},
     "valid": {"base_channels": 8, "padding": "valid", "depth": 3},
-    "paper": {"base_channels": 8, "padding": "valid", "norm": "none", "dropout": 0.5},
+    "paper": {"base_channels": 8, "padding": "valid", "norm": "none", "dropout": 0.5}
+    | {"object_outputs": {"version": 1, "channels": ["distance"]}},
 }
 CPU = torch.device("cpu")
 HERE = [name for name in cpu_precisions() if name != "int8"]
@@ -71,9 +73,10 @@ def test_float32_is_what_the_network_says(name: str):
     model = network(**NETWORKS[name])
     image = images(model)
     with torch.inference_mode():
-        expected = model(image)
+        expected = model(image, objects=True)
     seen = Engine(model, "float32")(image)
     assert seen.shape == expected.shape
+    assert seen.shape[1] == model.config["num_classes"] + len(model.object_channels)
     assert seen.dtype == torch.float32
     assert (seen - expected).abs().max() <= 3e-5 * expected.abs().max()
 
@@ -107,6 +110,7 @@ def test_tiles_give_the_whole_image_to_the_bit(name: str, precision: str):
     tiled = model.segment(image, tile_size=320, **options)
     assert (whole.tiles, tiled.tiles > 1) == (1, True)
     assert np.array_equal(whole.probabilities, tiled.probabilities)
+    assert np.array_equal(whole.object_maps, tiled.object_maps)
 
 
 def test_memory_is_kept_and_what_was_in_it_does_not_matter():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from skimage.measure import label
 
 from train.loop import train
 from unet_hf import UNet
@@ -16,14 +17,29 @@ from unet_hf.evaluation.verification import verify
 
 from .test_train import tiny, write_dataset
 
-SCORES = ("score", "mean_iou", "iou", "intervals", "calibration", "membrane", "images")
+SCORES = ("score", "mean_iou", "iou", "intervals", "calibration", "membrane", "images", "objects")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     labels = {"0": "membrane", "1": "cell"}
-    folder = tmp_path_factory.mktemp("cells")
-    return write_dataset(folder / "cells", {"train": 6, "test": 2}, labels=labels)
+    folder = tmp_path_factory.mktemp("cells") / "cells"
+    return number_objects(write_dataset(folder, {"train": 6, "test": 2}, labels=labels))
+
+
+def number_objects(folder: Path) -> Path:
+    """Adds ids of the cells, and a kind, to every image of a data set."""
+    for metadata in folder.glob("*/metadata.jsonl"):
+        rows = [json.loads(line) for line in metadata.read_text().splitlines()]
+        for row in rows:
+            mask = np.array(PIL.Image.open(metadata.parent / row["mask_file_name"]))
+            row |= {"instances_file_name": row["mask_file_name"].replace("masks", "instances")}
+            row["kind"] = "drawn"
+            path = metadata.parent / row["instances_file_name"]
+            path.parent.mkdir(exist_ok=True)
+            PIL.Image.fromarray(label(mask, connectivity=1).astype(np.uint16)).save(path)
+        metadata.write_text("\n".join(map(json.dumps, rows)))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +59,29 @@ def test_what_was_held_back_is_found_again(trained, tmp_path, capsys):
     assert {key: again[key] for key in SCORES} == {key: recorded[key] for key in SCORES}
     assert again["chosen_on_this_split"]
     assert f"mean      {recorded['mean_iou']:.4f}" in capsys.readouterr().out
+
+
+def test_objects_are_made_as_was_best_and_scored_on_the_card(trained, capsys):
+    recorded = json.loads((trained / "evaluation.json").read_text())
+    objects, model = recorded["objects"], UNet.from_pretrained(trained)
+    assert model.config["objects"] == objects["recipe"]
+    assert objects["all"]["images"] == len(recorded["images"]) == 2
+    assert objects["all"]["true"] == sum(row["objects"]["true"] for row in recorded["images"]) > 9
+    last = json.loads((trained / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["objects"] == objects["all"]["scores"]
+
+    card = (trained / "README.md").read_text()
+    table = card.split("| objects of |")[1].split("\n\n")[0]
+    names = [row.split(" | ")[0] for row in table.splitlines()[2:]]
+    assert names[:2] == ["| all", "| drawn"]
+    others = {"components", "watershed"} - {objects["recipe"]["method"]}
+    assert set(names[2:]) == {f"| all, by {method}" for method in others}
+    assert f"| {objects['all']['scores']['ap50']:.3f} [" in table
+    assert "chosen on these images" in card
+    assert run(["--model", str(trained)]) == 0
+    printed = capsys.readouterr().out
+    assert f"AP@0.5       {objects['all']['scores']['ap50']:.3f} [" in printed
+    assert "drawn" in printed
 
 
 def test_new_scores_replace_old_ones_on_the_card_and_run_by_its_command(

@@ -12,13 +12,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from unet_hf import UNet
 from unet_hf.cli.export import run
 from unet_hf.errors import ConfigError, ExportError
 from unet_hf.export import Exported, export, formats, onnx_graph
 from unet_hf.export.onnx_graph import OPSET
-from unet_hf.export.parity import TOLERANCE, inputs_for
+from unet_hf.export.parity import MAP_TOLERANCE, TOLERANCE, check_parity, inputs_for
 from unet_hf.images.reading import read_image
 
 from .hub import client_environment, running_hub
@@ -176,6 +177,48 @@ def test_openvinos_file_describes_itself(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"model.xml", "model.bin", "model.md"}
     stored = openvino.Core().read_model(exported.path).get_rt_info("unet_hf")
     assert json.loads(stored.astype(str))["classes"] == {"0": "class 0", "1": "class 1"}
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_maps_of_objects_are_a_second_output_that_describes_itself(format, tmp_path):
+    asked = {"version": 1, "channels": ["distance", "border"]}
+    objects = {"method": "learned", "seed": 0.4, "min_size": 20}
+    model = network(**SMALL, object_outputs=asked, objects=objects)
+    exported = export(model, tmp_path, format)
+    run = formats.FORMATS[format].load(exported.path)
+    for size in [(1, 1), (77, 130)]:
+        pixels = picture(model, *size)
+        seen = run(inputs(model, pixels))
+        assert list(seen) == ["probabilities", "object_maps"]
+        wanted = model.segment(pixels, axes="YXC", precision="float32")
+        assert seen["object_maps"].shape == (1, 2, *size)
+        assert np.abs(seen["object_maps"][0] - wanted.object_maps).max() <= MAP_TOLERANCE
+        assert np.abs(seen["probabilities"][0] - wanted.probabilities).max() <= TOLERANCE
+    assert list(exported.description["object_maps"]) == asked["channels"]
+    assert exported.description["objects"] == model.config["objects"]
+    text = exported.path.with_suffix(".md").read_text()
+    for words in ("distance - 0.", " / (1 + exp(-border))", "below 0.4 or", "fewer than 20 pixels"):
+        assert words in text
+
+
+def test_other_maps_than_the_checkpoints_are_refused(tmp_path):
+    model = network(**SMALL, object_outputs={"version": 1, "channels": ["distance"]})
+    model.save_pretrained(tmp_path / "net")
+
+    def run(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            right = model.segment(given["image"][0], axes="CYX", precision="float32")
+        return {"probabilities": right.probabilities[None], "object_maps": right.object_maps + 1}
+
+    with pytest.raises(ExportError, match=r"object maps differ .* by up to 1\.0e"):
+        check_parity(model, run, tmp_path / "net")
+
+
+def test_without_maps_of_objects_there_is_one_output_and_no_word_of_them(pair):
+    _, exported = pair
+    assert [output.name for output in session(exported).get_outputs()] == ["probabilities"]
+    assert not [key for key in exported.description if "object" in key]
+    assert "object" not in exported.path.with_suffix(".md").read_text()
 
 
 # --------------------------------------------------------------------------------- refusals

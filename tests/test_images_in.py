@@ -9,11 +9,12 @@ import pytest
 import tifffile
 from playwright.sync_api import Browser, Page, expect
 
-from demo.segment.examples import SAMPLE, examples
+from demo.segment.examples import SAMPLE, Example, examples, thumbnail
 from demo.segment.file_list import Files, short_names
 from demo.segment.page_and_channel import show_place
 from demo.segment.share_link import read_link
 from demo.server.predictions import Place
+from demo.synthetic import phase_contrast
 from unet_hf import UNet, read_image
 from unet_hf.batch.item import BatchOptions
 from unet_hf.batch.run import segment_files
@@ -435,6 +436,18 @@ def test_wrong_values_of_an_address_are_told(page: Page, demo_url: str):
     page.goto(f"{demo_url}/?example=alloy-drawn&threshold=0.5")
     expect(alert).to_contain_text("more than two classes", timeout=30_000)
     expect(page.locator("#viewer .legend")).to_be_visible()
+
+
+def test_the_thumbnail_of_an_example_with_16_bits_is_neither_white_nor_black(tmp_path):
+    picture = tmp_path / "cells.png"
+    PIL.Image.fromarray(phase_contrast(128, 6).image).save(picture)
+    example = Example("Cells", f"cells-{tmp_path.name}", str(picture), "unet-nuclei")
+    examples()  # makes the folder for thumbnails
+    thumbnail(example)
+    with PIL.Image.open(Path(examples.folder.name) / f"{example.slug}.webp") as image:
+        shades = np.asarray(image.convert("L"))
+    assert 50 < np.median(shades) < 200
+    assert np.ptp(shades) > 80
 
 
 def test_an_address_is_read():

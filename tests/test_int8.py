@@ -119,6 +119,7 @@ def test_tiles_give_the_whole_image_to_the_bit(name: str):
     tiled = model.segment(image, tile_size=320, **options)
     assert (whole.tiles, tiled.tiles > 1) == (1, True)
     assert np.array_equal(whole.probabilities, tiled.probabilities)
+    assert np.array_equal(whole.object_maps, tiled.object_maps)
 
 
 def test_values_that_were_not_seen_are_clipped_not_wrapped():

@@ -38,7 +38,13 @@ def configurations(draw) -> dict:
         preprocessing |= {"mean": draw(numbers), "std": draw(numbers)}
     color = st.integers(0, 2**24 - 1).map(lambda value: f"#{value:06x}")
     labels = draw(st.lists(names, min_size=classes, max_size=classes, unique=True))
-    return {
+    objects = {}
+    if draw(st.booleans()):
+        asked = draw(st.sampled_from([["distance"], ["distance", "border", "centre"]]))
+        objects["object_outputs"] = {"version": 1, "channels": asked}
+        objects["objects"] = {"method": "learned", "min_size": draw(st.integers(0, 99))}
+        objects["objects"]["seed"] = draw(unit)
+    return objects | {
         "in_channels": channels,
         "num_classes": classes,
         "base_channels": draw(st.integers(1, 3)),
@@ -73,6 +79,9 @@ def test_every_option_and_every_byte_survives_a_round_trip(options, tmp_path_fac
     before, after = model.segment(image, axes="YXC"), loaded.segment(image, axes="YXC")
     assert before.probabilities.tobytes() == after.probabilities.tobytes()
     assert before.mask.tobytes() == after.mask.tobytes()
+    if "objects" in options:
+        assert before.object_maps.tobytes() == after.object_maps.tobytes()
+        assert before.object_recipe == after.object_recipe == options["objects"]
     assert before.colors == after.colors
 
 
@@ -126,6 +135,60 @@ def test_weights_that_do_not_fit_are_refused_by_name(folder, change, words):
     change_weights(folder, change)
     with pytest.raises(WeightsError, match=words):
         UNet.from_pretrained(folder)
+
+
+def test_weights_and_configuration_have_to_agree_on_maps_of_objects(folder):
+    """A configuration that asks for maps needs their weights, and the other way round."""
+    path = folder / "config.json"
+    plain, asked = json.loads(path.read_text()), {"version": 1, "channels": ["distance", "border"]}
+    path.write_text(json.dumps(plain | {"object_outputs": asked}))
+    with pytest.raises(WeightsError, match=r"missing: object_head\.bias, object_head\.weight"):
+        UNet.from_pretrained(folder)
+    UNet(base_channels=2, depth=1, object_outputs=asked).save_pretrained(folder)
+    path.write_text(json.dumps(plain))
+    with pytest.raises(WeightsError, match=r"unexpected tensors: object_head\.bias, object_head"):
+        UNet.from_pretrained(folder)
+    path.write_text(json.dumps(plain | {"object_outputs": asked | {"channels": ["distance"]}}))
+    with pytest.raises(WeightsError, match=r"object_head.bias is \[2\], expected \[1\]"):
+        UNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        (["distance"], "is not a mapping of version and channels"),
+        ({"version": 1}, "is not a mapping of version and channels"),
+        ({"version": 2, "channels": ["distance"]}, r"version=2 is not known.*Update unet_hf"),
+        ({"version": True, "channels": ["distance"]}, "version=True is not known"),
+        ({"version": 1, "channels": []}, "does not begin with 'distance'"),
+        ({"version": 1, "channels": "distance"}, "does not begin with 'distance'"),
+        ({"version": 1, "channels": ["border", "distance"]}, "does not begin with 'distance'"),
+        ({"version": 1, "channels": ["distance", "flow"]}, r"channels='flow'.*border"),
+        ({"version": 1, "channels": ["distance", ["border"]]}, "object_outputs.channels"),
+        ({"version": 1, "channels": ["distance", "distance"]}, "names one twice"),
+    ],
+)
+def test_maps_of_objects_that_no_program_knows_are_refused(folder, outputs, words):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"object_outputs": outputs}))
+    with pytest.raises(ConfigError, match=words):
+        UNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"method": "learned"}, "needs object_outputs"),
+        ({"method": "watershed", "seed": 0.5}, "only for the method 'learned', not 'watershed'"),
+        ({"method": "components", "sed": 0.5}, "is not a mapping of method, min_size and seed"),
+        ({"method": "learned", "seed": 2}, r"seed=2"),
+        ({"method": "learned", "seed": True}, r"seed=True"),
+        ({"method": "taught"}, r"objects\.method='taught'"),
+    ],
+)
+def test_ways_of_counting_that_cannot_be_are_refused(recipe, words):
+    with pytest.raises(ConfigError, match=words):
+        UNet(objects=recipe)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +271,13 @@ def test_a_new_task_keeps_everything_but_the_head(folder, caplog):
     for name, tensor in old.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(tensor, new.state_dict()[name])
+    asked = {"version": 1, "channels": ["distance"]}
+    counted = {"method": "learned", "seed": 0.4, "min_size": 9}
+    old = UNet(base_channels=2, depth=1, object_outputs=asked, objects=counted)
+    old.save_pretrained(folder)
+    new = UNet.from_pretrained(folder, num_classes=3)
+    assert torch.equal(old.object_head.weight, new.object_head.weight)
+    assert "objects" not in new.config  # how the old classes were counted
     with pytest.raises(ConfigError, match="Give num_classes too"):
         UNet.from_pretrained(folder, id2label={"0": "a", "1": "b"})
 

@@ -113,8 +113,9 @@ def test_the_training_keeps_its_options(capsys):
 
 TRAINING = """
 config dataset_name dataset_config_name dataset_revision train_split validation_split
-train_val_split balance_column image_column label_column instance_column mask_encoding label_colors
-ignore_index reduce_labels id2label colors streaming shuffle_buffer_size max_inspected
+train_val_split balance_column image_column label_column instance_column objects
+mask_encoding label_colors ignore_index reduce_labels id2label colors streaming
+shuffle_buffer_size max_inspected
 max_validation_images pretrained_model_name_or_path new_head freeze_encoder preset padding
 norm base_channels depth dropout elastic_std rotation scale_range flip gray_std noise_std
 channel_mixing inversion loss label_smoothing focal_gamma border_weight border_sigma

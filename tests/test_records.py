@@ -89,6 +89,7 @@ WRONG = {
     "spread": (EVALUATION, lambda r: r["intervals"].update(mean_iou=[1]), "has 1 values"),
     "dataset": (EVALUATION, lambda r: r.update(dataset=[]), r"dataset is \[\], .* a mapping"),
     "membrane": (EVALUATION, lambda r: r.update(membrane={}), r"membrane\.v_rand is missing"),
+    "objects": (EVALUATION, lambda r: r.update(objects={}), r"objects\.recipe is missing"),
     "dice": (EVALUATION, lambda r: r["dice"].pop("cell"), "iou and dice have different names"),
     "speed": ("speed.json", lambda r: r.update(milliseconds=1), "milliseconds is 1"),
     "size": ("speed.json", lambda r: r.update(image=[512]), "image has 1 values, expected are 2"),

@@ -10,7 +10,9 @@ from unet_hf.evaluation.uncertainty import (
     calibration_bins,
     expected_calibration_error,
     mean_interval,
+    median_interval,
     overlap_intervals,
+    ratio_interval,
     resamples,
 )
 
@@ -81,11 +83,22 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.88 <= np.mean(held) <= 0.98
 
 
+@pytest.mark.parametrize("values", ([3.0, 1.0, 2.0, 7.0], [0.5, 0.1, 0.1, 0.9, 0.4]))
+def test_medians_and_ratios_are_those_of_the_images_drawn(values):
+    ordered = np.array(values)
+    draws = [np.repeat(ordered, counts) for counts in resamples(len(values)).astype(int)]
+    expected = np.percentile([np.median(draw) for draw in draws], (2.5, 97.5))
+    assert median_interval(values) == pytest.approx(list(expected))
+    ratios = [draw.sum() / (draw**2).sum() for draw in draws]
+    found = ratio_interval(ordered, ordered**2)
+    assert found == pytest.approx(list(np.percentile(ratios, (2.5, 97.5))))
+
+
 def test_one_image_has_no_interval_and_an_absent_class_none_either():
     truth = np.array([[0, 0, 1, 1]], np.uint8)
     one = confusion_matrix(truth, truth, 3)[None]
     assert overlap_intervals(one) == {"iou": [None] * 3, "dice": [None] * 3, "mean_iou": None}
-    assert mean_interval([0.5]) is None
+    assert mean_interval([0.5]) is median_interval([0.5]) is None
     several = overlap_intervals(np.repeat(one, 3, axis=0))
     assert several["iou"][2] is None
     assert several["mean_iou"] == [1.0, 1.0]  # over the classes that are there

@@ -75,8 +75,10 @@ NETWORKS = {
     "modern": {"base_channels": 8, "depth": 4},
     "modern, bilinear": {"base_channels": 4, "depth": 3, "upsampling": "bilinear"},
     "modern, shallow": {"base_channels": 8, "depth": 2},
-    "modern, RGB": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3},
-    "paper, narrow": {"base_channels": 8, "padding": "valid", "norm": "none"},
+    "modern, RGB": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3}
+    | {"object_outputs": {"version": 1, "channels": ["distance", "border"]}},
+    "paper, narrow": {"base_channels": 8, "padding": "valid", "norm": "none"}
+    | {"object_outputs": {"version": 1, "channels": ["distance"]}},
     "paper, shallow": {"base_channels": 4, "depth": 2, "padding": "valid", "norm": "none"},
 }
 
@@ -96,6 +98,11 @@ def test_tiled_equals_whole_image_to_the_bit(name, size):
         assert tiled.tiles > 1
         assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
         assert np.array_equal(tiled.mask, whole.mask)
+        if model.object_channels:
+            assert whole.object_maps.shape == (len(model.object_channels), *size)
+            assert np.abs(tiled.object_maps - whole.object_maps).max() == 0.0
+        else:
+            assert tiled.object_maps is None
 
 
 @pytest.mark.parametrize("tile_size", [0, -5, 20, 1e3, True])

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,13 +170,14 @@ PUSH_DATASET = """
 import sys
 import PIL.Image
 from datasets import Dataset, DatasetDict, Features, Image
-from demo.synthetic import electron_micrograph
+import numpy
+from demo.synthetic import fluorescence_nuclei
 
 def rows(count, seed):
-    drawings = [electron_micrograph(96, 14, seed=seed + index) for index in range(count)]
+    drawings = [fluorescence_nuclei(96, 9 + 4 * n, seed=seed + n) for n in range(count)]
     return Dataset.from_dict(
         {"image": [PIL.Image.fromarray(drawing.image) for drawing in drawings],
-         "label": [PIL.Image.fromarray(drawing.label) for drawing in drawings]},
+         "label": [PIL.Image.fromarray(d.instances.astype(numpy.uint16)) for d in drawings]},
         features=Features({"image": Image(), "label": Image()}),
     )
 
@@ -186,7 +188,7 @@ data.push_to_hub("alice/pushed", num_shards={"train": 2, "validation": 1})
 
 @pytest.fixture(scope="module")
 def pushed(hub, tmp_path_factory) -> str:
-    """A data set that `Dataset.push_to_hub` made."""
+    """A data set that `Dataset.push_to_hub` made; its masks of 16 bits number objects."""
     environment = client_environment(hub, tmp_path_factory.mktemp("pusher"), TOKEN)
     done = subprocess.run(
         [*forked_python(), "-c", PUSH_DATASET], env=environment, capture_output=True, text=True
@@ -205,6 +207,7 @@ def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
         "--train_batch_size", 1, "--push_to_hub", "--measure_speed", "no",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert re.search(r"objects +ids of the masks, 3\d in (the )?3 images", done.stdout)
     files = hub.repos["models", f"alice/{name}"].at("main")[1]
     recorded = json.loads(files["training.json"])["made_with"]["data"]
     assert recorded["name"] == pushed

@@ -13,8 +13,9 @@ from unet_hf.cli.verify import run
 from unet_hf.errors import CheckpointError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.card import CardOptions
+from unet_hf.hub.describe import describe_checkpoint
 from unet_hf.hub.layout import EVALUATION_NAME, EXPECTED_NAME
-from unet_hf.hub.save import write_card
+from unet_hf.hub.save import save_weights, write_card
 
 from .test_model_card import scores_for
 
@@ -71,6 +72,29 @@ def test_a_changed_normalisation_is_noticed_twice(folder):
     change(folder / "config.json", fixed)
     assert "config.json has the SHA-256" in wrong(folder)
     assert "probabilities differ" in wrong(folder)
+
+
+def test_what_is_learned_of_objects_is_stored_and_verified(tmp_path):
+    folder = tmp_path / "net"
+    asked = {"version": 1, "channels": ["distance", "border"]}
+    objects = {"method": "learned", "seed": 0.4, "min_size": 20}
+    model = UNet(base_channels=2, depth=1, object_outputs=asked, objects=objects)
+    model.save_pretrained(folder)
+    assert wrong(folder) == ""
+    assert "object maps differ by up to" in "\n".join(one.text for one in verify(folder))
+    card = (folder / "README.md").read_text()
+    assert "parting them as the network has learned to" in card
+    assert "at least the height 0.4" in card
+    assert "fewer than 20 pixels" in card
+    facts = describe_checkpoint(model, folder)
+    assert (facts["objects"], facts["object maps"]) == (objects, asked["channels"])
+
+    model.object_head.bias.data[1] += 0.01  # a hundredth is ten times the tolerance
+    save_weights(model, folder)
+    assert "object maps differ by up to 1.0e-02" in wrong(folder)
+    assert "probabilities differ" not in wrong(folder)
+    change(folder / EXPECTED_NAME, lambda expected: expected.pop("object_maps"))
+    assert "names no file of expected object maps" in wrong(folder)
 
 
 def test_a_card_that_claims_other_classes_is_noticed(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf.addresses import read_repository
-from unet_hf.data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions, public_name
+from unet_hf.data.options import DATA_CHOICES, DataOptions, public_name
 from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.options import option
@@ -55,8 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 CHOICES = {
     "preset": tuple(PRESETS),
-    "mask_encoding": MASK_ENCODINGS,
-    "alpha_channel": ALPHA_CHANNELS,
+    **DATA_CHOICES,
     "padding": ("same", "valid"),
     "norm": ("batch", "none"),
     "loss": ("cross_entropy", "dice", "cross_entropy_dice", "focal"),
@@ -116,6 +115,11 @@ class TrainingConfig(DataOptions):
     focal_gamma: float = option(2.0, "focal loss: how much easy pixels are discounted")
     border_weight: float = option(10.0, "w0: weight of the gaps between objects; 0: none")
     border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
+    object_channels: str = option(
+        "distance,border", "objects: what the network learns of each pixel beside its class"
+    )
+    object_distance_weight: float = option(1.0, "objects: weight of the error of the distance")
+    object_border_weight: float = option(1.0, "objects: weight of the error of the border")
     class_balance: str | None = option(None, "w_c: by which rule rare classes weigh more")
 
     # ------------------------------------------------------------ optimization
@@ -241,7 +245,8 @@ class TrainingConfig(DataOptions):
             "at least 1",
         )
         check(
-            "elastic_std rotation gray_std noise_std border_weight focal_gamma weight_decay "
+            "elastic_std rotation gray_std noise_std border_weight object_distance_weight "
+            "object_border_weight focal_gamma weight_decay "
             "lr_warmup_steps dataloader_num_workers",
             lambda value: value >= 0,
             "0 or more",

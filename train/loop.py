@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
-from unet_hf.data.open import LabelledData, open_data, pin_revision, validation_pairs
+from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revision
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
@@ -38,6 +38,7 @@ from .distributed import share_batch_norm
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .losses import build_loss
 from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .object_losses import ObjectLoss
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
 from .publish import HubTarget, write_finished
 from .report import (
@@ -86,7 +87,7 @@ def train(config: TrainingConfig) -> Evaluation:
 
     # Network
     set_seed(config.seed)
-    model = build_model(config, data.id2label, inspection.channels)
+    model = build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
@@ -123,10 +124,15 @@ def train(config: TrainingConfig) -> Evaluation:
     loss_of = build_loss(
         config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
     )
+    object_loss_of = ObjectLoss(
+        model.object_channels, config.object_distance_weight, config.object_border_weight
+    )
 
     # Crops
     counts = inspection.counts(data.num_classes)
-    maker = CropMaker(model.preprocessing, augmentation_of(config, size), counts, config)
+    maker = CropMaker(
+        model.preprocessing, augmentation_of(config, size), counts, config, model.object_channels
+    )
     numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
         crops = RandomCrops(data.train, inspection.areas(data.train), maker, data.kinds)
@@ -160,7 +166,13 @@ def train(config: TrainingConfig) -> Evaluation:
                     for _ in range(config.gradient_accumulation_steps)
                 ]
             loss, norm = compute_gradients(
-                accelerator, network, loss_of, micro_batches, output_side, config.max_grad_norm
+                accelerator,
+                network,
+                loss_of,
+                object_loss_of,
+                micro_batches,
+                output_side,
+                config.max_grad_norm,
             )
             sums = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
             loss, norm, asked = accelerator.reduce(sums, "sum").tolist()
@@ -185,10 +197,12 @@ def train(config: TrainingConfig) -> Evaluation:
                 if main:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
-                    evaluation = evaluate(evaluated, validation_pairs(data, config))
+                    evaluation = evaluate(
+                        evaluated, ValidationPairs(data, config), choose_objects=True
+                    )
                     note_evaluation(progress, row, evaluation, evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
-                    shown = validation_pairs(data, config, PICTURED)
+                    shown = ValidationPairs(data, config, PICTURED)
                     write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
                     bar.write(f"step {step}: {describe_evaluation(evaluation)}")
                     at_end = at_end or progress.stale_evaluations >= patience
@@ -336,8 +350,15 @@ def note_evaluation(
 ) -> None:
     """Adds an evaluation to the progress; the weights of the best one are kept in `output/best`."""
     details = asdict(evaluation)
-    row |= {key: value for key, value in details.items() if key not in ("images", "intervals")}
+    row |= {
+        key: value
+        for key, value in details.items()
+        if key not in ("images", "intervals", "objects")
+    }
     evaluated.config["threshold"] = evaluation.threshold
+    if evaluation.objects:
+        row["objects"] = evaluation.objects["all"]["scores"]
+        evaluated.config["objects"] = evaluation.objects["recipe"]
     if progress.best is None or evaluation.score >= progress.best["score"]:
         progress.best, progress.best_step, progress.stale_evaluations = details, row["step"], 0
         checkpoints.save_best(output, evaluated)
@@ -354,7 +375,7 @@ def write_metrics(output: Path, progress: TrainingState) -> None:
 
 def place_of_next(micro_batches: list[list[torch.Tensor]]) -> list[int]:
     """Epoch and row after this process' last crop of a stream; [0, 0] if it is no stream."""
-    if len(micro_batches[-1]) < 4:
+    if len(micro_batches[-1]) < 5:
         return [0, 0]
-    epoch, row = micro_batches[-1][3][-1].tolist()
+    epoch, row = micro_batches[-1][4][-1].tolist()
     return [epoch, row + 1]

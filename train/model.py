@@ -1,6 +1,7 @@
 """Builds the network that a training starts from."""
 
 import logging
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,23 +10,36 @@ from unet_hf import UNet
 from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
-from unet_hf.network.configuration import check_colors, check_labels, check_title
+from unet_hf.network.configuration import (
+    OBJECT_OUTPUTS_VERSION,
+    check_colors,
+    check_labels,
+    check_title,
+)
 
 from .config import TrainingConfig
 
 logger = logging.getLogger(__name__)
 
 
-def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int) -> UNet:
+def build_model(
+    config: TrainingConfig, id2label: dict[str, str], channels: int, objects: bool = False
+) -> UNet:
     """Builds a new network for this data, or adapts the pretrained one to it.
+
+    objects: Whether the data tells objects apart, so that the network can learn it, too.
 
     Raises:
         ConfigError: The pretrained network does not fit, and no option says to change it.
         CheckpointError: It cannot be loaded.
     """
     colors = config.colors.split(",") if config.colors else None
+    outputs = None
+    if objects:
+        asked = config.object_channels.split(",")
+        outputs = {"version": OBJECT_OUTPUTS_VERSION, "channels": asked}
     if config.pretrained_model_name_or_path:
-        model = _pretrained(config, id2label, channels)
+        model = set_object_outputs(_pretrained(config, id2label, channels), outputs)
         if colors:
             model.config["colors"] = check_colors(colors, len(id2label))
         model.config.pop("title", None)  # it is what the base is called
@@ -43,6 +57,7 @@ def build_model(config: TrainingConfig, id2label: dict[str, str], channels: int)
         id2label=id2label,
         colors=colors,
         title=config.title,
+        object_outputs=outputs,
         **({"tile_size": 572} if config.preset == "paper" else {}),
     )
 
@@ -124,6 +139,33 @@ def freeze_encoder(model: UNet) -> None:
         part.eval()
         for parameter in part.parameters():
             parameter.requires_grad_(False)
+
+
+@torch.no_grad()
+def set_object_outputs(model: UNet, outputs: dict[str, Any] | None) -> UNet:
+    """Returns the network with these object outputs; weights of those it has already stay.
+
+    Without any, those of the base are taken away: nothing would keep them right.
+    """
+    known = model.object_channels
+    asked = tuple(outputs["channels"]) if outputs else ()
+    model.config.pop("objects", None)  # chosen again on the validation split
+    if known == asked:
+        return model
+    weights = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("object_head.")
+    }
+    adapted = UNet(**{**model.config, "object_outputs": outputs})
+    adapted.load_state_dict(weights, strict=False)
+    if adapted.object_head is not None and model.object_head is not None:
+        for new, name in enumerate(asked):
+            if name in known:
+                old = known.index(name)
+                adapted.object_head.weight[new] = model.object_head.weight[old]
+                adapted.object_head.bias[new] = model.object_head.bias[old]
+    return adapted
 
 
 def crop_size(model: UNet, resolution: int) -> int:

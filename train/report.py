@@ -19,6 +19,7 @@ from unet_hf.images.reading import read_image
 from unet_hf.predict.overlay import draw_overlay, to_display
 
 from .checks.inspection import Inspection
+from .checks.objects import describe_objects
 from .config import TrainingConfig
 from .optimization import warmup_steps
 
@@ -61,6 +62,8 @@ def plan(
                   f"{span} px, {inspection.channels} x {kinds}"),
         *(("", f"read: {note}") for note in inspection.notes()),
         ("", f"shares: {shares}"),
+        *(("objects" * (not number), line)
+          for number, line in enumerate(describe_objects(data, inspection, config.objects))),
         ("evaluate", f"{data.validation_name}: "
                      f"{_inspected(inspection.validation, inspection.validation_total)}"),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),

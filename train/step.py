@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .losses import Loss, counted_pixels
+from .object_losses import ObjectLoss
 
 
 def compute_gradients(
     accelerator: Accelerator,
     network: nn.Module,
     loss_of: Loss,
+    object_loss_of: ObjectLoss,
     micro_batches: Sequence[Sequence[Tensor]],
     output_side: int,
     max_grad_norm: float,
@@ -23,8 +25,8 @@ def compute_gradients(
 
     Args:
         network: As `accelerator.prepare` returned it.
-        micro_batches: Image (B, C, s, s), label (B, s, s) int64, weights (B, s, s), and possibly
-            more; every process has equally many crops.
+        micro_batches: Image (B, C, s, s), label (B, s, s) int64, weights (B, s, s), targets of
+            objects (B, n, s, s), and possibly more; every process has equally many crops.
         output_side: Side of the network's output for these crops, px.
         max_grad_norm: Gradients are clipped to this norm.
 
@@ -37,12 +39,14 @@ def compute_gradients(
     pixels = accelerator.reduce(pixels, "sum").clamp(min=1)
 
     loss = torch.zeros((), device=accelerator.device)
-    for image, label, weights, *_ in micro_batches:
+    for image, label, weights, targets, *_ in micro_batches:
         last = image is micro_batches[-1][0]
         with nullcontext() if last else accelerator.no_sync(network):
             image = image.contiguous(memory_format=torch.channels_last)  # (B, C, s, s)
-            logits = network(image)  # (B, classes, h, w)
+            outputs = network(image, objects=True)  # (B, classes + n, h, w)
+            logits, maps = outputs.split([outputs.shape[1] - targets.shape[1], targets.shape[1]], 1)
             part = loss_of(logits, label, weights, pixels=pixels, crops=crops)
+            part = part + object_loss_of(maps, targets, weights, pixels=pixels)
             # Accelerate averages gradients over the processes, but the parts must be summed.
             accelerator.backward(part * processes)
         loss += part.detach()

@@ -11,9 +11,12 @@ import numpy as np
 import PIL.Image
 
 from unet_hf.hub.find import SHIPPED
+from unet_hf.images.reading import read_image
+from unet_hf.predict.overlay import to_display
 
 from ..parts.component import component
 from ..parts.gradio_internals import served_address
+from ..synthetic import stained_nuclei
 
 SAMPLE = Path("sample") / "input.png"
 
@@ -33,10 +36,13 @@ def examples() -> tuple[Example, ...]:
     examples.folder = tempfile.TemporaryDirectory(prefix="unet_hf_examples_")
     tissue = Path(examples.folder.name) / "tissue.png"
     PIL.Image.fromarray(haematoxylin()).save(tissue)
+    brown = Path(examples.folder.name) / "brown-stain-synthetic.png"
+    PIL.Image.fromarray(stained_nuclei().image).save(brown)
     return (
         Example("Tissue", "tissue", str(tissue), "unet-nuclei"),
         _synthetic("Membranes", "em-drawn", "unet-isbi"),
         _synthetic("Nuclei", "nuclei-drawn", "unet-nuclei"),
+        Example("Brown stain (synthetic)", "brown-drawn", str(brown), "unet-nuclei"),
         _synthetic("Alloy", "alloy-drawn", "unet-superalloy"),
     )
 
@@ -67,7 +73,7 @@ def picker() -> gr.HTML:
     """
     buttons = "".join(
         f'<button type="button" data-index="{index}">'
-        f'<img src="{_thumbnail(example)}" alt="" width="160" height="120">'
+        f'<img src="{thumbnail(example)}" alt="" width="160" height="120">'
         f"{example.title}</button>"
         for index, example in enumerate(examples())
     )
@@ -79,10 +85,10 @@ def picker() -> gr.HTML:
     )
 
 
-def _thumbnail(example: Example) -> str:
+def thumbnail(example: Example) -> str:
     """The address of a small picture, which the browser keeps."""
     path = Path(examples.folder.name) / f"{example.slug}.webp"
-    with PIL.Image.open(example.path) as image:
-        image.thumbnail((240, 240))
-        image.convert("RGB").save(path, quality=70)
+    small = PIL.Image.fromarray(to_display(read_image(example.path)))  # 16 bits, too
+    small.thumbnail((240, 240))
+    small.save(path, quality=70)
     return served_address(path)

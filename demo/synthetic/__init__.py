@@ -6,7 +6,13 @@ Needs scikit-image and SciPy (extras "demo" and "train").
 
 from .drawing import Drawing
 from .electron import electron_micrograph
-from .nuclei import fluorescence_nuclei
+from .nuclei import fluorescence_nuclei, stained_nuclei
 from .phase import phase_contrast
 
-__all__ = ["Drawing", "electron_micrograph", "fluorescence_nuclei", "phase_contrast"]
+__all__ = [
+    "Drawing",
+    "electron_micrograph",
+    "fluorescence_nuclei",
+    "phase_contrast",
+    "stained_nuclei",
+]

@@ -7,7 +7,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """image: (H, W) or (H, W, 3), uint8 or uint16; label: (H, W) uint8 class ids; instances: (H, W) int32."""
+    """A picture and its truth.
+
+    image: (H, W) or (H, W, 3), uint8 or uint16; label: (H, W) uint8 class ids; instances: (H, W)
+    int32, 0 where there is no object.
+    """
 
     image: np.ndarray
     label: np.ndarray

@@ -55,7 +55,7 @@ def phase_contrast(
     size: int = 512,
     cells: int = 60,
     seed: int = 0,
-    touching: float = 0.3,
+    touching: float = 0.25,
     halo: float = 1.0,
     body: float = 1.0,
 ) -> Drawing:

@@ -21,10 +21,14 @@ class RowFault:
     found: "Callable[[PairSummary, int], bool] | None" = None
 
 
-def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
+IN_PIECES = 3  # pieces an object; ids of more stand for classes
+FEW = 10  # pieces of an image, which show nothing
+
+
+def _unread(what: str, column: str, name: str, missing: str = "") -> tuple[RowFault, ...]:
     return (
         RowFault(f"{what}-missing", "error", f"The {name} is missing",
-                 "Add the file, or remove the row.", True),
+                 f"Add the file, or remove the row{missing}.", True),
         RowFault(f"{what}-unreadable", "error", f"The {name} cannot be read",
                  f"Export it again, remove the row, or name another --{column}_column.", True),
         # Not left out: the next try may succeed.
@@ -36,7 +40,8 @@ def _unread(what: str, column: str, name: str) -> tuple[RowFault, ...]:
 ROW_FAULTS = (
     *_unread("image", "image", "image"),
     *_unread("mask", "label", "mask"),
-    *_unread("instances", "instance", "map of instances"),
+    *_unread("instances", "instance", "map of instances",
+             ", or train without ids: --instance_column none"),
     RowFault("foreign-file", "error",
              "The row names a file of this machine that is no part of the data set of the Hub",
              "It is not opened. If you trust the data set, download it and give the folder, or "
@@ -71,6 +76,12 @@ ROW_FAULTS = (
              "an object without an instance",
              "Make mask and instances from the same labels, or give --instance_column none.", False,
              lambda facts, size: max(facts.stray, facts.unnumbered) > CONTRADICTION),
+    RowFault("objects-in-pieces", "warning",
+             "The numbers of the objects stand for many separate pieces each, as classes do",
+             "Number each object by itself. If the values are classes: --mask_encoding ids or "
+             "binary; if a column of ids is wrong: --instance_column none.", False,
+             lambda facts, size: facts.objects is not None
+             and facts.objects.pieces > max(IN_PIECES * len(facts.objects.diameters), FEW)),
     RowFault("image-small", "warning",
              "The image is smaller than half a training crop, which will show it mirrored",
              "Lower --resolution, or remove the row.", False,

@@ -17,6 +17,7 @@ from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
 
 from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
+from ..checks.objects import describe_objects, measure_objects
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
 from ..config import CHOICES, PRESETS, TrainingConfig
@@ -66,7 +67,7 @@ def run(arguments: list[str]) -> int:
         config = pin_revision(config)
         data = open_data(config)
         inspection = inspect(data, ALL_IMAGES if folder else config.max_inspected, inspection_bar)
-        report |= _described(data, inspection)
+        report |= _described(data, inspection, config)
         say(_text(report))
         problems = find_problems(data, inspection, config.resolution)
         say(_listed(problems))
@@ -103,11 +104,14 @@ def _log_to_stderr() -> None:
             handler.setStream(sys.stderr)
 
 
-def _described(data: LabelledData, inspection: Inspection) -> dict[str, Any]:
+def _described(
+    data: LabelledData, inspection: Inspection, config: TrainingConfig
+) -> dict[str, Any]:
     train = _split(data, inspection.train, inspection.train_total)
     validation = _split(data, inspection.validation, inspection.validation_total)
     return {
         "findings": data.findings,
+        "objects": describe_objects(data, inspection, config.objects),
         "read": inspection.notes(),
         "id2label": data.id2label,
         "train": {"split": data.train_name, **train},
@@ -131,6 +135,7 @@ def _split(data: LabelledData, rows: Sequence[PairSummary], total: int | None) -
             for number, name in data.id2label.items()
         },
         "ignored": round(float(1 - known / max(counts.sum(), 1)), 6) if readable else 0.0,
+        "objects": measure_objects(rows) if data.has_objects else None,
     }
 
 
@@ -153,7 +158,8 @@ def _text(report: dict[str, Any]) -> str:
         shares = [f"{label} {share:.1%}" for label, share in split["shares"].items()]
         ignored = [f"({split['ignored']:.1%} of all pixels ignored)"] if split["ignored"] else []
         lines.append(("", " ".join([", ".join(shares), *ignored])))
-    lines += [("read" * (not number), note) for number, note in enumerate(report["read"])]
+    for head, key in (("objects", "objects"), ("read", "read")):
+        lines += [(head * (not number), line) for number, line in enumerate(report[key])]
     return "\n".join(f"{head:<10}{text}" for head, text in lines)
 
 

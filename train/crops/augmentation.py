@@ -34,18 +34,24 @@ class Augmentation:
     inversion: float = 0.0
 
     def crop(
-        self, image: Tensor, label: Tensor, weights: Tensor, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Cuts one random crop of an image with its labels and weights.
+        self,
+        image: Tensor,
+        label: Tensor,
+        weights: Tensor,
+        targets: Tensor,
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Cuts one random crop of an image with its labels, weights and targets of objects.
 
         Args:
             image: (C, H, W) float32, normalised.
             label: (H, W) uint8 class ids.
             weights: (H, W) float32.
+            targets: (n, H, W) float32; n may be 0.
             rng: The only source of randomness: the same state gives the same crop.
 
         Returns:
-            (C, size, size) float32, (size, size) int64, (size, size) float32.
+            (C, size, size) float32, (size, size) int64, (size, size) and (n, size, size) float32.
         """
         height, width = label.shape
         y, x = self._shift(height, rng), self._shift(width, rng)
@@ -54,10 +60,10 @@ class Augmentation:
         grid = sampling_grid(self.size, (height, width), (x, y), turn, coarse)
         image_crop = sample(image, grid, "bicubic")
         label_crop = sample(label[None].float(), grid, "nearest")[0].long()
-        weight_crop = sample(weights[None], grid, "bilinear")[0]
+        planes = sample(torch.cat([weights[None], targets]), grid, "bilinear")
         image_crop = mix_channels(image_crop, self.channel_mixing, rng)
         image_crop = invert(image_crop, self.inversion, rng)
-        return self._vary_gray(image_crop, rng), label_crop, weight_crop
+        return self._vary_gray(image_crop, rng), label_crop, planes[0], planes[1:]
 
     def _shift(self, side: int, rng: np.random.Generator) -> float:
         """Draws the crop's center along one axis, px; the middle of an image that is too small."""

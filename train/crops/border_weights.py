@@ -46,7 +46,7 @@ def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) 
     Returns:
         (H, W) float32, 0 to w0; 0 inside objects and where fewer than two are near.
     """
-    ids = _compact_ids(instances)
+    ids = compact_ids(instances)
     reach = REACH_SIGMAS * sigma
     # A background pixel is at least 1 px from its nearest object, so the second one can be at most
     # reach - 1 away. Hence an object's distance transform is only needed in a margin around it.
@@ -70,7 +70,7 @@ def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) 
     return weights
 
 
-def _compact_ids(instances: np.ndarray) -> np.ndarray:
+def compact_ids(instances: np.ndarray) -> np.ndarray:
     """Makes ids small and positive, (H, W) int32, so that `find_objects` can list them."""
     if instances.min(initial=0) >= 0 and instances.max(initial=0) <= instances.size:
         return np.ascontiguousarray(instances, np.int32)

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,9 +25,11 @@ from unet_hf.images.preprocessing import Preprocessing
 from ..config import TrainingConfig
 from .augmentation import Augmentation
 from .border_weights import border_weights, class_weights
+from .object_targets import object_targets
 from .shares import draw_shares
 
-Crop = tuple[Tensor, Tensor, Tensor]  # image (C, s, s) float32, label (s, s) int64, weights (s, s)
+# image (C, s, s) float32, label (s, s) int64, weights (s, s), targets of objects (n, s, s)
+Crop = tuple[Tensor, Tensor, Tensor, Tensor]
 
 PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
 
@@ -65,28 +67,40 @@ class CropMaker:
         augmentation: Augmentation,
         counts: np.ndarray,
         config: TrainingConfig,
+        object_channels: Sequence[str] = (),
     ) -> None:
+        """object_channels: What the network tells of objects, see `Network.object_channels`."""
         self.preprocessing = preprocessing
         self.augmentation = augmentation
         self.counts = counts  # (classes,) pixels of each class in the training split
         self.config = config
+        self.object_channels = object_channels
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory of a pixel of a prepared image: image, label, weights and targets."""
+        return 4 * len(self.preprocessing.channels) + 1 + 4 + 4 * len(self.object_channels)
 
     def generator(self, number: int) -> np.random.Generator:
         """Makes the random generator of a crop number."""
         return np.random.default_rng([self.config.seed, number])
 
     def prepare(self, pair: Pair) -> Crop:
-        """Prepares what crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W)."""
+        """Prepares what crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W),
+        targets (n, H, W)."""
         config = self.config
         image = self.preprocessing.prepare(pair.image).whole()
         weights = class_weights(pair.label, self.counts, config.class_balance)
         if config.border_weight > 0:
             border = border_weights(instance_ids(pair), config.border_weight, config.border_sigma)
             weights = np.where(pair.label == IGNORE, 0, weights + border).astype(np.float32)
-        return image, torch.from_numpy(pair.label), torch.from_numpy(weights)
+        targets = object_targets(
+            instance_ids(pair) if self.object_channels else pair.label, self.object_channels
+        )
+        return image, *map(torch.from_numpy, (pair.label, weights, targets))
 
     def cut(self, prepared: Crop, rng: np.random.Generator) -> Crop:
-        """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s)."""
+        """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s), targets (n, s, s)."""
         return self.augmentation.crop(*prepared, rng)
 
 
@@ -100,8 +114,7 @@ class RandomCrops(Dataset[Crop]):
         self.pairs = pairs
         self.maker = maker
         self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
-        pixel = 4 * len(maker.preprocessing.channels) + 1 + 4  # bytes: image, label, weight
-        self.all_fit = pixel * areas.sum() <= PREPARED_BYTES
+        self.all_fit = maker.pixel_bytes * areas.sum() <= PREPARED_BYTES
         self.share = draw_shares(areas, maker.augmentation.size, kinds)
 
     def __getitem__(self, number: int) -> Crop:

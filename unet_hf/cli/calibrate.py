@@ -77,12 +77,12 @@ def typical_images(data: "LabelledData", count: int) -> list[ImageData]:
 
 def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[str, Any]:
     """What int8 changes on the validation split, and the scores both ways."""
-    from ..data.open import validation_pairs
+    from ..data.open import ValidationPairs
     from ..evaluation.evaluate import evaluate
     from ..evaluation.precision_loss import compare_precisions, main_scores
 
     def pairs() -> Any:
-        return validation_pairs(data, config)
+        return ValidationPairs(data, config)
 
     scores = {
         precision: main_scores(evaluate(model, pairs(), model.threshold, precision))

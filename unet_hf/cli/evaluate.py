@@ -15,6 +15,7 @@ from ..evaluation.update_card import (
 )
 from ..files import write_text
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME
+from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
 from ..hub.records import HASHES_KEY, MADE_WITH, CheckpointRecords, checkpoint_hashes
 from ..network.configuration import PRECISIONS
 from .options import add_data_options, add_option, command_parser, open_checkpoint
@@ -92,7 +93,7 @@ def labelled_images(
     given: argparse.Namespace, folder: Path
 ) -> tuple[DataOptions, str, str | None, Any]:
     """Options, the split in words, its name (None: what was held back), and its pairs."""
-    from ..data.open import open_data, open_split, pin_revision, validation_pairs
+    from ..data.open import ValidationPairs, open_data, open_split, pin_revision
 
     config = pin_revision(options_of_labelled_images(given, folder))
     if given.dataset_name:
@@ -101,7 +102,7 @@ def labelled_images(
     data = open_data(config)
     held_back = data.validation.split == data.train.split
     split = None if held_back else data.validation.split
-    return config, data.validation_name, split, validation_pairs(data, config)
+    return config, data.validation_name, split, ValidationPairs(data, config)
 
 
 def manner(given: argparse.Namespace) -> list[str]:
@@ -120,6 +121,25 @@ def relation_to_training(record: dict[str, Any], evidence: CheckpointRecords) ->
 
     chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
     return {"chosen_on_this_split": chosen, "trained_on": is_of(trained)}
+
+
+def object_lines(objects: dict[str, Any]) -> list[str]:
+    """The scores of single objects for a terminal: all with intervals, then a table by kind."""
+    rows = [
+        ["", "images", *COLUMNS.values()],
+        *object_rows(objects, all_spreads=False),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "",
+        f"single objects ({recipe_words(objects['recipe'])}): {count_words(objects['all'])}",
+        *(
+            f"{title:{max(map(len, COLUMNS.values()))}}  {score_cell(objects['all'], name, True)}"
+            for name, title in COLUMNS.items()
+        ),
+        *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+        "",
+    ]
 
 
 def table(record: dict[str, Any]) -> str:
@@ -145,6 +165,8 @@ def table(record: dict[str, Any]) -> str:
             f"V_rand (thinned) {number(membrane['v_rand'], intervals['v_rand'])}",
             f"V_info (thinned) {number(membrane['v_info'], intervals['v_info'])}",
         ]
+    if record.get("objects"):
+        lines += object_lines(record["objects"])
     cut = f", threshold {record['threshold']}" if record["threshold"] is not None else ""
     dataset, error = record["dataset"], record["calibration"]["expected_error"]
     lines += [

@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from ..data.options import ALPHA_CHANNELS, MASK_ENCODINGS, DataOptions
+from ..data.options import DATA_CHOICES, DataOptions
 from ..errors import how_to_install
 from ..hub.find import find_checkpoint, read_address
 from ..unet import UNet
@@ -86,8 +86,7 @@ def open_checkpoint(given: argparse.Namespace) -> tuple[UNet, Path]:
 
 def add_data_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Adds some of `DataOptions`."""
-    choices = {"mask_encoding": MASK_ENCODINGS, "alpha_channel": ALPHA_CHANNELS}
-    add_options(parser, DataOptions, names, choices=choices)
+    add_options(parser, DataOptions, names, choices=DATA_CHOICES)
 
 
 def _parser_of(annotation: Any) -> Any:

@@ -63,7 +63,12 @@ def detect_encoding(
         raise DatasetError(f"--mask_encoding {mask_encoding} is none of {', '.join(ENCODINGS)}.")
     named = max(map(int, id2label), default=-1) + 1 if id2label else None
     listed = any(not isinstance(mask, RawMask) and len(mask) > 1 for mask in masks)
-    if mask_encoding is None and not label_colors and (listed or categories is not None):
+    objects = mask_encoding == "instances" and listed
+    if (
+        (mask_encoding is None or objects)
+        and not label_colors
+        and (listed or categories is not None)
+    ):
         _refuse("a list of masks a row", ignore_index, reduce_labels)
         return _detect_instances(masks, named, categories)
     flat = [

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import DatasetError
 from .levels import EXACT_VALUES, MAX_LEVELS, Levels, find_levels, is_flat, nearest_levels
 from .mask_encoding import IGNORE, MaskEncoding
-from .numbered_objects import in_one_piece, numbers_objects
+from .numbered_objects import in_one_piece, is_one_class, numbers_objects
 from .stored_masks import (
     RawMask,
     first_five,
@@ -246,9 +246,18 @@ def _soft_edges(values: GrayValues) -> MaskEncoding | None:
 
 
 def _numbered(values: GrayValues) -> MaskEncoding | None:
-    """Reads instance ids, see `numbers_objects`."""
-    if not values.may_be_two or values.palette or not numbers_objects(values.whole):
+    """Reads instance ids, see `numbers_objects`; refuses masks without ids among them."""
+    if not values.may_be_two or values.palette or len(values.values) < 4:
         return None
+    numbered = [plane for plane in values.whole if not is_one_class(plane)]
+    if not numbers_objects(numbered):
+        return None
+    if others := len(values.whole) - len(numbered):
+        raise DatasetError(
+            f"Beside masks that number their objects ({len(numbered)} of those looked at) there "
+            f"are masks with one value for all objects ({others}). Number the objects in these, "
+            f"too, or leave them out. To train without objects: {BINARY_CURE}."
+        )
     return values.objects(
         "mostly one piece each, as objects are and classes are not; --mask_encoding ids "
         "reads them as classes"

@@ -101,11 +101,6 @@ class MaskEncoding:
         ids = whole_numbers(plane_of(only_mask(mask, self.kind)))
         return instances_of(RawMask(np.where(np.isin(ids, self.ignored), 0, ids)))
 
-    @property
-    def has_instances(self) -> bool:
-        """Whether the masks themselves tell objects of one class apart."""
-        return self.kind in ("instances", "numbered")
-
     def describe(self) -> str:
         """Says in one sentence which values are read as which classes."""
         return self.rule

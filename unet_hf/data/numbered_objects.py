@@ -10,11 +10,12 @@ MORE_PIECES = 1.6  # where the values alone are hardly those of classes
 RESTARTS = 0.9  # share of the masks whose values are 1 ... n without gaps
 MIN_OBJECTS = 4  # numbered afresh in each mask: fewer may be classes, one piece each
 SAME_COUNT = 6  # if all masks have the same number of values, fewer may be classes
-COUNTED = 10  # so many values without gaps, another number in each mask, are hardly classes
+COUNTED = 10  # so many values without gaps, and three different numbers of them, are no classes
 MANY = 30  # objects of all masks: so many without a second piece are no classes
-OWN = 0.7  # share of all objects whose value no other mask has; classes come again
+OWN = 0.9  # share of all objects whose value no other mask has; classes come again
 CLASSES = 254  # more different values cannot be class ids
 MIN_AREA = 4  # pixels of half of the objects
+PIECES_OF_A_CLASS = 5  # of the only value of a mask, at least; objects have one or a few
 
 
 def numbers_objects(planes: Sequence[np.ndarray]) -> bool:
@@ -51,16 +52,27 @@ def numbers_objects(planes: Sequence[np.ndarray]) -> bool:
     afresh = restarts >= RESTARTS * len(values)
     if len(values) == 1:
         return afresh and total >= MANY and pieces <= PIECES * total
-    differ = len(set(values)) > 1
+    numbers = len(set(values))
     if total >= MANY and pieces <= MORE_PIECES * total:
-        counted = afresh and differ and most >= COUNTED
+        counted = afresh and numbers >= 3 and most >= COUNTED
         own = most >= SAME_COUNT and len(masks_with) >= OWN * total
         if counted or own or len(masks_with) > CLASSES:
             return True
     if pieces > PIECES * total:
         return False
-    few = most >= SAME_COUNT or (most >= MIN_OBJECTS and differ)
+    few = most >= SAME_COUNT or (most >= MIN_OBJECTS and numbers > 1)
     return (afresh and few) or (most >= SAME_COUNT and total >= MANY)
+
+
+def is_one_class(plane: np.ndarray) -> bool:
+    """Whether a mask beside 0 holds one value alone, in so many pieces that it is a class."""
+    from skimage.measure import label
+
+    found = plane != 0
+    values = plane[found]
+    if len(values) == 0 or (values != values[0]).any():
+        return False
+    return int(label(found, connectivity=2).max()) >= PIECES_OF_A_CLASS
 
 
 def in_one_piece(planes: Sequence[np.ndarray]) -> bool:

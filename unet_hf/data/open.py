@@ -4,6 +4,7 @@ The rows come from `sources`, the roles of their columns from `columns`, the mea
 values from `detect_encoding`; `pairs` reads what was found.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -42,10 +43,16 @@ class LabelledData:
     id2label: dict[str, str]
     findings: list[str] = field(default_factory=list)  # what was inferred, in words
     kinds: np.ndarray | None = None  # (len(train),) str, of --balance_column
+    objects: str | None = None  # in words, what tells objects of one class apart, see --objects
 
     @property
     def num_classes(self) -> int:
         return len(self.id2label)
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether every pair has ids of its objects, which a network is to learn to part."""
+        return self.objects is not None
 
 
 def pin_revision(config: DataOptions) -> DataOptions:
@@ -108,26 +115,43 @@ def open_data(config: DataOptions) -> LabelledData:
         kinds = kinds_of(parts[0], config.balance_column)
         findings.append(describe_kinds(kinds, config.balance_column))
     return LabelledData(
-        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings, kinds
-    )
+        *parts, train_name, label, reader.columns, reader.encoding, id2label, findings, kinds,
+        _find_objects(reader, config),
+    )  # fmt: skip
 
 
-def validation_pairs(
-    data: LabelledData, config: DataOptions, count: int | None = None
-) -> Iterator[Pair]:
-    """Reads the pairs to evaluate on, or the first `count` of them, one at a time."""
-    if isinstance(data.validation, Pairs):
-        return iter(itertools.islice(data.validation, count))
-    limit = config.max_validation_images or STREAMED_VALIDATION
-    reads = data.validation.first(min(limit, count or limit))
-    return (read() for read in reads)
+@dataclass(frozen=True)
+class ValidationPairs:
+    """The pairs to evaluate on, or the first `count` of them; each pass reads one at a time."""
+
+    data: LabelledData
+    config: DataOptions
+    count: int | None = None
+
+    def __iter__(self) -> Iterator[Pair]:
+        pairs = self.data.validation
+        if isinstance(pairs, Pairs):
+            return iter(itertools.islice(pairs, self.count))
+        limit = self.config.max_validation_images or STREAMED_VALIDATION
+        reads = pairs.first(min(limit, self.count or limit))
+        return (read() for read in reads)
 
 
 def open_split(config: DataOptions, split: str) -> tuple[Pairs, dict[str, str]]:
-    """Opens only one split, for an evaluation; returns its pairs and class names."""
-    source = _open(config)
-    name = _find_split(source, split, "--split")
-    source, reader, id2label, _ = _reader(source, config, name)
+    """Opens only one split, for an evaluation; returns its pairs and class names.
+
+    The few objects of a small split may look like classes: then masks of the training split show
+    that they are objects.
+    """
+    found = _open(config)
+    name = _find_split(found, split, "--split")
+    source, reader, id2label, _ = _reader(found, config, name)
+    trained = config.train_split
+    if reader.encoding.kind == "ids" and trained != name and trained in found.splits:
+        with contextlib.suppress(DatasetError):
+            _, other, names, _ = _reader(found, config, trained)
+            if other.encoding.kind == "numbered":
+                reader, id2label = other, names
     return Pairs(source.splits[name], reader, name), id2label
 
 
@@ -235,9 +259,24 @@ def _reader(
     ]
     keep_alpha = config.alpha_channel == "keep"
     reader = PairReader(
-        columns, encoding, config.hub_token, keep_alpha, config.stack_page, source.from_hub
-    )
+        columns, encoding, config.hub_token, keep_alpha, config.stack_page, source.from_hub,
+        config.objects == "components",
+    )  # fmt: skip
     return source, reader, id2label, findings
+
+
+def _find_objects(reader: PairReader, config: DataOptions) -> str | None:
+    """Says in words what tells objects of one class apart; None if nothing does, or nothing may.
+
+    Masks of classes have objects only if components are asked for: two that touch are one piece.
+    """
+    if config.objects == "none":
+        return None
+    if config.objects == "components":
+        return "4-connected pieces of each class"
+    if reader.columns.instances:
+        return f"ids of the column {reader.columns.instances!r}"
+    return {"numbered": "ids of the masks", "instances": "a mask each"}.get(reader.encoding.kind)
 
 
 def _detect_mask_encoding(

@@ -28,6 +28,11 @@ def public_name(name: str) -> str:
 
 ALPHA_CHANNELS = ("drop", "keep")
 MASK_ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
+OBJECTS = ("auto", "components", "none")
+# The words that options take.
+DATA_CHOICES = {
+    "mask_encoding": MASK_ENCODINGS, "alpha_channel": ALPHA_CHANNELS, "objects": OBJECTS,
+}  # fmt: skip
 
 
 @dataclass
@@ -55,6 +60,10 @@ class DataOptions:
         None,
         "column of instance ids for the border weights; 'none': connected components of the mask",
     )
+    objects: str = option(
+        "auto", "what tells objects of one class apart: the data's ids, if there are any; "
+        "components: each 4-connected piece; none: nothing, and no network learns it",
+    )  # fmt: skip
     mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
     label_colors: str | None = option(
         None, 'color-coded masks: \'{"#ff0000": 1, "#000000": 0}\', as JSON or a JSON file'
@@ -101,8 +110,8 @@ class DataOptions:
                 "--balance_column counts the images of each kind, and the images of a stream "
                 "cannot be counted. Leave out one of --balance_column and --streaming."
             )
-        self.check_choice("mask_encoding", MASK_ENCODINGS)
-        self.check_choice("alpha_channel", ALPHA_CHANNELS)
+        for name, choices in DATA_CHOICES.items():
+            self.check_choice(name, choices)
         self.check_numbers("max_validation_images", lambda value: value >= 1, "at least 1")
         self.check_numbers("stack_page", lambda value: value >= 0, "0 or more")
         self.check_numbers("seed", lambda value: value >= 0, "0 or more")
@@ -151,7 +160,7 @@ class DataOptions:
 # Options of the other commands; only the training splits the data itself.
 DATA_OPTIONS = (
     "dataset_name", "dataset_config_name", "dataset_revision", "image_column", "label_column",
-    "instance_column", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
+    "instance_column", "objects", "mask_encoding", "label_colors", "ignore_index", "reduce_labels",
     "alpha_channel", "stack_page",
     "id2label", "streaming", "max_validation_images", "hub_token",
 )  # fmt: skip

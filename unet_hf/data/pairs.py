@@ -57,6 +57,7 @@ class PairReader:
     keep_alpha: bool = False  # a channel called alpha is one of the image's channels
     stack_page: int | None = None  # the labelled page of stacks with one mask each
     from_hub: bool = False  # rows may name no file of this machine
+    components: bool = False  # objects are the 4-connected pieces, whatever ids there are
 
     def read(self, row: dict[str, Any], split: str, index: int) -> Pair:
         """Reads a row. Raises `PairError` with the row's place for every kind of fault."""
@@ -89,10 +90,11 @@ class PairReader:
         shape = size if masks == [] else None  # no object in the whole image
         with fault("mask-values"):
             label = self.encoding.decode(masks, categories, shape=shape)
-        if columns.instances:
+        instances = None
+        if columns.instances and not self.components:
             with cell_fault("instances", row[columns.instances]):
                 instances = _instance_ids(row[columns.instances], size, self.token, page)
-        else:
+        elif not self.components:
             with fault("mask-values"):
                 instances = self.encoding.instances(masks, shape=shape)
         label, instances, turned = _turned_like(image, label, instances)
@@ -105,6 +107,8 @@ class PairReader:
                     f"{array.shape[1]}. Pair them again or remove the row.",
                     "sizes-differ",
                 )
+        if self.components:
+            instances = components_of(label)
         valid = image.valid
         if valid is not None:  # nothing can be learned there, nor be wrong
             label = np.where(valid, label, np.uint8(IGNORE))
@@ -178,6 +182,8 @@ def raw_masks(
 def _instance_ids(
     cell: Any, size: tuple[int, int], token: str | None, page: int | None
 ) -> np.ndarray:
+    if cell is None:
+        raise DatasetError("the map of instances is missing.")
     masks = raw_masks(cell, token, page)
     if isinstance(masks, list):
         return instances_of(masks, shape=None if masks else size)
@@ -249,13 +255,16 @@ class StreamedPairs:
 
 
 def instance_ids(pair: Pair) -> np.ndarray:
-    """Instance ids of a pair, (H, W) int32: the given ones, or 4-connected components by class.
+    """Instance ids of a pair, (H, W) int32: the given ones, or those of `components_of`."""
+    return components_of(pair.label) if pair.instances is None else pair.instances
+
+
+def components_of(label: np.ndarray) -> np.ndarray:
+    """Numbers the 4-connected components of each class, (H, W) int32.
 
     Class 0, which separates objects (background, matrix, membrane), has the id 0.
     """
-    if pair.instances is not None:
-        return pair.instances
     from skimage.measure import label as connected_components
 
-    objects = np.where(pair.label == IGNORE, 0, pair.label)
+    objects = np.where(label == IGNORE, 0, label)
     return connected_components(objects, connectivity=1).astype(np.int32)

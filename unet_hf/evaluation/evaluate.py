@@ -1,8 +1,9 @@
 """Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy as np
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
 from ..errors import DatasetError
+from ..images.image_data import ImageData
+from ..network.configuration import check_objects
 from ..predict.decision import decide
+from ..predict.segmentation import Segmentation
 from ..unet import UNet
 from .comparison import is_membrane_data
 from .metrics import (
@@ -22,6 +26,9 @@ from .metrics import (
     pixel_error,
     rand_error,
 )
+from .object_evaluation import ImageObjects, best_recipe, measure_objects, partings_of
+from .object_recipe import Recipe
+from .object_summary import object_record, object_row
 from .uncertainty import (
     BINS,
     calibration_bins,
@@ -51,6 +58,8 @@ class Evaluation:
     groups: dict[str, float] = field(default_factory=dict)  # mean IoU by the column "kind"
     precision: str = "float32"  # the numbers that the network computed with
     tta: bool = False  # test-time augmentation: the mean of eight views
+    # Scores of single objects, see `object_summary`; None where no image has instance ids.
+    objects: dict[str, Any] | None = None
 
 
 @dataclass
@@ -63,6 +72,8 @@ class _Image:
     confusion: dict[float | None, np.ndarray]
     calibration: np.ndarray  # (3, BINS), see `calibration_bins`
     membrane: dict[float, MembraneSlice]
+    numbered: bool  # it has instance ids
+    objects: ImageObjects | None  # at the only threshold; None where one is to be chosen first
 
 
 def evaluate(
@@ -71,14 +82,21 @@ def evaluate(
     threshold: float | None = None,
     precision: str = "float32",
     tta: bool = False,
+    choose_objects: bool = False,
 ) -> Evaluation:
     """Segments and scores images; only one of them is in memory at a time.
 
+    Where images have instance ids, the single objects are scored, too. If the threshold is chosen
+    here, these images are segmented again to see the objects at that threshold.
+
     Args:
+        pairs: The images. An iterator is read into memory if they are needed twice.
         threshold: Two classes: the decision threshold to score at. None: the best one on these
             images is chosen, as at the end of a training.
         precision: See `UNet.segment`; scores in float32 are the same on all machines.
         tta: Test-time augmentation, see `UNet.segment`.
+        choose_objects: Chooses the way of making objects that is best on these images. False: it
+            is the checkpoint's.
 
     Raises:
         DatasetError: There is no image, or its classes are not the model's.
@@ -90,7 +108,12 @@ def evaluate(
         candidates: tuple[float | None, ...] = (None,)
     else:
         candidates = CANDIDATES if threshold is None else (threshold,)
-    images = [_measure(model, pair, candidates, membrane, precision, tta) for pair in pairs]
+    if len(candidates) > 1 and isinstance(pairs, Iterator):
+        pairs = list(pairs)
+    segment = partial(model.segment, precision=precision, tta=tta)
+    images = [
+        _measure(segment, pair, len(labels), candidates, membrane, choose_objects) for pair in pairs
+    ]
     if not images:
         raise DatasetError("There is no image to evaluate on.")
 
@@ -102,6 +125,16 @@ def evaluate(
         )
     if len(candidates) > 1:
         chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
+        if any(image.numbered for image in images):
+            for image, pair in zip(images, pairs, strict=True):
+                if image.numbered:
+                    image.objects = _objects(segment(pair.image), pair, chosen, choose_objects)
+    numbered = [image.objects for image in images if image.objects]
+    recipe = (
+        best_recipe(numbered)
+        if choose_objects and numbered
+        else Recipe(**check_objects(model.config.get("objects", {})))
+    )
     confusions = np.stack([image.confusion[chosen] for image in images])
     overlap = overlap_scores(confusions.sum(0))
     intervals = overlap_intervals(confusions)
@@ -109,17 +142,7 @@ def evaluate(
     for image in images:
         if image.kind is not None:
             groups[image.kind].append(image.confusion[chosen])
-    rows = [
-        {"name": image.name, "mean_iou": _number(overlap_scores(image.confusion[chosen]).mean_iou)}
-        for image in images
-    ]
-    for row, image in zip(rows, images, strict=True):
-        if membrane:
-            row |= {
-                "v_rand": image.membrane[chosen].v_rand,
-                "v_info": image.membrane[chosen].v_info,
-            }
-
+    rows = [_row(image, chosen, recipe) for image in images]
     if membrane:
         for key in ("v_rand", "v_info"):
             intervals[key] = mean_interval([row[key] for row in rows])
@@ -152,7 +175,22 @@ def evaluate(
         # More than one where "auto" met values that half precision cannot hold.
         precision=", ".join(sorted({image.precision for image in images})),
         tta=tta,
+        objects=object_record(numbered, recipe) if numbered else None,
     )
+
+
+def _row(image: _Image, threshold: float | None, recipe: Recipe) -> dict[str, Any]:
+    """Returns the scores of one image, as JSON."""
+    overlap = overlap_scores(image.confusion[threshold])
+    row: dict[str, Any] = {"name": image.name, "mean_iou": _number(overlap.mean_iou)}
+    if image.kind is not None:
+        row["kind"] = image.kind
+    if image.membrane:
+        cut = image.membrane[threshold]
+        row |= {"v_rand": cut.v_rand, "v_info": cut.v_info}
+    if image.objects:
+        row["objects"] = object_row(image.objects.scores(recipe))
+    return row
 
 
 def _number(value: float) -> float | None:
@@ -161,21 +199,20 @@ def _number(value: float) -> float | None:
 
 
 def _measure(
-    model: UNet,
+    segment: Callable[[ImageData], Segmentation],
     pair: Pair,
+    classes: int,
     candidates: tuple[float | None, ...],
     membrane: bool,
-    precision: str,
-    tta: bool,
+    choose_objects: bool,
 ) -> _Image:
-    classes = len(model.id2label)
     highest = int(pair.label[pair.label != IGNORE].max(initial=0))
     if highest >= classes:
         raise DatasetError(
             f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
             "Evaluate on a data set with its classes."
         )
-    result = model.segment(pair.image, precision=precision, tta=tta)
+    result = segment(pair.image)
     probabilities = result.probabilities
     kind = pair.extras.get("kind")
     return _Image(
@@ -190,7 +227,19 @@ def _measure(
         membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
         if membrane
         else {},
+        numbered := pair.instances is not None,
+        _objects(result, pair, candidates[0], choose_objects)
+        if numbered and len(candidates) == 1
+        else None,
     )
+
+
+def _objects(
+    result: Segmentation, pair: Pair, threshold: float | None, choose: bool
+) -> ImageObjects:
+    """Compares the objects at a threshold with the true ones."""
+    cut = result if threshold is None else result.with_threshold(threshold)
+    return measure_objects(cut, pair, partings_of(cut, choose))
 
 
 def _score(images: list[_Image], threshold: float | None, membrane: bool) -> float:
@@ -239,4 +288,6 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         text = f"V_rand {rand:.4f} V_info {info:.4f} {text}"
     if evaluation.threshold is not None:
         text += f" at threshold {evaluation.threshold}"
+    if evaluation.objects:
+        text += f"; objects: AP {evaluation.objects['all']['scores']['ap50']:.4f} at IoU 0.5"
     return text

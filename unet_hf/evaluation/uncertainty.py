@@ -28,9 +28,30 @@ def interval(values: np.ndarray) -> list[float] | None:
 
 def mean_interval(values: list[float]) -> list[float] | None:
     """Computes the interval of a mean over images; None for a single image."""
-    if len(values) < 2:
+    return ratio_interval(np.array(values), np.ones(len(values)))
+
+
+def ratio_interval(parts: np.ndarray, wholes: np.ndarray) -> list[float] | None:
+    """Computes the interval of a ratio whose two terms are sums over images; None for one image.
+
+    parts, wholes: (images,) the terms of each image.
+    """
+    if len(parts) < 2:
         return None
-    return interval(resamples(len(values)) @ np.array(values) / len(values))
+    draws = resamples(len(parts))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return interval(draws @ parts / (draws @ wholes))
+
+
+def median_interval(values: list[float]) -> list[float] | None:
+    """Computes the interval of a median over images; None for a single image."""
+    count = len(values)
+    if count < 2:
+        return None
+    ordered = np.sort(values)
+    seen = resamples(count)[:, np.argsort(values)].cumsum(1)  # images up to each value, by draw
+    middle = [ordered[(seen > place).argmax(1)] for place in ((count - 1) // 2, count // 2)]
+    return interval(np.mean(middle, axis=0))
 
 
 def overlap_intervals(confusions: np.ndarray) -> dict[str, list[list[float] | None] | None]:

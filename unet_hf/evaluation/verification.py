@@ -13,7 +13,7 @@ from ..hub.find import find_checkpoint, read_address
 from ..hub.int8_record import read_calibration
 from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME, INT8_NAME
 from ..hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes, read_record
-from ..hub.sample import MAX_PIXELS, expected_probabilities, sample_input
+from ..hub.sample import MAX_PIXELS, expected_values, sample_input
 from ..images.reading import read_image
 
 
@@ -84,19 +84,27 @@ def check_bytes(model: Any, folder: Path) -> list[Finding]:
 
 
 def check_sample(model: Any, folder: Path) -> list[Finding]:
-    """Checks that the stored input still gives the stored probabilities."""
+    """Checks that the stored input still gives the stored probabilities and maps of objects."""
     expected = read_record(folder / EXPECTED_NAME)
     if expected is None:
         return []
     image = read_image(sample_input(folder), max_pixels=MAX_PIXELS)
-    seen = model.segment(image, precision="float32").probabilities
-    wanted = expected_probabilities(folder, seen.shape)
     tolerance = expected.get("max_difference")
     if not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= 0.1:
         return [Finding(False, f"{EXPECTED_NAME} allows a difference of {tolerance!r}: no test.")]
-    difference = float(np.abs(seen - wanted).max())
-    text = f"the sample's probabilities differ by up to {difference:.1e} from the stored ones"
-    return [Finding(difference <= tolerance, f"{text} (allowed {tolerance:.0e})")]
+    result = model.segment(image, precision="float32")
+    seen = {"probabilities": result.probabilities}
+    if result.object_maps is not None:
+        seen["object_maps"] = result.object_maps
+    findings = []
+    for kind, values in seen.items():
+        difference = float(np.abs(values - expected_values(folder, kind, values.shape)).max())
+        text = (
+            f"the sample's {kind.replace('_', ' ')} differ by up to {difference:.1e} from the "
+            f"stored ones (allowed {tolerance:.0e})"
+        )
+        findings.append(Finding(difference <= tolerance, text))
+    return findings
 
 
 def check_card(model: Any, folder: Path) -> list[Finding]:

@@ -47,7 +47,8 @@ def export(
     Its inputs are `image`, (batch, channels, height, width) float32, pixels scaled to 0 ... 1, of
     any size, and, where the checkpoint normalises by the image, `mean` and `std`, (batch,)
     float32, of each whole image. Its output is `probabilities`, (batch, classes, height, width)
-    float32. What else one has to know is in its metadata and in the text beside it.
+    float32; where the checkpoint has learned of objects, also `object_maps`, (batch, n, height,
+    width) float32. What else one has to know is in its metadata and in the text beside it.
 
     Before anything is written, it predicts three images, the checkpoint's sample among them.
 
@@ -74,11 +75,11 @@ def export(
         written = new / f"{name}{kind.suffix}"
         with _named(format):
             kind.write(model, description, written)
-            difference = check_parity(model, kind.load(written), checkpoint)
-        text = usage(description, written.name, difference)
+            differences = check_parity(model, kind.load(written), checkpoint)
+        text = usage(description, written.name, differences)
         written.with_suffix(".md").write_text(text, encoding="utf-8")
         files = _moved(new, folder, last=written.name)
-    return Exported(folder / written.name, files, difference, description)
+    return Exported(folder / written.name, files, differences["probabilities"], description)
 
 
 @contextlib.contextmanager

@@ -1,15 +1,25 @@
 """What an exported file says about itself: in its metadata, and in a text beside it."""
 
 import html
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..hub.describe import describe_checkpoint
 from ..hub.records import checkpoint_hashes
+from ..network.configuration import DEFAULT_SEED
+from ..objects.learned import BORDER_DEPTH, PROMINENCE
 from ..unet import UNet
 from .mirroring import Mirroring
 
+# What the maps of objects hold, see `Network.object_channels`.
+MEANINGS = {
+    "distance": "how far the pixel is from the edge of its own object, divided by the largest such "
+    "distance in the object: 1 at its deepest, 0 at the edge and outside",
+    "centre": "1 at the object's centroid, 0 at its farthest pixel and outside",
+    "border": "logit of the probability that two objects are at most 2.5 px away",
+}
 SCALE = "uint8 / 255, uint16 / 65535, floats as they are"
 
 
@@ -22,7 +32,9 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
     and the SHA-256 of config.json and model.safetensors; classes ({"0": name}), colors (by id),
     threshold and mask (how classes follow from probabilities); channels, scale, outliers,
     normalization, mean and std (how pixels become the input); multiple, halo and tile_size (how
-    large images are cut into windows, see `mirroring`).
+    large images are cut into windows, see `mirroring`). With maps of objects also object_maps
+    ({name: meaning}, in their order), objects (the configuration's method, seed and min_size) and
+    object_rule (how objects follow from the maps).
     """
     from ..version import __version__
 
@@ -46,7 +58,33 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
         "multiple": rule.multiple,
         "halo": rule.halo,
         "tile_size": model.config["tile_size"],
+    } | (describe_objects(model) if model.object_channels else {})
+
+
+def describe_objects(model: "UNet") -> dict[str, Any]:
+    recipe = model.config.get("objects", {})
+    return {
+        "object_maps": {name: MEANINGS[name] for name in model.object_channels},
+        "objects": recipe,
+        "object_rule": object_rule(model.object_channels, recipe),
     }
+
+
+def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
+    """How objects follow from the maps, see `unet_hf.objects.basins`."""
+    border = f" - {BORDER_DEPTH:g} / (1 + exp(-border))" if "border" in channels else ""
+    seed, smallest = recipe.get("seed", DEFAULT_SEED), recipe.get("min_size", 0)
+    return (
+        f"The height of a pixel is distance{border}. Each pixel of a class above 0 points at the "
+        "highest of its four neighbours of the same class that is higher than itself; of equal "
+        "heights, the one that comes first row by row is higher. Pixels that lead to the same "
+        "summit are a basin. The pass between two basins is the highest pair of neighbours, one "
+        "in each, as high as the lower of both. From the highest pass to the lowest, the two "
+        "sides become one object if the lower of their summits is below "
+        f"{seed:g} or less than {PROMINENCE:g} above the pass. What is left without a summit of "
+        f"at least {seed:g} is no object."
+        + (f" Objects of fewer than {smallest} pixels are left out." if smallest else "")
+    )
 
 
 def mask_rule(model: "UNet") -> str:
@@ -62,10 +100,10 @@ def _is_of(hashes: dict[str, str], folder: Path) -> bool:
         return False
 
 
-def usage(description: dict[str, Any], name: str, difference: float) -> str:
+def usage(description: dict[str, Any], name: str, differences: dict[str, float]) -> str:
     """How to use the file `name`, in Markdown.
 
-    difference: Of its probabilities from the checkpoint's, the largest that was seen.
+    differences: Of each output from the checkpoint's, the largest that was seen.
     """
     format = description["format"]
     by_image = description["normalization"] == "image"
@@ -87,7 +125,19 @@ def usage(description: dict[str, Any], name: str, difference: float) -> str:
         package=PACKAGE[format],
         run=RUN[format].format(name=name),
         decide=DECIDE[description["threshold"] is None].format(**description),
-        difference=f"{difference:.1e}",
+        difference=f"{differences['probabilities']:.1e}",
+        about_objects=_about_objects(description, differences),
+    )
+
+
+def _about_objects(description: dict[str, Any], differences: dict[str, float]) -> str:
+    if "object_maps" not in description:
+        return ""
+    maps = "\n".join(f"- `{name}`: {words}" for name, words in description["object_maps"].items())
+    return OBJECTS.format(
+        maps=maps,
+        rule=description["object_rule"],
+        difference=f"{differences['object_maps']:.1e}",
     )
 
 
@@ -131,6 +181,14 @@ DECIDE = {
     False: "mask = probabilities[:, 1] > {threshold}",
     True: "mask = probabilities.argmax(axis=1)",
 }
+OBJECTS = """
+A second output, `object_maps`, (batch, maps, height, width) float32, tells objects apart; within
+{difference} of the checkpoint's:
+
+{maps}
+
+{rule}
+"""
 TEXT = """# {name}
 
 The U-Net `{origin}`{at} as one file: {what}.
@@ -151,7 +209,7 @@ image = pixels.astype(np.float32).transpose(2, 0, 1)[None] / 255
 {run}
 {decide}
 ```
-
+{about_objects}
 Large images block by block, exactly: let the blocks begin on multiples of {multiple} px, show each
 with {halo} px more on every side, as far as the image goes, and throw those away again.
 

@@ -12,9 +12,10 @@ import numpy as np
 from ..errors import ConfigError, ExportError, how_to_install
 from ..unet import UNet
 
-# Name of an input -> its values, in the order of the inputs.
+# Name of an input or output -> its values, in the order of the graph.
 Inputs = dict[str, np.ndarray]
-Run = Callable[[Inputs], np.ndarray]
+Outputs = dict[str, np.ndarray]
+Run = Callable[[Inputs], Outputs]
 LARGEST = 2**31 - 2**20  # bytes of weights: an ONNX file is one message, below 2 GiB
 DESCRIPTION = "unet_hf"  # what it is called inside OpenVINO's files
 
@@ -81,7 +82,8 @@ def load_onnx(path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(["probabilities"], inputs)[0]
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
 
 # ---------------------------------------------------------------------------------- OpenVINO
@@ -104,7 +106,7 @@ def load_openvino(path: Path) -> Run:
 
     float32 = {"INFERENCE_PRECISION_HINT": "f32"}  # bfloat16 otherwise, where the CPU has it
     network = openvino.Core().compile_model(path, "CPU", float32)
-    return lambda inputs: network(inputs)["probabilities"]
+    return lambda inputs: {output.any_name: values for output, values in network(inputs).items()}
 
 
 FORMATS = {

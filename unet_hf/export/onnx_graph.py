@@ -1,4 +1,5 @@
-"""A U-Net as an ONNX graph: pixels in, probabilities out, every size and number of images.
+"""A U-Net as an ONNX graph: pixels in, probabilities out, and maps of objects where the network has
+them; every size and number of images.
 
 Written node by node, not traced: some sixty nodes with names that say where in the figure they
 are, batch norms folded into the convolutions before them.
@@ -31,8 +32,10 @@ def build(model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
         mean, std: (batch,) float32, of each whole image; only where the checkpoint normalises
             by them ("image"). A std of 0 counts as 1.
 
-    Output:
+    Outputs:
         probabilities: (batch, classes, height, width) float32.
+        object_maps: (batch, n, height, width) float32, only where the network has such maps; see
+            `Network.object_channels`.
 
     description: Goes into the file's metadata, texts as they are, all else as JSON.
     """
@@ -60,7 +63,12 @@ def build(model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
         x = graph.two_convolutions(name, x, step, padding)
 
     logits = graph.convolution("head", x, model.head.weight, model.head.bias, padding=0)
-    graph.probabilities(logits)
+    graph.measure_image()
+    graph.add("Softmax", "probabilities", graph.cut_to_image("logits", logits), axis=1)
+    if model.object_head is not None:
+        head = model.object_head
+        maps = graph.convolution("object_head", x, head.weight, head.bias, padding=0)
+        graph.cut_to_image("object_maps", maps)
     return graph.finished(model, description)
 
 
@@ -124,12 +132,14 @@ class Graph:
             x = self.add("Gather", f"image.{name}", x, indices, axis=axis)
         return x
 
-    def probabilities(self, logits: str) -> None:
-        """What was mirrored is cut off again."""
-        size = self.add("Shape", "size", "image", start=HEIGHT, end=WIDTH + 1)
-        start, axes = self.constant("corner", [0, 0]), self.constant("pixel", [HEIGHT, WIDTH])
-        cut = self.add("Slice", "logits", logits, start, size, axes)
-        self.add("Softmax", "probabilities", cut, axis=1)
+    def measure_image(self) -> None:
+        self.add("Shape", "size", "image", start=HEIGHT, end=WIDTH + 1)
+        self.constant("corner", [0, 0])
+        self.constant("pixel", [HEIGHT, WIDTH])
+
+    def cut_to_image(self, name: str, x: str) -> str:
+        """What was mirrored is cut off again; after `measure_image`."""
+        return self.add("Slice", name, x, "corner", "size", "pixel")
 
     # ------------------------------------------------------------------------------ the network
 
@@ -175,8 +185,10 @@ class Graph:
         inputs = [tensor("image", "batch", model.config["in_channels"], *pixels)]
         if model.preprocessing.normalization == "image":
             inputs += [tensor("mean", "batch"), tensor("std", "batch")]
-        output = tensor("probabilities", "batch", model.config["num_classes"], *pixels)
-        graph = helper.make_graph(self.nodes, "unet", inputs, [output], self.constants)
+        outputs = [tensor("probabilities", "batch", model.config["num_classes"], *pixels)]
+        if model.object_channels:
+            outputs.append(tensor("object_maps", "batch", len(model.object_channels), *pixels))
+        graph = helper.make_graph(self.nodes, "unet", inputs, outputs, self.constants)
         built = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],

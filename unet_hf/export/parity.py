@@ -13,30 +13,36 @@ from ..images.reading import read_image
 from ..unet import UNet
 from .formats import Inputs, Run
 
-TOLERANCE = 1e-4  # of a probability: what other kernels may round otherwise in float32
+# What other kernels may round otherwise in float32: of a probability, and of a map of objects,
+# which no softmax has limited.
+TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
 LARGEST_SIDE = 512  # px of the sample: the exported file takes it in one piece
 
 
-def check_parity(model: "UNet", run: Run, checkpoint: Path) -> float:
-    """The largest difference of a probability from `model.segment` in float32, over the sample
+def check_parity(model: "UNet", run: Run, checkpoint: Path) -> dict[str, float]:
+    """The largest difference of each output from `model.segment` in float32, over the sample
     in `checkpoint` and two drawn images, one of them of a size that is on no grid.
 
     Raises:
-        ExportError: It is above `TOLERANCE`, or no number.
+        ExportError: It is above what is allowed, or no number.
     """
-    largest = 0.0
-    for name, image in images(model, checkpoint):
-        expected = model.segment(image, precision="float32").probabilities
-        seen = run(inputs_for(model, image))[0]
-        difference = float(np.abs(seen - expected).max())
-        if not difference <= TOLERANCE:  # NaN is not either
-            raise ExportError(
-                f"The exported network's probabilities differ from the checkpoint's by up to "
-                f"{difference:.1e} on {name}; {TOLERANCE:.0e} is allowed. Nothing was written. "
-                "Check the versions of torch and of the format's runtime, or choose another "
-                "format."
-            )
-        largest = max(largest, difference)
+    allowed = {"probabilities": TOLERANCE}
+    if model.object_channels:
+        allowed["object_maps"] = MAP_TOLERANCE
+    largest = dict.fromkeys(allowed, 0.0)
+    for where, image in images(model, checkpoint):
+        expected = model.segment(image, precision="float32")
+        seen = run(inputs_for(model, image))
+        for name, tolerance in allowed.items():
+            difference = float(np.abs(seen[name][0] - getattr(expected, name)).max())
+            if not difference <= tolerance:  # NaN is not either
+                raise ExportError(
+                    f"The exported network's {name.replace('_', ' ')} differ from the "
+                    f"checkpoint's by up to {difference:.1e} on {where}; {tolerance:.0e} is "
+                    "allowed. Nothing was written. Check the versions of torch and of the "
+                    "format's runtime, or choose another format."
+                )
+            largest[name] = max(largest[name], difference)
     return largest
 
 

@@ -14,7 +14,9 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..errors import CheckpointError
+from ..network.configuration import check_objects
 from .layout import CONFIG_NAME, THUMBNAIL_NAME
+from .object_table import COLUMNS, count_words, object_rows, recipe_words
 from .records import MADE_WITH, CheckpointRecords, read_record
 
 BEGIN = "<!-- unet_hf: begin. Written from the files beside this card; edits in here are lost. -->"
@@ -73,7 +75,8 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         channels="/".join(config["preprocessing"]["channels"]),
         classes=class_rows(config),
         threshold=config["threshold"],
-        objects=config.get("objects"),
+        objects=check_objects(config["objects"]) if config.get("objects") else None,
+        counted_by=_counted_by,
         thumbnail=(folder / THUMBNAIL_NAME).is_file(),
         sample=evidence.sample,
         stamp=evidence.hashes,
@@ -81,6 +84,10 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         license_name=metadata.license_name,
         base=base,
         evaluation=evidence.evaluation,
+        object_columns=list(COLUMNS.values()),
+        object_rows=object_rows,
+        recipe_words=recipe_words,
+        count_words=count_words,
         worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
         training=evidence.training,
         data=made_with.get("data") or {},
@@ -92,6 +99,18 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         words=_words,
     )
     return merge_cards(existing, str(card).rstrip() + "\n")
+
+
+def _counted_by(recipe: dict[str, Any]) -> str:
+    """Says in words how objects are found; see `Segmentation.objects`."""
+    if recipe["method"] == "learned":
+        return (
+            "parting them as the network has learned to: the deepest pixel of an object has at "
+            f"least the height {recipe['seed']:g}"
+        )
+    if recipe["method"] == "watershed":
+        return "splitting what touches (watershed)"
+    return "connected regions"
 
 
 def class_rows(config: dict[str, Any]) -> list[tuple[str, int, str]]:
@@ -197,6 +216,8 @@ def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
     if membrane := evaluation.get("membrane"):
         scores.append(("v_rand", "V_rand (thinned)", membrane["v_rand"]))
         scores.append(("v_info", "V_info (thinned)", membrane["v_info"]))
+    if objects := evaluation.get("objects"):
+        scores.append(("ap50", "AP of objects at IoU 0.5", objects["all"]["scores"]["ap50"]))
     return [
         EvalResult(
             task_type="image-segmentation",

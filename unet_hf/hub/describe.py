@@ -30,6 +30,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "normalization": config["preprocessing"]["normalization"],
         "threshold": model.threshold,
         "objects": config.get("objects"),
+        "object maps": list(model.object_channels),
         "network": {
             key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
         },
@@ -49,6 +50,8 @@ def _scores(evaluation: dict[str, Any]) -> dict[str, Any]:
     scores = {"mean IoU": evaluation["mean_iou"]}
     scores |= {name: membrane[key] for name, key in (("V_rand", "v_rand"), ("V_info", "v_info"))
                if key in membrane}  # fmt: skip
+    if objects := evaluation.get("objects"):
+        scores["AP of objects at IoU 0.5"] = objects["all"]["scores"]["ap50"]
     dataset = evaluation["dataset"]
     return scores | {
         "images": len(evaluation["images"]),

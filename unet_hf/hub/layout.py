@@ -2,7 +2,7 @@
 
     config.json, model.safetensors  the checkpoint itself
     README.md, thumbnail.png        the card, and a picture for it
-    sample/                         an input, the probabilities expected for it, the tolerance
+    sample/                         an input, what is expected to be predicted, the tolerance
     evaluation.json                 scores on a split
     training.json, metrics.jsonl    every option of the training, and its evaluations
     speed.json                      time and memory on a named machine

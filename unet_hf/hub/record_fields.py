@@ -46,6 +46,20 @@ MEMBRANE = dict.fromkeys(
     ("v_rand", "best_v_rand", "best_v_rand_threshold", "v_info", "best_v_info",
      "best_v_info_threshold", "rand_error", "pixel_error"), float,
 )  # fmt: skip
+OBJECT_SCORES = ("ap50", "mean_ap", "f1", "pq", "aji", "seg", "count_error", "count_off")
+OBJECT_SUMMARY = {
+    "images": int,
+    "true": int,
+    "proposed": int,
+    "scores": dict.fromkeys(OBJECT_SCORES, Optional(float)) | {"count_off": float},
+    "intervals": dict.fromkeys(OBJECT_SCORES, SPREAD),
+}
+OBJECTS = {
+    "recipe": {"method": str, "min_size": int, "seed": Optional(float)},
+    "all": OBJECT_SUMMARY,
+    "groups": Each(OBJECT_SUMMARY),
+    "beside": Each(OBJECT_SUMMARY),
+}
 TRAINED_ON = {"name": WORDS, "config": WORDS, "split": WORDS, "revision": WORDS, "license": WORDS}
 MADE_WITH = {
     "command": str,
@@ -79,6 +93,7 @@ FIELDS: dict[str, Any] = {
              "v_info": Optional(float)}
         ),
         "groups": Optional(SCORES),
+        "objects": Optional(OBJECTS),
     },
     TRAINING_NAME: {
         "max_train_steps": float,
@@ -109,7 +124,7 @@ FIELDS: dict[str, Any] = {
         "rounding": Optional({"changed": float, "pixels": int}),
         "scores": Optional({"float32": SCORES, "int8": SCORES}),
     },
-    EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str},
+    EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str, "object_maps": WORDS},
 }  # fmt: skip
 # Pairs of mappings that must have the same keys: a row of the card's tables shows both.
 SAME_KEYS = {

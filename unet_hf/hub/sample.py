@@ -1,4 +1,4 @@
-"""Writes and reads a checkpoint's sample: an input and the probabilities expected for it.
+"""Writes and reads a checkpoint's sample: an input and what is predicted for it.
 
 With both, anyone can check the checkpoint years later, on another machine.
 """
@@ -21,8 +21,10 @@ from .find import find_checkpoint
 from .layout import EXPECTED_NAME, THUMBNAIL_NAME
 from .records import HASHES_KEY, checkpoint_hashes, read_record
 
-# Largest difference of a probability on another machine: another CPU rounds in other places.
+# Largest difference of a value on another machine: another CPU rounds in other places.
 TOLERANCE = 1e-3
+# Stored maps of objects are multiples of this, far below the tolerance: files of half the size.
+MAP_STEP = np.float32(2**-12)
 MAX_PIXELS = 4096 * 4096  # limit for a stored input, so that a check takes seconds
 DRAWN_SIDE = 256  # px
 THUMBNAIL_SIDE = 384  # px, of each half
@@ -44,28 +46,30 @@ def sample_input(source: str | Path, **hub: Any) -> Path:
     return folder / "sample" / expected["input"]
 
 
-def expected_probabilities(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads the stored probabilities of the sample: (classes, H, W) float32.
+def expected_values(folder: Path, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Reads what is stored of the sample's prediction, float32 of this shape.
+
+    kind: "probabilities" or "object_maps".
 
     Raises:
-        CheckpointError: They are missing, damaged, or of another shape than expected. The shape
-            is read before the file is unpacked, since anyone may have put it on the Hub.
+        CheckpointError: It is missing, damaged, or of another shape than expected. The shape is
+            read before the file is unpacked, since anyone may have put it on the Hub.
     """
+    words = kind.replace("_", " ")
     expected = read_record(folder / EXPECTED_NAME) or {}
-    if not _inside(folder / "sample", expected.get("probabilities")):
-        raise CheckpointError(f"{EXPECTED_NAME} names no file of expected probabilities.")
+    if not _inside(folder / "sample", expected.get(kind)):
+        raise CheckpointError(f"{EXPECTED_NAME} names no file of expected {words}.")
     try:
-        with open_tiff_file(folder / "sample" / expected["probabilities"]) as file:
+        with open_tiff_file(folder / "sample" / expected[kind]) as file:
             stored = file.series[0].shape
             if stored == shape:
                 return file.asarray()
     except Exception as error:  # tifffile raises anything on a damaged file
         raise CheckpointError(
-            f"sample/{expected['probabilities']} cannot be read ({error}). Download it again."
+            f"sample/{expected[kind]} cannot be read ({error}). Download it again."
         ) from error
     raise CheckpointError(
-        f"the sample gives probabilities of the shape {shape}, stored are {stored}. Download it "
-        "again."
+        f"the sample gives {words} of the shape {shape}, stored are {stored}. Download it again."
     )
 
 
@@ -79,8 +83,6 @@ def write_sample(model: Network, folder: Path, image: str | Path | None = None) 
 
     image: A picture whose license allows passing it on. None: one is drawn.
     """
-    import tifffile
-
     sample = folder / "sample"
     sample.mkdir(exist_ok=True)
     if image is None:
@@ -89,24 +91,33 @@ def write_sample(model: Network, folder: Path, image: str | Path | None = None) 
         stored = sample / f"input{Path(image).suffix.lower()}"
         shutil.copyfile(image, stored)
     result = segment(model, stored, precision="float32")  # the same on all machines
+    record = {
+        "input": stored.name,
+        "origin": DRAWN if image is None else None,
+        "probabilities": _write_values(sample, "probabilities", result.probabilities),
+    }
+    if result.object_maps is not None:
+        rounded = np.round(result.object_maps / MAP_STEP) * MAP_STEP
+        record["object_maps"] = _write_values(sample, "object_maps", rounded)
+    record |= {"max_difference": TOLERANCE, HASHES_KEY: checkpoint_hashes(folder)}
+    text = json.dumps(record, indent=2) + "\n"
+    (folder / EXPECTED_NAME).write_text(text, encoding="utf-8")
+    thumbnail(result).save(folder / THUMBNAIL_NAME)
+
+
+def _write_values(folder: Path, kind: str, values: np.ndarray) -> str:
+    """Writes (n, H, W) float32 values as KIND.tif; returns the file's name."""
+    import tifffile
+
     tifffile.imwrite(
-        sample / "probabilities.tif",
-        result.probabilities,
+        folder / f"{kind}.tif",
+        values,
         compression="zlib",
         predictor=True,
         photometric="minisblack",
         metadata={"axes": "CYX"},
     )
-    record = {
-        "input": stored.name,
-        "origin": DRAWN if image is None else None,
-        "probabilities": "probabilities.tif",
-        "max_difference": TOLERANCE,
-        HASHES_KEY: checkpoint_hashes(folder),
-    }
-    text = json.dumps(record, indent=2) + "\n"
-    (folder / EXPECTED_NAME).write_text(text, encoding="utf-8")
-    thumbnail(result).save(folder / THUMBNAIL_NAME)
+    return f"{kind}.tif"
 
 
 def thumbnail(result: Segmentation) -> PIL.Image.Image:

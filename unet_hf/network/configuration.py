@@ -151,7 +151,7 @@ def check_object_outputs(outputs: Any) -> dict[str, Any]:
             f"object_outputs={str(outputs)[:100]!r} is not a mapping of version and channels, e.g. "
             f'{{"version": {OBJECT_OUTPUTS_VERSION}, "channels": ["distance"]}}.'
         )
-    if outputs["version"] != OBJECT_OUTPUTS_VERSION:
+    if type(outputs["version"]) is not int or outputs["version"] != OBJECT_OUTPUTS_VERSION:
         raise ConfigError(
             f"object_outputs.version={str(outputs['version'])[:20]} is not known; this program "
             f"knows version {OBJECT_OUTPUTS_VERSION}. Update unet_hf."

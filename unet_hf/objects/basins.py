@@ -7,130 +7,171 @@ own is merged into the neighbour behind its highest pass.
 
 This is a watershed. That of scikit-image floods from all seeds at once, in an order that depends on
 the whole image. Here a pixel's pointer depends on its four neighbours only, so that blocks of a
-large image give exactly the basins of the whole image, and another seed height needs no new pass
-over the pixels.
+large image give exactly the basins of the whole image (see `bands`), and another seed height needs
+no new look at the pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-DOWN_AND_RIGHT = (np.s_[:-1, :], np.s_[1:, :]), (np.s_[:, :-1], np.s_[:, 1:])
+from .passes import Passes, is_no_object, number_joined
 
 
 @dataclass(frozen=True, eq=False)
 class Basins:
     """The basins of a mask and the passes between them.
 
-    labels: (H, W) int32, 0 outside, else 1 to n.
+    labels: (H, W) int32, 0 outside, else 1 to n, in the order of first pixels, row by row.
     summits: (n,) float32, the height of each basin's highest pixel.
-    first: (n,) int64, a number of this pixel that orders summits of the same height.
-    passes: (m, 2) int64, pairs of basins that touch, counted from 0.
-    heights: (m,) float32, of each pass: the lower of its two pixels, where that is highest.
+    passes: Those that matter: a forest, from the highest to the lowest.
+
+    Of a band of rows of a larger image, these are the pieces of basins that lie in it, and there is
+    more to say; of a whole image, all of it is false:
+
+    leads_up, leads_down: (W,) bool, the pixels of the first and the last row that point out of it.
+    open: (n,) bool, basins that touch pixels of their group outside.
     """
 
     labels: np.ndarray
     summits: np.ndarray
-    first: np.ndarray
-    passes: np.ndarray
-    heights: np.ndarray
+    passes: Passes
+    leads_up: np.ndarray
+    leads_down: np.ndarray
+    open: np.ndarray
 
     @classmethod
-    def find(cls, group: np.ndarray, height: np.ndarray) -> "Basins":
-        """Finds the basins of a (H, W) float32 height map.
+    def find(
+        cls, group: np.ndarray, height: np.ndarray, *, above: int = 0, below: int = 0
+    ) -> "Basins":
+        """Finds the basins of a height map.
 
-        group: (H, W) whole numbers: 0 outside; pixels of different groups do not touch.
+        Args:
+            group: (H, W) whole numbers: 0 outside; pixels of different groups do not touch.
+            height: (H, W) float32.
+            above, below: 0 or 1, the number of rows at the top and bottom that are not part of the
+                band; they say where its first and last row lead.
         """
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
+        width, stride = group.shape[1], group.shape[1] + 1
+        rows = slice(above, len(group) - below)
+        # Framed, so that each pixel has four neighbours. What is left of the first column is the
+        # frame right of the row before.
+        framed = [np.pad(each, ((1, 1), (0, 1))).ravel() for each in (group, height)]
+        start, stop = (1 + rows.start) * stride, (1 + rows.stop) * stride
+        pixels = start + np.flatnonzero(framed[0][start:stop])
+        target = highest_neighbours(pixels, *framed, stride)
 
-        group = np.ascontiguousarray(group)
-        pixels = np.flatnonzero(group)
-        number = np.zeros(group.size, np.int32)
-        number[pixels] = np.arange(pixels.size, dtype=np.int32)
-        target = highest_neighbours(group, height).ravel()[pixels]
-        n = pixels.size
-        graph = coo_matrix(
-            (np.ones(n, bool), (np.arange(n, dtype=np.int32), number[target])), (n, n)
+        of_pixel, summits = _follow(pixels, target, framed[1])
+        labels = np.zeros(framed[0].size, np.int32)
+        labels[pixels] = of_pixel + 1
+        passes = _touching(pixels, labels, *framed, stride, start)
+        labels = labels[start:stop].reshape(-1, stride)[:, :width]
+        leads = np.zeros((2, width), bool)
+        leads[0, target[target < start] % stride] = True
+        leads[1, target[target >= stop] % stride] = True
+        is_open = np.zeros(summits.size + 1, bool)
+        for there, line in ((above - 1, 0), (len(group) - below, -1)):
+            if 0 <= there < len(group):
+                is_open[labels[line][group[there] == group[rows][line]]] = True
+        return cls(
+            np.ascontiguousarray(labels), summits, passes.forest(summits.size), *leads, is_open[1:]
         )
-        count, of_pixel = connected_components(graph, directed=False)
-        labels = np.zeros(group.shape, np.int32)
-        labels.ravel()[pixels] = of_pixel + 1
-        roots = pixels[target == pixels]
-        order = np.empty(count, np.int64)
-        order[of_pixel[number[roots]]] = roots
-        summits = height.ravel()[order].astype(np.float32)
-        passes, heights = find_passes(group, labels, height)
-        return cls(labels, summits, order, passes, heights)
+
+    @cached_property
+    def lower_summits(self) -> np.ndarray:
+        """See `Passes.lower_summits`. Needs no seed, so that another one is quickly tried."""
+        return self.passes.lower_summits(self.summits)
+
+    def merge(self, seed: float, prominence: float) -> np.ndarray:
+        """Returns the object of each basin, (n,) int32 from 0, in the order of first pixels.
+
+        The two objects that a pass joins become one if the lower of their summits is below `seed`,
+        or rises less than `prominence` above the pass.
+        """
+        joined = is_no_object(self.lower_summits, self.passes.heights, seed, prominence)
+        return number_joined(self.passes[joined].pairs, self.summits.size)
 
 
-def highest_neighbours(group: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Returns the flat index of each pixel's highest neighbour, (H, W) int64; its own on a summit.
+def highest_neighbours(
+    pixels: np.ndarray, group: np.ndarray, height: np.ndarray, stride: int
+) -> np.ndarray:
+    """Returns for each pixel the one among itself and its four neighbours that is highest.
 
     Of two equal heights, the pixel that comes first row by row is the higher one.
+
+    Args:
+        pixels: (n,) int64, indices into the other two.
+        group, height: (H * stride,), framed, so that all neighbours exist.
     """
-    shape = group.shape
-    index = np.arange(group.size, dtype=np.int64).reshape(shape)
-    best, target = height.copy(), index.copy()
-    for low, high in DOWN_AND_RIGHT:
-        same = group[low] == group[high]
-        for here, there in ((high, low), (low, high)):
-            value = height[there]
-            beats = value > best[here]
-            beats |= (value == best[here]) & (index[there] < target[here])
-            beats &= same
-            best[here][beats] = value[beats]
-            target[here][beats] = index[there][beats]
+    best = np.full(pixels.size, -np.inf, np.float32)
+    target = pixels.copy()
+    own = group[pixels]
+    for step in (-stride, -1, 0, 1, stride):  # the first of equals is kept
+        there = pixels + step
+        value = height[there]
+        higher = (value > best) & (group[there] == own)
+        np.copyto(best, value, where=higher)
+        np.copyto(target, there, where=higher)
     return target
 
 
-def find_passes(
-    group: np.ndarray, labels: np.ndarray, height: np.ndarray
+def _follow(
+    pixels: np.ndarray, target: np.ndarray, height: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the pairs of basins that touch, (m, 2) int64 from 0, and the height of each pass."""
-    keys, levels = [], []
-    width = int(labels.max(initial=0)) + 1
-    for low, high in DOWN_AND_RIGHT:
-        a, b = labels[low], labels[high]
-        meet = (a != b) & (group[low] == group[high]) & (a > 0)
-        a, b = a[meet].astype(np.int64), b[meet].astype(np.int64)
-        keys.append(np.minimum(a, b) * width + np.maximum(a, b))
-        levels.append(np.minimum(height[low][meet], height[high][meet]))
-    keys, levels = np.concatenate(keys), np.concatenate(levels)
-    order = np.lexsort((-levels, keys))
-    keys, levels = keys[order], levels[order]
-    first = np.ones(keys.size, bool)
-    first[1:] = keys[1:] != keys[:-1]
-    pairs = np.stack(np.divmod(keys[first], width), axis=1) - 1
-    return pairs, levels[first].astype(np.float32)
+    """Follows all pointers to their ends.
 
-
-def merge(basins: Basins, seed: float, prominence: float) -> np.ndarray:
-    """Returns for each basin, (n,), the number of the object it belongs to, from 0.
-
-    Passes are visited from the highest to the lowest. The two objects that a pass joins become one
-    if the lower of their summits is below `seed`, or rises less than `prominence` above the pass.
+    Returns:
+        The basin of each pixel, (n,) int32 from 0, in the order of first pixels, and the height of
+        each basin's end. A pointer to what is not among `pixels` is not followed.
     """
-    n = basins.summits.size
-    parent = list(range(n))
-    summit, first = basins.summits.tolist(), basins.first.tolist()
+    index = np.arange(pixels.size, dtype=np.int32)
+    number = np.full(height.size, -1, np.int32)
+    number[pixels] = index
+    end = number[target]
+    np.copyto(end, index, where=end < 0)
+    while not np.array_equal(further := end[end], end):
+        end = further
+    first = np.empty_like(index)
+    first[end[::-1]] = index[::-1]  # in reverse, so that a basin's first pixel is assigned last
+    first = first[end]
+    begins = first == index
+    rank = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    return rank[first], height[pixels[end[begins]]].astype(np.float32)
 
-    def find(x: int) -> int:
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        return x
 
-    a, b = basins.passes.T if n else (np.zeros(0, int),) * 2
-    low = np.minimum(basins.first[a], basins.first[b]) if n else a
-    high = np.maximum(basins.first[a], basins.first[b]) if n else a
-    for i in np.lexsort((high, low, -basins.heights)).tolist():
-        x, y = find(int(a[i])), find(int(b[i]))
-        if x == y:
-            continue
-        if (summit[x], -first[x]) < (summit[y], -first[y]):
-            x, y = y, x
-        if summit[y] < seed or summit[y] - basins.heights[i] < prominence:
-            parent[y] = x
-    roots = np.array([find(x) for x in range(n)], np.int64)
-    return np.unique(roots, return_inverse=True)[1] if n else roots
+def _touching(
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    group: np.ndarray,
+    height: np.ndarray,
+    stride: int,
+    start: int,
+) -> Passes:
+    """Returns the places where pixels of two basins touch; several of two basins."""
+    found: list[Passes] = []
+    for down, step in enumerate((1, stride)):
+        there = pixels + step
+        meet = (labels[pixels] != labels[there]) & (labels[there] > 0)
+        meet &= group[pixels] == group[there]
+        here, there = pixels[meet], there[meet]
+        row, column = np.divmod(here - start, stride)
+        found.append(
+            Passes(
+                np.stack([labels[here], labels[there]], axis=1).astype(np.int64) - 1,
+                np.minimum(height[here], height[there]).astype(np.float32),
+                places(row, column, stride - 1, down),
+            )
+        )
+    return Passes.joined(found)
+
+
+def places(
+    row: np.ndarray | int, column: np.ndarray, width: int, down: Sequence | int
+) -> np.ndarray:
+    """Returns numbers that order pairs of touching pixels: the first one's, row by row.
+
+    down: 0 for a pixel and its right neighbour, 1 for the one below.
+    """
+    return 2 * (row * width + column) + down

@@ -5,15 +5,15 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from .basins import Basins, merge
+from .basins import Basins
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
-PROMINENCE = 0.1
+PROMINENCE = 0.2
+BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
 NOT_LEARNED = (
     "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
     "was not. Choose 'watershed' or 'components'."
 )
-BORDER_DEPTH = 0.5  # how much a sure border between two objects lowers the height
 
 
 def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
@@ -22,6 +22,8 @@ def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
     maps: (n, H, W) float32, one for each of `channels`.
     """
     height = maps[channels.index("distance")].copy()
+    if "centre" in channels:
+        height = (height + maps[channels.index("centre")]) / np.float32(2)
     if "border" in channels:
         border = maps[channels.index("border")]
         height -= np.float32(BORDER_DEPTH) / (1 + np.exp(-border))
@@ -49,8 +51,14 @@ def learned_basins(
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     """Returns (H, W) int32 ids of objects, 0 for none; each is 4-connected.
 
-    A summit of at least `seed` begins an object. What has no such summit goes to the object it
-    touches at the highest pass; a piece of the mask without any is one object.
+    They are 1 to n in the order of first pixels, row by row.
+
+    A summit of at least `seed` begins an object. What has no such summit goes to the object that
+    it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    objects = merge(basins, seed, PROMINENCE) + 1
-    return np.concatenate([[0], objects]).astype(np.int32)[basins.labels]
+    objects = basins.merge(seed, PROMINENCE)
+    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
+    np.maximum.at(highest, objects, basins.summits)
+    begun = highest >= np.float64(seed)
+    ids = np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)
+    return np.concatenate([np.zeros(1, np.int32), ids])[basins.labels]

@@ -1,0 +1,83 @@
+"""Compares the objects of a result with the true ones, for each recipe that may be chosen."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..classes import chosen_classes
+from ..data.detect_encoding import IGNORE
+from ..data.pairs import Pair
+from ..network.configuration import OBJECT_METHODS
+from ..predict.segmentation import Segmentation
+from .object_overlap import ObjectOverlap
+from .object_recipe import MIN_SIZES, Parting, Recipe, choose_recipe, partings
+from .object_scores import ObjectScores, hits, precision_of_hits, score_overlap
+
+BESIDE = ("components", "watershed")  # methods without a learned output, for comparison
+
+
+@dataclass(frozen=True, eq=False)
+class PartedObjects:
+    """The objects of one image by one parting, before small ones are left out.
+
+    overlap: Of the true objects with these, in the pixels that count.
+    sizes: (m,) pixels of each proposed object in the whole image.
+    """
+
+    overlap: ObjectOverlap
+    sizes: np.ndarray
+
+    def of_size(self, min_size: int) -> ObjectOverlap:
+        """Returns the table with the proposed objects of so many pixels or more."""
+        return self.overlap.with_found(self.sizes >= min_size)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageObjects:
+    """The objects of one image by each parting; its pixels are not kept."""
+
+    name: str
+    kind: str | None
+    parted: Mapping[Parting, PartedObjects]
+
+    def scores(self, recipe: Recipe) -> ObjectScores:
+        """Scores the objects of a recipe."""
+        return score_overlap(self.parted[recipe.parting].of_size(recipe.min_size))
+
+    def precisions(self) -> dict[Recipe, float]:
+        """Computes AP at IoU 0.5 of each recipe of the grid."""
+        precisions = {}
+        for (method, seed), parted in self.parted.items():
+            for min_size in MIN_SIZES:
+                overlap = parted.of_size(min_size)
+                counts = len(overlap.true_ids), len(overlap.found_ids)
+                recipe = Recipe(method, min_size, seed)
+                precisions[recipe] = precision_of_hits(hits(overlap), *counts)[0]
+        return precisions
+
+
+def partings_of(result: Segmentation, choose: bool) -> list[Parting]:
+    """Lists the partings to choose from, or else the checkpoint's own one and `BESIDE`."""
+    if choose:
+        has_learned = result.object_maps is not None
+        return partings([method for method in OBJECT_METHODS if method != "learned" or has_learned])
+    own = Recipe(**result.object_recipe).parting
+    return list(dict.fromkeys([own, *partings(BESIDE)]))
+
+
+def measure_objects(result: Segmentation, pair: Pair, wanted: Collection[Parting]) -> ImageObjects:
+    """Compares the objects of a result with the true ones of a pair, which has instance ids."""
+    kind, classes = pair.extras.get("kind"), chosen_classes(None, result.id2label)
+    parted = {}
+    for method, seed in wanted:
+        labels = result.instances(classes, method, seed)
+        overlap = ObjectOverlap.from_labels(pair.instances, labels, pair.label != IGNORE)
+        sizes = np.bincount(labels.ravel(), minlength=1)
+        parted[method, seed] = PartedObjects(overlap, sizes[overlap.found_ids])
+    return ImageObjects(pair.name, kind if isinstance(kind, str) else None, parted)
+
+
+def best_recipe(images: Sequence[ImageObjects]) -> Recipe:
+    """Chooses the recipe with the best AP at IoU 0.5, a mean over images; see `choose_recipe`."""
+    return choose_recipe([image.precisions() for image in images])
