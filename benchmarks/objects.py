@@ -27,7 +27,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(processor())
-    print("| side, px | basins | objects | parted, s | again, s | measured, s | watershed, s | MB |")
+    print(
+        "| side, px | basins | objects | parted, s | again, s | measured, s | watershed, s | MB |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for size in options.sizes:
         row = in_own_process("benchmarks.objects", size=size, rounds=options.rounds)

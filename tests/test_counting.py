@@ -1,4 +1,4 @@
-"""How a visitor says what an object is, and that what follows a slider is what is measured later."""
+"""How a visitor says what an object is; what follows a slider is what is measured later."""
 
 import numpy as np
 import pytest
