@@ -137,7 +137,7 @@ class Trainings:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in itertools.chain(*map(members, self.groups)):
+        for process in members(self.groups):
             # The system gives numbers out again: the group may be another's by now.
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("HF_HOME") == self.home:
@@ -195,13 +195,13 @@ def _train(
     os._exit(status)
 
 
-def members(group: int) -> list[psutil.Process]:
-    """The living processes of a group."""
+def members(groups: list[int]) -> list[psutil.Process]:
+    """The living processes of these groups."""
     found = []
     for process in psutil.process_iter():
         try:
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and os.getpgid(process.pid) == group:
+            ours = os.getpgid(process.pid) in groups
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
@@ -212,7 +212,7 @@ def survivors(groups: list[int]) -> list[psutil.Process]:
     """Who is still there half a minute after their training has ended; PyTorch's workers look
     for their parent every five seconds."""
     deadline = time.monotonic() + 30
-    while found := [process for group in groups for process in members(group)]:
+    while found := members(groups):
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)
