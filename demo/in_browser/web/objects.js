@@ -65,7 +65,10 @@ function findBasins(mask, height, width) {
     if (!mask[i]) continue;
     let summit = i;
     while (leads[summit] !== summit) summit = leads[summit];
-    for (let next = i; next !== summit;) [next, leads[next]] = [leads[next], summit];
+    for (let at = i, next; at !== summit; at = next) {
+      next = leads[at];
+      leads[at] = summit;
+    }
   }
   const numbers = new Int32Array(mask.length);
   for (let i = 0; i < mask.length; i++) {
