@@ -122,6 +122,7 @@ class Trainings:
         """folder: for what they print, and for the cache of Hugging Face's libraries."""
         self.folder = folder
         self.context = multiprocessing.get_context("forkserver")
+        self.home = str(folder / "huggingface")
         self.groups: list[int] = []
         self.numbers = itertools.count()
         self.lock = Lock()
@@ -129,16 +130,18 @@ class Trainings:
     def __enter__(self) -> "Trainings":
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OMP_NUM_THREADS", "1")
-            patch.setenv("HF_HOME", str(self.folder / "huggingface"))
+            patch.setenv("HF_HOME", self.home)
             patch.setenv("PYTHONPATH", str(ROOT))
             self.context.set_forkserver_preload(PRELOADED)
             forkserver.ensure_running()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for group in self.groups:
-            for process in members(group):
-                process.kill()
+        for process in itertools.chain(*map(members, self.groups)):
+            # The system gives numbers out again: the group may be another's by now.
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HF_HOME") == self.home:
+                    process.kill()
 
     def start(
         self,
