@@ -1,6 +1,7 @@
 """What became of each object when it was held against the truth: lists, and a map."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,9 @@ class ObjectOutcomes:
             ("invented", self.found, scores.invented_ids),
             ("missed", self.truth, scores.missed_ids),
             ("split", self.truth, scores.split_into),
-            ("split", self.found, sum(scores.split_into.values(), ())),
+            ("split", self.found, [*chain(*scores.split_into.values())]),
             ("merged", self.found, scores.merged_from),
-            ("merged", self.truth, sum(scores.merged_from.values(), ())),
+            ("merged", self.truth, [*chain(*scores.merged_from.values())]),
         ):
             chosen = np.zeros(labels.max(initial=0) + 1, bool)
             chosen[list(ids)] = True
