@@ -15,13 +15,12 @@ from demo.batch.job import BatchJob
 from demo.batch.tab import BatchTab, button_words, recipe_of
 from demo.server import limits
 from demo.server.folders import KeptFolders, ResultFolders
-from demo.server.models import load_model
 from demo.server.recipe import Recipe
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
 from .page_events import Events
-from .serving import Gate
+from .serving import Gate, brightness_is_depth
 
 IMAGES = 3
 
@@ -158,16 +157,17 @@ def test_a_recipe_that_is_none_starts_nothing(batch: BatchPage, tiny: str, cut: 
     assert batch.usable()["run"]
 
 
-def test_a_recipe_asks_a_checkpoint_for_nothing_that_it_has_not_learned(tiny: str, learned: str):
+def test_a_recipe_asks_a_checkpoint_for_nothing_that_it_has_not_learned(tiny: str):
+    plain = UNet.from_pretrained(tiny)
     with pytest.raises(ConfigError, match="trained to tell objects apart, and this one was not"):
-        Recipe(tiny, method="learned").settled(load_model(tiny))
+        Recipe(tiny, method="learned").settled(plain)
     with pytest.raises(ConfigError, match=r"seed=0.4 is only for the method 'learned'"):
-        Recipe(tiny, seed=0.4).settled(load_model(tiny))
-    own = Recipe(learned).settled(UNet.from_pretrained(learned))
+        Recipe(tiny, seed=0.4).settled(plain)
+    own = Recipe("learned").settled(brightness_is_depth())
     assert (own.method, own.seed, own.min_size) == ("learned", 0.5, 5)
-    assert recipe_of(learned, "", "auto", "", False, "", "0,7").seed == 0.7
+    assert recipe_of("learned", "", "auto", "", False, "", "0,7").seed == 0.7
     with pytest.raises(ConfigError, match="The seed height 'low' is no number"):
-        recipe_of(learned, "", "auto", "", False, "", "low")
+        recipe_of("learned", "", "auto", "", False, "", "low")
 
 
 def test_the_button_names_the_images_and_the_checkpoint(batch: BatchPage):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demo.objects.counting import read_counting, show_counting, with_seed
-from demo.objects.parting import Counted, count_objects, cut_in_view, part_objects
+from demo.objects.parting import count_objects, cut_in_view, part_objects
 from demo.parts.object_options import method_words
 from demo.server import limits
 from unet_hf.errors import ConfigError, TooManyObjectsError
@@ -60,6 +60,9 @@ def test_what_follows_a_slider_is_what_is_measured_when_it_rests(result, method:
         assert np.array_equal(parted.labels, measured.labels)
         assert np.array_equal(parted.hues, measured.hues)
         assert parted.counts() == measured.objects.counts()
+        assert count_objects(result, how, None, parted).instances is parted.instances
+        again = part_objects(result, how | {"min_size": 3}, parted)
+        assert again.instances is parted.instances  # another size needs no new ones
 
 
 def test_objects_of_several_classes_are_counted_by_class():
@@ -76,7 +79,7 @@ def test_too_many_objects_are_not_sent(result, monkeypatch):
 
 def test_a_cut_that_knows_its_basins_is_taken_again(result):
     cut = result.with_threshold(0.8)
-    earlier = Counted(cut, None, np.zeros((96, 96), int), np.zeros(0, np.uint8))
+    earlier = part_objects(cut, read_counting(show_counting(RECIPE, True)), None)
     assert cut_in_view(result, {"threshold": 0.8}, earlier) is cut
     assert cut_in_view(result, {"threshold": 0.7}, earlier).threshold == 0.7
     other = drawn(np.eye(3))

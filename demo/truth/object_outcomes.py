@@ -1,6 +1,7 @@
 """What became of each object when it was held against the truth: lists, and a map."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class ObjectOutcomes:
     def map(self) -> np.ndarray:
         """(H, W) uint8: places in `COLORS`, 255 for none.
 
-        What was split or merged lies above what was missed or invented, of which it is made.
+        What was split or merged has one colour, with the parts that it is made of.
         """
         scores, kinds = self.scores, [*COLORS]
         painted = np.full(self.truth.shape, 255, np.uint8)
@@ -88,7 +89,9 @@ class ObjectOutcomes:
             ("invented", self.found, scores.invented_ids),
             ("missed", self.truth, scores.missed_ids),
             ("split", self.truth, scores.split_into),
+            ("split", self.found, [*chain(*scores.split_into.values())]),
             ("merged", self.found, scores.merged_from),
+            ("merged", self.truth, [*chain(*scores.merged_from.values())]),
         ):
             chosen = np.zeros(labels.max(initial=0) + 1, bool)
             chosen[list(ids)] = True

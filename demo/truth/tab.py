@@ -308,20 +308,19 @@ def scores_html(
 def objects_html(single: ObjectOutcomes) -> str:
     """How good the objects are; what became of each is listed below the picture."""
     scores, objects = single.scores, single.objects
-    shares = [number(each) for each in (scores.ap50, scores.f1, scores.precision, scores.recall)]
     least = f", {count(objects.min_size)} px or more" if objects.min_size else ""
-    true, own = scores.true_count, scores.proposed_count
-    return (
-        table(["AP@0.5", "F1", "Precision", "Recall"], [shares], "Scores of objects")
-        + table(
-            ["True objects", "Counted", "Error of the count"],
-            [[count(true), count(own), f"{own - true:+d} ({100 * scores.count_error:.1f} %)"]],
-            "Numbers of objects",
-        )
-        + note(
-            f"An object is matched if its IoU with a true one is above {scores.least_iou:g}. "
-            f"Objects of the result: {method_words(objects.method, objects.seed)}{least}."
-        )
+    more = scores.proposed_count - scores.true_count
+    rows = [
+        ("AP@0.5", number(scores.ap50)),
+        ("F1", number(scores.f1)),
+        ("Precision", number(scores.precision)),
+        ("Recall", number(scores.recall)),
+        ("Counted", f"{count(scores.proposed_count)} of {count(scores.true_count)}"),
+        ("Error of the count", f"{more:+d} ({100 * scores.count_error:.1f} %)"),
+    ]
+    return table(["Objects", ""], rows, "Scores of objects") + note(
+        f"An object is matched if its IoU with a true one is above {scores.least_iou:g}. "
+        f"Objects of the result: {method_words(objects.method, objects.seed)}{least}."
     )
 
 
