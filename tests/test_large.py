@@ -556,15 +556,25 @@ def test_the_command_takes_all_by_windows_or_none_if_it_is_told_so(images, monke
     masks = {path.name for path in (images / "out").glob("*_*")}
     assert masks == {"large_mask.tif", "small_mask.tif"}
     monkeypatch.setattr(windows, "LARGE_PIXELS", 10_000)
-    segmented(images, "--only", "mask,objects")  # objects need the image as a whole
-    assert (images / "out" / "large_mask.png").is_file()
-    assert not (images / "out" / "large_mask.tif").exists()
+    segmented(images, "--only", "mask,objects")  # of both sizes, and of all in one table
+    table = (images / "out" / "large_objects.csv").read_text()
+    assert (images / "out" / "large_mask.tif").is_file()
+    with (images / "out" / "summary.csv").open(newline="") as file:
+        counts = {row["file"]: int(row["objects class 1"]) for row in csv.DictReader(file)}
+    assert counts["large.tif"] == table.count("\n") - 1
+    for options in (["--method", "watershed"], ["--only", "mask,objects,rois"]):
+        segmented(images, "--only", "mask,objects", *options)  # these need the image as a whole
+        assert (images / "out" / "large_mask.png").is_file()
+        assert not (images / "out" / "large_mask.tif").exists()
+        segmented(images, "--only", "mask")
+    usual = UNet.from_pretrained(images / "model").segment(images / "images" / "large.tif")
+    assert table == usual.objects().csv()
 
 
-def test_the_command_refuses_objects_of_images_by_windows(images, capsys):
+def test_the_command_refuses_a_watershed_of_images_by_windows(images, capsys):
     with pytest.raises(AssertionError):
-        segmented(images, "--large", "--only", "mask,objects")
-    assert "need the image as a whole" in capsys.readouterr().err
+        segmented(images, "--large", "--only", "mask,objects", "--method", "watershed")
+    assert "needs the image as a whole" in capsys.readouterr().err
 
 
 def written_stack(folder: Path, kind: str, pixels: np.ndarray, axes: str) -> Path:

@@ -44,8 +44,12 @@ def learned_basins(
     """
     if maps is None or not channels:
         raise ConfigError(NOT_LEARNED)
-    group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
-    return Basins.find(group, height_map(maps, list(channels)))
+    return Basins.find(groups(mask, classes), height_map(maps, list(channels)))
+
+
+def groups(mask: np.ndarray, classes: Collection[int]) -> np.ndarray:
+    """Returns (H, W) int16: the class id and 1 more where it is one of `classes`, otherwise 0."""
+    return np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0).astype(np.int16)
 
 
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
@@ -56,9 +60,16 @@ def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     A summit of at least `seed` begins an object. What has no such summit goes to the object that
     it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    objects = basins.merge(seed, PROMINENCE)
-    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
-    np.maximum.at(highest, objects, basins.summits)
-    begun = highest >= np.float64(seed)
-    ids = np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)
+    ids = object_ids(basins.merge(seed, PROMINENCE), basins.summits, seed)
     return np.concatenate([np.zeros(1, np.int32), ids])[basins.labels]
+
+
+def object_ids(objects: np.ndarray, summits: np.ndarray, seed: float) -> np.ndarray:
+    """Returns the id of each basin's object, (n,) int32 from 1; 0 if no summit reaches `seed`.
+
+    objects: (n,) int, the number of each basin's object from 0, in their order.
+    """
+    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
+    np.maximum.at(highest, objects, summits)
+    begun = highest >= np.float64(seed)
+    return np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)
