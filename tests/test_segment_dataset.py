@@ -36,7 +36,7 @@ READER = "hf_the_secret_of_bob"
 ROWS = {"train": 9, "validation": 2}
 CELLS, MASKS, MODEL = "alice/cells", "alice/cells-masks", "alice/unet-tiny"
 SMALL = ("--max_train_steps", "2", "--base_channels", "2", "--depth", "1", "--resolution", "32",
-         "--dataloader_num_workers", "0")  # fmt: skip
+         "--dataloader_num_workers", "0", "--measure_speed", "no")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -76,6 +76,7 @@ def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):
         "--dataset_name", membranes, "--output-dir", tmp_path / "out", "--max_train_steps", 12,
         "--validation_steps", 6, "--base_channels", 4, "--depth", 2, "--resolution", 48,
         "--dataloader_num_workers", 1, "--license", "other", "--license_name", "ours-alone",
+        "--measure_speed", "no",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for words in ("train: 3 images", "validation: 2 images", "membrane, cell (from its id2label"):
