@@ -479,24 +479,38 @@ def newer() -> None:
     torch.backends.cudnn.conv.fp32_precision = "tf32"
 
 
-@pytest.mark.parametrize("settings", [usual, high, older, newer])
-def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
+# One process imports, and each of its forks has settings of its own.
+TF32 = """
+import os
+from tests import test_engine as t
+from unet_hf.engine import backend as runtime
+
+def check(settings):
+    settings()
+    before, model, seen = t.rounding(), t.network(depth=1), []
+    model.head.register_forward_hook(lambda *_: seen.append(t.rounding()))
+    image = t.images(model)
+    for name in ("float32", "bfloat16"):
+        runtime.run_with_pytorch(model, name, image)
+    exact, half = seen
+    assert exact["convolution"] == exact["product"] == "ieee", exact
+    assert not exact["older"] and exact["product, older"] in ("highest", None), exact
+    assert exact["older"] is False or before["product, older"] is None, exact
+    assert half == before == t.rounding(), (before, half, t.rounding())
+    print(settings.__name__, flush=True)
+
+for settings in (t.usual, t.high, t.older, t.newer):
+    if (child := os.fork()) == 0:
+        check(settings)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_float32_is_not_rounded_to_tf32_on_a_gpu():
     """As far as it can be seen without one: in the settings under which it is computed."""
-    code = (
-        "import torch; from tests import test_engine as t; "
-        "from unet_hf.engine import backend as runtime;"
-        f"t.{settings.__name__}(); before = t.rounding();"
-        "model = t.network(depth=1); seen = [];"
-        "model.head.register_forward_hook(lambda *_: seen.append(t.rounding()));"
-        "image = t.images(model);"
-        "[runtime.run_with_pytorch(model, name, image) for name in ('float32', 'bfloat16')];"
-        "exact, half = seen;"
-        "assert exact['convolution'] == exact['product'] == 'ieee', exact;"
-        "assert not exact['older'] and exact['product, older'] in ('highest', None), exact;"
-        "assert exact['older'] is False or before['product, older'] is None, exact;"
-        "assert half == before == t.rounding(), (before, half, t.rounding())"
-    )
-    subprocess.run([*forked_python(), "-c", code], cwd=ROOT, check=True)
+    done = subprocess.run([*forked_python(), "-c", TF32], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["usual", "high", "older", "newer"], done.stderr
 
 
 def test_settings_for_float32_are_restored_when_the_last_thread_leaves():
