@@ -342,10 +342,10 @@ def network_raises(step: int, error: BaseException) -> None:
     now, forward = [0], UNet.forward
     at_each_step(lambda step: now.__setitem__(0, step))
 
-    def raising(model: Any, *arguments: Any) -> Any:
+    def raising(model: Any, *arguments: Any, **options: Any) -> Any:
         if model.training and now[0] == step:
             raise error
-        return forward(model, *arguments)
+        return forward(model, *arguments, **options)
 
     UNet.forward = raising
 
