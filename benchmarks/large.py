@@ -33,6 +33,7 @@ def main() -> None:
     text = "random weights of this many base_channels instead, 64 is the paper's"
     parser.add_argument("--width", type=int, help=text)
     parser.add_argument("--outputs", nargs="+", default=["mask"])
+    parser.add_argument("--method", help="of finding objects, if they are among the outputs")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--tile_size", type=int, help="instead of the one that 400 MB allow")
     parser.add_argument("--rounds", type=int, default=1, help="of all sizes in turn")
@@ -42,6 +43,8 @@ def main() -> None:
     settings = {
         name: getattr(options, name) for name in ("model", "outputs", "precision", "tile_size")
     }
+    if options.method:
+        settings["objects"] = {"method": options.method}
     rows: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
     with tempfile.TemporaryDirectory() as folder:
         if options.width:
@@ -63,14 +66,15 @@ def main() -> None:
     base = middle[min(rows, key=lambda size: abs(size - BASE))]
     print(
         f"| side, px | tiles | seconds a megapixel | times {BASE}'s | of the CPU | times {BASE}'s "
-        "| MB above the model |"
+        "| MB above the model | objects |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for size, row in middle.items():
         cells = [str(size), str(rows[size][0]["tiles"])]
         for key in FIGURES[:2]:
             cells += [f"{row[key]:.3f}", f"{row[key] / base[key]:.2f}"]
-        print("| " + " | ".join([*cells, f"{row['megabytes']:.0f}"]) + " |")
+        cells += [f"{row['megabytes']:.0f}", str(rows[size][0]["objects"])]
+        print("| " + " | ".join(cells) + " |")
     if options.json:
         options.json.write_text(json.dumps({"processor": processor(), "sizes": rows}))
 
@@ -137,6 +141,7 @@ def run(image: str, output: str, model: str, **settings: Any) -> dict[str, Any]:
         "tiles": result.tiles,
         "tile_size": result.tile_size,
         "precision": result.precision,
+        "objects": len(result.objects) if result.objects else "",
         "threads": torch.get_num_threads(),
     }
 

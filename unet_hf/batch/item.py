@@ -18,9 +18,10 @@ from ..files import DISK_FAULTS
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from ..images.windows import is_large, is_zarr
-from ..large import segment_large
+from ..large import LargeSegmentation, segment_large
+from ..large.objects import ObjectOptions
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
-from ..network.configuration import checked_threshold, checked_tile_size
+from ..network.configuration import check_objects, checked_threshold, checked_tile_size
 from ..objects.objects import check_options
 from ..options import option
 from ..predict.outputs import DEFAULT_OUTPUTS, NEEDS_TTA, OBJECT_OUTPUTS, OUTPUTS, checked_outputs
@@ -77,7 +78,8 @@ class BatchOptions:
     large: bool = option(
         False,
         "all images by windows, in flat memory, with masks as tiled TIFF (default: TIFF and NPY "
-        "of more than 67 million pixels, unless objects are asked for); no overlay then",
+        "of more than 67 million pixels, unless outlines or ROIs are asked for, or objects by a "
+        "watershed); no overlay then",
     )
 
     def load(self) -> "UNet":
@@ -123,16 +125,23 @@ class BatchOptions:
             raise ConfigError(NEEDS_TTA)
         if self.large:
             checked_large_outputs(self.without_overlay(), self.tta)
+            if self.without_overlay() & set(OBJECT_OUTPUTS):
+                ObjectOptions.settled(model, self.objects)
         precision = checked_precision(self.precision, model.device)
         if precision == "int8":
             checked_calibration(model)  # or tells that there is none
         return replace(self, threshold=threshold, precision=precision)
 
-    def by_windows(self, path: Path) -> bool:
+    def by_windows(self, path: Path, model: "UNet") -> bool:
         """Whether an image is so large that it is segmented by windows; not if outputs are asked
         for that need it as a whole."""
         asked = self.without_overlay()
         able = bool(asked) and asked <= set(LARGE_OUTPUTS)
+        if asked & set(OBJECT_OUTPUTS):
+            method = self.objects.get("method", "auto")
+            if method == "auto":
+                method = check_objects(model.config.get("objects", {}))["method"]
+            able = able and method != "watershed"
         return self.large or is_zarr(path) or (able and is_large(path, self.level))
 
     def has_joint_tables(self, images: int) -> bool:
@@ -271,19 +280,31 @@ def _segmented(
     base, prefix = job.output / item.name, f"{Path(item.name).name}_"
     objects, left_out = None, []
     if item.large:
-        result = segment_large(
-            model,
-            item.file.path,
-            base.parent,
-            outputs=options.without_overlay(),
-            prefix=prefix,
-            resume=not options.overwrite,
-            **options.place(item.page),
-            **common,
-        )
-        written = result.files
+
+        def by_windows(outputs: set[str]) -> LargeSegmentation:
+            return segment_large(
+                model,
+                item.file.path,
+                base.parent,
+                outputs=outputs,
+                prefix=prefix,
+                objects=options.objects if outputs & set(OBJECT_OUTPUTS) else None,
+                resume=not options.overwrite,
+                **options.place(item.page),
+                **common,
+            )
+
+        outputs = options.without_overlay()
+        try:
+            result = by_windows(outputs)
+        except TooManyObjectsError as error:
+            if outputs <= set(OBJECT_OUTPUTS):
+                raise
+            result = by_windows(outputs - set(OBJECT_OUTPUTS))
+            left_out = [f"no objects: {error}"]
+        written, objects = result.files, result.objects
         if "overlay" in options.outputs:
-            left_out = ["no overlay: the image was segmented by windows"]
+            left_out += ["no overlay: the image was segmented by windows"]
     else:
         result = model.segment(options.read(item.file.path, item.page), **common)
         outputs = options.outputs

@@ -85,8 +85,9 @@ def segment_files(
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file. Name a folder.")
     with explaining_write_errors(output):
-        items = _items(find_inputs(named, output, Records(output).files()), options)
+        files = find_inputs(named, output, Records(output).files())
         model = options.load()
+        items = _items(files, options, model)
         job = Job(options.settled(model), output, model_sha256(model))
         output.mkdir(parents=True, exist_ok=True)
         with exclusive_writer(output):
@@ -108,11 +109,11 @@ def segment_files(
     return batch
 
 
-def _items(files: Sequence[InputFile], options: BatchOptions) -> list[Item]:
+def _items(files: Sequence[InputFile], options: BatchOptions, model: UNet) -> list[Item]:
     """The pages of all files, each with outputs of its own."""
     items: dict[str, Item] = {}
     for file in files:
-        pages, large = pages_of(file.path, options.axes), options.by_windows(file.path)
+        pages, large = pages_of(file.path, options.axes), options.by_windows(file.path, model)
         for page in range(pages) if options.page is None else [options.page]:
             item = Item(file, page, pages, large)
             if (other := items.setdefault(item.name, item)) is not item:

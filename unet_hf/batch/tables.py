@@ -10,7 +10,7 @@ import numpy as np
 
 from ..files import write_atomically
 from ..images.pixel_size import MICROMETERS
-from ..objects.objects import Objects
+from ..objects.counts import ObjectCounts
 from .records import Record
 
 RESULTS = "results.csv"
@@ -19,7 +19,7 @@ SUMMARY = "summary.csv"
 PLACE = ("file", "page")  # where a row is from, in all tables
 
 
-def measured(objects: Objects) -> Record:
+def measured(objects: ObjectCounts) -> Record:
     """What the summary of an image says of its objects, as JSON: by class name count, areas and
     the mean intensity of each channel; of no objects, their number alone."""
     columns = {"area": objects.table[objects.area_column.name]}

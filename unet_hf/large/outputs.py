@@ -12,8 +12,10 @@ from ..errors import ConfigError
 from ..images.pixel_size import PixelSize
 from ..images.preprocessing import PreparedImage
 from ..images.zarr_windows import check_zarr
+from ..objects.instances import check_skimage
 from ..predict.outputs import NEEDS_TTA, geo_tags, nodata_id
 from ..predict.overlay import tiff_palette
+from .objects import OBJECT_OUTPUTS
 from .partial_result import Plane, move
 from .prediction import Prediction
 from .result import LargeSegmentation
@@ -28,6 +30,8 @@ LARGE_OUTPUTS = {
     "uncertainty": "uncertainty.tif",
     "uncertainty.zarr": "uncertainty.zarr",
     "summary": "summary.json",
+    "instances": "instances.tif",
+    "objects": "objects.csv",
 }
 TILE = 512  # px: side of the tiles of a TIFF and of the chunks of a zarr array
 MAX_CLASSIC_TIFF_BYTES = 2**32 - 2**26  # bytes; larger files are written as BigTIFF
@@ -39,8 +43,8 @@ def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[s
     if unknown := sorted(set(outputs) - set(LARGE_OUTPUTS)):
         raise ConfigError(
             f"There is no output {', '.join(unknown)} of large images; there are "
-            f"{', '.join(LARGE_OUTPUTS)}. Overlays and objects need the image as a whole: cut out "
-            "a part of it and segment that."
+            f"{', '.join(LARGE_OUTPUTS)}. Overlays, outlines and ROIs need the image as a whole: "
+            "cut out a part of it and segment that."
         )
     if not outputs:
         raise ConfigError(f"outputs is empty. Name some of {', '.join(LARGE_OUTPUTS)}.")
@@ -48,6 +52,8 @@ def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[s
         raise ConfigError(NEEDS_TTA)
     if any(name.endswith(".zarr") for name in outputs):
         check_zarr()
+    if set(outputs) & set(OBJECT_OUTPUTS):
+        check_skimage()
     return [name for name in LARGE_OUTPUTS if name in outputs]
 
 
@@ -87,7 +93,7 @@ def write_large_outputs(
     labels = [result.id2label[index] for index in range(len(result.id2label))]
     prepared = prediction.prepared
     no_data = nodata_id(result.image, len(labels))
-    planes = prediction.planes
+    planes, objects = prediction.planes, result.objects
     writers: dict[str, Callable[[Path], Any]] = {
         "mask": lambda path: _write_tiff(
             path, planes["mask"], {"axes": "YX"}, size, prepared, no_data,
@@ -109,6 +115,11 @@ def write_large_outputs(
         "summary": lambda path: path.write_text(
             json.dumps(result.summary(), indent=2), encoding="utf-8", newline="\n"
         ),
+        "instances": lambda path: _write_tiff(
+            path, objects.found.instances, {"axes": "YX"}, objects.pixel_size, prepared, None,
+            photometric="minisblack", compression="zlib",
+        ),
+        "objects": lambda path: move(objects.csv_file, path),
     }  # fmt: skip
     finished = {name: prediction.partial.folder / path.name for name, path in result.files.items()}
     for name, path in finished.items():

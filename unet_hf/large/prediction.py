@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import ImageError, PrecisionError
 from ..images.preprocessing import BAND_PIXELS, PreparedImage
 from ..network.network import Network
+from ..objects.learned import height_map
 from ..predict.tiles import TilePrediction, predict_tiles
 from .partial_result import PartialResult, Plane
 
@@ -31,11 +32,11 @@ class Prediction:
         self.model, self.prepared, self.partial = model, prepared, partial
         self.job, self.threshold = job, threshold
         self.tiles = model.geometry.plan(image.height, image.width, job["tile_size"])
-        layers = {"mask": 1, "probabilities": model.config["num_classes"], "uncertainty": 1}
+        layers = {"probabilities": model.config["num_classes"]}
         self.planes = {
             name: Plane(
                 partial.folder / f"{name}.raw",
-                (layers[name], image.height, image.width),
+                (layers.get(name, 1), image.height, image.width),
                 np.uint8 if name == "mask" else np.float32,
             )
             for name in job["planes"]
@@ -93,12 +94,22 @@ class Prediction:
             self._write(number, prediction)
 
     def _write(self, number: int, prediction: TilePrediction) -> None:
-        values = {"mask": prediction.mask[None], "probabilities": prediction.probabilities}
-        if prediction.uncertainty is not None:
-            values["uncertainty"] = prediction.uncertainty[None]
         for name, plane in self.planes.items():
-            plane.write(prediction.tile.rows, prediction.tile.columns, values[name])
+            values = self._values(name, prediction)
+            plane.write(prediction.tile.rows, prediction.tile.columns, values)
         self.partial.add(number)
+
+    def _values(self, plane: str, prediction: TilePrediction) -> np.ndarray:
+        """Returns what a plane holds of a tile, (layers, h, w)."""
+        if plane == "probabilities":
+            return prediction.probabilities
+        if plane == "confidence":  # the probability of a pixel's own class
+            index = prediction.mask[None].astype(np.intp)
+            return np.take_along_axis(prediction.probabilities, index, axis=0)
+        if plane == "height":
+            maps = np.ascontiguousarray(prediction.object_maps)
+            return height_map(maps, self.model.object_channels)[None]
+        return getattr(prediction, plane)[None]
 
 
 def predict_into_files(

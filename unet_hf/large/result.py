@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..images.image_data import ImageData
 from ..predict.summary import PredictionSummary
+from .objects import LargeObjects
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,3 +23,4 @@ class LargeSegmentation(PredictionSummary):
     seconds: float = 0.0
     device: str = "cpu"
     precision: str = "float32"
+    objects: LargeObjects | None = field(default=None, repr=False)  # if they are among the outputs

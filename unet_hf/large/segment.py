@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..engine.memory import MEMORY
+from ..errors import ConfigError
 from ..files import exclusive_writer
 from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
@@ -16,6 +17,7 @@ from ..images.windows import open_image
 from ..network.configuration import checked_threshold, checked_tile_size
 from ..network.network import Network
 from ..predict.tiles import precisions_to_try
+from .objects import OBJECT_OUTPUTS, ObjectOptions, find_large_objects
 from .outputs import (
     LARGE_OUTPUTS,
     check_replaceable,
@@ -44,6 +46,7 @@ def segment_large(
     tile_size: int | None = None,
     precision: str = "auto",
     tta: bool = False,
+    objects: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
     resume: bool = True,
 ) -> LargeSegmentation:
@@ -58,13 +61,18 @@ def segment_large(
             formats that are read by windows.
         outputs: Some of mask (mask.tif, class ids with a palette), classes (classes.tif, the same
             as gray values), probabilities and, with tta, uncertainty (both .tif, float32), and
-            summary (summary.json); or mask.zarr, probabilities.zarr and uncertainty.zarr. TIFFs
-            are tiled, are BigTIFF if they have to be, and hold the pixel size if it is known.
+            summary (summary.json); or mask.zarr, probabilities.zarr and uncertainty.zarr. For
+            objects instances (instances.tif) and objects (objects.csv). TIFFs are tiled, are
+            BigTIFF if they have to be, and hold the pixel size if it is known.
         prefix: The start of all file names.
         page, axes, channel, threshold, precision, tta: As for `UNet.segment`.
         level: Which resolution of a pyramid (TIFF, OME-Zarr), counted from 0, the finest.
         tile_size: By default what 400 MB allow, see `tile_size_for`; never the checkpoint's. For
             wide networks, larger tiles are faster and need more memory; a note says how much.
+        objects: Options of `Segmentation.objects`, e.g. {"min_size": 20}. Objects are the same as
+            there, by the methods "learned" and "components"; "watershed" needs the whole image.
+            What they need of memory is in `objects.bands`. An object of more than 1024 x 1024 px is
+            measured as a whole, and a note says how much memory that took.
         progress: Called as `progress(done, total)` after each tile. What it raises ends the
             prediction. It must not predict anything, nor wait for a thread that does.
         resume: Continues a run that was killed or stopped, if it had the same image, model,
@@ -73,6 +81,7 @@ def segment_large(
     Raises:
         ImageError, ConfigError, PrecisionError: As for `UNet.segment`. No output has its final
             name then.
+        TooManyObjectsError: As for `Segmentation.objects`.
         ConfigError: Another run is writing the same outputs, or a folder that this function did not
             write has the name of an output.
         OSError: The outputs cannot be written.
@@ -82,6 +91,12 @@ def segment_large(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)
+    wanted = ObjectOptions.settled(model, objects) if set(names) & set(OBJECT_OUTPUTS) else None
+    if objects and not wanted:
+        raise ConfigError(
+            f"objects={dict(objects)} is for objects, but none are among the outputs "
+            f"{', '.join(names)}. Add {' or '.join(OBJECT_OUTPUTS)}, or leave it out."
+        )
     precisions = precisions_to_try(precision, model.device)
     files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
     for path in files.values():
@@ -95,7 +110,7 @@ def segment_large(
             "input": source_fingerprint(source, image),
             "model": model_sha256(model),
             "options": [page, axes, channel, level, threshold],
-            "planes": planes_for(names),
+            "planes": planes_for(names) + (wanted.planes if wanted else []),
             "tta": tta,
             "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
         }
@@ -111,6 +126,8 @@ def segment_large(
                 model, prepared, partial, jobs, threshold, resume=resume, progress=progress
             )
             job = prediction.job
+            MEMORY.release()  # the tiles are done: leave the memory to objects and outputs
+            found = find_large_objects(prediction, image, wanted) if wanted else None
             notes = [*prepared.image.notes, *prepared.notes, *prediction.notes]
             if job["precision"] != precisions[0]:
                 notes.append(
@@ -118,6 +135,7 @@ def segment_large(
                 )
             if tile_size is None and len(prediction.tiles) > 1:
                 notes += _notes_on_tiles(model, job["precision"], job["tile_size"], tta)
+            notes += found.notes if found else ()
             result = LargeSegmentation(
                 files=files,
                 pixel_counts=prediction.count(num_classes),
@@ -130,8 +148,8 @@ def segment_large(
                 seconds=time.perf_counter() - started,
                 device=str(model.device),
                 precision=job["precision"],
+                objects=found,
             )
-            MEMORY.release()  # the tiles are done: leave the memory to the writing of outputs
             write_large_outputs(result, prediction, model.config["colors"])
             partial.remove()
     return result

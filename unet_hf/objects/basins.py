@@ -11,7 +11,6 @@ large image give exactly the basins of the whole image (see `bands`), and anothe
 no new look at the pixels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,6 +92,23 @@ class Basins:
         joined = is_no_object(self.lower_summits, self.passes.heights, seed, prominence)
         return number_joined(self.passes[joined].pairs, self.summits.size)
 
+    def certain(self, seed: float, prominence: float) -> tuple["np.ndarray", Passes]:
+        """Merges what is one object whatever lies outside this band; see `merge`.
+
+        An open basin may go on to any height outside. A pass is certain to join if one of its sides
+        has no open basin and is no object. It is certain not to if both sides are objects already.
+
+        Returns:
+            The piece of each basin, (n,) int32 from 0, in the order of first pixels, and the
+            passes between pieces that are not certain.
+        """
+        passes = self.passes
+        highest = passes.lower_summits(np.where(self.open, np.float32(np.inf), self.summits))
+        joined = is_no_object(highest, passes.heights, seed, prominence)
+        undecided = is_no_object(self.lower_summits, passes.heights, seed, prominence) & ~joined
+        pieces = number_joined(passes[joined].pairs, self.summits.size)
+        return pieces, passes[undecided].between(pieces)
+
 
 def highest_neighbours(
     pixels: np.ndarray, group: np.ndarray, height: np.ndarray, stride: int
@@ -167,9 +183,7 @@ def _touching(
     return Passes.joined(found)
 
 
-def places(
-    row: np.ndarray | int, column: np.ndarray, width: int, down: Sequence | int
-) -> np.ndarray:
+def places(row: np.ndarray | int, column: np.ndarray | int, width: int, down: int) -> np.ndarray:
     """Returns numbers that order pairs of touching pixels: the first one's, row by row.
 
     down: 0 for a pixel and its right neighbour, 1 for the one below.

@@ -8,8 +8,8 @@ from ..errors import ConfigError
 from .basins import Basins
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
-PROMINENCE = 0.2
-BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
+PROMINENCE = 0.35
+BORDER_DEPTH = 0.2  # how much a sure border between two objects lowers the height
 NOT_LEARNED = (
     "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
     "was not. Choose 'watershed' or 'components'."
@@ -44,8 +44,12 @@ def learned_basins(
     """
     if maps is None or not channels:
         raise ConfigError(NOT_LEARNED)
-    group = np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0)
-    return Basins.find(group, height_map(maps, list(channels)))
+    return Basins.find(groups(mask, classes), height_map(maps, list(channels)))
+
+
+def groups(mask: np.ndarray, classes: Collection[int]) -> np.ndarray:
+    """Returns (H, W) int16: the class id and 1 more where it is one of `classes`, otherwise 0."""
+    return np.where(np.isin(mask, list(classes)), mask.astype(np.int16) + 1, 0).astype(np.int16)
 
 
 def learned_labels(basins: Basins, seed: float) -> np.ndarray:
@@ -56,9 +60,16 @@ def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     A summit of at least `seed` begins an object. What has no such summit goes to the object that
     it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    objects = basins.merge(seed, PROMINENCE)
-    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
-    np.maximum.at(highest, objects, basins.summits)
-    begun = highest >= np.float64(seed)
-    ids = np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)
+    ids = object_ids(basins.merge(seed, PROMINENCE), basins.summits, seed)
     return np.concatenate([np.zeros(1, np.int32), ids])[basins.labels]
+
+
+def object_ids(objects: np.ndarray, summits: np.ndarray, seed: float) -> np.ndarray:
+    """Returns the id of each basin's object, (n,) int32 from 1; 0 if no summit reaches `seed`.
+
+    objects: (n,) int, the number of each basin's object from 0, in their order.
+    """
+    highest = np.full(objects.max(initial=-1) + 1, -np.inf, np.float32)
+    np.maximum.at(highest, objects, summits)
+    begun = highest >= np.float64(seed)
+    return np.where(begun, np.cumsum(begun), 0)[objects].astype(np.int32)

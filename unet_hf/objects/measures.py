@@ -28,6 +28,9 @@ def measure(
     image: ImageData,
     id2label: dict[int, str],
     pixel_size: PixelSize | None,
+    *,
+    origin: tuple[int, int] = (0, 0),
+    touching: np.ndarray | None = None,
 ) -> tuple[tuple[Column, ...], dict[str, np.ndarray]]:
     """Measures all objects; returns the columns' meaning and the table of `Objects`.
 
@@ -36,6 +39,9 @@ def measure(
         image: Its `place` has the factor from its pixels to those of the finest level.
         pixel_size: None leaves out the columns that need it. If pixels are not square, the
             perimeter is in pixels only, as its estimate assumes that they are.
+        origin: The first row and column of the arrays, if they are a window of a larger image.
+        touching: (n,) bool, whether each object touches the image's border; None if it is that of
+            the arrays.
     """
     columns: list[Column] = []
     table: dict[str, np.ndarray] = {}
@@ -45,9 +51,10 @@ def measure(
         table[name] = values
 
     width, place = labels.shape[1], image.place
+    top, left = origin
     across, down = place.scale
     pixels = _Pixels.from_labels(labels)
-    boxes = _boxes(labels)
+    boxes = bounding_boxes(labels)
     shapes = _shapes(labels, boxes)
     classes = np.zeros(pixels.count, np.int64)
     classes[pixels.owner] = mask.ravel()[pixels.index]  # all pixels of an object have one class
@@ -61,7 +68,8 @@ def measure(
         add("level", "", meaning, np.full(pixels.count, place.level))
 
     area = pixels.area
-    x, y = pixels.mean(pixels.index % width), pixels.mean(pixels.index // width)
+    x = pixels.mean(pixels.index % width + left)
+    y = pixels.mean(pixels.index // width + top)
     diameter, perimeter = np.sqrt(4 * area / np.pi), shapes["perimeter"]
     areas = place.scaled(area, place.area_factor)
     add("area_px", "px²", "pixels of the object, holes not among them", areas)
@@ -77,7 +85,8 @@ def measure(
     for number, (name, edge) in enumerate(
         {"top": "upper", "left": "left", "bottom": "lower", "right": "right"}.items()
     ):
-        edges = place.scaled(boxes[:, number], across if number % 2 else down)
+        edge_px = boxes[:, number] + origin[number % 2]
+        edges = place.scaled(edge_px, across if number % 2 else down)
         add(f"{name}_px", "px", f"{edge} edge of the bounding box", edges)
     meaning = "length of its edges, those of holes too, through the centres of border pixels"
     add("perimeter_px", "px", meaning, perimeter * place.length_factor)
@@ -107,7 +116,9 @@ def measure(
         "has it pixels in the first or last row or column, or beside pixels without data, so that "
         "it may be cut off?"
     )
-    add("touches_border", "", meaning, touching_border(labels, image.valid))
+    if touching is None:
+        touching = touching_border(labels, image.valid)
+    add("touches_border", "", meaning, touching)
     return tuple(columns), table
 
 
@@ -146,7 +157,7 @@ class _Pixels:
         return extreme
 
 
-def _boxes(labels: np.ndarray) -> np.ndarray:
+def bounding_boxes(labels: np.ndarray) -> np.ndarray:
     """Returns the upper, left, lower and right edge of each object, (n, 4)."""
     from scipy.ndimage import find_objects
 

@@ -1,11 +1,9 @@
 """`Objects`: the single objects of a prediction, with their measurements."""
 
-import csv
 import io
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -15,13 +13,14 @@ from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..images.place import Place
 from ..network.configuration import OBJECT_METHODS, checked_seed
+from .counts import ObjectCounts, write_head, write_rows
 from .instances import keep_objects, select_objects
 from .measures import Column, measure
 from .outlines import Outline, trace
 
 
 @dataclass(frozen=True, eq=False)
-class Objects:
+class Objects(ObjectCounts):
     """The objects of a prediction, numbered 1 to n row by row.
 
     labels: (H, W) int32, the object of every pixel; 0 for none.
@@ -40,21 +39,12 @@ class Objects:
     id2label: dict[int, str]
     colors: list[str]  # "#rrggbb", by class id
     pixel_size: PixelSize | None
-    classes: tuple[int, ...]  # ids of the classes whose objects were searched
+    classes: tuple[int, ...]
     method: str
     min_size: int
     exclude_border: bool
-    seed: float | None = None  # of the method "learned"
+    seed: float | None = None
     place: Place = field(default=Place(), repr=False)  # of the image in its file
-
-    def __len__(self) -> int:
-        return len(self.table["id"])
-
-    @property
-    def area_column(self) -> Column:
-        """The column of areas in the pixel size's unit if known, else in pixels."""
-        areas = [column for column in self.columns if column.name.startswith("area_")]
-        return areas[-1]
 
     @cached_property
     def outlines(self) -> list[Outline]:
@@ -68,43 +58,9 @@ class Objects:
     def csv(self) -> str:
         """Returns the table as CSV; names are ASCII and end in the unit."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.table)
-        writer.writerows(zip(*(_csv_values(values) for values in self.table.values()), strict=True))
+        write_head(text, self.table)
+        write_rows(text, self.table)
         return text.getvalue()
-
-    def counts(self) -> dict[str, int]:
-        """Returns the number of objects of each searched class, by name."""
-        ids = self.table["class_id"]
-        return {self.id2label[index]: int((ids == index).sum()) for index in self.classes}
-
-    def summary(self) -> dict[str, Any]:
-        """Returns count and areas of each searched class, and the options, as JSON."""
-        areas = self.table[self.area_column.name]
-        areas_by_class = {index: areas[self.table["class_id"] == index] for index in self.classes}
-        return {
-            "count": len(self),
-            "classes": {
-                self.id2label[index]: {"count": len(values)}
-                | (
-                    {
-                        "total_area": float(values.sum()),
-                        "mean_area": float(values.mean()),
-                        "median_area": float(np.median(values)),
-                    }
-                    if len(values)
-                    else {}
-                )
-                for index, values in areas_by_class.items()
-            },
-            "area_unit": self.area_column.unit,
-            "touching_border": int(self.table["touches_border"].sum()),
-            "pixel_size": str(self.pixel_size) if self.pixel_size else None,
-            "method": self.method,
-            **({} if self.seed is None else {"seed": self.seed}),
-            "min_size": self.min_size,
-            "exclude_border": self.exclude_border,
-        }
 
 
 def find_objects(
@@ -133,7 +89,7 @@ def find_objects(
         classes: Ids of the classes that were searched.
     """
     selected = keep_objects(labels, image.valid, min_size, exclude_border)
-    _check_count(int(selected.sum()), max_objects)
+    check_count(int(selected.sum()), max_objects)
     labels = select_objects(labels, selected)
     columns, table = measure(labels, mask, probabilities, image, id2label, pixel_size)
     return Objects(
@@ -181,19 +137,10 @@ def check_options(
     return chosen_classes(classes, id2label), PixelSize.of(pixel_size)
 
 
-def _check_count(count: int, limit: int | None) -> None:
+def check_count(count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
         raise TooManyObjectsError(
             f"There are {count:,} objects, and at most {limit:,} are measured here. Choose a "
             "larger smallest size (min_size), or another threshold; in Python, "
             "result.objects(max_objects=None) measures them all."
         )
-
-
-def _csv_values(values: np.ndarray) -> list[Any]:
-    """Returns values for a CSV file; floats have seven significant digits."""
-    if values.dtype == bool:
-        return ["true" if value else "false" for value in values]
-    if values.dtype.kind == "f":
-        return [f"{value:.7g}" for value in values]
-    return values.tolist()

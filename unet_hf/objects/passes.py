@@ -26,6 +26,13 @@ class Passes:
     def __getitem__(self, chosen: np.ndarray) -> "Passes":
         return Passes(self.pairs[chosen], self.heights[chosen], self.places[chosen])
 
+    def between(self, numbers: np.ndarray) -> "Passes":
+        """Returns the same passes between basins that have other numbers, or are parts of others.
+
+        numbers: (n,), by the number of a basin.
+        """
+        return Passes(numbers[self.pairs].astype(np.int64), self.heights, self.places)
+
     @classmethod
     def joined(cls, several: Collection["Passes"]) -> "Passes":
         return cls(
@@ -33,6 +40,15 @@ class Passes:
             np.concatenate([np.zeros(0, np.float32), *(each.heights for each in several)]),
             np.concatenate([np.zeros(0, np.int64), *(each.places for each in several)]),
         )
+
+    def highest(self, count: int) -> "Passes":
+        """Returns the highest pass between each two basins, from the highest to the lowest.
+
+        count: The number of basins.
+        """
+        ordered = self[np.lexsort((self.places, -self.heights))]
+        low, high = ordered.pairs.min(axis=1), ordered.pairs.max(axis=1)
+        return ordered[np.sort(np.unique(low * count + high, return_index=True)[1])]
 
     def forest(self, count: int) -> "Passes":
         """Returns the passes on the highest way between any two basins, from the highest down.
@@ -46,11 +62,10 @@ class Passes:
         from scipy.sparse import csr_matrix
         from scipy.sparse.csgraph import minimum_spanning_tree
 
-        ordered = self[np.lexsort((self.places, -self.heights))]
-        low, high = ordered.pairs.min(axis=1), ordered.pairs.max(axis=1)
-        rank = np.unique(low * count + high, return_index=True)[1]  # the highest of each pair
-        graph = csr_matrix((rank + 1.0, (low[rank], high[rank])), (count, count))
-        return ordered[np.sort(minimum_spanning_tree(graph).data).astype(np.int64) - 1]
+        passes = self.highest(count)
+        rank = np.arange(1.0, len(passes) + 1)
+        graph = csr_matrix((rank, tuple(passes.pairs.T)), (count, count))
+        return passes[np.sort(minimum_spanning_tree(graph).data).astype(np.int64) - 1]
 
     def lower_summits(self, summits: np.ndarray) -> np.ndarray:
         """Returns for each pass the lower of the two summits that it lies between, (m,) float32.
