@@ -412,7 +412,7 @@ def test_objects_are_counted_as_in_python_where_the_checkpoint_has_learned_to(
         base_channels=4,
         depth=2,
         object_outputs={"version": 1, "channels": ["distance", "border"]},
-        objects={"method": "learned", "seed": 0.1, "min_size": 12},
+        objects={"method": "learned", "seed": 0.1, "min_size": 6},
     )
     monkeypatch.setattr(in_browser, "load_model", lambda name: model)
     in_browser._exported.cache_clear()
@@ -425,7 +425,7 @@ def test_objects_are_counted_as_in_python_where_the_checkpoint_has_learned_to(
     found = int(re.search(r" ([\d,]+) objects? at the threshold 0\.5", told(page).inner_text())[1])
     # Another runtime rounds otherwise, which may join or part a few.
     assert found == pytest.approx(len(expected.objects()), abs=2)
-    assert found > 10
+    assert found > 5
     check(page, expected, tmp_path)
 
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.measure import label
 
 from unet_hf.errors import ConfigError
-from unet_hf.objects.learned import PROMINENCE
+from unet_hf.objects.learned import BORDER_DEPTH, PROMINENCE
 
 from .drawn import disc, drawn
 
@@ -239,6 +239,7 @@ def test_ten_thousand_objects():
 def test_a_sure_border_parts_what_the_distance_does_not():
     mask = np.ones((5, 11), np.uint8)
     distance = np.full(mask.shape, 0.9, np.float32)
+    distance[:, 5] -= PROMINENCE - BORDER_DEPTH / 2  # not deep enough by itself
     border = np.full(mask.shape, -20, np.float32)
     border[:, 5] = 20
     result = drawn(mask, distance=distance)
