@@ -2,7 +2,8 @@
 
 Starts the demo and opens it in headless Chromium. All times are taken in the page: from the
 navigation to a page that can be used and to its first picture, from a click on "Segment" to the
-overlay of the 512 x 512 micrograph on the canvas, and from "Stop" until a batch says it stopped.
+overlay of the 512 x 512 micrograph on the canvas, from a step of a slider to the objects that it
+leaves of 1024 x 1024 pixels, and from "Stop" until a batch says it stopped.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import numpy as np
 import tifffile
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from demo.synthetic import electron_micrograph
+from demo.synthetic import electron_micrograph, fluorescence_nuclei
 
 from .measuring import served, spread
 
@@ -34,6 +35,17 @@ CLICK = """([button, expression]) => new Promise((done) => {
   document.querySelector(button).click();
   look();
 })"""
+# The same from a slider's new place on, and the frame that then shows it.
+SLIDE = """([slider, place, expression]) => new Promise((done) => {
+  const value = new Function(`return ${expression}`), before = value();
+  const started = performance.now(), input = document.querySelector(slider);
+  const look = () => requestAnimationFrame(() => value() !== before
+    ? requestAnimationFrame(() => done(performance.now() - started)) : look());
+  input.value = place;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  look();
+})"""
+LAYER = "document.querySelector('#viewer .viewer').dataset.layer"
 DRAWN = "document.querySelector('#viewer canvas').dataset.serial"
 PAINTED = "#viewer .legend button"
 STOPPED = "document.querySelector('#batch_progress [data-state=stopped]') !== null"
@@ -55,6 +67,8 @@ def main() -> None:
         page = browser.new_page()
         page.goto(url)
         tell("click to overlay, unet-isbi, 512 x 512", segment(page, options.rounds))
+        for slider, times in slide(page, options.rounds).items():
+            tell(f"{slider}, 1024 x 1024", times)
         tell("“Stop” to a batch that has stopped, 512 x 512", stop(page, options.rounds))
         browser.close()
 
@@ -77,6 +91,28 @@ def segment(page: Page, rounds: int) -> list[float]:
     for _ in range(rounds):
         page.wait_for_timeout(500)  # the page is at rest
         times.append(page.evaluate(CLICK, ["#segment", DRAWN]))
+    return times
+
+
+def slide(page: Page, rounds: int) -> dict[str, list[float]]:
+    """A step of each slider of objects that the checkpoint has."""
+    page.get_by_role("button", name="Nuclei (synthetic)").click()  # brings its checkpoint
+    expect(page.locator("#viewer .legend")).to_contain_text("nucleus")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "nuclei.tif"
+        tifffile.imwrite(path, fluorescence_nuclei(1024, 150, seed=0).image)
+        page.locator("#upload input[type=file]").set_input_files(path)
+        expect(page.locator("#viewer .whose")).to_contain_text("nuclei.tif")
+        expect(page.locator("#viewer .tally")).to_contain_text("objects")
+    page.locator("[data-view=objects]").click()
+    page.locator("#objects_options button").first.click()
+    sliders = {"smallest size": ("#counting .size", 50, 1), "seed height": ("#seed", 0.4, 0.01)}
+    times: dict[str, list[float]] = {}
+    for name, (slider, first, step) in sliders.items():
+        for number in range(rounds if page.locator(slider).is_visible() else 0):
+            page.wait_for_timeout(500)
+            place = first + number * step
+            times.setdefault(name, []).append(page.evaluate(SLIDE, [slider, place, LAYER]))
     return times
 
 

@@ -16,14 +16,15 @@ from hypothesis import settings
 
 from . import OFFLINE
 from .browsing import browser, page  # noqa: F401  fixtures for every file
+from .processes import forked_python, share_server
 from .serving import drawing, gate, images, learned, picture, served, tiny  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 # The same examples in every run, and none that fails because the machine was busy.
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.load_profile("steady")
+settings.register_profile("all", deadline=None, derandomize=True)
+settings.register_profile("sample", settings.get_profile("all"), max_examples=25)
 
 
 # Those that take longest, longest first: no process begins one when the others are done.
@@ -42,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--deep", action="store_true",
         help="all cases of the tests that draw them at random or from a long list, not a sample",
     )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all" if config.getoption("--deep") else "sample")
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        share_server()  # of forked processes, by all processes of the tests
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -102,7 +109,7 @@ def chromium() -> str:
 def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The demo as people start it, `python app.py`; it takes the first port that it can have."""
     log = tmp_path_factory.mktemp("demo") / "log.txt"
-    command = [sys.executable, "app.py", "--no-browser"]
+    command = [*forked_python(), "app.py", "--no-browser"]
     environment = {
         **os.environ,
         **OFFLINE,

@@ -121,7 +121,7 @@ def become(arguments: list[str], environment: dict[str, str], folder: str) -> No
     os.environ.clear()
     os.environ.update(environment)
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        line_by_line = name == "stderr" or os.isatty(number)
+        line_by_line = name == "stderr" or os.isatty(number) or "PYTHONUNBUFFERED" in environment
         stream = open(number, mode, buffering=1 if line_by_line else -1, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

@@ -4,7 +4,7 @@
 
 does what `[sys.executable, "-m", "train", ...]` does: a module, a script or `-c` and its code, with
 this environment, working folder and streams, and with this exit status; signals reach it, too. It
-is forked from a server, one for each process of the tests, that has imported what all of them
+is forked from a server, one for all processes of the tests, that has imported what all of them
 need: see `forked_python.py`. Nothing of Hugging Face or of this project is imported before the
 fork, so both read the environment that was given.
 
@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+SHARED = "UNET_HF_TESTS_PYTHON"  # its server's address
 PROGRAM = Path(__file__).with_name("forked_python.py")
 
 
@@ -29,9 +30,16 @@ def forked_python() -> list[str]:
     return [sys.executable, "-I", "-S", str(PROGRAM), "run", _server()]
 
 
+def share_server() -> None:
+    """Starts the server for this process and for those that it starts from now on."""
+    os.environ[SHARED] = _server()
+
+
 @functools.cache
 def _server() -> str:
-    """Starts the server; its address. It ends when this process has ended."""
+    """Starts the server unless one is shared; its address. It ends with who started it."""
+    if shared := os.environ.get(SHARED):
+        return shared
     address = str(Path(tempfile.mkdtemp(prefix="tests_"), "python"))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)

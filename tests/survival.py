@@ -122,6 +122,7 @@ class Trainings:
         """folder: for what they print, and for the cache of Hugging Face's libraries."""
         self.folder = folder
         self.context = multiprocessing.get_context("forkserver")
+        self.home = str(folder / "huggingface")
         self.groups: list[int] = []
         self.numbers = itertools.count()
         self.lock = Lock()
@@ -129,16 +130,18 @@ class Trainings:
     def __enter__(self) -> "Trainings":
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OMP_NUM_THREADS", "1")
-            patch.setenv("HF_HOME", str(self.folder / "huggingface"))
+            patch.setenv("HF_HOME", self.home)
             patch.setenv("PYTHONPATH", str(ROOT))
             self.context.set_forkserver_preload(PRELOADED)
             forkserver.ensure_running()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for group in self.groups:
-            for process in members(group):
-                process.kill()
+        for process in members(self.groups):
+            # The system gives numbers out again: the group may be another's by now.
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HF_HOME") == self.home:
+                    process.kill()
 
     def start(
         self,
@@ -192,13 +195,13 @@ def _train(
     os._exit(status)
 
 
-def members(group: int) -> list[psutil.Process]:
-    """The living processes of a group."""
+def members(groups: list[int]) -> list[psutil.Process]:
+    """The living processes of these groups."""
     found = []
     for process in psutil.process_iter():
         try:
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and os.getpgid(process.pid) == group:
+            ours = os.getpgid(process.pid) in groups
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
@@ -209,7 +212,7 @@ def survivors(groups: list[int]) -> list[psutil.Process]:
     """Who is still there half a minute after their training has ended; PyTorch's workers look
     for their parent every five seconds."""
     deadline = time.monotonic() + 30
-    while found := [process for group in groups for process in members(group)]:
+    while found := members(groups):
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)

@@ -28,6 +28,7 @@ from unet_hf.files import exclusive_writer
 from unet_hf.hashes import model_sha256
 
 from .conftest import ROOT
+from .processes import forked_python
 
 OUTPUTS = ("mask.png", "overlay.png", "probabilities.tif", "summary.json")
 MANY, CORRUPT = 200, 77
@@ -453,6 +454,7 @@ def struck(function):
     return wrapped
 
 if __name__ == "__main__":
+    os.setsid()  # the group that is struck is its own
     # A shell that starts its commands in the background has them ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if moment == "before":
@@ -467,11 +469,10 @@ def struck(script: Path, moment: str, count: int, signal: str, *arguments: objec
     """(exit status, standard error)"""
     script.write_text(STRUCK)
     done = subprocess.run(
-        [sys.executable, script, moment, str(count), signal, *map(str, arguments)],
+        [*forked_python(), script, moment, str(count), signal, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        start_new_session=True,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stderr, done.stdout
@@ -499,8 +500,7 @@ def test_200_files_one_corrupt_stopped_and_killed_half_way_end_as_if_nothing_had
     finished = len(list(out.glob("*_summary.json")))
     assert 90 < finished < 110
 
-    status, said, printed = struck(tmp_path / "run.py", "never", 0, "SIGINT", *command,
-                                   "--jobs", "2")  # fmt: skip
+    status, said, printed = struck(tmp_path / "run.py", "never", 0, "SIGINT", *command)
     assert status == 1
     assert [line for line in said.splitlines() if line.startswith("failed: ")] == [
         line for line in said.splitlines() if str(corrupt) in line

@@ -29,7 +29,7 @@ from unet_hf.cli.segment import run as segment_command
 from unet_hf.images.pixel_size import MICROMETERS
 
 from .drawn import drawn
-from .serving import until
+from .serving import brightness_is_depth, until
 
 IMAGES, CORRUPT = 8, 3
 RECIPE = Recipe("tiny")
@@ -96,13 +96,15 @@ def test_the_zip_has_everything_and_two_tables(job: BatchJob, network: UNet):
     assert "0.png" in results_html(job.table())
 
 
-def test_the_command_in_the_zip_gives_the_same_files(job, network, tmp_path, monkeypatch):
+def test_the_command_in_the_zip_gives_the_same_files(job, tmp_path, monkeypatch):
     """With each part of the recipe other than the checkpoint has it."""
+    network = brightness_is_depth()
     network.save_pretrained(tmp_path / "tiny")
     whole = network.segment(job.staged.folder / "0.png")
     cut = round(float(np.quantile(whole.probabilities[1], 0.7)), 3)
-    recipe = Recipe(str(tmp_path / "tiny"), cut, "watershed", 3, True, "0.5 um")
+    recipe = Recipe(str(tmp_path / "tiny"), cut, "learned", 3, True, "0.5 um", 0.9)
     run(job, network, recipe, ("overlay", "instances"))
+    assert "parted as the network learned from seed height 0.90" in job.recipe_in_words()
     with zipfile.ZipFile(job.archive()) as packed:
         packed.extractall(tmp_path / "zip")
     words = json.loads((tmp_path / "zip" / "recipe.json").read_text())

@@ -16,9 +16,11 @@ from demo.batch.tab import BatchTab, button_words, recipe_of
 from demo.server import limits
 from demo.server.folders import KeptFolders, ResultFolders
 from demo.server.recipe import Recipe
+from unet_hf import UNet
+from unet_hf.errors import ConfigError
 
 from .page_events import Events
-from .serving import Gate
+from .serving import Gate, brightness_is_depth
 
 IMAGES = 3
 
@@ -155,6 +157,19 @@ def test_a_recipe_that_is_none_starts_nothing(batch: BatchPage, tiny: str, cut: 
     assert batch.usable()["run"]
 
 
+def test_a_recipe_asks_a_checkpoint_for_nothing_that_it_has_not_learned(tiny: str):
+    plain = UNet.from_pretrained(tiny)
+    with pytest.raises(ConfigError, match="trained to tell objects apart, and this one was not"):
+        Recipe(tiny, method="learned").settled(plain)
+    with pytest.raises(ConfigError, match=r"seed=0.4 is only for the method 'learned'"):
+        Recipe(tiny, seed=0.4).settled(plain)
+    own = Recipe("learned").settled(brightness_is_depth())
+    assert (own.method, own.seed, own.min_size) == ("learned", 0.5, 5)
+    assert recipe_of("learned", "", "auto", "", False, "", "0,7").seed == 0.7
+    with pytest.raises(ConfigError, match="The seed height 'low' is no number"):
+        recipe_of("learned", "", "auto", "", False, "", "low")
+
+
 def test_the_button_names_the_images_and_the_checkpoint(batch: BatchPage):
     assert batch.shown["batch_run"]["value"] == "Segment 3 images with Cell nuclei"
     assert button_words(1, "org/name") == "Segment 1 image with org/name"
@@ -174,6 +189,6 @@ def test_another_batch_takes_the_place_of_the_first(batch: BatchPage, tmp_path: 
 
 
 def test_the_fields_can_be_filled_with_a_recipe(batch: BatchPage):
-    recipe = Recipe("unet-nuclei", 0.4, "watershed", 20, True, "0.25 um")
+    recipe = Recipe("unet-nuclei", 0.4, "learned", 20, True, "0.25 um", 0.35)
     values = batch.tab.fill(recipe)
     assert recipe_of(*(values[component] for component in batch.tab.recipe)) == recipe

@@ -1,6 +1,5 @@
 """`python -m unet_hf`: its commands, and how it ends."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -164,15 +163,15 @@ def test_commands_that_need_the_training_part_say_so_without_it(monkeypatch, cap
 
 def test_segmenting_files_imports_nothing_of_the_training_or_the_demo(image, model, tmp_path):
     script = (
-        "import sys; from unet_hf.cli.main import main; "
+        "import sys, warnings; warnings.simplefilter('error', DeprecationWarning); "
+        "from unet_hf.cli.main import main; "
         "status = main(sys.argv[1:]); "
         "print(status, [m for m in ('train', 'demo', 'gradio', 'datasets', 'accelerate') "
         "if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, "segment", image, "--model", model, "--output",
+        [*forked_python(), "-c", script, "segment", image, "--model", model, "--output",
          tmp_path / "out"],
-        cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "error::DeprecationWarning"},
-        capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr

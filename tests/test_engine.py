@@ -4,7 +4,6 @@ import contextlib
 import copy
 import os
 import subprocess
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -26,6 +25,7 @@ from unet_hf.predict import progress as reporting
 from unet_hf.predict import tiles
 
 from .conftest import ROOT
+from .processes import forked_python
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "usual": {},
@@ -353,7 +353,7 @@ def test_an_old_cpu_computes_in_float32_and_gives_the_same():
     )
     old = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=old, capture_output=True, text=True, check=True
+        [*forked_python(), "-c", code], env=old, capture_output=True, text=True, check=True
     )
     precision, count = done.stdout.split()
     here = UNet.from_pretrained("unet-isbi").segment(SAMPLE, precision="float32")
@@ -496,7 +496,7 @@ def test_float32_is_not_rounded_to_tf32_on_a_gpu(settings: Any):
         "assert exact['older'] is False or before['product, older'] is None, exact;"
         "assert half == before == t.rounding(), (before, half, t.rounding())"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    subprocess.run([*forked_python(), "-c", code], cwd=ROOT, check=True)
 
 
 def test_settings_for_float32_are_restored_when_the_last_thread_leaves():

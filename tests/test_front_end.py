@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from scipy.ndimage import gaussian_filter
 
 from demo.in_browser import tab as in_browser
 from demo.parts.gradio_internals import served_address
@@ -23,6 +25,9 @@ from demo.space.contents import ROOT, source_files
 from demo.viewer.color_maps import HEAT, MAPS, shades_of
 from demo.viewer.component import WEB, viewer
 from demo.viewer.payload import FINE, STEPS, Payload, probability_codes
+from unet_hf.objects.learned import BORDER_DEPTH, PROMINENCE
+
+from .drawn import drawn
 
 LEAST = 18  # Debian 12 has that
 
@@ -136,6 +141,30 @@ def test_thresholds_cut_where_python_cuts(node: str):
     script = "given.codes.map((code) => module.probabilityOf({ value: given }, code))"
     back = np.array(computed(node, "viewer/web/colors.js", script, given))
     assert np.abs(back - np.where(probability > 0, probability, 0)).max() < 1e-5
+
+
+def test_objects_are_parted_as_python_does(node: str):
+    random = np.random.default_rng(0)
+    facts = {"seed": 0.35, "min_size": 8, "prominence": PROMINENCE, "border_depth": BORDER_DEPTH}
+    for channels in (["distance"], ["distance", "border", "centre"]):
+        maps = gaussian_filter(random.normal(size=(len(channels), 90, 110)), (0, 2.5, 2.5))
+        maps = (maps / maps.max()).astype(np.float32)
+        maps[:, :20] = np.round(4 * maps[:, :20]) / 4  # plateaus
+        mask = np.where(maps[0] > -0.1, 1 + (np.arange(110) > 60), 0).astype(np.uint8)
+        result = drawn(mask, names=("ground", "cell", "nucleus"))
+        result = replace(result, object_maps=maps, object_channels=tuple(channels))
+        expected = result.objects(method="learned", seed=0.35, min_size=8).labels
+        assert expected.max() > 10
+        given = {
+            "maps": maps.ravel().astype(float).tolist(),
+            "mask": mask.ravel().tolist(),
+            "width": mask.shape[1],
+            "parting": facts | {"channels": channels},
+        }
+        script = """[...module.partObjects(Uint8Array.from(given.mask), module.heightMap(
+            Float32Array.from(given.maps), given.parting), given.width, given.parting)]"""
+        found = computed(node, "in_browser/web/objects.js", script, given)
+        assert np.array_equal(np.reshape(found, mask.shape), expected), channels
 
 
 def computed(node: str, module: str, expression: str, given: object) -> object:

@@ -25,8 +25,10 @@ from demo.viewer.payload import FINE, STEPS, entropy, fixed_point, probability_c
 from unet_hf import Segmentation, UNet, read_image
 from unet_hf.errors import ExportError
 from unet_hf.hub.find import SHIPPED
+from unet_hf.hub.sample import drawn_input
 from unet_hf.images.image_data import ORIENTATION
 
+from .test_engine import network
 from .viewing import read, seen, silence, slide, viewer_of
 
 SAMPLE = Path("sample", "input.png")
@@ -401,6 +403,30 @@ def test_a_checkpoint_is_written_once_and_no_other_is():
     assert (facts["names"], facts["threshold"]) == (["membrane", "cell"], 0.25)
     with pytest.raises(ExportError, match="'org/other' does not come with this package"):
         exported("org/other")
+
+
+def test_objects_are_counted_as_in_python_where_the_checkpoint_has_learned_to(
+    served: Callable, tmp_path: Path, monkeypatch
+):
+    model = network(
+        base_channels=4,
+        depth=2,
+        object_outputs={"version": 1, "channels": ["distance", "border"]},
+        objects={"method": "learned", "seed": 0.1, "min_size": 12},
+    )
+    monkeypatch.setattr(in_browser, "load_model", lambda name: model)
+    in_browser._exported.cache_clear()
+    page = served(in_browser_tab)
+    expect(told(page)).to_contain_text("unet-isbi is here")
+    PIL.Image.fromarray(drawn_input(1)[:150, :, 0]).save(tmp_path / "cells.png")
+    segment(page, tmp_path / "cells.png")
+    in_browser._exported.cache_clear()
+    expected = model.segment(tmp_path / "cells.png", precision="float32")
+    found = int(re.search(r" ([\d,]+) objects? at the threshold 0\.5", told(page).inner_text())[1])
+    # Another runtime rounds otherwise, which may join or part a few.
+    assert found == pytest.approx(len(expected.objects()), abs=2)
+    assert found > 10
+    check(page, expected, tmp_path)
 
 
 def test_without_the_package_onnx_the_tab_says_what_to_install(served: Callable, monkeypatch):

@@ -39,6 +39,7 @@ from unet_hf.large.tile_size import (
 from unet_hf.predict import tiles
 
 from .conftest import ROOT
+from .processes import forked_python
 
 
 def drawn(*shape: int) -> np.ndarray:
@@ -277,10 +278,12 @@ def test_killed_at_any_point_it_ends_with_the_same_bytes(tmp_path, one_thread):
     source = tmp_path / "a.tif"
     tifffile.imwrite(source, drawn(300, 310), tile=(64, 64), compression="zlib")
     script = """
+import os
 import torch
 torch.set_num_threads(1)
 from unet_hf import UNet
 from unet_hf.large import segment_large
+print(os.getpid(), flush=True)
 segment_large(
     UNet.from_pretrained("model"), "a.tif", "killed", outputs=("mask", "probabilities"),
     tile_size=64, precision="float32", progress=lambda done, total: print(done, flush=True),
@@ -289,16 +292,17 @@ segment_large(
     random = np.random.default_rng(0)
     for finished in (5, 40):
         with subprocess.Popen(
-            [sys.executable, "-c", script],
+            [*forked_python(), "-c", script],
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
         ) as run:
+            process = int(run.stdout.readline())
             for _ in range(finished):
                 run.stdout.readline()
             time.sleep(random.uniform(0, 0.01))  # anywhere between two tiles
-            run.send_signal(signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
         assert [path.name for path in (tmp_path / "killed").iterdir()] == [".unet_hf-unfinished"]
     options = {"outputs": ("mask", "probabilities"), "tile_size": 64, "precision": "float32"}
     model = UNet.from_pretrained(tmp_path / "model")
@@ -495,8 +499,9 @@ except OSError as error:
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     said = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
+        [*forked_python(), "-c", script], env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert said.stdout == "File too large\n"
 
 

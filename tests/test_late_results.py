@@ -17,7 +17,9 @@ from playwright.sync_api import expect
 from demo.compare.sides import Asked
 from demo.compare.tab import compare_tab
 from demo.interface import build
+from demo.objects import parting
 from demo.objects import tab as objects_tab
+from demo.objects.counting import show_counting
 from demo.segment.facts import facts_of
 from demo.segment.file_list import Files
 from demo.segment.tab import SegmentTab
@@ -36,6 +38,7 @@ from .serving import Gate, until
 from .viewing import slide, viewer_of
 
 SEEN = {"threshold": 0.5}
+COMPONENTS = show_counting({"method": "components", "min_size": 0})
 
 
 @pytest.fixture
@@ -300,9 +303,7 @@ def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: 
     shown = segmented(tab, in_view)
 
     def count() -> dict:
-        return events.on_run(
-            shown[tab.current], SEEN, "components", "0", False, in_view, shown[tab.version]
-        )
+        return events.on_run(shown[tab.current], SEEN, COMPONENTS, in_view, shown[tab.version])
 
     assert result_store().get(count()[tab.objects.state])[1].labels.shape == (96, 96)
     real = type(result_store().get(shown[tab.current])).objects
@@ -311,8 +312,19 @@ def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: 
         select(events, two, in_view, 1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("unet_hf.Segmentation.objects", objects)
-    assert count() == gr.skip()  # no newer table is replaced: the newer result is counted, too
+    with monkeypatch.context() as patch:
+        patch.setattr("unet_hf.Segmentation.objects", objects)
+        assert count() == gr.skip()  # no newer table is replaced: the newer result is counted, too
+    # Nor are those that a slider has left behind: the last place of it is asked for, too.
+    shown = segmented(tab, in_view)
+    arguments = (shown[tab.current], SEEN, COMPONENTS, in_view, shown[tab.version])
+    assert events.on_slide(*arguments) != gr.skip()
+    real_hues = parting.object_hues
+    monkeypatch.setattr(
+        parting, "object_hues", lambda *given: in_view.ask_for_objects() and real_hues(*given)
+    )
+    assert events.on_slide(*arguments) == gr.skip()
+    assert count() == gr.skip()
 
 
 def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path, monkeypatch):
@@ -416,7 +428,7 @@ def test_a_result_whose_hour_is_over_is_told_apart_from_none(segment_page, tiny,
     in_view = InView(model=tiny)
 
     def sentence() -> str:
-        found = events.on_run(None, SEEN, "components", "0", False, in_view, in_view.version)
+        found = events.on_run(None, SEEN, COMPONENTS, in_view, in_view.version)
         return "".join(str(value) for value in found.values())
 
     upload(events, in_view, *two.paths)

@@ -15,11 +15,8 @@ from demo.viewer.object_layer import PALETTE
 from unet_hf import UNet
 from unet_hf.predict.overlay import color_table
 
-from .serving import cones
+from .serving import CELLS, cones
 from .viewing import canvas_of, seen, slide, viewer_of
-
-# Two pairs of cells that touch, of which one has a low summit, and one cell alone.
-CELLS = [(20, 20, 0.9), (20, 38, 0.9), (60, 24, 0.95), (60, 44, 0.6), (70, 80, 0.8)]
 
 
 def click_on(page: Page, y: float, x: float) -> None:
@@ -126,6 +123,6 @@ def test_touching_cells_are_counted_parted_again_and_taken_home(
     expected = result.objects(seed=0.7, min_size=0)
     assert [int(row["area_px"]) for row in table] == expected.table["area_px"].tolist()
 
-    # One batch later it is the same recipe; a checkpoint that has not learned it is refused.
+    # A batch is begun with the same recipe.
     page.get_by_role("button", name="Segment many images like this").click()
     expect(page.locator("#batch_seed").locator("input, textarea")).to_have_value("0.7")

@@ -114,9 +114,9 @@ def run(
     hub: Hub, home: Path, *arguments: object, processes: int = 1, token: str = TOKEN
 ) -> subprocess.CompletedProcess:
     command = [*forked_python(), "-m"]
-    if processes > 1:  # which the launcher starts as processes of their own
+    if processes > 1:
         command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-        command += ["--main_process_port", "0", "-m"]
+        command += ["--main_process_port", "0", "--no_python", *forked_python(), "-m"]
     return subprocess.run(
         [*command, *map(str, arguments)],
         cwd=home if processes == 1 else ROOT,

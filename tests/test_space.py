@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +30,13 @@ from .conftest import _wait_for_url
 from .hub import Files, Hub, client_environment, running_hub
 from .hub_faults import Refuses
 from .processes import forked_python
+from .waiting import WAITS
 
 TOKENS = {"hf_the_secret_of_alice": "alice", "hf_the_secret_of_bob": "bob"}
 ALICE, BOB = TOKENS
 SECRET = "what the Space signs its cookies with"
+# What `python -m demo.deploy` does, without the half minute of patience with a lost connection.
+DEPLOY = WAITS + "import runpy; runpy.run_module('demo.deploy', run_name='__main__')"
 DOWNLOAD = """
 import sys
 from huggingface_hub import snapshot_download
@@ -96,14 +98,15 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
     loses its connection."""
     home = tmp_path_factory.mktemp("home")
     folder, temporary = tmp_path_factory.mktemp("space"), tmp_path_factory.mktemp("temporary")
-    command = [*forked_python(), "-m", "demo.deploy", "alice/demo"]
     environment = client_environment(hub, home, ALICE)
     hub.drop_after(n_requests=4)
-    lost = subprocess.run(command, env=environment, capture_output=True, text=True)
+    impatient = [*forked_python(), "-c", DEPLOY, "alice/demo"]
+    lost = subprocess.run(impatient, env=environment, capture_output=True, text=True)
     assert lost.returncode == 1
     assert lost.stderr.splitlines()[-1].startswith("error: The Hub could not be reached")
     assert all(not files for files in hub.repos["spaces", "alice/demo"].commits.values())
     hub.restore()
+    command = [*forked_python(), "-m", "demo.deploy", "alice/demo"]
     subprocess.run(command, env=environment, check=True, timeout=120)
     download = [*forked_python(), "-c", DOWNLOAD, str(folder)]
     subprocess.run(download, env=environment, check=True, timeout=120)
@@ -127,7 +130,7 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
     log = home / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"],
+            [*forked_python(), "app.py"],
             cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

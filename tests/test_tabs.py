@@ -117,9 +117,29 @@ def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
     page.locator("#truth input[type=file]").set_input_files(tmp_path / "cellpose_masks.png")
     scores = page.locator("#truth_scores")
     expect(scores).to_contain_text(f"read as ids of {ids.max()} objects (cell)")
-    cells = scores.locator("table").first.locator("td")
+    shares = [expected.ap50, expected.f1, expected.precision, expected.recall]
+    cells = scores.locator("table").first.locator("td:last-child")
+    own, true = expected.proposed_count, expected.true_count
+    expect(cells.nth(4)).to_have_text(f"{own} of {true}")
+    assert cells.all_inner_texts()[:4] == [f"{each:.4f}" for each in shares]
+    expect(scores).to_contain_text(f"{own - true:+d} ({100 * expected.count_error:.1f} %)")
     counts = [expected.found, expected.missed, expected.false, expected.split, expected.merged]
-    expect(cells).to_have_text([str(each) for each in counts])
+    kinds = page.locator("#truth_objects section")
+    expect(kinds.locator("> b")).to_have_text([str(each) for each in counts])
+    # From one to the next of a kind, the largest first, and round again.
+    missed = np.bincount(ids.ravel())[list(expected.missed_ids)]
+    place = page.locator("#truth_viewer .viewer")
+    expect(page.locator("#truth_viewer canvas.drawn")).to_be_visible()
+    expect(page.locator("#truth_viewer .legend")).to_contain_text("missed")
+    page.get_by_role("button", name="Next missed").click()
+    expect(kinds.nth(1).locator("output")).to_have_text(f"1 of {missed.size}")
+    expect(kinds.nth(1).locator("[aria-current]")).to_contain_text(f"{missed.max()} px")
+    first = place.get_attribute("data-camera")
+    page.get_by_role("button", name="Previous missed").click()
+    expect(kinds.nth(1).locator("output")).to_have_text(f"{missed.size} of {missed.size}")
+    expect(place).not_to_have_attribute("data-camera", first)
+    page.locator("#truth_class").get_by_label("cell").click()
+    expect(page.locator("#truth_viewer .legend")).to_contain_text("cell, missed")
     pixels = score_mask(result, drawing.label)
     expect(scores).to_contain_text(f"{pixels.dice['cell']:.4f}")
     page.locator("#read_as").get_by_label("Classes").click()

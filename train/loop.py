@@ -232,6 +232,11 @@ def train(config: TrainingConfig) -> Evaluation:
             write_finished(output, config, data, inspection, progress)
         if target:
             logger.info("pushed: %s", target.push(output))
+    if processes > 1:
+        # The wrapper may not outlive the connection, which it holds: freeing both at once waits,
+        # under Python's lock, for a thread that may need this lock to drop its last tensors.
+        del network
+        accelerator.free_memory()
     accelerator.end_training()
     return Evaluation(**progress.best) if main else None
 

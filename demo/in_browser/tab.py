@@ -16,9 +16,11 @@ from typing import Any
 
 import gradio as gr
 
+from unet_hf import UNet
 from unet_hf.errors import ExportError
 from unet_hf.files import write_atomically
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
+from unet_hf.objects.learned import BORDER_DEPTH, PROMINENCE
 
 from ..parts.component import HIDDEN, component
 from ..parts.gradio_internals import served_file
@@ -119,6 +121,21 @@ def _exported(name: str) -> tuple[Path, dict[str, Any]]:
         "steps": STEPS,
         "fine": FINE,
         "alpha": DEFAULT_ALPHA,
+        "objects": _objects(model),
+    }
+
+
+def _objects(model: UNet) -> dict[str, Any] | None:
+    """How `web/objects.js` parts objects; None if the checkpoint counts in another way."""
+    recipe = model.config.get("objects", {})
+    if recipe.get("method") != "learned":
+        return None
+    return {
+        "channels": list(model.object_channels),
+        "seed": recipe["seed"],
+        "min_size": recipe["min_size"],
+        "prominence": PROMINENCE,
+        "border_depth": BORDER_DEPTH,
     }
 
 

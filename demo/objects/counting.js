@@ -86,7 +86,7 @@ const PLACES = 25;  // of the slider from one power of ten to the next
  * @param {number} place 0 to 100.
  */
 export function sizeAt(place) {
-  return place <= 0 ? 0 : Number((10 ** (place / PLACES)).toPrecision(2));
+  return place <= 0 ? 0 : Math.round(Number((10 ** (place / PLACES)).toPrecision(2)));
 }
 
 /**

@@ -48,7 +48,10 @@ def with_seed(value: dict[str, Any], result: Segmentation) -> dict[str, Any]:
 
 
 def read_counting(value: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `Segmentation.objects`; a browser may send anything. Raises `ConfigError`."""
+    """The arguments of `Segmentation.objects`.
+
+    Raises `ConfigError`, as a browser may send anything.
+    """
     method, seed = value.get("method"), value.get("seed")
     if method not in OBJECT_METHODS:
         raise ConfigError(f"There is no method {str(method)[:20]!r} of counting.")

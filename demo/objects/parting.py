@@ -23,12 +23,19 @@ class Counted(NamedTuple):
 
     result: At the threshold in view. objects: None where they were not measured.
     labels: (H, W) int32, ids from 1 to n, 0 for none. hues: See `object_hues`.
+    way: Method and seed. instances: Objects of every size, if these were parted that way.
     """
 
     result: Segmentation
     objects: Objects | None
     labels: np.ndarray
     hues: np.ndarray
+    way: tuple[str, float | None]
+    instances: np.ndarray | None = None
+
+    def parted(self, cut: Segmentation, how: dict[str, Any]) -> np.ndarray | None:
+        """`instances`, if they are of this cut and this way: another size needs no new ones."""
+        return self.instances if self.result is cut and self.way == way_of(how) else None
 
     def counts(self) -> dict[str, int]:
         """The number of objects of each class but the first, by name."""
@@ -60,7 +67,9 @@ def count_objects(
     objects = cut.objects(
         **how, pixel_size=tuple(typed) if typed else None, max_objects=limits.MAX_OBJECTS
     )
-    return Counted(cut, objects, objects.labels, object_hues(objects.labels, colored(earlier)))
+    hues = object_hues(objects.labels, colored(earlier))
+    instances = earlier.parted(cut, how) if earlier else None
+    return Counted(cut, objects, objects.labels, hues, way_of(how), instances)
 
 
 def part_objects(cut: Segmentation, how: dict[str, Any], earlier: Counted | None) -> Counted:
@@ -70,13 +79,20 @@ def part_objects(cut: Segmentation, how: dict[str, Any], earlier: Counted | None
         ConfigError: As `Segmentation.objects`.
         TooManyObjectsError: As there.
     """
-    classes, _ = check_options(cut.id2label)
-    labels = cut.instances(classes, how["method"], how["seed"])
-    kept = keep_objects(labels, cut.image.valid, how["min_size"], how["exclude_border"])
+    instances = earlier.parted(cut, how) if earlier else None
+    if instances is None:
+        classes, _ = check_options(cut.id2label)
+        instances = cut.instances(classes, *way_of(how))
+    kept = keep_objects(instances, cut.image.valid, how["min_size"], how["exclude_border"])
     if kept.sum() > limits.MAX_OBJECTS:
         raise TooManyObjectsError(f"There are {kept.sum()} objects.")
-    labels = select_objects(labels, kept)
-    return Counted(cut, None, labels, object_hues(labels, colored(earlier)))
+    labels = select_objects(instances, kept)
+    hues = object_hues(labels, colored(earlier))
+    return Counted(cut, None, labels, hues, way_of(how), instances)
+
+
+def way_of(how: dict[str, Any]) -> tuple[str, float | None]:
+    return how["method"], how["seed"]
 
 
 def colored(earlier: Counted | None) -> tuple[np.ndarray, np.ndarray] | None:
@@ -85,8 +101,8 @@ def colored(earlier: Counted | None) -> tuple[np.ndarray, np.ndarray] | None:
 
 def layer_of(counted: Counted) -> dict[str, Any]:
     """What the viewer is sent."""
-    result, _, labels, hues = counted
-    return object_layer(result, labels, hues, follows=not is_large(result))
+    follows = not is_large(counted.result)
+    return object_layer(counted.result, counted.labels, counted.hues, follows)
 
 
 def is_large(result: Segmentation) -> bool:

@@ -408,8 +408,9 @@ class SegmentTab:
         in_view.check(version)
         cut, folder = cut_as_seen(result, view), self.folders.new()
         if kind == "overlay":
-            counted = result_store().get(objects, GONE_OBJECTS) if objects else None
-            drawn = draw_as_seen(cut, view, counted and (counted.labels, counted.hues))
+            single = view.get("view") == "objects"
+            painted = result_store().get(in_view.painted, GONE_OBJECTS) if single else None
+            drawn = draw_as_seen(cut, view, painted and (painted.labels, painted.hues))
             return write_overlay(cut, folder, drawn)
         return write_result(cut, folder, Look(), only=[kind])[kind]
 

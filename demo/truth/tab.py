@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -10,8 +10,6 @@ import numpy as np
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.comparison import OUTCOMES, Region, Score, score_mask
-from unet_hf.evaluation.object_scores import ObjectScores, score_objects
-from unet_hf.objects.objects import Objects
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, count, note, table
@@ -26,12 +24,14 @@ from ..server.in_view import InView
 from ..server.queue import MEASURES
 from ..server.result_store import GONE, Handle, result_store
 from ..viewer.component import show_map, viewer
-from .label_image import NOT_COUNTED, Truth, read_truth
+from .label_image import Truth, read_truth
+from .object_outcomes import ObjectOutcomes, outcomes_html, show_outcomes
 
 VIEWER = "truth_viewer"
 # Of Okabe and Ito's palette, in the order of OUTCOMES[1:]: told apart with any colour vision.
 COLORS = ["#009e73", "#d55e00", "#56b4e9", "#9a9a9a"]
-SCORES, ERRORS = "truth_scores", "truth_errors"
+SCORES, ERRORS, OUTCOMES_LIST = "truth_scores", "truth_errors", "truth_objects"
+OBJECTS = "objects"  # what is shown, beside ids of classes
 DROP = (
     "Drop the mask of this image, as large as the image: classes (ids, palette, black and white, "
     "or the classes' colours) or one number for each object (Cellpose, StarDist, ImageJ)."
@@ -78,17 +78,19 @@ def truth_tab(
             read_as = gr.Radio(
                 READ_AS_CHOICES, value="auto", label="Read as", visible="hidden", elem_id="read_as"
             )
-            stale = stale_note("truth_stale", main_viewer or "", "Scored", [SCORES, VIEWER, ERRORS])
+            greyed = [SCORES, VIEWER, OUTCOMES_LIST, ERRORS]
+            stale = stale_note("truth_stale", main_viewer or "", "Scored", greyed)
             # A result that is cut elsewhere is scored again by this button.
             again = gr.Button("Score again", interactive=False, elem_id="truth_again")
             scores = gr.HTML(css_template=STYLE, elem_id=SCORES)
         with gr.Column(scale=8, min_width=280):
             shown_class = gr.Radio(
-                [], label="Class", visible="hidden", elem_id="truth_class", interactive=True
+                [], label="Shown", visible="hidden", elem_id="truth_class", interactive=True
             )
             picture = viewer(VIEWER, label="Right and wrong")
+            single = region_list(OUTCOMES_LIST, [VIEWER])
             errors = region_list(ERRORS, [VIEWER])
-    outputs = [scored, again, read_as, stale, scores, shown_class, picture, errors]
+    outputs = [scored, again, read_as, stale, scores, shown_class, picture, single, errors]
 
     def outdated() -> Updates:
         """The mask stays: the next result may be scored against it."""
@@ -98,6 +100,7 @@ def truth_tab(
             scores: "",
             shown_class: gr.update(visible="hidden"),
             picture: None,
+            single: "",
             errors: "",
         }
 
@@ -165,30 +168,31 @@ def truth_tab(
                 result = result.with_threshold(threshold)
             truth = read_truth(path, result, how)
             found = score_mask(result, truth.classes)
-            single = score_single(result, truth, of)
-            class_id = max(found.id2label) if len(found.id2label) == 2 else 0
+            held = Held(result, found, score_single(result, truth, of))
+            shown = held.first_shown
             regions = found.errors(SHOWN + 1)
-            painted = outcome_map(result, found, class_id)
+            painted = held.show(shown)
+            listed = outcomes_html(held.single) if held.single else ""
             if view is not None:
                 view.check(version)
         except Exception as error:
             return empty | {scores: alert(plain_sentence(error))}
-        choices = [(name, key) for key, name in found.id2label.items()]
         return empty | {
-            scored: result_store().keep((result, found)),
+            scored: result_store().keep(held),
             stale: computed_at(result.threshold),
-            scores: scores_html(found, truth.rule, result.threshold, single),
-            shown_class: gr.update(choices=choices, value=class_id, visible=True),
+            scores: scores_html(found, truth.rule, result.threshold, held.single),
+            shown_class: gr.update(choices=held.choices, value=shown, visible=True),
             picture: painted,
+            single: listed,
             errors: regions_html("Errors, the largest first", regions, error_words),
         }
 
-    def on_class(handle: Handle | None, class_id: int) -> Updates:
+    def on_class(handle: Handle | None, shown: int | str) -> Updates:
         try:
             value = result_store().get(handle)
         except ConfigError as error:
             return {picture: None, scores: alert(str(error))}
-        return {picture: outcome_map(*value, class_id) if value else None}
+        return {picture: value.show(shown) if value else None}
 
     inputs = [current, upload, cut, read_as, counted, *in_view]
     options = {"js": look(main_viewer) if main_viewer else None, **MEASURES, **HIDDEN}
@@ -208,10 +212,35 @@ def truth_tab(
     return Panel(outdated)
 
 
+class Held(NamedTuple):
+    """A result beside the truth. single: Its objects; None where the truth has none."""
+
+    result: Segmentation
+    score: Score
+    single: ObjectOutcomes | None
+
+    @property
+    def choices(self) -> list[tuple[str, int | str]]:
+        """What can be shown, in words and by value."""
+        classes = [(name, key) for key, name in self.score.id2label.items()]
+        return ([("Objects", OBJECTS)] if self.single else []) + classes
+
+    @property
+    def first_shown(self) -> int | str:
+        ids = self.score.id2label
+        return OBJECTS if self.single else max(ids) if len(ids) == 2 else 0
+
+    def show(self, shown: int | str) -> dict[str, Any]:
+        """What the viewer shows; `shown`: of `choices`."""
+        if shown == OBJECTS:
+            return show_outcomes(self.result, self.single)
+        return outcome_map(self.result, self.score, shown)
+
+
 def score_single(
     result: Segmentation, truth: Truth, counted: Handle | None
-) -> tuple[ObjectScores, Objects] | None:
-    """Scores of objects, and the objects; None where the truth has none.
+) -> ObjectOutcomes | None:
+    """What became of single objects; None where the truth has none.
 
     counted: The handle of a result and its objects, which are taken if they are of this result;
     otherwise they are counted as the checkpoint says.
@@ -228,8 +257,7 @@ def score_single(
         and (kept[0].threshold == result.threshold)
     )
     objects = kept[1] if same else result.objects(max_objects=limits.MAX_OBJECTS)
-    known = truth.classes != NOT_COUNTED
-    return score_objects(truth.objects, objects.labels, counted=known), objects
+    return ObjectOutcomes.of(truth, objects)
 
 
 def look(main_viewer: str) -> str:
@@ -259,7 +287,7 @@ def scores_html(
     found: Score,
     rule: str,
     threshold: float | None,
-    single: tuple[ObjectScores, Objects] | None = None,
+    single: ObjectOutcomes | None = None,
 ) -> str:
     rows = [
         (name, number(found.iou[name]), number(found.dice[name]))
@@ -271,28 +299,28 @@ def scores_html(
     at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
     return (
         note(f"The mask: {rule}.{at}")
-        + (objects_html(*single) if single else "")
+        + (objects_html(single) if single else "")
         + table(["Pixels of", "IoU", "Dice"], rows, "Scores of each class")
         + table(["Whole image", ""], [(n, number(v)) for n, v in whole], "Scores of the image")
     )
 
 
-def objects_html(scores: ObjectScores, objects: Objects) -> str:
-    """How many objects were found, and what became of the others."""
-    counts = [scores.found, scores.missed, scores.false, scores.split, scores.merged]
-    shares = [number(scores.precision), number(scores.recall), number(scores.f1)]
+def objects_html(single: ObjectOutcomes) -> str:
+    """How good the objects are; what became of each is listed below the picture."""
+    scores, objects = single.scores, single.objects
     least = f", {count(objects.min_size)} px or more" if objects.min_size else ""
-    return (
-        table(
-            ["Found", "Missed", "False", "Split", "Merged"],
-            [[count(each) for each in counts]],
-            "Objects found, missed, false, split and merged",
-        )
-        + table(["Precision", "Recall", "F1"], [shares], "Scores of objects")
-        + note(
-            f"An object is found if its IoU with a true one is above {scores.least_iou:g}. Objects "
-            f"of the result: {method_words(objects.method)}{least}."
-        )
+    more = scores.proposed_count - scores.true_count
+    rows = [
+        ("AP@0.5", number(scores.ap50)),
+        ("F1", number(scores.f1)),
+        ("Precision", number(scores.precision)),
+        ("Recall", number(scores.recall)),
+        ("Counted", f"{count(scores.proposed_count)} of {count(scores.true_count)}"),
+        ("Error of the count", f"{more:+d} ({100 * scores.count_error:.1f} %)"),
+    ]
+    return table(["Objects", ""], rows, "Scores of objects") + note(
+        f"An object is matched if its IoU with a true one is above {scores.least_iou:g}. "
+        f"Objects of the result: {method_words(objects.method, objects.seed)}{least}."
     )
 
 

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { placeOf, sizeAt } from "../../demo/objects/counting.js";
 import { differingThresholds } from "../../demo/parts/look.js";
 import { packed } from "../../demo/viewer/web/colors.js";
-import { drawChosen, objectAt, objectsInView, sceneObjects } from "../../demo/viewer/web/objects.js";
+import {
+  drawChosen, objectAt, objectsDrawn, objectsInView, sceneObjects,
+} from "../../demo/viewer/web/objects.js";
 import { readPixelSize } from "../../demo/viewer/web/panel.js";
 
 const LABELS = Uint16Array.from([
@@ -13,8 +16,8 @@ const LABELS = Uint16Array.from([
   0, 1, 1, 1, 0, 0,
   0, 0, 0, 0, 0, 0,
 ]);
-const LAYER = { picture: "", threshold: 0.65, colors: ["#ff0000", "#00ff00"], data: { url: "" },
-  planes: [] };
+const LAYER = { picture: "", threshold: 0.65, follows: false, colors: ["#ff0000", "#00ff00"],
+  data: { url: "" }, planes: [] };
 
 function scene() {
   const objects = sceneObjects(LAYER, { labels: LABELS, hues: Uint8Array.of(0, 1) }, packed);
@@ -30,6 +33,21 @@ test("objects are those of one threshold, and are not shown at another", () => {
   assert.ok(objectsInView(scene(), { level: 65 }));
   assert.equal(objectsInView(scene(), { level: 64 }), null);
   assert.equal(objectsInView({ ...scene(), objects: null }, { level: 65 }), null);
+  assert.equal(objectsDrawn(scene(), { level: 64 }), null);
+});
+
+test("where those of the next threshold come by themselves, the old ones stay until then", () => {
+  const before = scene();
+  before.objects.follows = true;
+  assert.equal(objectsDrawn(before, { level: 64 }), before.objects);
+  assert.equal(objectAt(before, { level: 64 }, { x: 2, y: 2 }), 0);  // but nothing is said of them
+  assert.equal(before.objects.count, 2);
+});
+
+test("a slider has small sizes pixel by pixel, and large ones in two digits", () => {
+  assert.deepEqual([0, 1, 25, 50, 67, 100].map(sizeAt), [0, 1.1, 10, 100, 480, 10000].map(Math.round));
+  for (const place of [0, 25, 40, 67, 100]) assert.equal(placeOf(sizeAt(place)), place);
+  assert.deepEqual([NaN, -5, 1e6].map(placeOf), [0, 0, 100]);
 });
 
 test("the object at a pixel is found where every second pixel was sent", () => {

@@ -72,10 +72,11 @@ def describe_objects(model: "UNet") -> dict[str, Any]:
 
 def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
     """How objects follow from the maps, see `unet_hf.objects.basins`."""
+    deep = "(distance + centre) / 2" if "centre" in channels else "distance"
     border = f" - {BORDER_DEPTH:g} / (1 + exp(-border))" if "border" in channels else ""
     seed, smallest = recipe.get("seed", DEFAULT_SEED), recipe.get("min_size", 0)
     return (
-        f"The height of a pixel is distance{border}. Each pixel of a class above 0 points at the "
+        f"The height of a pixel is {deep}{border}. Each pixel of a class above 0 points at the "
         "highest of its four neighbours of the same class that is higher than itself; of equal "
         "heights, the one that comes first row by row is higher. Pixels that lead to the same "
         "summit are a basin. The pass between two basins is the highest pair of neighbours, one "

@@ -16,6 +16,7 @@
  * @property {number} steps
  * @property {number} fine
  * @property {number} alpha
+ * @property {import("./objects.js").Parting | null} objects How it parts them, if it has learned to.
  */
 
 /**
@@ -28,4 +29,16 @@ export function mixed(picture, facts) {
   if (picture.channels === facts.channels) return "";
   return picture.channels === 1 ? " · gray image shown to an RGB network as three equal channels"
     : " · RGB image turned into gray (0.299 R + 0.587 G + 0.114 B)";
+}
+
+/**
+ * How many objects there are, in words; "" where they were not counted.
+ *
+ * @param {number | null} count
+ * @param {Pick<Facts, "threshold">} facts
+ */
+export function counted(count, { threshold }) {
+  if (count === null) return "";
+  const at = threshold === null ? "" : ` at the threshold ${threshold}`;
+  return ` · ${count.toLocaleString("en")} object${count === 1 ? "" : "s"}${at}`;
 }

@@ -3,7 +3,7 @@
 
 import { find, viewerOf } from "../../parts/component.js";
 import { takeFromAnywhere } from "../../parts/drop_and_paste.js";
-import { mixed } from "./facts.js";
+import { counted, mixed } from "./facts.js";
 import { Segmenter } from "./segmenter.js";
 
 /** @typedef {import("../../viewer/web/payload.js").Payload} Payload */
@@ -251,14 +251,14 @@ class InBrowser {
   }
 
   /** @param {{picture: Picture, planes: Omit<Planes, "image">, facts: Facts, milliseconds: number,
-   *   threads: number, clipped: boolean}} found */
-  segmented({ picture, planes, facts, milliseconds, threads, clipped }) {
+   *   threads: number, clipped: boolean, objects: number | null}} found */
+  segmented({ picture, planes, facts, milliseconds, threads, clipped, objects }) {
     this.busy = false;
     const { names, colors, threshold, steps, fine, alpha } = facts;
     this.show(picture, planes, { names, colors, threshold, steps, fine, alpha,
       alt: `${picture.name} with its classes painted over: ${names.join(", ")}` });
-    this.say(`${picture.width} × ${picture.height} px · ${(milliseconds / 1000).toFixed(2)} s in`
-      + ` this browser on ${threads} thread${threads > 1 ? "s" : ""}, float32, ${facts.name}`
+    this.say(`${picture.width} × ${picture.height} px${counted(objects, facts)}`
+      + ` · ${(milliseconds / 1000).toFixed(2)} s in this browser on ${threads} thread${threads > 1 ? "s" : ""}, float32, ${facts.name}`
       + mixed(picture, facts)
       + (clipped ? " · outliers (hot pixels?) were clipped before normalisation" : ""));
     this.canSave(true);

@@ -6,6 +6,7 @@ import { nameOf, npy, png } from "./files.js";
 import {
   clippedTo, maskOf, outlierLimits, planesOfClasses, probabilityCodes, scaledOf, statistics,
 } from "./numbers.js";
+import { heightMap, partObjects } from "./objects.js";
 import { readPicture, Refused } from "./picture.js";
 import { cuts } from "./cuts.js";
 
@@ -72,17 +73,18 @@ const acts = {
     const started = performance.now();
     result = null;
     if (!picture || !checkpoint) throw new Error("there is no picture or no checkpoint yet");
-    const { probabilities, clipped } = await segmented(picture, checkpoint);
+    const { probabilities, maps, clipped } = await segmented(picture, checkpoint);
     const facts = checkpoint, classes = facts.names.length, count = probabilities.length / classes;
     const { name, width, height } = picture;
     result = { probabilities, classes, width, height, name, colors: facts.colors };
     const planes = facts.threshold === null ? planesOfClasses(probabilities, classes)
       : { codes: probabilityCodes(probabilities.subarray(count), facts.steps, facts.fine) };
+    const objects = countObjects(probabilities, maps, width, facts);
     const milliseconds = performance.now() - started;
     const moved = Object.values(planes).map((plane) => plane.buffer);
     const threads = runtime.env.wasm.numThreads;  // 1 where it could not have more
     postMessage(
-      { told: "segmented", picture, planes, facts, milliseconds, threads, clipped }, moved);
+      { told: "segmented", picture, planes, facts, milliseconds, threads, clipped, objects }, moved);
   },
 
   /** @param {{threshold: number | null}} cut */
@@ -103,14 +105,30 @@ const acts = {
 };
 
 /**
- * (classes, height, width) float32, tile by tile; a tile is shown `halo` more on every side, as far
- * as the picture goes, and is then predicted as in the whole image. And whether outliers were
- * clipped.
+ * How many objects there are at the stored threshold; null where the checkpoint has not learned to
+ * part them.
+ *
+ * @param {Float32Array} probabilities
+ * @param {Float32Array} maps
+ * @param {number} width
+ * @param {Facts} facts
+ */
+function countObjects(probabilities, maps, width, { names, threshold, objects }) {
+  if (!objects) return null;
+  const mask = maskOf(probabilities, names.length, threshold);
+  const ids = partObjects(mask, heightMap(maps, objects), width, objects);
+  return ids.reduce((most, id) => Math.max(most, id), 0);
+}
+
+/**
+ * Probabilities, (classes, height, width) float32, and maps of objects where the checkpoint parts
+ * objects by them. It goes tile by tile; a tile is shown `halo` more on every side, as far as the
+ * picture goes, and is then predicted as in the whole image. And whether outliers were clipped.
  *
  * @param {import("./picture.js").Picture} image
  * @param {Facts} facts
  */
-async function segmented(image, { channels, multiple, halo, names, measures, clips }) {
+async function segmented(image, { channels, multiple, halo, names, measures, clips, objects }) {
   const { width, height } = image, count = width * height;
   const stored = scaledOf(image, channels);
   const limits = clips ? outlierLimits(stored, count, channels) : null;
@@ -125,6 +143,8 @@ async function segmented(image, { channels, multiple, halo, names, measures, cli
   const rows = cuts(height, multiple), columns = cuts(width, multiple);
   const tiles = rows.flatMap(([top, bottom]) => columns.map((span) => [top, bottom, ...span]));
   const probabilities = new Float32Array(names.length * count);
+  const object_maps = new Float32Array((objects?.channels.length ?? 0) * count);
+  const outputs = objects ? { probabilities, object_maps } : { probabilities };
   for (const [index, [top, bottom, left, right]] of tiles.entries()) {
     postMessage({ told: "tile", done: index, of: tiles.length });
     const first = Math.max(0, top - halo), tall = Math.min(height, bottom + halo) - first;
@@ -137,15 +157,27 @@ async function segmented(image, { channels, multiple, halo, names, measures, cli
       }
     }
     const shown = new runtime.Tensor("float32", seen, [1, channels, tall, wide]);
-    const answered = (await session.run({ image: shown, ...measured })).probabilities;
-    for (let k = 0; k < names.length; k++) {
-      for (let y = top; y < bottom; y++) {
-        const from = (k * tall + y - first) * wide + left - start;
-        const row = answered.data.subarray(from, from + right - left);
-        probabilities.set(row, k * count + y * width + left);
-      }
-    }
-    answered.dispose?.();
+    const answered = await session.run({ image: shown, ...measured });
+    const area = { top, bottom, left, right, first, start, tall, wide, width, count };
+    for (const [name, whole] of Object.entries(outputs)) copyTile(answered[name].data, whole, area);
+    for (const tensor of Object.values(answered)) tensor.dispose?.();
   }
-  return { probabilities, clipped: limits !== null };
+  return { probabilities, maps: object_maps, clipped: limits !== null };
+}
+
+/**
+ * Copies a tile, without what it was shown around it, into the planes of the whole picture.
+ *
+ * @param {Float32Array} tile (n, tall, wide)
+ * @param {Float32Array} whole (n, pixels)
+ * @param {Record<"top" | "bottom" | "left" | "right" | "first" | "start" | "tall" | "wide" | "width"
+ *   | "count", number>} area
+ */
+function copyTile(tile, whole, { top, bottom, left, right, first, start, tall, wide, width, count }) {
+  for (let k = 0; k < whole.length / count; k++) {
+    for (let y = top; y < bottom; y++) {
+      const from = (k * tall + y - first) * wide + left - start;
+      whole.set(tile.subarray(from, from + right - left), k * count + y * width + left);
+    }
+  }
 }

@@ -603,6 +603,7 @@ export class Viewer {
       if (mine === this.layers) this.layer = null;
     }
     this.layObjects();
+    this.root.dataset.layer = String(mine);  // lets a test wait for these very objects
   }
 
   layObjects() {
