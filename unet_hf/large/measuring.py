@@ -15,7 +15,7 @@ from .partial_result import Plane
 from .prediction import Prediction
 
 WINDOW = 512  # px: objects that begin in a square of this side are measured at once
-MEASURING_BYTES = 250  # that a pixel of a window needs while a single large object is measured
+MEASURING_BYTES = 64  # that a pixel of a large object's box needs while it is measured
 # Columns that are kept in memory, for summaries: 8 bytes for each object and column.
 KEPT_COLUMNS = ("id", "class_id", "touches_border")
 
