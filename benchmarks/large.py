@@ -23,6 +23,7 @@ from unet_hf.large.outputs import TILE
 from .measuring import forget_peak, in_own_process, megabytes
 
 BASE = 2048  # px, what the others are compared with
+SPACING = 32  # px between the centres of discs
 FIGURES = ("seconds", "cpu_seconds", "megabytes")
 
 
@@ -49,7 +50,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.width:
             settings["model"] = random_network(Path(folder) / "model", options.width)
-        images = {size: write_image(Path(folder) / f"{size}.tif", size) for size in rows}
+        images = {
+            size: write_image(Path(folder) / f"{size}.tif", size, bool(options.method))
+            for size in rows
+        }
         for _ in range(options.rounds):
             for size, image in images.items():
                 rows[size].append(measured(image, Path(folder) / "out", **settings))
@@ -89,8 +93,11 @@ def random_network(folder: Path, width: int) -> str:
     return str(folder)
 
 
-def write_image(path: Path, size: int) -> Path:
-    """Blobs and noise, made tile by tile; compressed, as slides are."""
+def write_image(path: Path, size: int, discs: bool = False) -> Path:
+    """Blobs and noise, made tile by tile; compressed, as slides are.
+
+    discs: Instead of blobs, discs that do not touch, as single objects.
+    """
     import tifffile
 
     def tiles() -> Iterator[np.ndarray]:
@@ -99,6 +106,9 @@ def write_image(path: Path, size: int) -> Path:
         for top in range(0, size, TILE):
             for left in range(0, size, TILE):
                 waves = np.sin((left + across) / 9) + np.cos((top + across) / 11)[:, None]
+                if discs:
+                    y, x = ((start + across) % SPACING - SPACING / 2 for start in (top, left))
+                    waves = np.where(np.hypot(y[:, None], x) < SPACING / 3, 1.5, -2.5)
                 pixels = 128 + 40 * waves + noise.normal(0, 8, waves.shape)
                 yield pixels.clip(0, 255).astype(np.uint8)
 

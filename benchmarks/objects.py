@@ -4,6 +4,9 @@ Each image is drawn: touching discs with a noisy height map. Seconds are the bes
 and "MB" is the peak of the resident memory beyond what was held before. "parted" begins with mask
 and height map and ends with ids; "parted again" is another seed on the same basins; "measured" is
 the rest of `Segmentation.objects`. The ratio is to scikit-image's watershed from the same summits.
+
+The second table is of the same map repeated to larger images and parted band by band, as
+`segment_large` does: its memory should hardly grow.
 """
 
 import argparse
@@ -24,6 +27,7 @@ NOISE = 0.03
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048])
+    parser.add_argument("--bands", type=int, nargs="*", default=[2048, 8192], help="px, by bands")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(processor())
@@ -36,6 +40,12 @@ def main() -> None:
         seconds = [f"{row[key]:.3f}" for key in ("parted", "again", "measured", "watershed")]
         cells = [row["side"], row["basins"], row["objects"], *seconds, f"{row['megabytes']:.0f}"]
         print("| " + " | ".join(map(str, cells)) + " |")
+    print("| side, px | pieces | objects | by bands, s a megapixel | MB |")
+    print("|---|---|---|---|---|")
+    for size in options.bands:
+        row = in_own_process("benchmarks.objects", size=size, rounds=0)
+        cells = [size, row["pieces"], row["objects"], f"{row['seconds']:.3f}"]
+        print("| " + " | ".join(map(str, [*cells, f"{row['megabytes']:.0f}"])) + " |")
 
 
 def drawn(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +66,36 @@ def drawn(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(size: int, rounds: int) -> dict[str, Any]:
-    """In this process."""
+    """In this process. rounds: 0 for one round by bands."""
+    return run_bands(size) if rounds == 0 else run_whole(size, rounds)
+
+
+def run_bands(size: int) -> dict[str, Any]:
+    from unet_hf.images.preprocessing import BAND_PIXELS
+    from unet_hf.objects.bands import BandedBasins
+    from unet_hf.objects.learned import PROMINENCE
+
+    side = min(size, 2048)
+    mask, height = (np.tile(each, (1, size // side)) for each in drawn(side))
+    BandedBasins(0.5, PROMINENCE).add(mask[:2, :99], height[:2, :99], above=0, below=0)
+    before = megabytes("VmRSS")
+    forget_peak()
+    started = time.perf_counter()
+    bands, step = BandedBasins(0.5, PROMINENCE), BAND_PIXELS // size
+    for top in range(0, size, step):
+        above, below = int(top > 0), int(top + step < size)
+        rows = np.arange(top - above, min(top + step + below, size)) % side
+        bands.add(mask[rows], height[rows], above=above, below=below)
+    objects = bands.merge()
+    return {
+        "pieces": bands.count,
+        "objects": int(objects.max()) + 1,
+        "seconds": (time.perf_counter() - started) / (size * size / 1e6),
+        "megabytes": megabytes("VmHWM") - before,
+    }
+
+
+def run_whole(size: int, rounds: int) -> dict[str, Any]:
     from skimage.segmentation import watershed
 
     from unet_hf import read_image

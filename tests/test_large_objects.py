@@ -19,7 +19,7 @@ from unet_hf.objects.bands import BandedBasins
 from unet_hf.objects.basins import Basins
 
 LEARNED = {"version": 1, "channels": ["distance", "border"]}
-OUTPUTS = ("mask", "instances", "objects", "summary")
+OUTPUTS = ("mask", "instances", "objects", "outlines", "summary")
 
 
 def drawn(*shape: int) -> np.ndarray:
@@ -131,7 +131,7 @@ CASES = {
         {"in_channels": 3, "num_classes": 5},
         drawn(60, 70, 3),
         RGB,
-        {"method": "learned", "seed": 0.3, "classes": "class 3"},
+        {"method": "learned", "seed": 0.3, "classes": [0, 1, 2, 3]},
     ),
     "alpha that is not measured": ({"in_channels": 4}, drawn(60, 70, 4), RGBA, {}),
 }
@@ -143,7 +143,9 @@ def test_objects_by_windows_are_those_of_the_whole_image(name, level, small_band
     architecture, pixels, tags, options = CASES[name]
     model = network(**architecture)
     source = written(tmp_path / "a.tif", pixels, **tags)
-    whole = model.segment(source, level=level).objects(**options)
+    prediction = model.segment(source, level=level)
+    whole = prediction.objects(**options)
+    outlines = prediction.save(tmp_path, only=["outlines"], objects=whole)["outlines"]
     large = segment_large(
         model,
         source,
@@ -156,10 +158,11 @@ def test_objects_by_windows_are_those_of_the_whole_image(name, level, small_band
     assert len(large.objects) == len(whole) > 1
     assert np.array_equal(tifffile.imread(large.files["instances"]), whole.instances())
     assert large.files["objects"].read_text() == whole.csv()
+    assert large.files["outlines"].read_bytes() == outlines.read_bytes()
     assert large.objects.summary() == whole.summary()
     assert large.objects.counts() == whole.counts()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "mask.tif", "instances.tif", "objects.csv", "summary.json",
+        "mask.tif", "instances.tif", "objects.csv", "outlines.geojson", "summary.json",
     }  # fmt: skip
 
 

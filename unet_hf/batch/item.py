@@ -78,8 +78,8 @@ class BatchOptions:
     large: bool = option(
         False,
         "all images by windows, in flat memory, with masks as tiled TIFF (default: TIFF and NPY "
-        "of more than 67 million pixels, unless outlines or ROIs are asked for, or objects by a "
-        "watershed); no overlay then",
+        "of more than 67 million pixels, unless ROIs are asked for, or objects by a watershed); "
+        "no overlay then",
     )
 
     def load(self) -> "UNet":

@@ -15,7 +15,7 @@ from .partial_result import Plane
 from .prediction import Prediction
 
 WINDOW = 512  # px: objects that begin in a square of this side are measured at once
-MEASURING_BYTES = 250  # that a pixel of a window needs while a single large object is measured
+MEASURING_BYTES = 64  # that a pixel of a large object's box needs while it is measured
 # Columns that are kept in memory, for summaries: 8 bytes for each object and column.
 KEPT_COLUMNS = ("id", "class_id", "touches_border")
 
@@ -68,7 +68,7 @@ class Measuring:
         kept = {name: [table[name]] for name in names}
         with path.open("w", encoding="utf-8", newline="\n") as file:
             write_head(file, table)
-            for group in _windows(self._found.boxes):
+            for group in windows(self._found.boxes):
                 tables = [self._measure(*window)[1] for window in group]
                 order = np.argsort(np.concatenate([each["id"] for each in tables]))
                 joined = {
@@ -90,7 +90,7 @@ class Measuring:
         ]
         id2label = self._prediction.model.id2label
         measured, table = measure(
-            _numbered(self._found.instances.read(0, rows, columns), objects + 1),
+            numbered(self._found.instances.read(0, rows, columns), objects + 1),
             planes["mask"].read(0, rows, columns),
             np.broadcast_to(own, (len(id2label), *own.shape)),  # only that of the own class is read
             replace(self._image, pixels=pixels),
@@ -103,7 +103,7 @@ class Measuring:
         return measured, table
 
 
-def _numbered(window: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def numbered(window: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Returns (h, w) int32: 1 to k for these k ascending ids, and 0 for all others."""
     if not ids.size:
         return np.zeros(window.shape, np.int32)
@@ -111,8 +111,8 @@ def _numbered(window: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return np.where(ids[number] == window, number + 1, 0).astype(np.int32)
 
 
-def _windows(boxes: np.ndarray) -> Iterator[list[tuple[np.ndarray, slice, slice]]]:
-    """Yields groups of windows: numbers of the objects that are measured from it, rows, columns.
+def windows(boxes: np.ndarray) -> Iterator[list[tuple[np.ndarray, slice, slice]]]:
+    """Yields groups of windows: numbers of objects that each holds whole, from 0, rows, columns.
 
     The ids of a group are less than those of the next. An object that is larger than `WINDOW` has a
     window of its own.

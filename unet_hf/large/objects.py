@@ -29,7 +29,7 @@ from .measuring import FoundObjects, InstancePlane, Measuring, notes_on_windows,
 from .partial_result import Plane
 from .prediction import Prediction
 
-OBJECT_OUTPUTS = ("instances", "objects")
+OBJECT_OUTPUTS = ("instances", "objects", "outlines")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..objects.instances import check_skimage
 from ..predict.outputs import NEEDS_TTA, geo_tags, nodata_id
 from ..predict.overlay import tiff_palette
 from .objects import OBJECT_OUTPUTS
+from .outlines import write_outlines
 from .partial_result import Plane, move
 from .prediction import Prediction
 from .result import LargeSegmentation
@@ -32,6 +33,7 @@ LARGE_OUTPUTS = {
     "summary": "summary.json",
     "instances": "instances.tif",
     "objects": "objects.csv",
+    "outlines": "outlines.geojson",
 }
 TILE = 512  # px: side of the tiles of a TIFF and of the chunks of a zarr array
 MAX_CLASSIC_TIFF_BYTES = 2**32 - 2**26  # bytes; larger files are written as BigTIFF
@@ -43,8 +45,8 @@ def checked_large_outputs(outputs: Collection[str], tta: bool = False) -> list[s
     if unknown := sorted(set(outputs) - set(LARGE_OUTPUTS)):
         raise ConfigError(
             f"There is no output {', '.join(unknown)} of large images; there are "
-            f"{', '.join(LARGE_OUTPUTS)}. Overlays, outlines and ROIs need the image as a whole: "
-            "cut out a part of it and segment that."
+            f"{', '.join(LARGE_OUTPUTS)}. Overlays and ROIs need the image as a whole: cut out a "
+            "part of it and segment that."
         )
     if not outputs:
         raise ConfigError(f"outputs is empty. Name some of {', '.join(LARGE_OUTPUTS)}.")
@@ -120,6 +122,7 @@ def write_large_outputs(
             photometric="minisblack", compression="zlib",
         ),
         "objects": lambda path: move(objects.csv_file, path),
+        "outlines": lambda path: write_outlines(path, objects, colors, result.image.place),
     }  # fmt: skip
     finished = {name: prediction.partial.folder / path.name for name, path in result.files.items()}
     for name, path in finished.items():

@@ -62,8 +62,9 @@ def segment_large(
         outputs: Some of mask (mask.tif, class ids with a palette), classes (classes.tif, the same
             as gray values), probabilities and, with tta, uncertainty (both .tif, float32), and
             summary (summary.json); or mask.zarr, probabilities.zarr and uncertainty.zarr. For
-            objects instances (instances.tif) and objects (objects.csv). TIFFs are tiled, are
-            BigTIFF if they have to be, and hold the pixel size if it is known.
+            objects instances (instances.tif), objects (objects.csv) and outlines
+            (outlines.geojson). TIFFs are tiled, are BigTIFF if they have to be, and hold the pixel
+            size if it is known.
         prefix: The start of all file names.
         page, axes, channel, threshold, precision, tta: As for `UNet.segment`.
         level: Which resolution of a pyramid (TIFF, OME-Zarr), counted from 0, the finest.

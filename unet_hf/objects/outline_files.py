@@ -26,27 +26,40 @@ def to_geojson(objects: "Objects") -> dict[str, Any]:
     Each object has a polygon in pixels of the finest level, with its plane in a stack, a name with
     its id, and a class with name and colour.
     """
-    plane, level = objects.place.qupath_plane, objects.place.level
+    place = objects.place
     features = [
-        {
-            "type": "Feature",
-            "geometry": {
-                "type": "Polygon",
-                "coordinates": [
-                    [*ring.tolist(), ring[0].tolist()] for ring in _in_file(objects, outline).rings
-                ],
-                **({"plane": plane} if plane else {}),
-            },
-            "properties": {
-                "objectType": "detection",
-                "name": f"{name} {number}",
-                "classification": {"name": name, "color": _rgb(objects, index)},
-            },
-        }
+        geojson_feature(number, name, objects.colors[index], outline, place)
         for number, index, name, outline in _object_rows(objects)
     ]
-    described = {"properties": {"level": level, "coordinates": FINEST}} if level else {}
-    return {"type": "FeatureCollection", **described, "features": features}
+    return geojson_head(place) | {"features": features}
+
+
+def geojson_head(place: Place) -> dict[str, Any]:
+    """Returns what a FeatureCollection says before its features."""
+    described = {"properties": {"level": place.level, "coordinates": FINEST}} if place.level else {}
+    return {"type": "FeatureCollection", **described}
+
+
+def geojson_feature(
+    number: int, name: str, color: str, outline: Outline, place: Place
+) -> dict[str, Any]:
+    """Returns one object. name: of its class. color: "#rrggbb". outline: in pixels of its level."""
+    plane = place.qupath_plane
+    return {
+        "type": "Feature",
+        "geometry": {
+            "type": "Polygon",
+            "coordinates": [
+                [*ring.tolist(), ring[0].tolist()] for ring in _in_file(place, outline).rings
+            ],
+            **({"plane": plane} if plane else {}),
+        },
+        "properties": {
+            "objectType": "detection",
+            "name": f"{name} {number}",
+            "classification": {"name": name, "color": _rgb(color)},
+        },
+    }
 
 
 def to_roi_zip(objects: "Objects") -> bytes:
@@ -64,8 +77,8 @@ def to_roi_zip(objects: "Objects") -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, index, name, outline in _object_rows(objects):
             title = f"{number:0{digits}d}-{''.join(c if c.isalnum() else '_' for c in name)}"
-            roi = _roi(_in_file(objects, outline), title, objects.place)
-            roi.stroke_color = bytes([255, *_rgb(objects, index)])
+            roi = _roi(_in_file(objects.place, outline), title, objects.place)
+            roi.stroke_color = bytes([255, *_rgb(objects.colors[index])])
             archive.writestr(
                 zipfile.ZipInfo(f"{title}.roi", ZIP_DATE), roi.tobytes(), zipfile.ZIP_DEFLATED
             )
@@ -115,9 +128,9 @@ def _object_rows(objects: "Objects") -> list[tuple[int, int, str, Outline]]:
     return list(zip(*columns, objects.outlines, strict=True))
 
 
-def _in_file(objects: "Objects", outline: Outline) -> Outline:
+def _in_file(place: Place, outline: Outline) -> Outline:
     """Returns an outline in pixels of the finest level; exact, so that neighbours still touch."""
-    x, y = objects.place.scale
+    x, y = place.scale
     if (x, y) == (1, 1):
         return outline
     factors = np.array([x, y])
@@ -130,5 +143,5 @@ def _in_file(objects: "Objects", outline: Outline) -> Outline:
     return Outline(scaled(outline.exterior), tuple(scaled(hole) for hole in outline.holes))
 
 
-def _rgb(objects: "Objects", index: int) -> list[int]:
-    return list(bytes.fromhex(objects.colors[index][1:]))
+def _rgb(color: str) -> list[int]:
+    return list(bytes.fromhex(color[1:]))

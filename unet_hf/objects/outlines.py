@@ -26,6 +26,11 @@ class Outline:
         """The exterior, followed by the holes."""
         return (self.exterior, *self.holes)
 
+    def moved(self, x: int, y: int) -> "Outline":
+        """Returns the outline in an image of which this one is a window that begins at (x, y)."""
+        start = np.array([x, y], np.int32)
+        return Outline(self.exterior + start, tuple(hole + start for hole in self.holes))
+
     @property
     def area(self) -> int:
         """The area in pixels, without the holes."""
