@@ -8,8 +8,8 @@ import numpy as np
 
 from ..network.configuration import DEFAULT_SEED
 
-SEEDS = tuple(step / 10 for step in range(1, 10))  # of the method "learned"
-MIN_SIZES = (0, 5, 10, 15, 20, 30, 50)  # pixels
+SEEDS = tuple(round(0.05 * step, 2) for step in range(2, 19))  # of the method "learned"
+MIN_SIZES = (0, 5, 10, 15, 20, 30, 50, 100)  # pixels
 Parting = tuple[str, float | None]  # a method, and the seed of "learned": what parts objects
 
 

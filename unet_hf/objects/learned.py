@@ -8,8 +8,8 @@ from ..errors import ConfigError
 from .basins import Basins
 
 # Two summits of the height map are one object if the lower one rises less than this above the pass.
-PROMINENCE = 0.2
-BORDER_DEPTH = 0.3  # how much a sure border between two objects lowers the height
+PROMINENCE = 0.35
+BORDER_DEPTH = 0.2  # how much a sure border between two objects lowers the height
 NOT_LEARNED = (
     "The method 'learned' needs a checkpoint that was trained to tell objects apart, and this one "
     "was not. Choose 'watershed' or 'components'."
