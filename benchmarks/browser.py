@@ -106,6 +106,7 @@ def slide(page: Page, rounds: int) -> dict[str, list[float]]:
         expect(page.locator("#viewer .tally")).to_contain_text("objects")
     page.locator("[data-view=objects]").click()
     page.locator("#objects_options button").first.click()
+    expect(page.locator("#min_size")).not_to_have_value("")  # the fields are there
     sliders = {"smallest size": ("#counting .size", 50, 1), "seed height": ("#seed", 0.4, 0.01)}
     times: dict[str, list[float]] = {}
     for name, (slider, first, step) in sliders.items():

@@ -68,7 +68,7 @@ def brightness_is_depth() -> UNet:
 
 
 # Two pairs of cells that touch, of which one has a low summit, and one cell alone.
-CELLS = [(20, 20, 0.9), (20, 38, 0.9), (60, 24, 0.95), (60, 44, 0.6), (70, 80, 0.8)]
+CELLS = [(20, 20, 0.9), (20, 38, 0.9), (60, 24, 0.95), (60, 46, 0.68), (70, 80, 0.8)]
 
 
 def cones(size: int, peaks: list[tuple[int, int, float]], slope: float = 0.05) -> np.ndarray:

@@ -321,7 +321,9 @@ def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: 
     assert events.on_slide(*arguments) != gr.skip()
     real_hues = parting.object_hues
     monkeypatch.setattr(
-        parting, "object_hues", lambda *given: in_view.ask_for_objects() and real_hues(*given)
+        parting,
+        "object_hues",
+        lambda *given: in_view.ask_for_objects(measured=True) and real_hues(*given),
     )
     assert events.on_slide(*arguments) == gr.skip()
     assert count() == gr.skip()

@@ -104,7 +104,7 @@ def objects_view(
         handle: Handle | None, seen_now: dict, options: dict, in_view: InView, version: int
     ) -> Updates:
         """A slider is on its way: how many objects, and which, without measuring them."""
-        asked, earlier = in_view.ask_for_objects(), painted(in_view)
+        asked, earlier = in_view.ask_for_objects(measured=False), painted(in_view)
         try:
             result = result_store().get(handle)
             if result is None or is_large(result):
@@ -151,7 +151,7 @@ def objects_view(
     ) -> Updates:
         """Says nothing if another result has come into view meanwhile, or others were asked for:
         those are counted, too."""
-        typed, asked, earlier = seen_now.get("pixel_size"), in_view.ask_for_objects(), None
+        typed, asked = seen_now.get("pixel_size"), in_view.ask_for_objects(measured=True)
         try:
             how = read_counting(options)
         except ConfigError as error:

@@ -37,7 +37,7 @@ import { draw } from "./histogram.js";
  *   to objects. */
 
 const ROW = 30;  // height of a row in pixels, as in the style sheet
-const REST = 600;  // milliseconds that a threshold stays where it is before its objects are measured
+const REST = 600;  // milliseconds that a slider stays where it is before its objects are measured
 const SPARE = 8;  // rows above and below those in sight
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
@@ -166,6 +166,10 @@ export function mount({ element, props, trigger, watch }) {
     if (threshold === followed) return;
     followed = threshold;
     trigger("input");
+    measureAtRest();
+  }
+
+  function measureAtRest() {
     clearTimeout(rest);
     rest = setTimeout(() => trigger("submit"), REST);
   }
@@ -179,6 +183,7 @@ export function mount({ element, props, trigger, watch }) {
     find(element, ".count span").textContent = live.count[1];
     find(element, ".objects").classList.add("following");
     if (props.viewer) tellViewer(props.viewer, "objects", live.layer);
+    measureAtRest();
     drawRows();
     compareLooks();
   }

@@ -53,7 +53,7 @@ class InView:
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
         self._run: Run | None = None
-        self._asked = 0
+        self._asked = self._asked_to_measure = 0
         self._turn = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "InView":
@@ -101,14 +101,18 @@ class InView:
         if version != self.version:
             raise ConfigError(MOVED_ON)
 
-    def ask_for_objects(self) -> int:
-        """The number of a question; an answer to an earlier one is late from now on."""
+    def ask_for_objects(self, measured: bool) -> int:
+        """The number of a question. An answer to an earlier one is late from now on, unless only
+        that one measures its objects: a page has to have their table in the end."""
         self._asked += 1
+        if measured:
+            self._asked_to_measure = self._asked
         return self._asked
 
     def is_late(self, asked: int, version: int) -> bool:
         """Whether other objects were asked for meanwhile, or another result has come into view."""
-        return asked != self._asked or version != self.version
+        newest = (self._asked, self._asked_to_measure)
+        return asked not in newest or version != self.version
 
     def is_elsewhere(self, path: str | None, place: Place) -> bool:
         """Whether an answer about this picture is late, as another one was chosen."""
