@@ -283,7 +283,7 @@ def test_a_new_task_keeps_everything_but_the_head(folder, caplog):
         UNet.from_pretrained(folder, id2label={"0": "a", "1": "b"})
 
 
-@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-superalloy"])
+@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy"])
 def test_a_shipped_checkpoint_is_what_its_record_says(name):
     """Years later, on another machine: the same input still gives the stored output, and card,
     scores, configuration and weights are of one checkpoint."""
@@ -295,7 +295,7 @@ def test_a_shipped_checkpoint_is_what_its_record_says(name):
     assert [finding.text for finding in verify(name) if not finding.ok] == []
 
 
-@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-superalloy"])
+@pytest.mark.parametrize("name", ["unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy"])
 def test_a_shipped_checkpoint_agrees_with_its_evidence_and_can_be_trained_again(name):
     from train.cli.arguments import parse_arguments
     from unet_hf.hub.find import SHIPPED

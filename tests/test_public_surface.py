@@ -40,7 +40,7 @@ def test_the_package_offers_these_names():
         "read_image", "sample_input", "shipped_checkpoints",
     ]  # fmt: skip
     assert all(hasattr(unet_hf, name) for name in unet_hf.__all__)
-    assert unet_hf.shipped_checkpoints() == ["unet-isbi", "unet-nuclei", "unet-superalloy"]
+    assert unet_hf.shipped_checkpoints() == ["unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy"]
     assert callable(export) and callable(tile_size_for)
 
 

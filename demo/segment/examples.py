@@ -43,13 +43,14 @@ def examples() -> tuple[Example, ...]:
         _synthetic("Membranes", "em-drawn", "unet-isbi"),
         _synthetic("Nuclei", "nuclei-drawn", "unet-nuclei"),
         Example("Brown stain (synthetic)", "brown-drawn", str(brown), "unet-nuclei"),
+        _synthetic("Living cells", "phase-drawn", "unet-phase"),
         _synthetic("Alloy", "alloy-drawn", "unet-superalloy"),
     )
 
 
 def _synthetic(title: str, slug: str, model: str) -> Example:
     """The drawing that a checkpoint brings along, which nobody is to take for a real image."""
-    path = Path(examples.folder.name) / f"{title.lower()}-synthetic.png"
+    path = Path(examples.folder.name) / f"{title.lower().replace(' ', '-')}-synthetic.png"
     shutil.copy(SHIPPED / model / SAMPLE, path)
     return Example(f"{title} (synthetic)", slug, str(path), model)
 
