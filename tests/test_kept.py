@@ -21,7 +21,7 @@ def another():
 
 
 def test_the_bytes_of_a_result_are_those_of_its_arrays_each_counted_once():
-    assert ONE == 100 * (1 + 2 * 4 + 1)  # mask, probabilities of two classes, image
+    assert ONE == 100 * (1 + 2 * 4 + 4 + 1)  # mask, probabilities of two classes, distance, image
     cut = RESULT.with_threshold(0.7)  # a mask of its own, all else is shared
     assert array_bytes([RESULT, cut, (RESULT, {"again": [cut]})]) == ONE + 100
     assert array_bytes([RESULT.mask[:1]]) == 100  # a view keeps the whole

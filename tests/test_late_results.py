@@ -403,14 +403,14 @@ def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_
     gate.let(1)
     page.get_by_role("button", name="Segment", exact=True).click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
-    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.65")
+    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.60")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Mask (PNG)").click()
     assert waiting.value.suggested_filename == "other_mask.png"
 
     page.locator("#files").get_by_role("button", name="nuclei.png").first.click()
     gate.let(1)
-    expect(page.locator("#viewer .whose")).to_have_text("nuclei.png Cell nuclei · threshold 0.65")
+    expect(page.locator("#viewer .whose")).to_have_text("nuclei.png Cell nuclei · threshold 0.60")
     viewer = viewer_of(page)
     slide(viewer, ".threshold", 0.4)
     page.locator("#files").get_by_role("button", name="other.png").first.click()

@@ -85,7 +85,12 @@ def test_bad_arguments_end_in_one_sentence(client, picture, options, words):
 
 def test_models_lists_what_can_be_asked_for(client):
     listed = client.predict(api_name="/models")
-    assert [model["name"] for model in listed] == ["unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy"]
+    assert [model["name"] for model in listed] == [
+        "unet-isbi",
+        "unet-nuclei",
+        "unet-phase",
+        "unet-superalloy",
+    ]
     for model in listed:
         assert model["classes"] == UNet.from_pretrained(model["name"]).config["id2label"]
         assert model["channels"]

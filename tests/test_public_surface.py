@@ -30,7 +30,8 @@ SIGNATURES = {
                                 "prefix", "objects"],
     unet_hf.read_image: ["source", "page", "axes", "channel"],
     segment_large: ["model", "source", "folder", "outputs", "prefix", "page", "axes", "channel",
-                    "level", "threshold", "tile_size", "precision", "tta", "progress", "resume"],
+                    "level", "threshold", "tile_size", "precision", "tta", "objects", "progress",
+                    "resume"],
 }  # fmt: skip
 
 
@@ -40,7 +41,12 @@ def test_the_package_offers_these_names():
         "read_image", "sample_input", "shipped_checkpoints",
     ]  # fmt: skip
     assert all(hasattr(unet_hf, name) for name in unet_hf.__all__)
-    assert unet_hf.shipped_checkpoints() == ["unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy"]
+    assert unet_hf.shipped_checkpoints() == [
+        "unet-isbi",
+        "unet-nuclei",
+        "unet-phase",
+        "unet-superalloy",
+    ]
     assert callable(export) and callable(tile_size_for)
 
 

@@ -21,7 +21,7 @@ from .viewing import slide, viewer_of
 @pytest.fixture
 def little_memory(monkeypatch) -> Iterator[None]:
     """For one result of 512 x 512 pixels and its objects, and not for another one."""
-    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "4.6")
+    monkeypatch.setenv("UNET_HF_RESULT_MEGABYTES", "6.7")
     result_store.cache_clear()
     yield
     result_store.cache_clear()
@@ -46,7 +46,7 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
     other = page.another()
     is_counted(other)
     other.get_by_role("button", name="Nuclei (synthetic)").click()
-    expect(other.locator("#objects .count")).to_have_text("51 objects")
+    expect(other.locator("#objects .count")).to_have_text("56 objects")
     page.get_by_role("button", name="Mask (PNG)").click()
     expect(page.locator("#alert [role=alert]")).to_have_text(GONE)
     slide(viewer_of(page), "input.threshold", 0.2)
