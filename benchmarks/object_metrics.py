@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_hf.evaluation.object_scores import IOU_THRESHOLDS, score_objects
+from unet_hf.evaluation.object_summary import object_row
 
 from .measuring import table, write_json
 
@@ -66,15 +67,8 @@ def drawn_objects(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def our_scores(truth: np.ndarray, proposed: np.ndarray) -> dict[str, float]:
-    scores = score_objects(truth, proposed)
-    return {
-        "ap50": scores.ap50,
-        "mean_ap": scores.mean_ap,
-        "f1": scores.f1,
-        "pq": scores.panoptic_quality,
-        "aji": scores.aggregated_jaccard,
-        "seg": scores.seg,
-    }
+    row = object_row(score_objects(truth, proposed))
+    return {name: row[name] for name in ("ap50", "mean_ap", "f1", "pq", "aji", "seg")}
 
 
 def their_scores(truth: np.ndarray, proposed: np.ndarray) -> dict[str, float]:

@@ -19,6 +19,8 @@ from unet_hf.network.configuration import (
 
 from .config import TrainingConfig
 
+OBJECT_HEAD = ("object_head.weight", "object_head.bias")
+
 logger = logging.getLogger(__name__)
 
 
@@ -149,22 +151,19 @@ def set_object_outputs(model: UNet, outputs: dict[str, Any] | None) -> UNet:
     """
     known = model.object_channels
     asked = tuple(outputs["channels"]) if outputs else ()
-    model.config.pop("objects", None)  # chosen again on the validation split
     if known == asked:
         return model
-    weights = {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if not name.startswith("object_head.")
-    }
-    adapted = UNet(**{**model.config, "object_outputs": outputs})
-    adapted.load_state_dict(weights, strict=False)
-    if adapted.object_head is not None and model.object_head is not None:
-        for new, name in enumerate(asked):
+    config = {**model.config, "object_outputs": outputs}
+    if not outputs and config.get("objects", {}).get("method") == "learned":
+        del config["objects"]
+    adapted = UNet(**config)
+    weights, new = model.state_dict(), adapted.state_dict()
+    for part in OBJECT_HEAD:
+        old = weights.pop(part, None)
+        for index, name in enumerate(asked):
             if name in known:
-                old = known.index(name)
-                adapted.object_head.weight[new] = model.object_head.weight[old]
-                adapted.object_head.bias[new] = model.object_head.bias[old]
+                new[part][index] = old[known.index(name)]
+    adapted.load_state_dict({part: new[part] for part in OBJECT_HEAD if part in new} | weights)
     return adapted
 
 

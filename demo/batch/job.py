@@ -186,7 +186,7 @@ class BatchJob:
         return path
 
     def recipe_in_words(self) -> str:
-        """ "Cell nuclei (unet-nuclei), threshold 0.65, touching objects split, from 20 pixels"."""
+        """ "Cell nuclei (unet-nuclei), threshold 0.60, touching objects split, from 20 pixels"."""
         recipe = self.recipe
         parts = [f"{self.title} ({recipe.model})" if self.title else recipe.model]
         parts += [f"threshold {recipe.threshold:g}"] if recipe.threshold is not None else []

@@ -11,7 +11,12 @@ import gradio as gr
 
 from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
-from unet_hf.network.configuration import DEFAULT_SEED, OBJECT_METHODS, check_objects, checked_seed
+from unet_hf.network.configuration import (
+    OBJECT_METHODS,
+    check_objects,
+    checked_seed,
+    settled_objects,
+)
 
 from ..parts.component import component
 from ..parts.object_options import methods_of, read_min_size
@@ -40,11 +45,9 @@ def show_counting(
 
 def with_seed(value: dict[str, Any], result: Segmentation) -> dict[str, Any]:
     """The same with a seed where the chosen way has one, and without where it has none."""
-    if value["method"] != "learned":
-        return value | {"seed": None}
-    if value["seed"] is not None:
-        return value
-    return value | {"seed": result.object_recipe.get("seed", DEFAULT_SEED)}
+    seed = value["seed"] if value["method"] == "learned" else None
+    settled = settled_objects(result.object_defaults, value["method"], seed)
+    return value | {"seed": settled["seed"]}
 
 
 def read_counting(value: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.network.configuration import DEFAULT_SEED, check_objects, checked_threshold
+from unet_hf.network.configuration import checked_threshold, settled_objects
 from unet_hf.objects.learned import NOT_LEARNED
 from unet_hf.objects.objects import check_options
 
@@ -38,20 +38,12 @@ class Recipe:
         threshold = network.threshold
         if self.threshold is not None:
             threshold = checked_threshold(self.threshold, network.config["num_classes"])
-        own = check_objects(network.config.get("objects", {}))
-        method = own["method"] if self.method == "auto" else self.method
-        if method == "learned" and not network.object_channels:
-            raise ConfigError(NOT_LEARNED)
-        seed = self.seed
-        if seed is None and method == "learned":
-            seed = own.get("seed", DEFAULT_SEED)
-        settled = replace(
-            self,
-            threshold=threshold,
-            method=method,
-            seed=seed,
-            min_size=own["min_size"] if self.min_size is None else self.min_size,
+        objects = settled_objects(
+            network.config.get("objects"), self.method, self.seed, self.min_size
         )
+        if objects["method"] == "learned" and not network.object_channels:
+            raise ConfigError(NOT_LEARNED)
+        settled = replace(self, threshold=threshold, **objects)
         check_options(network.id2label, **settled.objects())
         return settled
 

@@ -51,6 +51,20 @@ def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) 
     # A background pixel is at least 1 px from its nearest object, so the second one can be at most
     # reach - 1 away. Hence an object's distance transform is only needed in a margin around it.
     margin = max(math.ceil(reach - 1), 0)
+    nearest, second = two_nearest(ids, margin)
+    weights = np.zeros(ids.shape, np.float32)
+    total = nearest + second
+    gaps = (ids == 0) & (total < reach)
+    weights[gaps] = w0 * np.exp(-np.square(total[gaps], dtype=np.float64) / (2 * sigma**2))
+    return weights
+
+
+def two_nearest(ids: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
+    """Computes each pixel's distances to the nearest and to the second nearest object.
+
+    ids: (H, W) as `compact_ids` returns them. Distances, (H, W) float32 pixels each, are 0 inside
+    an object, and infinite from objects of whose box the pixel is farther than `margin`.
+    """
     nearest = np.full(ids.shape, np.inf, np.float32)
     second = np.full(ids.shape, np.inf, np.float32)
     for index, box in enumerate(ndimage.find_objects(ids), start=1):
@@ -62,12 +76,7 @@ def border_weights(instances: np.ndarray, w0: float = 10.0, sigma: float = 5.0) 
         near, far = nearest[around], second[around]
         np.minimum(far, np.maximum(near, distance), out=far)
         np.minimum(near, distance, out=near)
-
-    weights = np.zeros(ids.shape, np.float32)
-    total = nearest + second
-    gaps = (ids == 0) & (total < reach)
-    weights[gaps] = w0 * np.exp(-np.square(total[gaps], dtype=np.float64) / (2 * sigma**2))
-    return weights
+    return nearest, second
 
 
 def compact_ids(instances: np.ndarray) -> np.ndarray:

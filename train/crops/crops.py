@@ -91,12 +91,11 @@ class CropMaker:
         config = self.config
         image = self.preprocessing.prepare(pair.image).whole()
         weights = class_weights(pair.label, self.counts, config.class_balance)
+        ids = instance_ids(pair)
         if config.border_weight > 0:
-            border = border_weights(instance_ids(pair), config.border_weight, config.border_sigma)
+            border = border_weights(ids, config.border_weight, config.border_sigma)
             weights = np.where(pair.label == IGNORE, 0, weights + border).astype(np.float32)
-        targets = object_targets(
-            instance_ids(pair) if self.object_channels else pair.label, self.object_channels
-        )
+        targets = object_targets(ids, self.object_channels)
         return image, *map(torch.from_numpy, (pair.label, weights, targets))
 
     def cut(self, prepared: Crop, rng: np.random.Generator) -> Crop:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from .border_weights import compact_ids
+from .border_weights import compact_ids, two_nearest
 
 BORDER_REACH = 2.5  # px
 
@@ -67,14 +67,5 @@ def near_centroid(ids: np.ndarray) -> np.ndarray:
 
 def near_two_objects(ids: np.ndarray) -> np.ndarray:
     """Computes 1 where the two nearest objects are both within `BORDER_REACH`, 0 elsewhere."""
-    second, nearest = np.full((2, *ids.shape), np.inf, np.float32)
-    margin = math.ceil(BORDER_REACH)
-    for index, box in enumerate(ndimage.find_objects(ids), start=1):
-        if box is None:
-            continue
-        around = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
-        distance = ndimage.distance_transform_edt(ids[around] != index).astype(np.float32)
-        near, far = nearest[around], second[around]
-        np.minimum(far, np.maximum(near, distance), out=far)
-        np.minimum(near, distance, out=near)
+    _, second = two_nearest(ids, math.ceil(BORDER_REACH))
     return (second <= BORDER_REACH).astype(np.float32)

@@ -21,7 +21,7 @@ from ..images.windows import is_large, is_zarr
 from ..large import LargeSegmentation, segment_large
 from ..large.objects import ObjectOptions
 from ..large.outputs import LARGE_OUTPUTS, checked_large_outputs
-from ..network.configuration import check_objects, checked_threshold, checked_tile_size
+from ..network.configuration import checked_threshold, checked_tile_size, settled_objects
 from ..objects.objects import check_options
 from ..options import option
 from ..predict.outputs import DEFAULT_OUTPUTS, NEEDS_TTA, OBJECT_OUTPUTS, OUTPUTS, checked_outputs
@@ -138,10 +138,10 @@ class BatchOptions:
         asked = self.without_overlay()
         able = bool(asked) and asked <= set(LARGE_OUTPUTS)
         if asked & set(OBJECT_OUTPUTS):
-            method = self.objects.get("method", "auto")
-            if method == "auto":
-                method = check_objects(model.config.get("objects", {}))["method"]
-            able = able and method != "watershed"
+            recipe = settled_objects(
+                model.config.get("objects"), self.objects.get("method", "auto")
+            )
+            able = able and recipe["method"] != "watershed"
         return self.large or is_zarr(path) or (able and is_large(path, self.level))
 
     def has_joint_tables(self, images: int) -> bool:

@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..images.preprocessing import BAND_PIXELS
-from ..network.configuration import DEFAULT_SEED, check_objects
+from ..network.configuration import settled_objects
 from ..network.network import Network
 from ..objects.bands import BandedBasins
 from ..objects.counts import ObjectCounts
@@ -52,10 +52,12 @@ class ObjectOptions:
             ConfigError: One of them is not usable, or not for images by windows.
         """
         given = dict(options or {})
-        recipe = check_objects(model.config.get("objects", {}))
-        classes, pixel_size = check_options(model.id2label, **given)
-        method = given.get("method", "auto")
-        method = recipe["method"] if method == "auto" else method
+        check_options(model.id2label, **given)
+        chosen = {name: given.get(name) for name in ("seed", "min_size")}
+        own = model.config.get("objects")
+        recipe = settled_objects(own, given.get("method", "auto"), **chosen)
+        classes, pixel_size = check_options(model.id2label, **(given | recipe))
+        method = recipe["method"]
         if method == "watershed":
             raise ConfigError(
                 "The method 'watershed' needs the image as a whole, as it measures how thick whole "
@@ -67,14 +69,11 @@ class ObjectOptions:
                 "The method 'learned' needs a checkpoint that was trained to tell objects apart, "
                 "and this one was not. For an image by windows, choose 'components'."
             )
-        seed, min_size = given.get("seed"), given.get("min_size")
-        if method == "learned" and seed is None:
-            seed = recipe.get("seed", DEFAULT_SEED)
         return cls(
             classes,
             method,
-            seed,
-            recipe["min_size"] if min_size is None else int(min_size),
+            recipe["seed"],
+            int(recipe["min_size"]),
             bool(given.get("exclude_border", False)),
             pixel_size,
             given.get("max_objects"),

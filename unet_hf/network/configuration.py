@@ -199,6 +199,25 @@ def check_objects(recipe: Any) -> dict[str, Any]:
     return checked
 
 
+def settled_objects(
+    recipe: Any, method: str = "auto", seed: float | None = None, min_size: int | None = None
+) -> dict[str, Any]:
+    """Returns "method", "seed" and "min_size": a checkpoint's own where none were chosen.
+
+    recipe: The configuration's `objects`; None: it has none.
+    seed: None in the result unless the method is "learned", or it was chosen.
+
+    Raises:
+        ConfigError: The recipe is not usable. What was chosen is not checked.
+    """
+    own = check_objects(recipe or {})
+    method = own["method"] if method == "auto" else method
+    if method == "learned" and seed is None:
+        seed = own.get("seed", DEFAULT_SEED)
+    min_size = own["min_size"] if min_size is None else min_size
+    return {"method": method, "seed": seed, "min_size": min_size}
+
+
 def checked_threshold(threshold: Any, num_classes: int) -> float:
     """Returns a decision threshold on the probability of class 1; raises `ConfigError`."""
     threshold = _fraction("threshold", threshold)

@@ -26,7 +26,8 @@ def height_map(maps: np.ndarray, channels: Sequence[str]) -> np.ndarray:
         height = (height + maps[channels.index("centre")]) / np.float32(2)
     if "border" in channels:
         border = maps[channels.index("border")]
-        height -= np.float32(BORDER_DEPTH) / (1 + np.exp(-border))
+        with np.errstate(over="ignore"):  # exp is infinite where there is surely no border
+            height -= np.float32(BORDER_DEPTH) / (1 + np.exp(-border))
     return height
 
 

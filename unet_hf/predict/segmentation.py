@@ -15,9 +15,9 @@ from ..errors import ConfigError
 from ..files import write_atomically
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
-from ..network.configuration import DEFAULT_SEED, check_objects, checked_threshold
+from ..network.configuration import check_objects, checked_threshold, settled_objects
 from ..objects.basins import Basins
-from ..objects.instances import find_instances, relabel_in_raster_order
+from ..objects.instances import find_instances
 from ..objects.learned import learned_basins, learned_labels
 from ..objects.objects import Objects, check_options, find_objects
 from ..objects.outline_files import to_geojson, to_roi_zip
@@ -110,7 +110,7 @@ class Segmentation(PredictionSummary):
                 by what the network has learned of objects, if it has. "auto": what the
                 checkpoint's configuration says, otherwise "components".
             seed: "learned": how sure the deepest pixel of an object must be, 0 to 1. A higher
-                one joins more. None: the checkpoint's.
+                one joins more, and leaves out what is not sure. None: the checkpoint's.
             min_size: Objects of fewer pixels are left out. None: the checkpoint's, otherwise 0.
             exclude_border: Leaves out objects that touch the image's border and may be cut off.
             pixel_size: (0.25, "µm"), or x, y and unit; None: that of the file, if known.
@@ -123,29 +123,19 @@ class Segmentation(PredictionSummary):
         >>> objects = result.objects(method="watershed", min_size=20)  # doctest: +SKIP
         >>> objects.table["area_px"].mean()  # doctest: +SKIP
         """
-        recipe = self.object_recipe
-        method = recipe["method"] if method == "auto" else method
+        recipe = settled_objects(self.object_defaults, method, seed, min_size)
         chosen, size = check_options(
-            self.id2label,
-            classes=classes,
-            method=method,
-            seed=seed,
-            min_size=min_size,
-            pixel_size=pixel_size,
+            self.id2label, classes=classes, pixel_size=pixel_size, **recipe
         )
-        if method == "learned" and seed is None:
-            seed = recipe.get("seed", DEFAULT_SEED)
         return find_objects(
-            self.instances(chosen, method, seed),
+            self.instances(chosen, recipe["method"], recipe["seed"]),
             self.mask,
             self.probabilities,
             self.image,
             self.id2label,
             self.colors,
             classes=chosen,
-            method=method,
-            seed=seed,
-            min_size=recipe["min_size"] if min_size is None else min_size,
+            **recipe,
             exclude_border=exclude_border,
             pixel_size=size or self.image.pixel_size,
             max_objects=max_objects,
@@ -166,7 +156,7 @@ class Segmentation(PredictionSummary):
             self._basins[classes] = learned_basins(
                 known, self.object_maps, self.object_channels, classes
             )
-        return relabel_in_raster_order(learned_labels(self._basins[classes], seed))
+        return learned_labels(self._basins[classes], seed)
 
     @cached_property
     def _basins(self) -> dict[tuple[int, ...], Basins]:
