@@ -42,6 +42,13 @@ def drag(page: Page, slider: str, value: float, let_go: bool = True) -> None:
     )
 
 
+def middle_of(page: Page, radio: str) -> tuple[int, ...]:
+    """The colour in the middle of a way of counting: that of a dot if it is the chosen one."""
+    shot = page.locator(f"#counting {radio}").screenshot()
+    with PIL.Image.open(io.BytesIO(shot)) as image:
+        return image.convert("RGB").getpixel((image.width // 2, image.height // 2))
+
+
 def colors_drawn(page: Page) -> set[tuple[int, int, int]]:
     """Those of the palette; the picture is painted in full."""
     page.evaluate(
@@ -85,6 +92,7 @@ def test_touching_cells_are_counted_parted_again_and_taken_home(
 
     # While the seed is dragged the picture and the number follow, and the rows as it is let go.
     page.locator("#objects_options button").first.click()
+    assert middle_of(page, "[value=learned]") != middle_of(page, "[value=components]")
     drag(page, "#seed", 0.7, let_go=False)
     expect(count).to_have_text("4 objects")
     expect(tally).to_have_text("4 objects")
