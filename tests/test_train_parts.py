@@ -145,7 +145,7 @@ def test_images_are_kept_prepared_or_decoded_but_not_both(room, tmp_path, monkey
     """In each worker; and the crops are the same ones either way."""
     monkeypatch.setattr(crops, "PREPARED_BYTES", room)
     folder = write_dataset(tmp_path / "cells", {"train": 3, "validation": 1})
-    config = tiny(folder, tmp_path / "out", max_train_steps=1)
+    config = tiny(folder, tmp_path / "out", max_train_steps=1).usual()
     pairs = data.open_data(config).train
     model = build_model(config, {0: "membrane", 1: "cell"}, 1)
     counts = np.ones(2)

@@ -19,6 +19,7 @@ from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 from unet_hf.images.image_data import ImageData
 
+from .look_facts import LookFacts, look_facts
 from .object_facts import ObjectFacts, object_facts, piece_facts
 
 SHOWN_NOTES = 8  # different notes on reading that are printed
@@ -46,6 +47,7 @@ class PairSummary:
     mask_is_image: bool = False  # the image, read as a mask, equals the mask
     objects: ObjectFacts | None = None  # if the data set tells objects apart
     pieces: ObjectFacts | None = None  # if not: connected pieces of the classes
+    look: LookFacts | None = None
     stray: float = 0.0  # share of labelled pixels with an instance id on class 0
     notes: tuple[str, ...] = ()  # what reading noticed, in words
     doubtful_turn: bool = False  # EXIF turned the image alone
@@ -157,6 +159,8 @@ def inspect_pair(
     )
     facts.counts, facts.places = note_places(label)
     facts.mask_is_image = not facts.constant and _is_mask(pixels, label, encoding)
+    if facts.finite:
+        facts.look = look_facts(pixels, label)
     if pair.instances is None:
         facts.pieces = piece_facts(label)
     else:
