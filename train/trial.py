@@ -306,6 +306,10 @@ def measure_evaluation(
         return 0.0, 0.0
     tried, evaluating, segmenting = np.sum(rows[1:] or rows, axis=0)  # the first also allocates
     areas = [facts.area for facts in inspection.validation if not facts.error]
-    images = inspection.validation_total or config.max_validation_images or STREAMED_VALIDATION
+    images = inspection.validation_total
+    if images is None:
+        images = config.max_validation_images or STREAMED_VALIDATION
+        if (seen := len(inspection.validation)) < config.max_inspected // 10:
+            images = min(images, seen)  # the stream ended
     pictures = segmenting * PICTURED * np.mean(areas) / tried
     return float(evaluating / tried * np.mean(areas) * images + pictures), segmenting / tried
