@@ -111,6 +111,9 @@ class TrainingConfig(DataOptions):
         0.0, "probability that the channels of RGB are permuted, and that they are mixed"
     )
     inversion: float = option(0.0, "probability that light and dark are swapped")
+    class_sampling: float | None = option(
+        None, "share of the crops around a pixel of a class drawn evenly, for rare ones; 0: none"
+    )
 
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
     loss: str = option("cross_entropy", "what is minimised; all are weighted by eq. 2's map")
@@ -299,7 +302,9 @@ class TrainingConfig(DataOptions):
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
-        check("channel_mixing inversion", lambda value: 0 <= value <= 1, "from 0 to 1")
+        check(
+            "channel_mixing inversion class_sampling", lambda value: 0 <= value <= 1, "from 0 to 1"
+        )
 
     def check_output(self) -> None:
         """Checks that an output folder was given. Raises `ConfigError`."""
