@@ -22,15 +22,16 @@ USUAL: dict[str, Any] = {
     "base_channels": 16,
     "resolution": 256,
     "train_batch_size": 4,
-    "elastic_std": 10.0,
+    "class_sampling": 0.0,
     "rotation": 180.0,
     "scale_range": 1.25,
+    "elastic_std": 10.0,
     "channel_mixing": 0.0,
     "inversion": 0.0,
     "loss": "cross_entropy",
+    "class_balance": "sqrt",
     "border_weight": 10.0,
     "border_sigma": 5.0,
-    "class_balance": "sqrt",
 }
 NETWORK_SIZE = ("depth", "base_channels")
 # Values that `--preset` gives to the options that were not given.
@@ -128,6 +129,9 @@ class TrainingConfig(DataOptions):
         None, "probability that the channels of RGB are permuted, and that they are mixed"
     )
     inversion: float | None = option(None, "probability that light and dark are swapped")
+    class_sampling: float | None = option(
+        None, "share of the crops around a pixel of a class drawn evenly, for rare ones; 0: none"
+    )
 
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
     loss: str | None = option(None, "what is minimised; all are weighted by eq. 2's map")
@@ -316,7 +320,9 @@ class TrainingConfig(DataOptions):
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
-        check("channel_mixing inversion", lambda value: 0 <= value <= 1, "from 0 to 1")
+        check(
+            "channel_mixing inversion class_sampling", lambda value: 0 <= value <= 1, "from 0 to 1"
+        )
 
     def check_output(self) -> None:
         """Checks that an output folder was given. Raises `ConfigError`."""

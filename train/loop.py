@@ -142,7 +142,10 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     # Crops
     numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
-        crops = RandomCrops(data.train, inspection.areas(data.train), maker, data.kinds)
+        areas, shows = inspection.areas(data.train), None
+        if config.class_sampling:
+            shows = inspection.shows(data.train, data.num_classes)
+        crops = RandomCrops(data.train, areas, maker, data.kinds, shows)
     else:
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
     batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))

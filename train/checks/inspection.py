@@ -110,6 +110,15 @@ class Inspection:
         mean = float(np.mean(list(known.values())))
         return np.array([known.get(int(index), mean) for index in pairs.indices])
 
+    def shows(self, pairs: Pairs, num_classes: int) -> np.ndarray:
+        """Which classes each training image shows: (classes, len(pairs)) bool.
+
+        An image that was not inspected shows none.
+        """
+        nothing = np.zeros(num_classes, bool)
+        known = {facts.row: facts.counts[:num_classes] > 0 for facts in self.train}
+        return np.stack([known.get(int(index), nothing) for index in pairs.indices], axis=1)
+
     @property
     def channels(self) -> int:
         """Number of channels of most training images; the checks report the others.

@@ -311,7 +311,7 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
             yield Problem(code, "warning", f"{what}: {names}", (), len(numbers), cure, False)
 
     shares = {
-        n: _share_of_crops(n, data, inspection, size) for n in np.flatnonzero(counts).tolist()
+        n: share_of_crops(n, data, inspection, size, RARE) for n in np.flatnonzero(counts).tolist()
     }
     rare = {number: share for number, share in shares.items() if share < RARE}
     if rare:
@@ -325,10 +325,13 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
                        "Label more images that show them, or raise --resolution.")  # fmt: skip
 
 
-def _share_of_crops(number: int, data: LabelledData, inspection: Inspection, size: int) -> float:
+def share_of_crops(
+    number: int, data: LabelledData, inspection: Inspection, size: int, enough: float = 1.0
+) -> float:
     """Estimates the share of the training crops that show a class, without rotation and zoom.
 
-    Images are weighted as `RandomCrops` draws them; those of a stream equally.
+    Images are weighted as `RandomCrops` draws them; those of a stream equally. Counting ends once
+    the share is `enough`.
     """
     readable = [facts for facts in inspection.train if facts.error is None]
     if isinstance(data.train, Pairs):
@@ -340,8 +343,8 @@ def _share_of_crops(number: int, data: LabelledData, inspection: Inspection, siz
     met = 0.0
     for facts, share in zip(readable, shares, strict=True):
         met += share * facts.share_of_crops_with(number, size)
-        if met >= RARE:
-            break  # enough to know
+        if met >= enough:
+            break
     return met
 
 
