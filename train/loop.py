@@ -35,7 +35,7 @@ from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, cro
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
-from .plan.planner import plan_training, resumed_options
+from .plan.planner import plan_or_resume
 from .publish import HubTarget, write_finished
 from .report import (
     PICTURED,
@@ -88,7 +88,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
     config, planned = broadcast_object_list(
-        [plan_training(resumed_options(config, progress.config), data, inspection)]
+        [plan_or_resume(config, data, inspection, progress.config)]
     )[0]
 
     # Network
@@ -120,7 +120,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
-        planned = planned.of_output(output)
+        planned = planned.of_output(output) if config.resume_from_checkpoint else planned
         logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
         if fitted:
             logger.info("%-10s%s", "steps", fitted)

@@ -1,17 +1,22 @@
 """Plans a training: fills in the options that were not given, and says why."""
 
 import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unet_hf.data.open import LabelledData
 from unet_hf.files import parse_json, write_text
 
 from ..checks.inspection import Inspection
+from ..checks.problems import share_of_crops
 from ..config import USUAL, TrainingConfig
-from .facts import measure_facts
-from .rules import RULES
+from .facts import DataFacts, measure_facts
+from .rules import AS_USUAL, RULES, SELDOM, conflict
 
 PLAN = "plan.json"
 
@@ -25,10 +30,13 @@ class Decision:
     reason: str  # one sentence without a full stop; of a given option, what speaks against it
     given: bool = False
 
-    def __str__(self) -> str:
+    def said(self) -> str:
+        """The option and its value: "depth 4", "resolution 256 (given)"."""
         value = f"{self.value:g}" if isinstance(self.value, float) else self.value
-        head = f"{self.option} {value}{' (given)' if self.given else ''}"
-        return f"{head}: {self.reason}" if self.reason else head
+        return f"{self.option} {value}{' (given)' * self.given}"
+
+    def __str__(self) -> str:
+        return f"{self.said()}: {self.reason}" if self.reason else self.said()
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,10 @@ class TrainingPlan:
     decisions: tuple[Decision, ...] = ()
 
     def lines(self) -> list[str]:
-        """A line for each decision."""
-        return [str(decision) for decision in self.decisions]
+        """A line for each decision; one line for all that stays as usual."""
+        own = [decision for decision in self.decisions if decision.reason != AS_USUAL]
+        usual = [decision.said() for decision in self.decisions if decision.reason == AS_USUAL]
+        return [*map(str, own), *([f"{AS_USUAL}: {', '.join(usual)}"] if usual else [])]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -75,28 +85,54 @@ def plan_training(
     """
     if config.preset == "paper":
         return config, TrainingPlan()
-    facts = measure_facts(inspection)
+    facts = measure_facts(data, inspection)
     if facts is None:
         return config.usual(), TrainingPlan()
-    open_options = config.unplanned()
-    chosen = {name: value for name in USUAL if (value := getattr(config, name)) is not None}
+    chosen = {name: value for name in RULES if (value := getattr(config, name)) is not None}
+    decisions = decide(facts, chosen, config.unplanned(), partial(shown_classes, data, inspection))
+    return replace(config, **chosen), TrainingPlan(decisions)
+
+
+def decide(
+    facts: DataFacts,
+    chosen: dict[str, Any],
+    left: Collection[str],
+    shown: Callable[[int], Mapping[str, float]],
+) -> tuple[Decision, ...]:
+    """Decides the options `left`, in the order of the rules, and adds them to `chosen`.
+
+    shown: Computes the share of random crops of a size that show a class, by its name.
+    """
     decisions = []
     for name, rule in RULES.items():
-        if name in open_options:
-            chosen[name], reason = rule(facts, chosen)
+        if name in left:
+            more = (shown(chosen["resolution"]),) if name == "class_sampling" else ()
+            chosen[name], reason = rule(facts, chosen, *more)
             decisions.append(Decision(name, chosen[name], reason))
         elif name in chosen:
-            decisions.append(Decision(name, chosen[name], "", given=True))
-    config = replace(config, **{name: chosen[name] for name in open_options if name in chosen})
-    return config.usual(), TrainingPlan(tuple(decisions))
+            against = conflict(name, facts, chosen)
+            decisions.append(Decision(name, chosen[name], against, given=True))
+    return tuple(decisions)
 
 
-def resumed_options(config: TrainingConfig, earlier: dict[str, Any]) -> TrainingConfig:
-    """Returns the options of a resumed training with what was planned when it began.
+def shown_classes(data: LabelledData, inspection: Inspection, size: int) -> dict[str, float]:
+    """Share of random crops of size x size px that show a class, of those that occur, by name."""
+    seen = np.flatnonzero(inspection.counts(data.num_classes)).tolist()
+    return {
+        data.id2label[str(number)]: share_of_crops(number, data, inspection, size, SELDOM)
+        for number in seen
+    }
+
+
+def plan_or_resume(
+    config: TrainingConfig, data: LabelledData, inspection: Inspection, earlier: dict[str, Any]
+) -> tuple[TrainingConfig, TrainingPlan]:
+    """Plans a new training; a resumed one takes what was planned when it began.
 
     earlier: The options in its checkpoint; empty for a new training.
     """
     if not earlier:
-        return config
+        return plan_training(config, data, inspection)
     # A checkpoint of an older version has no value for an option that came later.
-    return replace(config, **{name: earlier.get(name, USUAL[name]) for name in config.unplanned()})
+    values = {name: earlier.get(name, USUAL[name]) for name in config.unplanned()}
+    return replace(config, **values), TrainingPlan()

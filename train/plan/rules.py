@@ -1,7 +1,8 @@
 """The rules of the plan: each decides one option from facts, and says why in one sentence.
 
 A rule is a function (facts, chosen) -> (value, reason). `chosen` holds the options that were given
-and those that were decided before; `RULES` is the order. Nothing is random and nothing is searched.
+and those that were decided before; the order is that of `RULES`. Nothing is random, and nothing is
+searched. The numbers below can be changed one by one.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,40 +11,45 @@ from typing import Any
 from unet_hf.network.tiling import receptive_reach, round_up
 
 from ..config import USUAL
-from .facts import DataFacts
+from .facts import FEW, DataFacts
 
+Chosen = Mapping[str, Any]
 Decided = tuple[Any, str]
-Rule = Callable[[DataFacts, Mapping[str, Any]], Decided]
+Rule = Callable[[DataFacts, Chosen], Decided]
+
+AS_USUAL = "as usual"  # reason of a value that nothing in the data speaks against
 
 USUAL_CROP = USUAL["resolution"]
-LARGEST_CROP = 512  # px; with a batch of one, batch norm has a single image
-CONTEXT = 4  # a crop shows at least so many typical objects side by side
+LARGEST_CROP = 512  # px
+CONTEXT = 4  # a crop shows so many typical objects side by side
 LARGE_CONTEXT = 2  # and so many large ones
 CROP_STEP = 64  # px; crops above the usual size are multiples of it
 PIXELS_A_STEP = USUAL["train_batch_size"] * USUAL_CROP**2
-BATCHES = (2, 8)  # fewest and most crops a step; more than 8 were not better in equal time
-LEAST_DEPTH, LARGEST_DEPTH = USUAL["depth"], 6
+BATCHES = (2, 8)  # fewest and most crops a step
+LARGEST_DEPTH = 6
 LEAST_BOTTLENECK = 6  # px; smallest side of a crop after the last pooling
+SELDOM = 0.25  # share of the crops that show a class; below it, many batches do not
+DRAWN_BY_CLASS = 0.33  # nnU-Net's third
+SCALES = (1.25, 2.0)  # least and greatest zoom
+TINTS_VARY = 0.02  # std of a channel's share of the brightness
+BOTH_WAYS = 0.1  # share of the images with lighter, and with darker objects
+NEAR = 0.05  # share of the objects with another nearby; fewer lie apart
+NARROW = 10  # px; objects with a smaller width have narrow gaps
 
 
-def depth(facts: DataFacts, chosen: Mapping[str, Any]) -> Decided:
+def depth(facts: DataFacts, chosen: Chosen) -> Decided:
     """Number of poolings: what a pixel sees covers a large object; a crop stays large enough."""
     side = chosen.get("resolution") or min(facts.sides[1], LARGEST_CROP)
-    fits = max((d for d in range(1, LARGEST_DEPTH + 1) if side / 2**d >= LEAST_BOTTLENECK),
-               default=1)  # fmt: skip
-    if fits < LEAST_DEPTH:
-        return fits, f"after {fits} poolings {side} px are {side // 2**fits}"
-    if facts.objects is None:
-        return LEAST_DEPTH, "the usual; there are no objects to go by"
+    fits = [deep for deep in range(1, LARGEST_DEPTH + 1) if side >= LEAST_BOTTLENECK * 2**deep]
+    deepest, usual = max(fits, default=1), USUAL["depth"]
+    if deepest < usual:
+        return deepest, f"one more pooling would leave {side // 2 ** (deepest + 1)} of {side} px"
+    if facts.objects is None or field_of_view(usual) >= facts.objects.large:
+        return usual, AS_USUAL
     large = facts.objects.large
-    needed = next(
-        (d for d in range(LEAST_DEPTH, LARGEST_DEPTH) if field_of_view(d) >= large), LARGEST_DEPTH
-    )
-    value = min(needed, fits)
-    seen = f"a pixel sees {field_of_view(value)} px around it, large objects are {large:.0f} px"
-    if value < needed:
-        seen += f", and more poolings would leave less than {LEAST_BOTTLENECK} px of a crop"
-    return value, seen
+    needed = [deep for deep in range(usual, deepest) if field_of_view(deep) >= large]
+    value = min(needed, default=deepest)
+    return value, f"a pixel then sees {field_of_view(value)} px, and large objects are {large:.0f}"
 
 
 def field_of_view(depth: int) -> int:
@@ -51,31 +57,34 @@ def field_of_view(depth: int) -> int:
     return 2 * receptive_reach(depth, "transposed") + 1
 
 
-def base_channels(facts: DataFacts, chosen: Mapping[str, Any]) -> Decided:
-    """Channels at full resolution: the width that was measured to be worth its time on a CPU."""
-    return USUAL["base_channels"], "the usual; wider ones take more time for each step"
+def base_channels(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Channels at full resolution: wider networks take more time for each step."""
+    return USUAL["base_channels"], AS_USUAL
 
 
-def resolution(facts: DataFacts, chosen: Mapping[str, Any]) -> Decided:
+def resolution(facts: DataFacts, chosen: Chosen) -> Decided:
     """Side of the crops: the images' if they are small; else some objects side by side."""
-    multiple = 2 ** chosen.get("depth", USUAL["depth"])
-    wanted, why = USUAL_CROP, "the usual"
-    if (objects := facts.objects) is not None:
-        typical, large = CONTEXT * objects.median, LARGE_CONTEXT * objects.large
-        asked = round_up(int(max(typical, large)), CROP_STEP)
-        wanted = min(max(USUAL_CROP, asked), LARGEST_CROP)
-        what = f"typical objects are {objects.median:.0f} px"
-        if large > typical:
-            what = f"large objects are {objects.large:.0f} px"
-        why = f"{what}, which the usual size shows with their surroundings"
-        if wanted > USUAL_CROP:
-            why = f"{what}, and a crop shows their surroundings"
-        if asked > LARGEST_CROP:
-            why = f"{what}, and larger crops would leave too few in a batch"
-    side = facts.sides[1]
-    if side <= wanted:
+    wanted, reason = wanted_crop(facts)
+    multiple, side = 2 ** chosen.get("depth", USUAL["depth"]), facts.sides[1]
+    if side < wanted:
         return round_up(side, multiple), f"images are {sizes(facts)} px"
-    return round_up(wanted, multiple), why
+    return round_up(wanted, multiple), reason
+
+
+def wanted_crop(facts: DataFacts) -> Decided:
+    """Side of the crops, if the images were as large as one likes."""
+    if (objects := facts.objects) is None:
+        return USUAL_CROP, AS_USUAL
+    typical, large = CONTEXT * objects.median, LARGE_CONTEXT * objects.large
+    wanted = round_up(int(max(typical, large)), CROP_STEP)
+    if wanted <= USUAL_CROP:
+        return USUAL_CROP, AS_USUAL
+    what = f"typical objects are {objects.median:.0f} px"
+    if large > typical:
+        what = f"large objects are {objects.large:.0f} px"
+    if wanted > LARGEST_CROP:
+        return LARGEST_CROP, f"{what}; still larger crops would leave too few a step"
+    return wanted, f"{what}, and a crop shows what is around them"
 
 
 def sizes(facts: DataFacts) -> str:
@@ -84,22 +93,130 @@ def sizes(facts: DataFacts) -> str:
     return f"{facts.shape[0]} x {facts.shape[1]}" if low == high else f"{low} to {high}"
 
 
-def train_batch_size(facts: DataFacts, chosen: Mapping[str, Any]) -> Decided:
+def train_batch_size(facts: DataFacts, chosen: Chosen) -> Decided:
     """Crops a step: about as many pixels as usual."""
-    fewest, most = BATCHES
+    side, (fewest, most) = chosen["resolution"], BATCHES
+    same = round(PIXELS_A_STEP / side**2)
+    if same == USUAL["train_batch_size"]:
+        return same, AS_USUAL
+    if same > most:
+        return most, "more of these small crops a step would leave time for fewer steps"
+    if same < fewest:
+        return fewest, "batch norm needs more than one crop"
+    return same, f"about as many pixels as {USUAL['train_batch_size']} crops of {USUAL_CROP} px"
+
+
+def class_sampling(facts: DataFacts, chosen: Chosen, shown: Mapping[str, float]) -> Decided:
+    """Share of the crops that are drawn by class: where random crops seldom show some class.
+
+    shown: Share of random crops that show a class, by its name.
+    """
+    seldom = {name: share for name, share in shown.items() if share < SELDOM}
+    if not seldom:
+        return 0.0, AS_USUAL
+    name, share = min(seldom.items(), key=lambda item: item[1])
+    more = f", and {len(seldom) - 1} more seldom" if len(seldom) > 1 else ""
+    return DRAWN_BY_CLASS, f"random crops show {name} in {share:.1%}{more}"
+
+
+def rotation(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Rotation: by any angle, unless a class is nearly always above or below."""
+    if facts.oriented is None:
+        return USUAL["rotation"], AS_USUAL
+    return (
+        15.0,
+        f"{facts.oriented} lies on one side in nearly all images: there is an up and a down",
+    )
+
+
+def scale_range(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Zoom: by half of the range of sizes of numbered objects, on a logarithmic scale."""
+    if (objects := facts.objects) is None or not objects.numbered:
+        return USUAL["scale_range"], AS_USUAL
+    spread = objects.large / max(objects.small, 1.0)
+    value = min(max(round(20 * spread**0.25) / 20, SCALES[0]), SCALES[1])
+    if value == USUAL["scale_range"]:
+        return value, AS_USUAL
+    return value, f"most objects are from {objects.small:.0f} to {objects.large:.0f} px"
+
+
+def elastic_std(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Elastic deformation: less px in small crops, whose displacements lie closer together."""
     side = chosen["resolution"]
-    value = min(max(round(PIXELS_A_STEP / side**2), fewest), most)
-    reason = f"about the pixels of {USUAL['train_batch_size']} crops of {USUAL_CROP} px"
-    if value == fewest and PIXELS_A_STEP / side**2 < fewest:
-        reason = "batch norm needs more than one crop"
-    if value == most and PIXELS_A_STEP / side**2 > most:
-        reason = "more of these small crops would leave fewer steps in the same time"
-    return value, reason
+    if side >= USUAL_CROP:
+        return USUAL["elastic_std"], AS_USUAL
+    return round(
+        USUAL["elastic_std"] * side / USUAL_CROP, 1
+    ), f"in proportion to crops of {side} px"
+
+
+def channel_mixing(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Mixing of channels: where colours vary from image to image, as stains do."""
+    if facts.channels == 3 and facts.colored >= FEW and facts.tint_std > TINTS_VARY:
+        return 0.2, f"colours vary among the {facts.colored} images that have any"
+    return 0.0, AS_USUAL
+
+
+def inversion(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Inversion: where some images have lighter objects, and some darker ones."""
+    if min(facts.light, facts.dark) < max(BOTH_WAYS * facts.images, 2):
+        return 0.0, AS_USUAL
+    both = f"objects are lighter than their surroundings in {facts.light} images"
+    return 0.05, f"{both}, and darker in {facts.dark}"
+
+
+def loss(facts: DataFacts, chosen: Chosen) -> Decided:
+    """What is minimised."""
+    return USUAL["loss"], AS_USUAL
+
+
+def class_balance(facts: DataFacts, chosen: Chosen) -> Decided:
+    """How rare classes weigh more."""
+    return USUAL["class_balance"], AS_USUAL
+
+
+def border_weight(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Weight of the gaps between objects: none where there are no objects, or no gaps."""
+    objects = facts.objects
+    if objects is None:
+        return 0.0, "there are no objects"
+    if len(facts.classes) > 2 and not objects.numbered:
+        return 0.0, "nothing tells the objects of these classes apart"
+    if max(objects.touching, objects.close) < NEAR:
+        return 0.0, "objects lie apart"
+    if objects.numbered:
+        return 5.0, "half the usual, as the borders between objects are learned, too"
+    return USUAL["border_weight"], AS_USUAL
+
+
+def border_sigma(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Range of that weight: less where objects are narrow."""
+    objects = facts.objects
+    if not chosen["border_weight"] or objects is None or objects.width >= NARROW:
+        return USUAL["border_sigma"], AS_USUAL
+    return max(round(objects.width / 2, 1), 1.5), f"objects are {objects.width:.0f} px wide"
 
 
 RULES: dict[str, Rule] = {
-    "depth": depth,
-    "base_channels": base_channels,
-    "resolution": resolution,
-    "train_batch_size": train_batch_size,
-}
+    rule.__name__: rule
+    for rule in (
+        depth, base_channels, resolution, train_batch_size, class_sampling, rotation, scale_range,
+        elastic_std, channel_mixing, inversion, loss, class_balance, border_weight, border_sigma,
+    )
+}  # fmt: skip
+
+
+def conflict(name: str, facts: DataFacts, chosen: Chosen) -> str:
+    """Says what in the data speaks against an option that was given; "" if nothing does."""
+    value, side = chosen[name], facts.sides[1]
+    if name == "resolution" and value > 1.25 * side:
+        mirrored = 1 - (side / value) ** 2
+        return f"images are {sizes(facts)} px, so {mirrored:.0%} of each crop is mirrored"
+    if name == "resolution" and facts.objects and value < facts.objects.median:
+        return f"typical objects are {facts.objects.median:.0f} px, more than a crop"
+    if name == "depth" and facts.objects and field_of_view(value) < facts.objects.median:
+        seen = f"a pixel sees {field_of_view(value)} px"
+        return f"{seen}, and typical objects are {facts.objects.median:.0f} px"
+    if name == "channel_mixing" and value and facts.channels != 3:
+        return f"images have {facts.channels} channels, and three are mixed"
+    return ""
