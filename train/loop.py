@@ -35,6 +35,7 @@ from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, cro
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .plan.planner import plan_training, resumed_options
 from .publish import HubTarget, write_finished
 from .report import (
     PICTURED,
@@ -86,6 +87,9 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
 
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
+    config, planned = broadcast_object_list(
+        [plan_training(resumed_options(config, progress.config), data, inspection)]
+    )[0]
 
     # Network
     set_seed(config.seed)
@@ -116,7 +120,8 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
-        logger.info(plan(*parts, accelerator.device, precision, processes, progress.step))
+        planned = planned.of_output(output)
+        logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
         if fitted:
             logger.info("%-10s%s", "steps", fitted)
         for problem in problems:
@@ -129,6 +134,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
         with explained(progress, output):
             checkpoints.clear_unfinished(output)
             write_text(output / "training.json", config.to_json())
+            planned.write(output)
             checkpoints.restore_best(resumed_from, output)
             write_metrics(output, progress)
     learner.prepare()
