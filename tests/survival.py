@@ -224,15 +224,15 @@ def survivors(groups: list[int]) -> list[psutil.Process]:
 
 def at_each_step(action: Callable[[int], object]) -> None:
     """Calls `action(step)` when a step begins."""
-    import train.loop
+    import train.learner
 
-    original = train.loop.seed_step
+    original = train.learner.seed_step
 
     def seed_step(seed: int, step: int, process: int) -> None:
         action(step)
         original(seed, step, process)
 
-    train.loop.seed_step = seed_step
+    train.learner.seed_step = seed_step
 
 
 def signal_itself(step: int, *numbers: int) -> None:
@@ -314,9 +314,9 @@ def loss_goes_wrong(step: int, how: str) -> None:
     """From that step on. how: "nan", or "nan gradient" of a finite loss."""
     import torch
 
-    import train.loop
+    import train.learner
 
-    build = train.loop.build_loss
+    build = train.learner.build_loss
     now = [0]
     at_each_step(lambda step: now.__setitem__(0, step))
 
@@ -332,7 +332,7 @@ def loss_goes_wrong(step: int, how: str) -> None:
 
         return broken
 
-    train.loop.build_loss = build_loss
+    train.learner.build_loss = build_loss
 
 
 def network_raises(step: int, error: BaseException) -> None:
@@ -348,6 +348,16 @@ def network_raises(step: int, error: BaseException) -> None:
         return forward(model, *arguments, **options)
 
     UNet.forward = raising
+
+
+def nine_steps_fit(then: Callable[[], None] = lambda: None) -> None:
+    """Into any time budget, whatever the trial steps take; then something else befalls it."""
+    from train import trial
+    from train.time_budget import Fit
+
+    trial.MOST_STEPS = 3
+    trial.fit_steps = lambda *_: Fit(9, 3, 3, "nine")
+    then()
 
 
 def file_size_limit(step: int, size: int) -> None:

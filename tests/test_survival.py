@@ -49,6 +49,7 @@ from .survival import (
     killed_when,
     loss_goes_wrong,
     network_raises,
+    nine_steps_fit,
     signal_itself,
     signal_to_all,
     survivors,
@@ -205,6 +206,30 @@ def test_killed_while_it_resumes(trainings, command, uninterrupted, tmp_path):
         assert killed.status == -signal.SIGKILL, killed.output
     assert trainings.run([*arguments, *LATEST]).status == 0
     assert_same(output, expected)
+
+
+def test_a_training_fitted_to_a_time_budget_is_the_one_of_these_steps_however_often_killed(
+    trainings, command, uninterrupted, tmp_path
+):
+    """The trial steps leave no trace, and what is resumed measures nothing again."""
+    expected, _ = uninterrupted(*NINE_STEPS)
+    output = tmp_path / "out"
+    arguments = command(output, "--time_budget", "15m", "--dataloader_num_workers", 1, *LATEST)
+    for step in (4, 7):  # one before a checkpoint could be written would be the first
+        kill = partial(signal_itself, step, signal.SIGKILL)
+        killed = trainings.run(arguments, partial(nine_steps_fit, kill))
+        assert killed.status == -signal.SIGKILL, killed.output
+    done = trainings.run(arguments)
+    assert done.status == 0, done.output
+    assert_same(output, expected)
+    written = json.loads((output / "training.json").read_text())
+    assert (written["fitted_to"], written["max_train_steps"]) == ("15m", 9)
+    again = written["made_with"]["command"]
+    assert "--max_train_steps 9" in again
+    assert "15m" not in again
+    other = trainings.run(command(output, "--time_budget", "20m", *LATEST))
+    assert other.status == 2
+    assert "were fitted to 15m already. --max_train_steps makes" in other.output
 
 
 # ------------------------------------------------------------------ asked to stop

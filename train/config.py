@@ -13,6 +13,8 @@ from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.options import option
 
+from .time_budget import read_duration
+
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
     # Same padding and batch norm, so that images of any size fit; many small crops, AdamW.
@@ -66,6 +68,7 @@ CHOICES = {
     "report_to": ("trackio", "tensorboard"),
 }
 DEFAULT_STEPS = 5000
+DEFAULT_INTERVAL = 500  # steps between evaluations, and between checkpoints
 
 
 @dataclass
@@ -131,6 +134,17 @@ class TrainingConfig(DataOptions):
         "instead of steps: an epoch is as many crops as cover every image's area once",
         volatile=True,
     )
+    time_budget: str | None = option(
+        None,
+        "instead of steps: the time of the whole command, 15m, 90s or 1h30m; as many steps as fit "
+        "are measured before the first one",
+        volatile=True,
+    )
+    fitted_to: str | None = option(
+        None,
+        "written by a training: the time budget that its steps were fitted to",
+        volatile=True,
+    )
     max_train_steps: int | None = option(
         None, f"optimizer steps; {DEFAULT_STEPS} unless given", volatile=True
     )
@@ -149,12 +163,16 @@ class TrainingConfig(DataOptions):
     )
 
     # ------------------------------------------------------------ evaluation and output
-    validation_steps: int = option(500, "steps between evaluations", volatile=True)
+    validation_steps: int | None = option(
+        None, f"steps between evaluations; {DEFAULT_INTERVAL} unless given or fitted", volatile=True
+    )
     early_stopping_patience: int | None = option(
         None, "stop after so many evaluations without a better score", volatile=True
     )
-    checkpointing_steps: int = option(
-        500, "steps between checkpoints one can resume from", volatile=True
+    checkpointing_steps: int | None = option(
+        None,
+        f"steps between checkpoints one can resume from; {DEFAULT_INTERVAL} unless given or fitted",
+        volatile=True,
     )
     checkpoints_total_limit: int = option(2, "how many of them are kept", volatile=True)
     resume_from_checkpoint: str | None = option(
@@ -213,6 +231,7 @@ class TrainingConfig(DataOptions):
                 "--freeze_encoder needs --pretrained_model_name_or_path: random layers would stay "
                 "random."
             )
+        self._check_time_budget()
         for name in ("hub_model_id", "hub_branch", "hub_create_pr", "hub_tag"):
             if getattr(self, name) and not self.push_to_hub:
                 raise ConfigError(f"--{name} without --push_to_hub does nothing. Add the flag.")
@@ -234,6 +253,24 @@ class TrainingConfig(DataOptions):
             self.hub_model_id = read_repository(self.hub_model_id)
         if self.demo_space:
             self.demo_space = read_repository(self.demo_space, "space")
+
+    def _check_time_budget(self) -> None:
+        """Checks the time budget; one that the steps were fitted to is done with."""
+        if self.time_budget is None:
+            return
+        seconds = read_duration(self.time_budget)
+        if self.fitted_to and seconds == read_duration(self.fitted_to):
+            self.time_budget = None
+            return
+        if self.fitted_to:
+            raise ConfigError(
+                f"--time_budget {self.time_budget}: the steps were fitted to {self.fitted_to} "
+                "already. --max_train_steps makes that training longer; another --output_dir, "
+                "without its training.json, is a new one."
+            )
+        for name in ("max_train_steps", "num_train_epochs"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"--time_budget decides the steps. Leave out --{name}, or it.")
 
     def _check_all_numbers(self) -> None:
         check = self.check_numbers
@@ -290,6 +327,8 @@ class TrainingConfig(DataOptions):
         return shlex.join(["python", "-m", "train", *self.flags(only, without)])
 
     def default_of(self, item: dataclasses.Field) -> Any:
+        if item.name in ("validation_steps", "checkpointing_steps"):
+            return DEFAULT_INTERVAL
         return PRESETS[self.preset].get(item.name, item.default)
 
     def published(self) -> "TrainingConfig":

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from accelerate.utils import (
     gather_object,
     set_seed,
 )
-from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from unet_hf import UNet
@@ -32,17 +30,15 @@ from . import checkpoints
 from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors
-from .config import DEFAULT_STEPS, TrainingConfig
+from .config import DEFAULT_INTERVAL, DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
-from .distributed import share_batch_norm
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
-from .losses import build_loss
+from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
-from .object_losses import ObjectLoss
-from .optimization import build_optimizer, learning_rate, moving_average, seed_step
 from .publish import HubTarget, write_finished
 from .report import (
+    PICTURED,
     DataWait,
     check_sample_image,
     check_tracker,
@@ -52,19 +48,22 @@ from .report import (
     time_left,
     write_samples,
 )
-from .step import compute_gradients, update_weights
+from .trial import clock, fit_to_budget
 
 FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated
 LOGGED_STEPS = 100  # steps between lines of the log, where no terminal shows a bar
-PICTURED = 3  # validation images whose predictions are drawn
+START_OF_PYTHON = 4.0  # seconds, where the start of the command was not seen
 
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainingConfig) -> Evaluation:
+def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     """Runs a training and writes a checkpoint to `config.output_dir`.
 
     Under `accelerate launch` each process runs this; the first one writes.
+
+    Args:
+        began: `time.perf_counter()` when the command was given, for `time_budget`; None: now.
 
     Returns:
         The evaluation of that checkpoint on the validation split.
@@ -73,6 +72,9 @@ def train(config: TrainingConfig) -> Evaluation:
         DatasetError, ConfigError, CheckpointError: Something is wrong before the first step.
         TrainingError: The training ended early; the message says how to go on.
     """
+    now = clock()
+    began = now if began is None else began
+    imported = max(now - began, START_OF_PYTHON)
     config.check_output()
     output = Path(config.output_dir)
     check_tracker(config.report_to)
@@ -91,56 +93,54 @@ def train(config: TrainingConfig) -> Evaluation:
     model = build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
-    config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
-    check_resumed(config, progress, processes)
     problems = refuse_errors(data, inspection, size)
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     if config.freeze_encoder:
         freeze_encoder(model)
+    counts = inspection.counts(data.num_classes)
+    maker = CropMaker(
+        model.preprocessing, augmentation_of(config, size), counts, config, model.object_channels
+    )
+
+    # Steps
+    config, fitted = resumed_budget(config, progress), ""
+    if config.time_budget:
+        if main:
+            make_folder(output)
+            logger.info("measuring how many steps fit into %s", config.time_budget)
+        with explained(progress, output):
+            config, fitted = fit_to_budget(
+                config, model, data, inspection, maker, accelerator, began, imported
+            )
+    config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
+    check_resumed(config, progress, processes)
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
         logger.info(plan(*parts, accelerator.device, precision, processes, progress.step))
+        if fitted:
+            logger.info("%-10s%s", "steps", fitted)
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
-    if processes > 1:
-        model = share_batch_norm(model, accelerator.device)
-    # Averaged weights are evaluated and kept. With decay 0 they are a copy of the trained ones, so
-    # that no evaluation can change the batch norms of these.
-    decay = config.ema_decay if config.use_ema else 0.0
-    averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
-    evaluated: UNet = averaged.module
-    optimizer = build_optimizer([p for p in model.parameters() if p.requires_grad], config)
+    learner = Learner(model, config, accelerator, size)
     if resumed_from:
-        checkpoints.restore(resumed_from, model, evaluated, optimizer)
-        averaged.n_averaged.fill_(progress.step)
+        learner.restore(resumed_from, progress.step)
     if main:
         with explained(progress, output):
             checkpoints.clear_unfinished(output)
             write_text(output / "training.json", config.to_json())
             checkpoints.restore_best(resumed_from, output)
             write_metrics(output, progress)
-    network = accelerator.prepare(model)
-    loss_of = build_loss(
-        config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
-    )
-    object_loss_of = ObjectLoss(
-        model.object_channels, config.object_distance_weight, config.object_border_weight
-    )
+    learner.prepare()
 
     # Crops
-    counts = inspection.counts(data.num_classes)
-    maker = CropMaker(
-        model.preprocessing, augmentation_of(config, size), counts, config, model.object_channels
-    )
     numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
         crops = RandomCrops(data.train, inspection.areas(data.train), maker, data.kinds)
     else:
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
     batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))
-    output_side = size - 2 * model.geometry.halo * (model.geometry.padding == "valid")
 
     # Loop
     accelerator.init_trackers("unet_hf", scalars(config.to_dict()))
@@ -153,35 +153,21 @@ def train(config: TrainingConfig) -> Evaluation:
     waiting, first_step = DataWait(), progress.step + 1
     patience = config.early_stopping_patience or np.inf
     stopped_early = progress.stale_evaluations >= patience
-    started = time.perf_counter() - progress.seconds
+    started = clock() - progress.seconds
     with explained(progress, output), StopRequest() as stop:
         for step in range(first_step, 0 if stopped_early else config.max_train_steps + 1):
             progress.step = step
-            seed_step(config.seed, step, accelerator.process_index)
-            rate = learning_rate(step, config)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            rate = learner.begin(step)
             with waiting:
-                micro_batches = [
-                    [tensor.to(accelerator.device, non_blocking=True) for tensor in next(batches)]
-                    for _ in range(config.gradient_accumulation_steps)
-                ]
-            loss, norm = compute_gradients(
-                accelerator,
-                network,
-                loss_of,
-                object_loss_of,
-                micro_batches,
-                output_side,
-                config.max_grad_norm,
-            )
+                micro_batches = learner.fetch(batches)
+            loss, norm = learner.gradients(micro_batches)
             sums = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
             loss, norm, asked = accelerator.reduce(sums, "sum").tolist()
             for what, value in (("loss", loss), ("gradient", norm)):
                 if not np.isfinite(value):
                     raise diverged(what, value, config, step)
-            update_weights(optimizer, averaged, model)
-            progress.seconds = round(time.perf_counter() - started, 1)
+            learner.update()
+            progress.seconds = round(clock() - started, 1)
             bar.update()
             if step == first_step:
                 waiting.begin()  # the first step is slower: it allocates and starts workers
@@ -199,13 +185,14 @@ def train(config: TrainingConfig) -> Evaluation:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
                     evaluation, tally = evaluate_and_tally(
-                        [(evaluated, ValidationPairs(data, config))], choose_objects=True
+                        [(learner.evaluated, ValidationPairs(data, config))], choose_objects=True
                     )
                     progress.tallies = keep_best({**progress.tallies, step: tally})
-                    note_evaluation(progress, row, evaluation, evaluated, output)
+                    note_evaluation(progress, row, evaluation, learner.evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
                     shown = ValidationPairs(data, config, PICTURED)
-                    write_samples(output / "samples" / f"step-{step:06d}.png", evaluated, shown)
+                    picture = output / "samples" / f"step-{step:06d}.png"
+                    write_samples(picture, learner.evaluated, shown)
                     bar.write(f"step {step}: {describe_evaluation(evaluation)}")
                     at_end = at_end or progress.stale_evaluations >= patience
                     waiting.restart()
@@ -214,9 +201,13 @@ def train(config: TrainingConfig) -> Evaluation:
                 progress.place = gather_object([place_of_next(micro_batches)])[-1]
                 progress.config, progress.processes = config.to_dict(), processes
                 if main:
-                    keep = config.checkpoints_total_limit
                     checkpoints.save_training_state(
-                        output, progress, model, evaluated, optimizer, keep
+                        output,
+                        progress,
+                        learner.model,
+                        learner.evaluated,
+                        learner.optimizer,
+                        config.checkpoints_total_limit,
                     )
                     waiting.restart()
             if at_end:
@@ -237,7 +228,7 @@ def train(config: TrainingConfig) -> Evaluation:
     if processes > 1:
         # The wrapper may not outlive the connection, which it holds: freeing both at once waits,
         # under Python's lock, for a thread that may need this lock to drop its last tensors.
-        del network
+        del learner.network
         accelerator.free_memory()
     accelerator.end_training()
     return Evaluation(**progress.best) if main else None
@@ -327,8 +318,27 @@ def check_resumed(config: TrainingConfig, progress: TrainingState, processes: in
         )
 
 
+def resumed_budget(config: TrainingConfig, progress: TrainingState) -> TrainingConfig:
+    """Returns the options of a resumed training with the steps that were fitted to its budget.
+
+    Raises `ConfigError` if it was begun with another budget, or with none.
+    """
+    if progress.step == 0 or config.time_budget is None:
+        return config
+    fitted = ("fitted_to", "max_train_steps", "validation_steps", "checkpointing_steps")
+    return replace(config, **{name: progress.config.get(name) for name in fitted})
+
+
 def count_steps(config: TrainingConfig, steps_an_epoch: float) -> TrainingConfig:
-    """Returns the options with `max_train_steps`, which may have been given as epochs or not."""
+    """Returns the options with `max_train_steps`, which may have been given as epochs or not.
+
+    Evaluations and checkpoints get their intervals, too.
+    """
+    config = replace(
+        config,
+        validation_steps=config.validation_steps or DEFAULT_INTERVAL,
+        checkpointing_steps=config.checkpointing_steps or DEFAULT_INTERVAL,
+    )
     if config.max_train_steps is not None:
         return config
     if config.num_train_epochs is None:

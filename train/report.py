@@ -23,6 +23,8 @@ from .checks.objects import describe_objects
 from .config import TrainingConfig
 from .optimization import warmup_steps
 
+PICTURED = 3  # validation images whose predictions are drawn
+
 
 def plan(
     config: TrainingConfig,

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 
 from unet_hf.errors import ConfigError, UNetError
 
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
 
 def run_training(arguments: list[str]) -> int:
     """Trains; returns the exit status."""
+    began = time.perf_counter()
     try:
         config = parse_arguments(arguments)
     except ConfigError as error:
@@ -43,7 +45,7 @@ def run_training(arguments: list[str]) -> int:
     from ..malloc import keep_memory
 
     keep_memory()
-    if evaluation := train(config):  # the first of several processes
+    if evaluation := train(config, began):  # the first of several processes
         print(f"{config.output_dir}: {describe_evaluation(evaluation)}")
     return 0
 

@@ -31,6 +31,7 @@ from .shares import draw_shares
 # image (C, s, s) float32, label (s, s) int64, weights (s, s), targets of objects (n, s, s)
 Crop = tuple[Tensor, Tensor, Tensor, Tensor]
 
+PREFETCHED = 4  # batches that each worker makes before they are asked for
 PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
 
 
@@ -119,12 +120,19 @@ class RandomCrops(Dataset[Crop]):
     def __getitem__(self, number: int) -> Crop:
         rng = self.maker.generator(number)
         position = int(rng.choice(len(self.pairs), p=self.share))
-        prepared = self.cache.get(
+        return self.maker.cut(self.prepared(position), rng)
+
+    def prepared(self, position: int) -> Crop:
+        """What crops of an image are cut from; kept, if there is room."""
+        return self.cache.get(
             position,
-            lambda: self.maker.prepare(self._pair(position)),
+            lambda: self.prepare(position),
             lambda tensors: sum(tensor.nbytes for tensor in tensors),
         )
-        return self.maker.cut(prepared, rng)
+
+    def prepare(self, position: int) -> Crop:
+        """Reads and prepares an image."""
+        return self.maker.prepare(self._pair(position))
 
     def _pair(self, position: int) -> Pair:
         """Reads a pair; keeps it decoded only if not all prepared images fit in memory.
@@ -185,7 +193,7 @@ def crop_loader(
         batch_size=config.train_batch_size,
         sampler=numbers if isinstance(dataset, RandomCrops) else None,
         num_workers=workers,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=PREFETCHED if workers else None,
         worker_init_fn=start_worker,
         pin_memory=torch.cuda.is_available(),
     )

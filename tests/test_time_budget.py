@@ -1,0 +1,132 @@
+"""The steps that fit into `--time_budget`, from what trial steps have measured."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from train import trial
+from train.cli.arguments import parse_arguments
+from train.config import TrainingConfig
+from train.time_budget import Costs, Pace, fit_steps, read_duration
+from unet_hf.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("15m", 900), ("1h30m", 5400), ("900", 900), ("1.5h", 5400), (" 2M 0s", 0)],
+)
+def test_a_time_is_read_as_people_write_it(text, seconds):
+    if seconds:
+        assert read_duration(text) == seconds
+    else:
+        with pytest.raises(ConfigError, match="Write 90s, 15m, 1h30m, or seconds"):
+            read_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "0m", "-5m", "1h30", "m", "nan", "inf"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ConfigError, match=r"--time_budget .* is not a time. Write 90s"):
+        TrainingConfig(dataset_name="d", time_budget=text)
+
+
+def test_a_time_budget_and_steps_exclude_each_other():
+    base = ["--dataset_name", "d", "--output_dir", "o", "--time_budget", "15m"]
+    for other in ("max_train_steps", "num_train_epochs"):
+        with pytest.raises(ConfigError, match=f"decides the steps. Leave out --{other}, or it"):
+            parse_arguments([*base, f"--{other}", "7"])
+    assert parse_arguments(base).time_budget == "15m"
+
+
+def simulated(pace: Pace, steps: int) -> float:
+    """Seconds of a training whose one worker makes crops up to four batches ahead."""
+    rng, there = np.random.default_rng(0), set()
+    made, done = [], [pace.start]
+    for step in range(steps):
+        cutting = pace.crops * pace.crop
+        drawn = set(rng.integers(pace.images, size=pace.crops).tolist())
+        cutting += len(drawn - there) * pace.image
+        there |= drawn
+        free = done[max(0, step - trial.PREFETCHED)]  # when there was room for this batch
+        made.append(max(made[-1] if made else pace.start, free) + cutting)
+        done.append(max(done[-1], made[-1]) + pace.step)
+    return done[-1]
+
+
+@pytest.mark.parametrize("images", [1, 10, 600])
+@pytest.mark.parametrize("image", [0.02, 0.5])
+def test_the_time_of_the_steps_is_foreseen_whether_images_are_few_or_many(images, image):
+    """Of six hundred images, each prepared once in half a second, a worker has five minutes."""
+    pace = Pace(step=0.2, start=1.0, crop=0.01, crops=4, image=image, images=images)
+    for steps in (300, 3000):
+        assert pace.seconds(steps) == pytest.approx(simulated(pace, steps), rel=0.05)
+
+
+def test_images_that_memory_cannot_hold_are_prepared_again_and_again():
+    pace = Pace(step=0.1, crop=0.01, crops=4, image=0.5, images=100, kept=0.5)
+    assert pace.seconds(2000) - pace.seconds(1000) == pytest.approx(
+        1000 * 4 * (0.01 + 0.5 * 0.5), rel=0.01
+    )
+
+
+COSTS = Costs(Pace(step=0.4), used=20, evaluation=12, checkpoint=0.1, finish=10)
+
+
+def test_evaluations_take_at_most_a_tenth_of_the_time_and_there_is_always_one():
+    fit = fit_steps("15m", COSTS, None, None)
+    assert -(-fit.steps // fit.validation_steps) == 7  # 84 s of 900
+    assert fit.steps == (0.98 * 900 - 20 - 10 - 7 * 12 - 10 * 0.1) // 0.4
+    assert fit.words == f"{fit.steps:,}: 0.4 s a step, 7 evaluations of 12 s fit into 15 minutes"
+    dear = fit_steps("2m", COSTS, None, None)
+    assert dear.validation_steps == dear.steps
+    assert "1 evaluation of 12 s" in dear.words
+
+
+def test_given_intervals_stay_and_are_paid_for():
+    fit = fit_steps("15m", COSTS, 100, 50)
+    assert (fit.validation_steps, fit.checkpointing_steps) == (100, 50)
+    spent = 0.4 * fit.steps + 12 * -(-fit.steps // 100) + 0.1 * -(-fit.steps // 50) + 30
+    assert spent <= 0.98 * 900 < spent + 12.6
+
+
+def test_too_short_a_budget_names_the_numbers_and_the_least_that_would_do():
+    with pytest.raises(ConfigError) as refused:
+        fit_steps("45s", COSTS, None, None)
+    text = str(refused.value)
+    assert "45s is too short: 4 steps would fit. 20 s are over, a step takes 0.4 s" in text
+    assert "The least that makes sense here is 60s" in text
+    assert fit_steps("60s", COSTS, None, None).steps >= 20
+
+
+def test_slow_first_steps_and_images_prepared_meanwhile_are_not_the_pace(monkeypatch):
+    """Two steps wait for images, the first one allocates; then a step takes 0.3 s."""
+    time = [0.0]
+    monkeypatch.setattr(trial, "clock", lambda: time[0])
+    monkeypatch.setattr(trial, "broadcast_object_list", lambda items: items)
+
+    class Learner:
+        accelerator = SimpleNamespace(reduce=lambda sums, how: sums, device=torch.device("cpu"))
+        step = 0
+
+        def begin(self, step):
+            self.step = step
+
+        def fetch(self, batches):
+            time[0] += 2.0 if self.step <= 2 else 0.0
+            preparing = 0.9 if self.step <= 2 else 0.0
+            return [[torch.zeros(2, 1), torch.tensor([[preparing, 0.05], [preparing, 0.05]])]]
+
+        def gradients(self, micro_batches):
+            time[0] += 5.0 if self.step == 1 else 0.3
+            return torch.zeros(()), torch.zeros(())
+
+        def update(self):
+            pass
+
+    steps = trial.take_steps(Learner(), iter([]), budget=100)
+    pace = trial.pace_of(steps, began=0.0, crops=2, workers=1)
+    assert pace.step == pytest.approx(0.3)
+    assert pace.crop == pytest.approx(0.05)
+    assert pace.start == pytest.approx(7 - 0.3 - 1.8)
+    assert time[0] <= 5 + 100 * trial.LONGEST + 2 + 0.3  # it ended when that share was over

@@ -1,0 +1,93 @@
+"""`Learner`: what a training changes step by step, and how one step does it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from unet_hf import UNet
+
+from . import checkpoints
+from .config import TrainingConfig
+from .distributed import share_batch_norm
+from .losses import build_loss
+from .object_losses import ObjectLoss
+from .optimization import build_optimizer, learning_rate, moving_average, seed_step
+from .step import compute_gradients, update_weights
+
+MicroBatches = list[list[Tensor]]
+
+
+class Learner:
+    """A network with its averaged weights, its optimizer and its loss.
+
+    Averaged weights are evaluated and kept. Without averaging they are a copy of the trained ones,
+    so that no evaluation can change the batch norms of these.
+    """
+
+    def __init__(
+        self, model: UNet, config: TrainingConfig, accelerator: Accelerator, size: int
+    ) -> None:
+        """size: Side of the crops, px. Call `prepare` before the first step."""
+        self.config, self.accelerator = config, accelerator
+        self.output_side = size - 2 * model.geometry.halo * (model.geometry.padding == "valid")
+        self.loss_of = build_loss(
+            config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
+        )
+        self.object_loss_of = ObjectLoss(
+            model.object_channels, config.object_distance_weight, config.object_border_weight
+        )
+        if accelerator.num_processes > 1:
+            model = share_batch_norm(model, accelerator.device)
+        self.model = model
+        decay = config.ema_decay if config.use_ema else 0.0
+        self.averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
+        self.optimizer = build_optimizer([p for p in model.parameters() if p.requires_grad], config)
+
+    @property
+    def evaluated(self) -> UNet:
+        """The averaged network."""
+        return self.averaged.module
+
+    def restore(self, checkpoint: Path, step: int) -> None:
+        """Goes back to a checkpoint of this step. Raises `CheckpointError`."""
+        checkpoints.restore(checkpoint, self.model, self.evaluated, self.optimizer)
+        self.averaged.n_averaged.fill_(step)
+
+    def prepare(self) -> None:
+        """Connects the network to those of the other processes."""
+        self.network = self.accelerator.prepare(self.model)
+
+    def begin(self, step: int) -> float:
+        """Sets random state and learning rate of a step, counted from 1; returns the rate."""
+        seed_step(self.config.seed, step, self.accelerator.process_index)
+        rate = learning_rate(step, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def fetch(self, batches: Iterator[list[Tensor]]) -> MicroBatches:
+        """Takes the crops of a step."""
+        device = self.accelerator.device
+        return [
+            [tensor.to(device, non_blocking=True) for tensor in next(batches)]
+            for _ in range(self.config.gradient_accumulation_steps)
+        ]
+
+    def gradients(self, micro_batches: MicroBatches) -> tuple[Tensor, Tensor]:
+        """Computes the gradients; returns this process' part of the loss, and their norm."""
+        return compute_gradients(
+            self.accelerator,
+            self.network,
+            self.loss_of,
+            self.object_loss_of,
+            micro_batches,
+            self.output_side,
+            self.config.max_grad_norm,
+        )
+
+    def update(self) -> None:
+        """Changes the weights by the gradients, then the averaged ones."""
+        update_weights(self.optimizer, self.averaged, self.model)

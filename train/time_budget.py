@@ -1,0 +1,168 @@
+"""Fits the number of steps, evaluations and checkpoints to the time that a training may take."""
+
+import itertools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unet_hf.errors import ConfigError
+
+MARGIN = 0.02  # of the budget, for what no measurement foresees
+FOR_EVALUATIONS = 0.1  # highest share of the budget, unless a single one takes more
+MOST_EVALUATIONS = 10
+FOR_CHECKPOINTS = 0.02
+SECONDS_BETWEEN_CHECKPOINTS = 300.0  # of a long training; a short one has MOST_EVALUATIONS
+FEWEST_STEPS = 20  # fewer teach a network nothing
+PARTS = 64  # of a training, in each of which the pace counts as even
+
+UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+def read_duration(text: str) -> float:
+    """Reads "90s", "15m", "1h30m" or plain seconds ("900"): seconds. Raises `ConfigError`."""
+    words = text.strip().lower()
+    number = r"(\d+(?:\.\d+)?)"
+    if re.fullmatch(number, words):
+        seconds = float(words)
+    elif words and (found := re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", words)):
+        parts = zip(found.groups(), UNITS.values(), strict=True)
+        seconds = sum(float(part) * unit for part, unit in parts if part)
+    else:
+        seconds = 0.0
+    if seconds <= 0 or not math.isfinite(seconds):
+        raise ConfigError(
+            f"--time_budget {text!r} is not a time. Write 90s, 15m, 1h30m, or seconds alone: 900."
+        )
+    return seconds
+
+
+def say_duration(seconds: float) -> str:
+    """Says a time in words: "0.37 s", "12 s", "15 minutes", "1.5 hours"."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.3g} minutes"
+    return f"{seconds / 3600:.3g} hours"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the steps of one process take, from what a trial has measured.
+
+    An image is prepared (read, normalized, its weight map computed) for the first crop that is cut
+    from it, and then kept. So the first steps of a training on many images are slower.
+    """
+
+    step: float  # seconds of a step whose images are all prepared
+    start: float = 0.0  # seconds until the first crops come, and of memory for the first step
+    crop: float = 0.0  # seconds to cut a crop
+    crops: int = 1  # of a step
+    image: float = 0.0  # seconds to prepare an image
+    images: float = 1.0
+    kept: float = 1.0  # share of the images that fit into memory
+    workers: int = 1  # processes that prepare crops; 0: the training does
+    lost: float = 0.0  # seconds that the network loses to a second of a worker, 0 to 1
+
+    def prepared(self, crops: float) -> float:
+        """Expected number of images that are prepared for the first `crops` crops."""
+        workers = max(self.workers, 1)  # each prepares an image anew
+        missed = (1 - 1 / max(self.images, 1)) ** (crops / workers)
+        first = self.images * (1 - missed) * workers
+        return self.kept * first + (1 - self.kept) * crops
+
+    def seconds(self, steps: int) -> float:
+        """Expected seconds of the first `steps` steps, without evaluations and checkpoints."""
+        if steps < 1:
+            return 0.0
+        ends = [steps ** (part / PARTS) - 1 for part in range(PARTS)] + [float(steps)]
+        total = self.start
+        for begin, end in itertools.pairwise(ends):
+            images = self.prepared(end * self.crops) - self.prepared(begin * self.crops)
+            preparing = images * self.image
+            if self.workers == 0:
+                total += (end - begin) * self.step + preparing
+                continue
+            work = ((end - begin) * self.crops * self.crop + preparing) / self.workers
+            total += max((end - begin) * self.step + self.lost * preparing, work)
+        return total
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds that the parts of a training take on this machine."""
+
+    pace: Pace
+    used: float  # until now, since the command was given
+    evaluation: float
+    checkpoint: float
+    finish: float  # the finished checkpoint with its evidence
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fits into a time budget."""
+
+    steps: int
+    validation_steps: int
+    checkpointing_steps: int
+    words: str  # a line of the plan
+
+
+def fit_steps(
+    budget: str, costs: Costs, validation_steps: int | None, checkpointing_steps: int | None
+) -> Fit:
+    """Fits the number of steps to a budget; the last two arguments are None if not given.
+
+    Raises:
+        ConfigError: Fewer than `FEWEST_STEPS` fit; the message says what would.
+    """
+    seconds = read_duration(budget)
+    evaluations = _clipped(FOR_EVALUATIONS * seconds / costs.evaluation, MOST_EVALUATIONS)
+    often = max(MOST_EVALUATIONS, int(seconds / SECONDS_BETWEEN_CHECKPOINTS))
+    saved = _clipped(FOR_CHECKPOINTS * seconds / costs.checkpoint, often)
+
+    def needed(steps: int) -> float:
+        shown = -(-steps // validation_steps) if validation_steps else min(evaluations, steps)
+        kept = -(-steps // checkpointing_steps) if checkpointing_steps else min(saved, steps)
+        others = shown * costs.evaluation + kept * costs.checkpoint
+        return costs.used + costs.pace.seconds(steps) + others + costs.finish
+
+    steps = _most(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
+    step = say_duration(costs.pace.step)
+    if steps < FEWEST_STEPS:
+        enough = math.ceil(needed(FEWEST_STEPS) / (1 - MARGIN) / 10) * 10
+        raise ConfigError(
+            f"--time_budget {budget} is too short: {steps} steps would fit. "
+            f"{say_duration(costs.used)} are over, a step takes {step}, an evaluation "
+            f"{say_duration(costs.evaluation)}, writing the checkpoint with its evidence "
+            f"{say_duration(costs.finish)}. The least that makes sense here is {enough}s; "
+            "a smaller --base_channels, --resolution, --train_batch_size or "
+            "--max_validation_images needs less."
+        )
+    every = validation_steps or -(-steps // evaluations)
+    shown = -(-steps // every)
+    return Fit(
+        steps,
+        every,
+        checkpointing_steps or -(-steps // saved),
+        f"{steps:,}: {step} a step, {shown} evaluation{'s' * (shown > 1)} of "
+        f"{say_duration(costs.evaluation)} fit into {say_duration(seconds)}",
+    )
+
+
+def _clipped(number: float, most: int) -> int:
+    return max(1, min(int(number), most))
+
+
+def _most(fits: Callable[[int], bool]) -> int:
+    """Finds the largest number of steps that fits; 0 if not even one does."""
+    low, high = 0, 1
+    while fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

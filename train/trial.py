@@ -1,0 +1,315 @@
+"""Measures, on throw-away copies, what the parts of a training cost here.
+
+Nothing of it is left: no weight, no average, no random state, no crop number.
+"""
+
+import copy
+import os
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from unet_hf import UNet
+from unet_hf.data.detect_encoding import IGNORE
+from unet_hf.data.open import STREAMED_VALIDATION, LabelledData, ValidationPairs
+from unet_hf.data.pairs import Pairs
+from unet_hf.errors import ConfigError
+from unet_hf.evaluation.evaluate import evaluate
+from unet_hf.evaluation.speed import ROUNDS, SIDE
+
+from . import checkpoints
+from .checkpoints import UNFINISHED, TrainingState
+from .checks.inspection import Inspection
+from .config import TrainingConfig
+from .crops.crops import (
+    PREFETCHED,
+    PREPARED_BYTES,
+    Crop,
+    CropMaker,
+    CropSampler,
+    RandomCrops,
+    StreamedCrops,
+    crop_loader,
+)
+from .learner import Learner
+from .report import PICTURED
+from .time_budget import Costs, Fit, Pace, fit_steps, read_duration
+
+TRIED_IMAGES = 8  # whose preparation is measured
+CALM_STEPS = 10  # that are measured, after the crops that were waiting
+MOST_STEPS = 10_000
+# Shares of the budget: the trial steps end after the first one if they have seen enough, and after
+# the second one at the latest; the trial evaluation after the third.
+ENOUGH, LONGEST, EVALUATING = 0.01, 0.05, 0.02
+
+clock = time.perf_counter
+
+
+def fit_to_budget(
+    config: TrainingConfig,
+    model: UNet,
+    data: LabelledData,
+    inspection: Inspection,
+    maker: CropMaker,
+    accelerator: Accelerator,
+    began: float,
+    imported: float,
+) -> tuple[TrainingConfig, str]:
+    """Returns the options with the steps that fit into `time_budget`, and a line of the plan.
+
+    Every process runs the trial steps; the first one decides.
+
+    Args:
+        model: In training mode, on its device.
+        began: `clock()` when the command was given.
+        imported: Seconds that the start of Python took.
+
+    Raises:
+        ConfigError: The budget is too short.
+    """
+    seconds = read_duration(config.time_budget)
+    tried = replace(config, time_budget=None, max_train_steps=MOST_STEPS)
+    with untouched_random_state(accelerator.device):
+        learner = Learner(copy.deepcopy(model), tried, accelerator, maker.augmentation.size)
+        learner.prepare()
+        pace = measure_pace(learner, seconds, data, inspection, maker)
+        fit: Fit | ConfigError | None = None
+        if accelerator.is_main_process:
+            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=config.output_dir) as folder:
+                checkpoint = measure_checkpoint(learner, Path(folder))
+            evaluation, pixel = measure_evaluation(
+                learner.evaluated, seconds, data, inspection, config
+            )
+            # Python starts again to measure the speed.
+            finish = (imported + (ROUNDS + 1) * pixel * SIDE**2) * config.measure_speed
+            finish += 2 * checkpoint + pixel * SIDE**2
+            costs = Costs(pace, clock() - began, evaluation + checkpoint, checkpoint, finish)
+            fit = fit_or_error(config, costs)
+        # The wrapper of the network holds the connection, see the end of `train`.
+        del learner
+        accelerator.free_memory()
+    fit = broadcast_object_list([fit])[0]
+    if isinstance(fit, ConfigError):
+        raise fit
+    fitted = replace(
+        config,
+        time_budget=None,
+        fitted_to=config.time_budget,
+        max_train_steps=fit.steps,
+        validation_steps=fit.validation_steps,
+        checkpointing_steps=fit.checkpointing_steps,
+    )
+    return fitted, fit.words
+
+
+def fit_or_error(config: TrainingConfig, costs: Costs) -> Fit | ConfigError:
+    """Fits the steps; returns the error instead of raising it, for the other processes."""
+    try:
+        return fit_steps(
+            config.time_budget, costs, config.validation_steps, config.checkpointing_steps
+        )
+    except ConfigError as error:
+        return error
+
+
+@contextmanager
+def untouched_random_state(device: torch.device) -> Iterator[None]:
+    """Puts the random states of Python, NumPy and PyTorch back at the end."""
+    python, legacy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+    random.setstate(python)
+    np.random.set_state(legacy)
+
+
+class TimedCrops(RandomCrops):
+    """Crops of a few images in turn; each item also has the seconds that its making took.
+
+    They are two numbers after the tensors of the crop, float32: to prepare its image, 0 if it was
+    prepared already, and to cut it.
+    """
+
+    def __init__(
+        self, pairs: Pairs, areas: np.ndarray, maker: CropMaker, kinds: np.ndarray | None = None
+    ) -> None:
+        super().__init__(pairs, areas, maker, kinds)
+        few = min(TRIED_IMAGES, int((self.share > 0).sum()))
+        drawn = np.random.default_rng(maker.config.seed)
+        self.tried = drawn.choice(len(pairs), few, replace=False, p=self.share)
+        self.preparing = 0.0
+
+    def prepare(self, position: int) -> Crop:
+        begin = clock()
+        prepared = super().prepare(position)
+        self.preparing = clock() - begin
+        return prepared
+
+    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+        self.preparing, begin = 0.0, clock()
+        prepared = self.prepared(int(self.tried[number % len(self.tried)]))
+        crop = self.maker.cut(prepared, self.maker.generator(number))
+        return *crop, torch.tensor([self.preparing, clock() - begin - self.preparing])
+
+
+class TimedStream(IterableDataset):
+    """Crops of a stream; two numbers after each as those of `TimedCrops`, the first one 0."""
+
+    def __init__(self, crops: StreamedCrops) -> None:
+        self.crops = crops
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        begin = clock()
+        for crop in self.crops:
+            yield *crop, torch.tensor([0.0, clock() - begin])
+            begin = clock()
+
+
+@dataclass
+class TrialStep:
+    """Seconds that a trial step took."""
+
+    ended: float  # by the clock
+    seconds: float
+    waited: float  # for crops
+    prepared: np.ndarray  # (crops,) to prepare the image of a crop, 0 if it was there
+    cut: np.ndarray  # (crops,)
+
+
+def take_steps(learner: Learner, batches: Iterator[list[Tensor]], budget: float) -> list[TrialStep]:
+    """Takes trial steps until enough of them had only crops of prepared images, at least two.
+
+    budget: Seconds of the whole training; the trial ends early if it takes too large a part.
+    """
+    accelerator = learner.accelerator
+    steps: list[TrialStep] = []
+    began, calm = clock(), 0
+    while True:
+        begin = clock()
+        learner.begin(len(steps) + 1)
+        micro_batches = learner.fetch(batches)
+        waited = clock() - begin
+        accelerator.reduce(torch.stack(learner.gradients(micro_batches)), "sum").tolist()
+        learner.update()
+        if accelerator.device.type == "cuda":
+            torch.cuda.synchronize(accelerator.device)
+        end = clock()
+        timed = torch.cat([batch[-1] for batch in micro_batches]).cpu().numpy()  # (crops, 2)
+        steps.append(TrialStep(end, end - begin, waited, *timed.T.astype(np.float64)))
+        calm = 0 if timed[:, 0].any() else calm + 1
+        seen = calm >= PREFETCHED + CALM_STEPS and end - began >= ENOUGH * budget
+        over = seen or end - began >= LONGEST * budget or len(steps) == MOST_STEPS
+        if broadcast_object_list([over and len(steps) > 1])[0]:
+            return steps
+
+
+def measure_pace(
+    learner: Learner, budget: float, data: LabelledData, inspection: Inspection, maker: CropMaker
+) -> Pace:
+    """Takes trial steps with crops of the usual loader; all processes take equally many.
+
+    The pace is that of steps whose images are prepared; how long it takes to prepare an image is
+    measured on a few. budget: Seconds of the whole training.
+    """
+    accelerator, config = learner.accelerator, learner.config
+    numbers = CropSampler(config, 0, accelerator.process_index, accelerator.num_processes)
+    areas = inspection.areas(data.train) if isinstance(data.train, Pairs) else None
+    crops: TimedCrops | TimedStream
+    if areas is None:
+        crops = TimedStream(StreamedCrops(data.train, numbers, maker, (0, 0)))
+    else:
+        crops = TimedCrops(data.train, areas, maker, data.kinds)
+    began = clock()
+    loader = crop_loader(crops, numbers, config)
+    steps = take_steps(learner, iter(loader), budget)
+    pace = pace_of(steps, began, config.crops_per_process, loader.num_workers)
+    prepared = np.concatenate([step.prepared for step in steps])
+    if areas is None or not prepared.any():
+        return pace
+    busy = accelerator.device.type == "cpu"
+    busy &= torch.get_num_threads() + loader.num_workers > cores()
+    return replace(
+        pace,
+        # An image of twice the area takes twice as long.
+        image=float(prepared[prepared > 0].mean() * areas.mean() / areas[crops.tried].mean()),
+        images=len(areas),
+        kept=min(1.0, PREPARED_BYTES / (maker.pixel_bytes * float(areas.sum()))),
+        lost=1 / cores() if busy else 0.0,
+    )
+
+
+def pace_of(steps: list[TrialStep], began: float, crops: int, workers: int) -> Pace:
+    """Computes the pace of steps whose images are prepared; began: when the loader was made."""
+    last = max((number for number, step in enumerate(steps) if step.prepared.any()), default=0)
+    calm = steps[last + 1 :] or steps[1:]
+    computing = float(np.mean([step.seconds - step.waited for step in calm]))
+    cut = float(np.mean(np.concatenate([step.cut for step in calm])))
+    # The first of them find crops that were made while a slower step went on.
+    usual = [step.seconds for step in calm[PREFETCHED:]] or [computing]
+    cutting = cut * crops / max(workers, 1)
+    return Pace(
+        step=max(float(np.mean(usual)), computing, cutting),
+        start=max(0.0, steps[0].ended - began - computing - float(steps[0].prepared.sum())),
+        crop=cut,
+        crops=crops,
+        workers=workers,
+    )
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+
+
+def measure_checkpoint(learner: Learner, folder: Path) -> float:
+    """Writes a checkpoint to a folder: seconds."""
+    begin = clock()
+    checkpoints.save_training_state(
+        folder, TrainingState(), learner.model, learner.evaluated, learner.optimizer, 1
+    )
+    return clock() - begin
+
+
+def measure_evaluation(
+    model: UNet, budget: float, data: LabelledData, inspection: Inspection, config: TrainingConfig
+) -> tuple[float, float]:
+    """Evaluates on a few images: seconds of an evaluation on all, and of segmenting a pixel.
+
+    A network that has learned nothing yet finds many small objects, so that its evaluation rather
+    takes longer than those to come.
+    """
+    began = begin = clock()
+    rows: list[tuple[int, float, float]] = []  # pixels, seconds to evaluate, to segment
+    for pair in ValidationPairs(data, config, TRIED_IMAGES):
+        if (pair.label == IGNORE).all():
+            continue
+        evaluate(model, [pair], choose_objects=True)
+        evaluated = clock()
+        model.segment(pair.image)
+        segmented = clock()
+        rows.append((pair.label.size, evaluated - begin, segmented - evaluated))
+        begin = segmented
+        if begin - began > EVALUATING * budget:
+            break
+    if not rows:
+        return 0.0, 0.0
+    tried, evaluating, segmenting = np.sum(rows[1:] or rows, axis=0)  # the first also allocates
+    areas = [facts.area for facts in inspection.validation if not facts.error]
+    images = inspection.validation_total
+    if images is None:
+        images = config.max_validation_images or STREAMED_VALIDATION
+        if (seen := len(inspection.validation)) < config.max_inspected // 10:
+            images = min(images, seen)  # the stream ended
+    pictures = segmenting * PICTURED * np.mean(areas) / tried
+    return float(evaluating / tried * np.mean(areas) * images + pictures), segmenting / tried
