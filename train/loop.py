@@ -22,7 +22,8 @@ from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revi
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate
+from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate_and_tally
+from unet_hf.evaluation.expected import keep_best
 from unet_hf.files import write_text
 
 from . import checkpoints
@@ -35,6 +36,7 @@ from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, cro
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .plan.planner import plan_training, resumed_options
 from .publish import HubTarget, write_finished
 from .report import (
     PICTURED,
@@ -86,6 +88,9 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
 
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
+    config, planned = broadcast_object_list(
+        [plan_training(resumed_options(config, progress.config), data, inspection)]
+    )[0]
 
     # Network
     set_seed(config.seed)
@@ -116,7 +121,8 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
-        logger.info(plan(*parts, accelerator.device, precision, processes, progress.step))
+        planned = planned.of_output(output)
+        logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
         if fitted:
             logger.info("%-10s%s", "steps", fitted)
         for problem in problems:
@@ -129,6 +135,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
         with explained(progress, output):
             checkpoints.clear_unfinished(output)
             write_text(output / "training.json", config.to_json())
+            planned.write(output)
             checkpoints.restore_best(resumed_from, output)
             write_metrics(output, progress)
     learner.prepare()
@@ -186,9 +193,10 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
                 if main:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
-                    evaluation = evaluate(
-                        learner.evaluated, ValidationPairs(data, config), choose_objects=True
+                    evaluation, tally = evaluate_and_tally(
+                        [(learner.evaluated, ValidationPairs(data, config))], choose_objects=True
                     )
+                    progress.tallies = keep_best({**progress.tallies, step: tally})
                     note_evaluation(progress, row, evaluation, learner.evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
                     shown = ValidationPairs(data, config, PICTURED)
