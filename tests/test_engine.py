@@ -33,8 +33,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     | {"object_outputs": {"version": 1, "channels": ["distance", "border"]}},
     "narrow": {"base_channels": 1, "depth": 1},
     "odd": {"base_channels": 3, "depth": 2},
-    "deep": {"base_channels": 2, "depth": 6},
-    "bilinear": {"base_channels": 8, "upsampling": "bilinear", "depth": 2},
+    "deep": {"base_channels": 2, "depth": 6, "max_channels": 8},
+    "bilinear": {"base_channels": 8, "max_channels": 16, "upsampling": "bilinear", "depth": 2},
     "no norm": {"base_channels": 8, "norm": "none", "depth": 3},
     "valid": {"base_channels": 8, "padding": "valid", "depth": 3},
     "paper": {"base_channels": 8, "padding": "valid", "norm": "none", "dropout": 0.5}

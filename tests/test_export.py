@@ -32,7 +32,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "two classes": SMALL | {"id2label": {"0": "ground", "1": "cell"}, "threshold": 0.3},
     "five classes, colour": SMALL | {"in_channels": 3, "num_classes": 5, "preprocessing": FIXED},
     "paper": {"base_channels": 2, "padding": "valid", "norm": "none", "dropout": 0.5},
-    "bilinear": SMALL | {"upsampling": "bilinear"},
+    "bilinear": SMALL | {"upsampling": "bilinear", "max_channels": 4},
 }
 SIZES = [(1, 1), (64, 48), (77, 130)]
 TOKEN = "hf_secretofalice"

@@ -45,6 +45,8 @@ def configurations(draw) -> dict:
         objects["object_outputs"] = {"version": 1, "channels": asked}
         objects["objects"] = {"method": "learned", "min_size": draw(st.integers(0, 99))}
         objects["objects"]["seed"] = draw(unit)
+    if draw(st.booleans()):
+        objects["max_channels"] = draw(st.integers(3, 9))
     return objects | {
         "in_channels": channels,
         "num_classes": classes,

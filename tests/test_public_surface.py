@@ -123,9 +123,9 @@ train_val_split balance_column image_column label_column instance_column objects
 mask_encoding label_colors ignore_index reduce_labels id2label colors streaming
 shuffle_buffer_size max_inspected
 max_validation_images pretrained_model_name_or_path new_head freeze_encoder preset padding
-norm base_channels depth dropout elastic_std rotation scale_range flip gray_std noise_std
-channel_mixing inversion class_sampling loss label_smoothing focal_gamma border_weight border_sigma
-class_balance resolution
+norm base_channels max_channels depth dropout elastic_std rotation scale_range flip gray_std
+noise_std channel_mixing inversion class_sampling loss label_smoothing focal_gamma
+border_weight border_sigma class_balance resolution
 train_batch_size gradient_accumulation_steps num_train_epochs max_train_steps time_budget optimizer
 learning_rate momentum weight_decay lr_scheduler lr_warmup_steps max_grad_norm use_ema
 ema_decay mixed_precision seed dataloader_num_workers validation_steps

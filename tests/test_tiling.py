@@ -74,12 +74,18 @@ def test_a_tile_that_is_all_halo_is_refused_with_the_smallest_that_is_not():
 NETWORKS = {
     "modern": {"base_channels": 8, "depth": 4},
     "modern, bilinear": {"base_channels": 4, "depth": 3, "upsampling": "bilinear"},
-    "modern, shallow": {"base_channels": 8, "depth": 2},
+    "modern, capped": {"base_channels": 4, "depth": 4, "max_channels": 8},
     "modern, RGB": {"in_channels": 3, "num_classes": 5, "base_channels": 8, "depth": 3}
     | {"object_outputs": {"version": 1, "channels": ["distance", "border"]}},
     "paper, narrow": {"base_channels": 8, "padding": "valid", "norm": "none"}
     | {"object_outputs": {"version": 1, "channels": ["distance"]}},
-    "paper, shallow": {"base_channels": 4, "depth": 2, "padding": "valid", "norm": "none"},
+    "paper, shallow": {
+        "base_channels": 4,
+        "max_channels": 6,
+        "depth": 2,
+        "padding": "valid",
+        "norm": "none",
+    },
 }
 
 

@@ -83,6 +83,8 @@ def test_pixels_beyond_the_reach_have_no_influence_and_those_within_do():
         ({"base_channels": 10**9}, "base_channels=1000000000"),
         ({"base_channels": 16.0}, "base_channels=16.0"),
         ({"depth": 60}, "from 1 to 8"),
+        ({"max_channels": 8}, "max_channels=8 is below base_channels=16"),
+        ({"max_channels": 0}, "max_channels=0 is not a whole number"),
         ({"padding": "full"}, "'same', 'valid'"),
         ({"norm": "group"}, "tiled"),
         ({"upsampling": "nearest"}, "'transposed', 'bilinear'"),
@@ -106,6 +108,17 @@ def test_unusable_options_are_refused_with_the_cure(options, words):
     with pytest.raises(ConfigError) as error:
         UNet(**options)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+def test_channels_double_up_to_the_most_and_old_configurations_do_not_name_it(upsampling):
+    model = UNet(1, 3, base_channels=4, depth=5, max_channels=10, upsampling=upsampling)
+    assert model.widths == [4, 8, 10, 10, 10, 10]
+    assert [step[0].out_channels for step in model.contracting] == model.widths[:-1]
+    assert [step[0].in_channels for step in model.expansive] == [20, 20, 20, 16, 8]
+    assert model(torch.zeros(1, 1, 40, 50)).shape == (1, 3, 40, 50)
+    assert "max_channels" not in UNet(base_channels=2).config
+    assert UNet(base_channels=2, depth=3).widths == [2, 4, 8, 16]
 
 
 def test_only_the_first_two_options_are_positional():

@@ -4,6 +4,7 @@
     best/                           the same of the best evaluation so far
     training.safetensors            the trained weights, and the optimizer's state
     training_state.json             step, place in a stream, scores so far
+    evaluations.safetensors         what the evaluations counted in each image
 
 A folder is written under a temporary name, flushed to the disk, then renamed, so that it is never
 half there. A killed process leaves at most the temporary folder, which the next run deletes.
@@ -15,22 +16,26 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
+import safetensors.numpy
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError, CheckpointNotFoundError
+from unet_hf.evaluation.tally import Tally
 from unet_hf.files import HIDDEN_PREFIX, flush_to_disk, is_temporary, parse_json
 
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
+EVALUATIONS = "evaluations.safetensors"
 BEST = "best"
 METRICS = "metrics.jsonl"  # one line for each evaluation
 UNFINISHED = ".unfinished-"
@@ -39,7 +44,7 @@ FORMAT = 1  # version of training_state.json
 
 @dataclass
 class TrainingState:
-    """State of a training besides its tensors, as plain JSON."""
+    """State of a training besides its tensors; plain JSON except for the tallies."""
 
     step: int = 0
     config: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +56,7 @@ class TrainingState:
     stale_evaluations: int = 0  # since the best one
     seconds: float = 0.0
     extended: list[list[int]] = field(default_factory=list)  # step, and the total until then
+    tallies: dict[int, Tally] = field(default_factory=dict)  # of the best evaluations, by step
 
 
 def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
@@ -115,8 +121,11 @@ def save_training_state(
         # and on a full disk a mapped file kills the process instead of raising.
         data = safetensors.torch.save({k: t.contiguous() for k, t in tensors.items()})
         (temporary / TENSORS).write_bytes(data)
-        text = json.dumps({"format": FORMAT, **vars(progress)}, indent=1)
+        plain = {key: value for key, value in vars(progress).items() if key != "tallies"}
+        text = json.dumps({"format": FORMAT, **plain}, indent=1)
         (temporary / STATE).write_text(text + "\n", encoding="utf-8")
+        arrays = safetensors.numpy.save(tally_arrays(progress.tallies))
+        (temporary / EVALUATIONS).write_bytes(arrays)
 
     write_folder(folder, write)
     prune(output, progress.step, keep)
@@ -205,11 +214,39 @@ def read_progress(folder: Path) -> TrainingState:
         state = parse_json((folder / STATE).read_bytes())
         if state.pop("format") != FORMAT:
             raise ValueError("it was written by another version of this program")
-        return TrainingState(**state)
+        return TrainingState(**state, tallies=read_tallies(folder / EVALUATIONS))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / STATE} cannot be read: {error}. Delete the folder and resume from an "
             "older one."
+        ) from error
+
+
+def tally_arrays(tallies: Mapping[int, Tally]) -> dict[str, np.ndarray]:
+    """Returns the arrays of all tallies, "<step>.<name>" -> array."""
+    return {
+        f"{step}.{name}": np.ascontiguousarray(array)
+        for step, tally in tallies.items()
+        for name, array in tally.to_arrays().items()
+    }
+
+
+def read_tallies(path: Path) -> dict[int, Tally]:
+    """Reads the tallies of a checkpoint; none where an earlier version wrote no such file.
+
+    Raises `CheckpointError`.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        arrays: dict[int, dict[str, np.ndarray]] = {}
+        for key, array in safetensors.numpy.load(path.read_bytes()).items():
+            step, name = key.split(".")
+            arrays.setdefault(int(step), {})[name] = array
+        return {step: Tally.from_arrays(arrays[step]) for step in sorted(arrays)}
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, IndexError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error}. Delete the folder and resume from an older one."
         ) from error
 
 

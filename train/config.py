@@ -114,6 +114,9 @@ class TrainingConfig(DataOptions):
     padding: str | None = option(None, "same, or the paper's valid")
     norm: str | None = option(None, "batch or none, after each 3x3 convolution")
     base_channels: int | None = option(None, "channels at full resolution; 16 gives 7.8 MB")
+    max_channels: int | None = option(
+        None, "channels double at each pooling up to this number; at each one unless given"
+    )
     depth: int | None = option(None, "number of poolings")
     dropout: float | None = option(None, "at the end of the contracting path")
 
@@ -296,9 +299,9 @@ class TrainingConfig(DataOptions):
     def _check_all_numbers(self) -> None:
         check = self.check_numbers
         check(
-            "base_channels depth resolution train_batch_size gradient_accumulation_steps "
-            "max_train_steps validation_steps checkpointing_steps checkpoints_total_limit "
-            "shuffle_buffer_size max_inspected early_stopping_patience",
+            "base_channels max_channels depth resolution train_batch_size "
+            "gradient_accumulation_steps max_train_steps validation_steps checkpointing_steps "
+            "checkpoints_total_limit shuffle_buffer_size max_inspected early_stopping_patience",
             lambda value: value >= 1,
             "at least 1",
         )

@@ -22,7 +22,8 @@ from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revi
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate
+from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate_and_tally
+from unet_hf.evaluation.expected import keep_best
 from unet_hf.files import write_text
 
 from . import checkpoints
@@ -192,9 +193,10 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
                 if main:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
-                    evaluation = evaluate(
-                        learner.evaluated, ValidationPairs(data, config), choose_objects=True
+                    evaluation, tally = evaluate_and_tally(
+                        [(learner.evaluated, ValidationPairs(data, config))], choose_objects=True
                     )
+                    progress.tallies = keep_best({**progress.tallies, step: tally})
                     note_evaluation(progress, row, evaluation, learner.evaluated, output)
                     accelerator.log(scalars(progress.rows[-1]), step)
                     shown = ValidationPairs(data, config, PICTURED)

@@ -52,6 +52,7 @@ def build_model(
         channels,
         len(id2label),
         base_channels=config.base_channels,
+        max_channels=config.max_channels,
         depth=config.depth,
         padding=config.padding,
         norm=config.norm,

@@ -4,6 +4,7 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError
@@ -12,9 +13,11 @@ from unet_hf import UNet
 from unet_hf.data.open import LabelledData
 from unet_hf.errors import CheckpointError, ConfigError, PushError
 from unet_hf.evaluation.evaluate import Evaluation
+from unet_hf.evaluation.expected import expected_scores
 from unet_hf.evaluation.record import evaluation_record, write_json
 from unet_hf.evaluation.speed import measure_speed
 from unet_hf.hub.card import CardOptions
+from unet_hf.hub.expected_words import expected_words
 from unet_hf.hub.layout import (
     CARD_NAME,
     CURVE_NAME,
@@ -109,7 +112,8 @@ def write_finished(
         held_back = data.validation.split == data.train.split  # no split of its own
         split = None if held_back else data.validation.split
         scores = evaluation_record(config, data.validation_name, split, evaluation)
-        write_json(new / EVALUATION_NAME, scores | {"chosen_on_this_split": True} | hashes)
+        scores |= {"chosen_on_this_split": True, "expected": expected_of(progress)}
+        write_json(new / EVALUATION_NAME, scores | hashes)
         shutil.copyfile(output / CURVE_NAME, new / CURVE_NAME)
         write_sample(model, new, config.sample_image)
         if config.measure_speed:
@@ -121,3 +125,17 @@ def write_finished(
         existing = card.read_text(encoding="utf-8") if card.is_file() else None
         options = CardOptions(output.resolve().name)
         write_card(new, options, existing)
+
+
+def expected_of(progress: TrainingState) -> dict[str, Any] | None:
+    """Estimates the scores on new images from the evaluations of this training.
+
+    None where they are not known: of fewer than two images, or of a training that an earlier
+    version began.
+    """
+    if progress.best_step not in progress.tallies:
+        return None
+    expected = expected_scores([progress.tallies])
+    if expected:
+        logger.info("expected on new images: %s", expected_words(expected))
+    return expected

@@ -41,6 +41,8 @@ class UNet(
         object_outputs: What the network tells of each pixel beside its class, so that touching
             objects can be parted, e.g. `{"version": 1, "channels": ["distance"]}`; see
             `object_channels`. None: nothing.
+        max_channels: Channels are doubled only up to this number, so that a deep network stays
+            small. None: at each pooling.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.

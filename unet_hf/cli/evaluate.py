@@ -4,7 +4,7 @@ on its card."""
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
@@ -14,17 +14,21 @@ from ..evaluation.update_card import (
     update_checkpoint_records,
 )
 from ..files import write_text
+from ..hub.expected_words import expected_words, how_expected
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME
 from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
 from ..hub.records import HASHES_KEY, MADE_WITH, CheckpointRecords, checkpoint_hashes
 from ..network.configuration import PRECISIONS
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
+if TYPE_CHECKING:
+    from ..evaluation.tally import Tally
+
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
-    from ..evaluation.evaluate import evaluate
-    from ..evaluation.record import evaluation_record
+    from ..evaluation.evaluate import CANDIDATES, evaluate_and_tally
+    from ..evaluation.record import dataset_record, evaluation_record
 
     if given.update_card:
         refuse_shipped(given.model)
@@ -36,11 +40,17 @@ def run(arguments: list[str]) -> int:
         )
     model, folder = open_checkpoint(given)
     config, shown, split, pairs = labelled_images(given, folder)
-    evaluation = evaluate(model, pairs, model.threshold, given.precision, given.tta)
-    record = evaluation_record(config, shown, split, evaluation) | {
-        HASHES_KEY: checkpoint_hashes(folder)
+    known = CheckpointRecords.read(folder)
+    relation = relation_to_training(dataset_record(config, shown, split), known)
+    candidates = CANDIDATES if relation["chosen_on_this_split"] else ()
+    evaluation, tally = evaluate_and_tally(
+        [(model, pairs)], model.threshold, candidates, given.precision, given.tta
+    )
+    record = evaluation_record(config, shown, split, evaluation) | relation
+    record |= {
+        HASHES_KEY: checkpoint_hashes(folder),
+        "expected": expected(tally, relation, known, not manner(given)),
     }
-    record |= relation_to_training(record, CheckpointRecords.read(folder))
     record["arguments"] = " ".join([record["arguments"], *manner(given)]).strip()
     print(table(record))
     if given.output:
@@ -111,13 +121,32 @@ def manner(given: argparse.Namespace) -> list[str]:
     return [*precision, "--tta"] if given.tta else precision
 
 
-def relation_to_training(record: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
+def expected(
+    tally: "Tally", relation: dict[str, bool], known: CheckpointRecords, as_on_cards: bool
+) -> dict[str, Any] | None:
+    """Estimates the scores on new images.
+
+    On the images that have chosen the checkpoint, the training's own estimate is the better one,
+    as it knows all steps. Without one, or for scores that are not made as on cards, only the
+    threshold can be chosen again.
+    """
+    from ..evaluation.expected import expected_scores, held_out_scores
+
+    if relation["chosen_on_this_split"]:
+        by_training = (known.evaluation or {}).get("expected")
+        if by_training and as_on_cards:
+            return by_training
+        return expected_scores([{0: tally}]) if len(tally.thresholds) > 1 else None
+    return None if relation["trained_on"] else held_out_scores(tally)
+
+
+def relation_to_training(dataset: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
     """Whether these very images chose the checkpoint, or were trained on."""
     before = evidence.evaluation or {}
     trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}
 
-    def is_of(dataset: dict[str, Any]) -> bool:
-        return all(dataset.get(key) == record["dataset"][key] for key in ("name", "split"))
+    def is_of(other: dict[str, Any]) -> bool:
+        return all(other.get(key) == dataset[key] for key in ("name", "split"))
 
     chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
     return {"chosen_on_this_split": chosen, "trained_on": is_of(trained)}
@@ -168,6 +197,9 @@ def table(record: dict[str, Any]) -> str:
     if record.get("objects"):
         lines += object_lines(record["objects"])
     cut = f", threshold {record['threshold']}" if record["threshold"] is not None else ""
+    if estimate := record.get("expected"):
+        lines.append(f"expected on new images: {expected_words(estimate)}")
+        lines.append(how_expected(estimate))
     dataset, error = record["dataset"], record["calibration"]["expected_error"]
     lines += [
         f"pixel accuracy {number(record['pixel_accuracy'])}, expected calibration error "

@@ -149,10 +149,9 @@ def feature_maps(model: Network) -> dict[str, int]:
 
     The feature maps have their names in `Engine._plan`.
     """
-    base, depth = model.config["base_channels"], model.config["depth"]
     channels = {"image": model.config["in_channels"]}
-    for level in range(depth + 1):
-        channels |= {f"contracting.{level}.{part}": base * 2**level for part in (1, 2)}
-    for level in range(depth):
-        channels |= {f"expansive.{level}.{part}": base * 2**level for part in range(3)}
+    for level, width in enumerate(model.widths):
+        channels |= {f"contracting.{level}.{part}": width for part in (1, 2)}
+    for level, width in enumerate(model.widths[:-1]):
+        channels |= {f"expansive.{level}.{part}": width for part in range(3)}
     return channels

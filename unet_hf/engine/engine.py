@@ -132,8 +132,8 @@ class Engine:
         level: int,
     ) -> Tensor:
         """Upsamples x and convolves it together with the skip connection."""
-        batch, height, width, channels = x.shape
-        shape = (batch, 2 * height, 2 * width, channels // 2)
+        batch, height, width, _ = x.shape
+        shape = (batch, 2 * height, 2 * width, skip.shape[-1])
         x = up.write(self._buffer("up", level, shape), x, self._buffer("work", level, shape))
         skip = self._cropped(skip, x.shape, level)
         return skip_convolution.write(self._output(skip_convolution, x, "work", level), skip, x)

@@ -277,8 +277,8 @@ class Int8Engine(Engine):
         x: Tensor,
         level: int,
     ) -> Tensor:
-        batch, height, width, channels = x.shape
-        height, width, channels, edge = 2 * height, 2 * width, channels // 2, self.padding
+        batch, height, width, _ = x.shape
+        height, width, channels, edge = 2 * height, 2 * width, skip.shape[-1], self.padding
         framed = (batch, height + 2 * edge, width + 2 * edge, 2 * channels)
         both = self._buffer("up", level, framed)
         if edge:

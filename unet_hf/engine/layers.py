@@ -80,7 +80,7 @@ class SkipConvolution:
 
 
 class UpConvolution:
-    """Doubles height and width and halves the channels, transposed or bilinear."""
+    """Doubles height and width and usually halves the channels, transposed or bilinear."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         self.bilinear = isinstance(module, nn.Sequential)
@@ -93,7 +93,7 @@ class UpConvolution:
         self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
 
     def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
-        """Multiplies (B, h, w, 2 C) by the matrix; returns (B, h, w, 4 C or C), in `scratch`."""
+        """Multiplies (B, h, w, C') by the matrix; returns (B, h, w, 4 C or C), in `scratch`."""
         batch, height, width, _ = image.shape
         channels = self.matrix.shape[1]
         product = scratch.flatten()[: batch * height * width * channels].view(-1, channels)
@@ -101,7 +101,7 @@ class UpConvolution:
         return product.view(batch, height, width, channels)
 
     def write(self, out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
-        """Upsamples (B, h, w, 2 C) and overwrites `out`, (B, 2 h, 2 w, C).
+        """Upsamples (B, h, w, C') and overwrites `out`, (B, 2 h, 2 w, C).
 
         scratch: As large as `out`.
         """

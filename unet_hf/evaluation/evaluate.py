@@ -1,7 +1,7 @@
 """Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,9 +26,10 @@ from .metrics import (
     pixel_error,
     rand_error,
 )
-from .object_evaluation import ImageObjects, best_recipe, measure_objects, partings_of
-from .object_recipe import Recipe
+from .object_evaluation import ImageObjects, measure_objects, partings_of
+from .object_recipe import Recipe, choose_recipe
 from .object_summary import object_record, object_row
+from .tally import Counts, Tally
 from .uncertainty import (
     BINS,
     calibration_bins,
@@ -102,18 +103,48 @@ def evaluate(
         DatasetError: There is no image, or its classes are not the model's.
         ConfigError: This machine or checkpoint cannot compute in `precision`.
     """
-    labels = model.id2label
-    membrane = is_membrane_data(labels)
-    if len(labels) > 2:
-        candidates: tuple[float | None, ...] = (None,)
-    else:
-        candidates = CANDIDATES if threshold is None else (threshold,)
-    if len(candidates) > 1 and isinstance(pairs, Iterator):
-        pairs = list(pairs)
-    segment = partial(model.segment, precision=precision, tta=tta)
-    images = [
-        _measure(segment, pair, len(labels), candidates, membrane, choose_objects) for pair in pairs
+    return evaluate_and_tally(
+        [(model, pairs)], threshold, (), precision, tta, choose_objects=choose_objects
+    )[0]
+
+
+def evaluate_and_tally(
+    parts: Sequence[tuple[UNet, Iterable[Pair]]],
+    threshold: float | None = None,
+    thresholds: Sequence[float] = CANDIDATES,
+    precision: str = "float32",
+    tta: bool = False,
+    *,
+    choose_objects: bool = False,
+) -> tuple[Evaluation, Tally]:
+    """Evaluates, and also returns what was counted in each image; see `evaluate`.
+
+    parts: Models of the same classes, each with the images that it segments. They are scored
+        together.
+    thresholds: Two classes: the decision thresholds of the tally, beside the given one; for a
+        threshold that is chosen here, they are `CANDIDATES`.
+    """
+    parts = [
+        (model, list(pairs) if threshold is None and isinstance(pairs, Iterator) else pairs)
+        for model, pairs in parts
     ]
+    labels = parts[0][0].id2label
+    membrane = is_membrane_data(labels)
+    choosing = len(labels) == 2 and threshold is None
+    candidates: tuple[float | None, ...] = (None,)
+    if len(labels) == 2:
+        candidates = CANDIDATES if choosing else (threshold, *thresholds)
+    manner = {"precision": precision, "tta": tta}
+    # The objects of a threshold that is still to be chosen are found in a second pass.
+    objects_now = not choosing
+    images = [
+        _measure(
+            partial(model.segment, **manner), pair, len(labels), candidates, membrane,
+            choose_objects if objects_now else None,
+        )
+        for model, pairs in parts
+        for pair in pairs
+    ]  # fmt: skip
     if not images:
         raise DatasetError("There is no image to evaluate on.")
 
@@ -123,18 +154,60 @@ def evaluate(
             "No pixel of the images to evaluate on has a label: all are to be ignored. Check "
             "--ignore_index, or choose other images."
         )
-    if len(candidates) > 1:
+    if choosing:
         chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
         if any(image.numbered for image in images):
-            for image, pair in zip(images, pairs, strict=True):
+            again = ((model, pair) for model, pairs in parts for pair in pairs)
+            for image, (model, pair) in zip(images, again, strict=True):
                 if image.numbered:
-                    image.objects = _objects(segment(pair.image), pair, chosen, choose_objects)
+                    image.objects = _objects(
+                        model.segment(pair.image, **manner), pair, chosen, choose_objects
+                    )
     numbered = [image.objects for image in images if image.objects]
-    recipe = (
-        best_recipe(numbered)
-        if choose_objects and numbered
-        else Recipe(**check_objects(model.config.get("objects", {})))
+    if choose_objects and numbered:
+        precisions = [image.precisions() for image in numbered]
+        recipe = choose_recipe(precisions)
+    else:
+        recipe = Recipe(**check_objects(parts[0][0].config.get("objects", {})))
+        precisions = [{recipe: image.scores(recipe).ap50} for image in numbered]
+    tallied = CANDIDATES if choosing else tuple(thresholds) or (chosen,)
+    tally = _tally(images, tallied if len(labels) == 2 else (None,), precisions)
+    return _summarize(images, chosen, recipe, labels, membrane, tta), tally
+
+
+def _tally(
+    images: Sequence[_Image],
+    thresholds: Sequence[float | None],
+    precisions: Sequence[dict[Recipe, float]],
+) -> Tally:
+    """Puts the counts of the images together; precisions: of the images that have objects."""
+    confusions = [[image.confusion[t] for t in thresholds] for image in images]
+    membrane = [
+        [(image.membrane[t].v_rand, image.membrane[t].v_info) for t in thresholds if image.membrane]
+        for image in images
+    ]
+    counts = Counts(
+        np.ones(len(images), np.int64),
+        np.array([[np.diagonal(table) for table in tables] for tables in confusions]),
+        np.array([[table.sum(0) + table.sum(1) for table in tables] for tables in confusions]),
+        np.array(membrane) if membrane[0] else None,
     )
+    rows = iter(precisions)
+    return Tally.of_images(
+        thresholds, counts, [next(rows) if image.objects else None for image in images]
+    )
+
+
+def _summarize(
+    images: list[_Image],
+    chosen: float | None,
+    recipe: Recipe,
+    labels: dict[int, str],
+    membrane: bool,
+    tta: bool,
+) -> Evaluation:
+    """Computes the scores of all images at the chosen threshold, with objects by the recipe."""
+    numbered = [image.objects for image in images if image.objects]
     confusions = np.stack([image.confusion[chosen] for image in images])
     overlap = overlap_scores(confusions.sum(0))
     intervals = overlap_intervals(confusions)
@@ -204,8 +277,9 @@ def _measure(
     classes: int,
     candidates: tuple[float | None, ...],
     membrane: bool,
-    choose_objects: bool,
+    choose_objects: bool | None,
 ) -> _Image:
+    """Counts in one image. choose_objects: None leaves its objects out."""
     highest = int(pair.label[pair.label != IGNORE].max(initial=0))
     if highest >= classes:
         raise DatasetError(
@@ -229,7 +303,7 @@ def _measure(
         else {},
         numbered := pair.instances is not None,
         _objects(result, pair, candidates[0], choose_objects)
-        if numbered and len(candidates) == 1
+        if numbered and choose_objects is not None
         else None,
     )
 

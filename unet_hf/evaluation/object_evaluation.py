@@ -1,6 +1,6 @@
 """Compares the objects of a result with the true ones, for each recipe that may be chosen."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..data.pairs import Pair
 from ..network.configuration import OBJECT_METHODS
 from ..predict.segmentation import Segmentation
 from .object_overlap import ObjectOverlap
-from .object_recipe import MIN_SIZES, Parting, Recipe, choose_recipe, partings
+from .object_recipe import MIN_SIZES, Parting, Recipe, partings
 from .object_scores import ObjectScores, hits, precision_of_hits, score_overlap
 
 BESIDE = ("components", "watershed")  # methods without a learned output, for comparison
@@ -76,8 +76,3 @@ def measure_objects(result: Segmentation, pair: Pair, wanted: Collection[Parting
         sizes = np.bincount(labels.ravel(), minlength=1)
         parted[method, seed] = PartedObjects(overlap, sizes[overlap.found_ids])
     return ImageObjects(pair.name, kind if isinstance(kind, str) else None, parted)
-
-
-def best_recipe(images: Sequence[ImageObjects]) -> Recipe:
-    """Chooses the recipe with the best AP at IoU 0.5, a mean over images; see `choose_recipe`."""
-    return choose_recipe([image.precisions() for image in images])

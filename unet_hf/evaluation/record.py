@@ -20,17 +20,22 @@ def evaluation_record(
     """
     options = shlex.join(config.published().flags(only=DATA_OPTIONS))
     return {
-        "dataset": {
-            "name": public_name(config.dataset_name),
-            "config": config.dataset_config_name,
-            "shown": shown,
-            "split": split,
-            "revision": config.dataset_revision,
-        },
+        "dataset": dataset_record(config, shown, split),
         # Arguments after `python -m unet_hf evaluate --model NAME`; without a split it finds the
         # images that were held back.
         "arguments": f"{options} --split {split}" if split else "",
         **asdict(evaluation),
+    }
+
+
+def dataset_record(config: DataOptions, shown: str, split: str | None) -> dict[str, Any]:
+    """Says which images were evaluated on; see `evaluation_record`."""
+    return {
+        "name": public_name(config.dataset_name),
+        "config": config.dataset_config_name,
+        "shown": shown,
+        "split": split,
+        "revision": config.dataset_revision,
     }
 
 

@@ -26,6 +26,35 @@ def interval(values: np.ndarray) -> list[float] | None:
     return [float(low), float(high)]
 
 
+def small_sample_interval(value: float, draws: np.ndarray, count: int) -> list[float] | None:
+    """Computes a 95 % interval of a score from 0 to 1 that also holds for a few images.
+
+    Of five images, the percentile interval of `interval` holds the true score about 80 times in
+    100, because the bootstrap spreads too little by the root of (n - 1) / n and its percentiles
+    are those of many images (Hesterberg 2015, The American Statistician 69:371, section 3.2).
+    Here the bootstrap's standard error is corrected by that root, Student's t for count - 1
+    degrees of freedom replaces the normal percentiles, and the interval is symmetric on the
+    logit scale, so that it stays within 0 and 1 and is longer towards the middle.
+
+    Args:
+        value: The score of all images.
+        draws: (RESAMPLES,) the scores of the draws; NaN where a draw has nothing to measure.
+        count: Number of images.
+
+    Returns None for one image, or where all draws have the same score: then nothing is known
+    about the spread.
+    """
+    from scipy.special import expit, logit, stdtrit
+
+    if count < 2 or not 0 < value < 1:
+        return None
+    error = np.nanstd(draws) * np.sqrt(count / (count - 1))
+    if not error > 1e-12:
+        return None
+    step = stdtrit(count - 1, 0.975) * error / (value * (1 - value))
+    return [float(expit(logit(value) - step)), float(expit(logit(value) + step))]
+
+
 def mean_interval(values: list[float]) -> list[float] | None:
     """Computes the interval of a mean over images; None for a single image."""
     return ratio_interval(np.array(values), np.ones(len(values)))

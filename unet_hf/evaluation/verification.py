@@ -9,6 +9,7 @@ import numpy as np
 from ..engine.calibration import feature_maps
 from ..errors import UNetError
 from ..hub.card import claimed_classes, class_rows, split_card
+from ..hub.expected_words import expected_words
 from ..hub.find import find_checkpoint, read_address
 from ..hub.int8_record import read_calibration
 from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME, INT8_NAME
@@ -154,7 +155,8 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
             Finding(False, f"{EVALUATION_NAME} scores the classes {', '.join(scores['iou'])}")
         )
     card = folder / CARD_NAME
-    claimed = _metrics(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else {}
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    claimed = _metrics(text)
     true = {"mean_iou": scores["mean_iou"]}
     true |= {key: scores["membrane"][key] for key in ("v_rand", "v_info") if scores.get("membrane")}
     wrong = [
@@ -162,12 +164,19 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
         for key, value in true.items()
         if claimed.get(key) != round(value, 4)
     ]
-    text = f"the card's scores are those of {EVALUATION_NAME}"
     findings.append(
         Finding(False, f"the card claims {', '.join(wrong)}. Write it again.")
         if wrong
-        else Finding(True, text)
+        else Finding(True, f"the card's scores are those of {EVALUATION_NAME}")
     )
+    if (expected := scores.get("expected")) and expected_words(expected) not in text:
+        findings.append(
+            Finding(
+                False,
+                "the card does not say what to expect on new images: "
+                f"{expected_words(expected)}. Write it again.",
+            )
+        )
     return findings
 
 

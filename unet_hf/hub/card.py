@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..errors import CheckpointError
 from ..network.configuration import check_objects
+from .expected_words import expected_words, how_expected
 from .layout import CONFIG_NAME, THUMBNAIL_NAME
 from .object_table import COLUMNS, count_words, object_rows, recipe_words
 from .records import MADE_WITH, CheckpointRecords, read_record
@@ -87,6 +88,8 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         object_columns=list(COLUMNS.values()),
         object_rows=object_rows,
         recipe_words=recipe_words,
+        expected_words=expected_words,
+        how_expected=how_expected,
         count_words=count_words,
         worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
         training=evidence.training,

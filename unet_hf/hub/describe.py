@@ -32,7 +32,9 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "objects": config.get("objects"),
         "object maps": list(model.object_channels),
         "network": {
-            key: config[key] for key in ("base_channels", "depth", "padding", "norm", "upsampling")
+            key: config[key]
+            for key in ("base_channels", "max_channels", "depth", "padding", "norm", "upsampling")
+            if key in config
         },
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "licence": metadata.get("license_name") or metadata.get("license") or "not stated",

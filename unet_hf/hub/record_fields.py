@@ -61,6 +61,15 @@ OBJECTS = {
     "beside": Each(OBJECT_SUMMARY),
 }
 TRAINED_ON = {"name": WORDS, "config": WORDS, "split": WORDS, "revision": WORDS, "license": WORDS}
+EXPECTED = {
+    "method": str,
+    "chosen": ListOf(str),
+    "images": int,
+    "left_out": int,
+    "folds": Optional(int),
+    "scores": Each(float),
+    "intervals": Each(SPREAD),
+}
 MADE_WITH = {
     "command": str,
     "data": Optional(TRAINED_ON),
@@ -94,6 +103,7 @@ FIELDS: dict[str, Any] = {
         ),
         "groups": Optional(SCORES),
         "objects": Optional(OBJECTS),
+        "expected": Optional(EXPECTED),
     },
     TRAINING_NAME: {
         "max_train_steps": float,

@@ -236,7 +236,13 @@ def checked_tile_size(tile_size: Any, geometry: TileGeometry) -> int:
     return tile_size
 
 
+def check_max_channels(number: Any) -> int:
+    """Returns the most channels of a feature map; raises `ConfigError`."""
+    return _integer("max_channels", number, 1, MAX_CHANNELS)
+
+
 OPTIONAL = {
+    "max_channels": check_max_channels,
     "title": check_title,
     "objects": check_objects,
     "object_outputs": check_object_outputs,
@@ -246,8 +252,8 @@ OPTIONAL = {
 def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the complete configuration as JSON: options checked, defaults filled in.
 
-    `title`, `objects` and `object_outputs` are left out where there are none, as in older
-    checkpoints.
+    `max_channels`, `title`, `objects` and `object_outputs` are left out where there are none, as
+    in older checkpoints.
 
     Raises:
         ConfigError: An option is not usable; the first one is named.
@@ -287,6 +293,12 @@ def checked_config(options: dict[str, Any]) -> dict[str, Any]:
         value = config.pop(name, None)
         if value is not None:
             config[name] = check(value)
+    if config.get("max_channels", MAX_CHANNELS) < config["base_channels"]:
+        raise ConfigError(
+            f"max_channels={config['max_channels']} is below base_channels="
+            f"{config['base_channels']}: the first feature maps have these already. Raise one, or "
+            "lower the other."
+        )
     if config.get("objects", {}).get("method") == "learned" and "object_outputs" not in config:
         raise ConfigError(
             "objects.method='learned' needs object_outputs: a network that was trained to tell "

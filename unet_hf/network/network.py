@@ -37,7 +37,7 @@ class DoubleConvolution(nn.Sequential):
 
 
 def up_convolution(in_channels: int, out_channels: int, upsampling: str) -> nn.Module:
-    """Doubles height and width and halves the channels: (B, C, H, W) -> (B, C/2, 2H, 2W)."""
+    """Doubles height and width: (B, in_channels, H, W) -> (B, out_channels, 2H, 2W)."""
     if upsampling == "transposed":
         return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
     # A 1x1 convolution and interpolation commute; convolving the small map is cheaper.
@@ -72,6 +72,8 @@ class Network(nn.Module):
         object_outputs: What the network tells of each pixel beside its class, so that touching
             objects can be parted, e.g. `{"version": 1, "channels": ["distance"]}`; see
             `object_channels`. None: nothing.
+        max_channels: Channels are doubled only up to this number, so that a deep network stays
+            small. None: at each pooling.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -105,6 +107,7 @@ class Network(nn.Module):
         title: str | None = None,
         objects: dict[str, Any] | None = None,
         object_outputs: dict[str, Any] | None = None,
+        max_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.config = checked_config(
@@ -125,11 +128,11 @@ class Network(nn.Module):
                 "title": title,
                 "objects": objects,
                 "object_outputs": object_outputs,
+                "max_channels": max_channels,
             }
         )
 
-        widths = [base_channels * 2**level for level in range(depth + 1)]  # 64 128 256 512 1024
-        *levels, bottom = widths
+        *levels, bottom = self.widths  # 64 128 256 512 1024
         self.contracting = nn.ModuleList(
             DoubleConvolution(before, after, padding, norm)
             for before, after in zip([in_channels, *levels], levels, strict=False)
@@ -138,7 +141,8 @@ class Network(nn.Module):
         self.bottleneck = DoubleConvolution(levels[-1], bottom, padding, norm)
         self.dropout = nn.Dropout(dropout)
         self.up_convolutions = nn.ModuleList(
-            up_convolution(2 * width, width, upsampling) for width in reversed(levels)
+            up_convolution(below, width, upsampling)
+            for width, below in zip(reversed(levels), reversed(self.widths), strict=False)
         )
         self.expansive = nn.ModuleList(
             DoubleConvolution(2 * width, width, padding, norm) for width in reversed(levels)
@@ -247,6 +251,13 @@ class Network(nn.Module):
     def option_names(cls) -> list[str]:
         """Returns the names of all options: the keys of a complete `config.json`."""
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels at each level, from full resolution to the bottleneck: depth + 1 numbers."""
+        base, most = self.config["base_channels"], self.config.get("max_channels")
+        doubled = [base * 2**level for level in range(self.config["depth"] + 1)]
+        return [min(width, most or width) for width in doubled]
 
     @property
     def geometry(self) -> TileGeometry:
