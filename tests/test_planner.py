@@ -81,12 +81,14 @@ def test_usual_data_is_planned_as_usual():
         }),
         (side(3000) | objects(15, 20, 25), {}),
         (side(3000) | objects(700, 800, 900), {
+            "max_channels": (256, "deeper levels are no wider than level 4"),
             "depth": (6, "a pixel then sees 765 px, and large objects are 900"),
             "resolution": (512, "typical objects are 800 px; still larger crops would leave too "
                                 "few a step"),
             "train_batch_size": (2, "batch norm needs more than one crop"),
         }),
         (side(1024) | objects(60, 90, 230), {
+            "max_channels": (256, "deeper levels are no wider than level 4"),
             "depth": (5, "a pixel then sees 381 px, and large objects are 230"),
             "resolution": (512, "large objects are 230 px, and a crop shows what is around them"),
             "train_batch_size": (2, "batch norm needs more than one crop"),

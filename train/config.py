@@ -20,6 +20,7 @@ from .time_budget import read_duration
 USUAL: dict[str, Any] = {
     "depth": 4,
     "base_channels": 16,
+    "max_channels": None,  # without a limit
     "resolution": 256,
     "train_batch_size": 4,
     "class_sampling": 0.0,
@@ -33,7 +34,7 @@ USUAL: dict[str, Any] = {
     "border_weight": 10.0,
     "border_sigma": 5.0,
 }
-NETWORK_SIZE = ("depth", "base_channels")
+NETWORK_SIZE = ("depth", "base_channels", "max_channels")
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
     # Same padding and batch norm, so that images of any size fit; many small crops, AdamW.

@@ -48,7 +48,8 @@ class TrainingPlan:
     def lines(self) -> list[str]:
         """A line for each decision; one line for all that stays as usual."""
         own = [decision for decision in self.decisions if decision.reason != AS_USUAL]
-        usual = [decision.said() for decision in self.decisions if decision.reason == AS_USUAL]
+        usual = [decision.said() for decision in self.decisions
+                 if decision.reason == AS_USUAL and decision.value is not None]  # fmt: skip
         return [*map(str, own), *([f"{AS_USUAL}: {', '.join(usual)}"] if usual else [])]
 
     def to_json(self) -> str:

@@ -62,10 +62,18 @@ def base_channels(facts: DataFacts, chosen: Chosen) -> Decided:
     return USUAL["base_channels"], AS_USUAL
 
 
+def max_channels(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Most channels of a level: those at the usual depth, so that deep networks stay small."""
+    if chosen["depth"] <= USUAL["depth"]:
+        return None, AS_USUAL
+    most = chosen["base_channels"] * 2 ** USUAL["depth"]
+    return most, f"deeper levels are no wider than level {USUAL['depth']}"
+
+
 def resolution(facts: DataFacts, chosen: Chosen) -> Decided:
     """Side of the crops: the images' if they are small; else some objects side by side."""
     wanted, reason = wanted_crop(facts)
-    multiple, side = 2 ** chosen.get("depth", USUAL["depth"]), facts.sides[1]
+    multiple, side = 2 ** chosen.get("depth", USUAL["depth"]), facts.sides[1]  # none if loaded
     if side < wanted:
         return round_up(side, multiple), f"images are {sizes(facts)} px"
     return round_up(wanted, multiple), reason
@@ -200,8 +208,9 @@ def border_sigma(facts: DataFacts, chosen: Chosen) -> Decided:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        depth, base_channels, resolution, train_batch_size, class_sampling, rotation, scale_range,
-        elastic_std, channel_mixing, inversion, loss, class_balance, border_weight, border_sigma,
+        depth, base_channels, max_channels, resolution, train_batch_size, class_sampling, rotation,
+        scale_range, elastic_std, channel_mixing, inversion, loss, class_balance, border_weight,
+        border_sigma,
     )
 }  # fmt: skip
 
