@@ -140,6 +140,7 @@ def test_what_was_given_stays_and_what_speaks_against_it_is_said():
     large = replace(USUAL_DATA, **side(2000) | objects(400, 500, 600))
     assert planned(large, resolution=256)["resolution"][1].startswith("typical objects are 500 px")
     assert planned(large, resolution=256)["depth"][0] == 5  # 8 px after the last pooling
+    assert planned(small, padding="valid")["resolution"][0] == 256
     assert planned(large, depth=3)["depth"] == (
         3, "a pixel sees 93 px, and typical objects are 500 px",
     )  # fmt: skip

@@ -23,6 +23,7 @@ from .look_facts import LookFacts, look_facts
 from .object_facts import ObjectFacts, object_facts, piece_facts
 
 SHOWN_NOTES = 8  # different notes on reading that are printed
+MEASURED = 200  # images of a split whose connected pieces are measured; more would cost minutes
 GRID = 32  # places of classes are noted in GRID x GRID cells an image
 
 
@@ -144,9 +145,12 @@ def _is_finite(image: ImageData) -> bool:
 
 
 def inspect_pair(
-    name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding
+    name: str, row: int, read: Callable[[], Pair], encoding: MaskEncoding, measured: bool = True
 ) -> PairSummary:
-    """Reads a pair and notes its facts, or why it could not be read."""
+    """Reads a pair and notes its facts, or why it could not be read.
+
+    measured: Whether connected pieces are measured where nothing tells objects apart.
+    """
     try:
         pair = read()
     except PairError as error:
@@ -171,7 +175,7 @@ def inspect_pair(
     if facts.finite:
         facts.look = look_facts(pixels, label)
     if pair.instances is None:
-        facts.pieces = piece_facts(label)
+        facts.pieces = piece_facts(label) if measured else None
     else:
         facts.objects = object_facts(pair.instances)
         objects, numbered = (label != 0) & (label != IGNORE), pair.instances != 0
@@ -235,14 +239,16 @@ def inspect(
                 for row, read in enumerate(progress(reads))
             ]
         positions = np.unique(np.linspace(0, len(pairs) - 1, min(limit, len(pairs))).astype(int))
+        every = -(-len(positions) // MEASURED)
         return [
             inspect_pair(
                 pairs.name(position),
                 int(pairs.indices[position]),
                 lambda position=position: pairs[position],
                 data.encoding,
+                number % every == 0,
             )
-            for position in progress(positions.tolist())
+            for number, position in enumerate(progress(positions.tolist()))
         ]
 
     def total(pairs: Pairs | StreamedPairs) -> int | None:

@@ -22,8 +22,11 @@ class ObjectFacts:
     close: int  # number of objects with another within `CLOSE` px
 
 
-def object_facts(instances: np.ndarray) -> ObjectFacts:
-    """Counts and measures objects. instances: (H, W) int32, 0 background."""
+def object_facts(instances: np.ndarray, count_pieces: bool = True) -> ObjectFacts:
+    """Counts and measures objects; without `count_pieces` each is in one piece.
+
+    instances: (H, W) int32, 0 background.
+    """
     from skimage.measure import label
 
     ids, areas = np.unique(instances[instances != 0], return_counts=True)
@@ -39,7 +42,7 @@ def object_facts(instances: np.ndarray) -> ObjectFacts:
         touching.update(one[meet].tolist(), other[meet].tolist())
         edges += [one[one != 0], other[other != 0]]
     sides = np.bincount(np.searchsorted(ids, np.concatenate(edges)), minlength=len(ids))
-    pieces = int(label(instances, connectivity=2).max())
+    pieces = int(label(instances, connectivity=2).max()) if count_pieces else len(ids)
     close = len(touching | close_objects(instances))
     return ObjectFacts(
         diameters_of(areas), len(touching), pieces, widths_of(areas, sides[: len(ids)]), close
@@ -49,7 +52,7 @@ def object_facts(instances: np.ndarray) -> ObjectFacts:
 def piece_facts(label: np.ndarray) -> ObjectFacts:
     """Measures the 4-connected pieces of the classes but 0. label: (H, W) uint8 class ids."""
     step = int(np.ceil(np.sqrt(label.size / MAX_PIXELS))) if label.size else 1
-    found = object_facts(components_of(label[::step, ::step]))
+    found = object_facts(components_of(label[::step, ::step]), count_pieces=False)
     kept = found.diameters * step >= diameters_of(np.float32(SPECK))
     return ObjectFacts(
         found.diameters[kept] * step,

@@ -89,7 +89,8 @@ def plan_training(
     facts = measure_facts(data, inspection)
     if facts is None:
         return config.usual(), TrainingPlan()
-    chosen = {name: value for name in RULES if (value := getattr(config, name)) is not None}
+    given = ("padding", *RULES)
+    chosen = {name: value for name in given if (value := getattr(config, name)) is not None}
     decisions = decide(facts, chosen, config.unplanned(), partial(shown_classes, data, inspection))
     return replace(config, **chosen), TrainingPlan(decisions)
 

@@ -72,6 +72,8 @@ def max_channels(facts: DataFacts, chosen: Chosen) -> Decided:
 
 def resolution(facts: DataFacts, chosen: Chosen) -> Decided:
     """Side of the crops: the images' if they are small; else some objects side by side."""
+    if chosen.get("padding") == "valid":
+        return USUAL_CROP, "valid convolutions take their context from the crop"
     wanted, reason = wanted_crop(facts)
     multiple, side = 2 ** chosen.get("depth", USUAL["depth"]), facts.sides[1]  # none if loaded
     if side < wanted:
