@@ -253,3 +253,19 @@ def test_the_paper_and_a_loaded_network_are_not_planned(tmp_path):
     assert "depth" not in {decision.option for decision in plan.decisions}
     one = measure_facts(data, inspection)
     assert (one.images, one.light) == (1, 1)
+
+
+def test_a_class_in_a_corner_of_large_images_gets_crops_of_its_own(tmp_path):
+    drawings = []
+    for number in range(3):
+        image = np.random.default_rng(number).integers(0, 255, (640, 640), np.uint8)
+        mask = np.kron(np.eye(2, dtype=np.uint8), np.ones((320, 320), np.uint8))
+        mask[:8, 632:] = 2
+        drawings.append((image, mask))
+    config = TrainingConfig(str(write_folder(tmp_path, drawings)))
+    data = open_data(config)
+    config, plan = plan_training(config, data, inspect(data, 9))
+    assert config.class_sampling == 0.33
+    found = next(decision for decision in plan.decisions if decision.option == "class_sampling")
+    assert found.reason.startswith("random crops show 2 in 0.") or "show 2 in" in found.reason
+    assert str(found) in plan.lines()

@@ -72,7 +72,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 # What the help says of an option that was not given.
-DEFAULTS_SHOWN = PRESETS | {"modern": PRESETS["modern"] | dict.fromkeys(USUAL, "planned")}
+DEFAULTS_SHOWN = {
+    "modern": PRESETS["modern"] | dict.fromkeys(USUAL, "planned"),
+    "paper": {name: value for name, value in PRESETS["paper"].items() if value is not None},
+}
 CHOICES = {
     "preset": tuple(PRESETS),
     **DATA_CHOICES,
@@ -359,14 +362,14 @@ class TrainingConfig(DataOptions):
         # None for what is planned: a command says it, so that it repeats the training to the bit.
         return PRESETS[self.preset].get(item.name, item.default)
 
-    def unplanned(self) -> list[str]:
+    def left_to_plan(self) -> list[str]:
         """Names of the options that are left to the plan, in its order."""
         loaded = NETWORK_SIZE if self.pretrained_model_name_or_path else ()  # the checkpoint's own
         return [name for name in USUAL if getattr(self, name) is None and name not in loaded]
 
     def usual(self) -> "TrainingConfig":
         """The same options, with `USUAL` values for those that are left to the plan."""
-        return dataclasses.replace(self, **{name: USUAL[name] for name in self.unplanned()})
+        return dataclasses.replace(self, **{name: USUAL[name] for name in self.left_to_plan()})
 
     def published(self) -> "TrainingConfig":
         """The same options with names that may be published, see `public_name`."""

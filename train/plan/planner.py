@@ -91,7 +91,9 @@ def plan_training(
         return config.usual(), TrainingPlan()
     given = ("padding", *RULES)
     chosen = {name: value for name in given if (value := getattr(config, name)) is not None}
-    decisions = decide(facts, chosen, config.unplanned(), partial(shown_classes, data, inspection))
+    decisions = decide(
+        facts, chosen, config.left_to_plan(), partial(shown_classes, data, inspection)
+    )
     return replace(config, **chosen), TrainingPlan(decisions)
 
 
@@ -136,5 +138,5 @@ def plan_or_resume(
     if not earlier:
         return plan_training(config, data, inspection)
     # A checkpoint of an older version has no value for an option that came later.
-    values = {name: earlier.get(name, USUAL[name]) for name in config.unplanned()}
+    values = {name: earlier.get(name, USUAL[name]) for name in config.left_to_plan()}
     return replace(config, **values), TrainingPlan()
