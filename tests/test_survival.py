@@ -418,7 +418,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[int], None]]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("kilobytes", [240, 310, 490, 650])
+@pytest.mark.parametrize("kilobytes", [250, 310, 490, 650])
 def test_a_full_disk_is_told_and_can_be_freed(
     kilobytes, trainings, command, uninterrupted, tmp_path
 ):
