@@ -34,7 +34,7 @@ def pair(*corners: tuple[int, int]) -> Pair:
 
 
 def crops_of(pairs: Images, sampling: float | None, **changes) -> RandomCrops:
-    config = TrainingConfig(dataset_name="d", class_sampling=sampling, border_weight=0)
+    config = TrainingConfig(dataset_name="d", class_sampling=sampling, border_weight=0).usual()
     augmentation = Augmentation(SIZE, **({"elastic_std": 0} | changes))
     maker = CropMaker(Preprocessing(("gray",)), augmentation, np.ones(3), config)
     shows = np.array([[(one.label == number).any() for one in pairs] for number in range(3)])

@@ -9,6 +9,7 @@ import pytest
 
 from unet_hf import Segmentation
 from unet_hf.data.pairs import Pair
+from unet_hf.evaluation import evaluate as evaluation
 from unet_hf.evaluation.evaluate import describe_evaluation, evaluate
 from unet_hf.evaluation.object_recipe import MIN_SIZES, SEEDS, Recipe, choose_recipe
 
@@ -123,11 +124,15 @@ def test_the_best_way_is_chosen():
     assert chosen["recipe"] == {"method": "components", "min_size": 10}
 
 
-@pytest.mark.parametrize("choose", (False, True))
-def test_with_a_threshold_to_choose_the_objects_are_those_at_the_chosen_one(choose):
+@pytest.mark.parametrize(("choose", "room", "times"), [(False, 2**20, 1), (True, 0, 2)])
+def test_with_a_threshold_to_choose_the_objects_are_those_at_the_chosen_one(
+    choose, room, times, monkeypatch
+):
+    """An image is segmented once for both if its result can be kept meanwhile."""
+    monkeypatch.setattr(evaluation, "KEPT_BYTES", room)
     several = model()
     found = evaluate(several, iter(PAIRS), None, choose_objects=choose)
-    assert several.asked == 2 * [pair.name for pair in PAIRS]
+    assert several.asked == times * [pair.name for pair in PAIRS]
     again = evaluate(model(), PAIRS, found.threshold, choose_objects=choose)
     assert (found.objects, found.images) == (again.objects, again.images)
 

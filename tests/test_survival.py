@@ -224,6 +224,8 @@ def test_a_training_fitted_to_a_time_budget_is_the_one_of_these_steps_however_of
     assert_same(output, expected)
     written = json.loads((output / "training.json").read_text())
     assert (written["fitted_to"], written["max_train_steps"]) == ("15m", 9)
+    card = (output / "README.md").read_text()
+    assert "9 steps, fitted to a time budget of 15m, of 2 crops" in card
     again = written["made_with"]["command"]
     assert "--max_train_steps 9" in again
     assert "15m" not in again

@@ -1,17 +1,17 @@
 """Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..data.cache import BoundedCache
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
 from ..errors import DatasetError
-from ..images.image_data import ImageData
 from ..network.configuration import check_objects
 from ..predict.decision import decide
 from ..predict.segmentation import Segmentation
@@ -38,6 +38,7 @@ from .uncertainty import (
     overlap_intervals,
 )
 
+KEPT_BYTES = 256 * 2**20  # of results that a second pass needs; others are computed twice
 CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision thresholds tried
 
 
@@ -85,10 +86,11 @@ def evaluate(
     tta: bool = False,
     choose_objects: bool = False,
 ) -> Evaluation:
-    """Segments and scores images; only one of them is in memory at a time.
+    """Segments and scores images; hardly more than one of them is in memory at a time.
 
     Where images have instance ids, the single objects are scored, too. If the threshold is chosen
-    here, these images are segmented again to see the objects at that threshold.
+    here, these images are looked at again to see the objects at that threshold; their results are
+    kept for it up to `KEPT_BYTES`, and computed again beyond.
 
     Args:
         pairs: The images. An iterator is read into memory if they are needed twice.
@@ -137,13 +139,20 @@ def evaluate_and_tally(
     manner = {"precision": precision, "tta": tta}
     # The objects of a threshold that is still to be chosen are found in a second pass.
     objects_now = not choosing
+    kept: BoundedCache[Segmentation] = BoundedCache(KEPT_BYTES if choosing else 0)
+
+    def segment(number: int, model: UNet, pair: Pair) -> Segmentation:
+        """Segments an image; keeps what a second pass needs, while there is room."""
+        wanted = KEPT_BYTES + 1 if pair.instances is None else 0
+        make = partial(model.segment, pair.image, **manner)
+        return kept.get(number, make, lambda result: wanted + _size(result))
+
     images = [
         _measure(
-            partial(model.segment, **manner), pair, len(labels), candidates, membrane,
+            segment(number, model, pair), pair, len(labels), candidates, membrane,
             choose_objects if objects_now else None,
         )
-        for model, pairs in parts
-        for pair in pairs
+        for number, (model, pair) in enumerate(_all(parts))
     ]  # fmt: skip
     if not images:
         raise DatasetError("There is no image to evaluate on.")
@@ -157,12 +166,10 @@ def evaluate_and_tally(
     if choosing:
         chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
         if any(image.numbered for image in images):
-            again = ((model, pair) for model, pairs in parts for pair in pairs)
-            for image, (model, pair) in zip(images, again, strict=True):
-                if image.numbered:
-                    image.objects = _objects(
-                        model.segment(pair.image, **manner), pair, chosen, choose_objects
-                    )
+            for number, (model, pair) in enumerate(_all(parts)):
+                if images[number].numbered:
+                    result = segment(number, model, pair)
+                    images[number].objects = _objects(result, pair, chosen, choose_objects)
     numbered = [image.objects for image in images if image.objects]
     if choose_objects and numbered:
         precisions = [image.precisions() for image in numbered]
@@ -173,6 +180,16 @@ def evaluate_and_tally(
     tallied = CANDIDATES if choosing else tuple(thresholds) or (chosen,)
     tally = _tally(images, tallied if len(labels) == 2 else (None,), precisions)
     return _summarize(images, chosen, recipe, labels, membrane, tta), tally
+
+
+def _all(parts: Sequence[tuple[UNet, Iterable[Pair]]]) -> Iterator[tuple[UNet, Pair]]:
+    return ((model, pair) for model, pairs in parts for pair in pairs)
+
+
+def _size(result: Segmentation) -> int:
+    """Bytes of a result with its image."""
+    arrays = (result.probabilities, result.mask, result.object_maps, result.uncertainty)
+    return result.image.pixels.nbytes + sum(array.nbytes for array in arrays if array is not None)
 
 
 def _tally(
@@ -272,7 +289,7 @@ def _number(value: float) -> float | None:
 
 
 def _measure(
-    segment: Callable[[ImageData], Segmentation],
+    result: Segmentation,
     pair: Pair,
     classes: int,
     candidates: tuple[float | None, ...],
@@ -286,7 +303,6 @@ def _measure(
             f"{pair.name} holds class {highest}, but the model tells {classes} classes apart. "
             "Evaluate on a data set with its classes."
         )
-    result = segment(pair.image)
     probabilities = result.probabilities
     kind = pair.extras.get("kind")
     return _Image(

@@ -115,6 +115,7 @@ FIELDS: dict[str, Any] = {
         "dataset_note": WORDS,
         "citation": WORDS,
         "demo_space": WORDS,
+        "fitted_to": WORDS,
         "made_with": MADE_WITH,
     },
     CURVE_NAME: {"step": float, "loss": float, "score": Optional(float), "score_name": str},
