@@ -135,7 +135,7 @@ def test_what_was_given_stays_and_what_speaks_against_it_is_said():
         256, "images are 120 x 120 px, so 78% of each crop is mirrored",
     )  # fmt: skip
     assert found["depth"] == (5, "") and found["border_weight"] == (3.0, "")
-    assert found["channel_mixing"] == (0.5, "images have 1 channels, and three are mixed")
+    assert found["channel_mixing"] == (0.5, "only three channels can be mixed, and images have 1")
     assert found["train_batch_size"] == (4, AS_USUAL)  # follows from the crops that were given
     large = replace(USUAL_DATA, **side(2000) | objects(400, 500, 600))
     assert planned(large, resolution=256)["resolution"][1].startswith("typical objects are 500 px")

@@ -322,7 +322,8 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
         what = f"Random crops of {size} px hardly ever meet some classes: {names} of the crops, "
         what += f"estimated from where they lie in {looked_at}"
         yield _problem("class-rare", "warning", what, rows,
-                       "Label more images that show them, or raise --resolution.")  # fmt: skip
+                       "Label more images that show them, or draw crops around them: "
+                       "--class_sampling 0.33, which a plan does by itself.")  # fmt: skip
 
 
 def share_of_crops(

@@ -229,5 +229,5 @@ def conflict(name: str, facts: DataFacts, chosen: Chosen) -> str:
         seen = f"a pixel sees {field_of_view(value)} px"
         return f"{seen}, and typical objects are {facts.objects.median:.0f} px"
     if name == "channel_mixing" and value and facts.channels != 3:
-        return f"images have {facts.channels} channels, and three are mixed"
+        return f"only three channels can be mixed, and images have {facts.channels}"
     return ""
