@@ -130,7 +130,7 @@ def reference_step(case: Case) -> Callable[[], float]:
 def our_step(case: Case) -> Callable[[], float]:
     """The step of `train.loop`, with the defaults of the command line."""
     keep_memory()
-    config = TrainingConfig(dataset_name="-", output_dir="-")
+    config = TrainingConfig(dataset_name="-", output_dir="-").usual()
     accelerator = Accelerator(cpu=True, mixed_precision=choose_precision(config.mixed_precision))
     model = UNet(1, 2, base_channels=case.base_channels, dropout=config.dropout).train()
     model.to(memory_format=torch.channels_last)

@@ -15,29 +15,43 @@ from unet_hf.options import option
 
 from .time_budget import read_duration
 
+# Options that `train.plan` decides with the preset "modern", and what it takes where nothing is
+# known of the data: they suit microscopy of some 512 px with objects of 20 to 40 px.
+USUAL: dict[str, Any] = {
+    "depth": 4,
+    "base_channels": 16,
+    "resolution": 256,
+    "train_batch_size": 4,
+    "elastic_std": 10.0,
+    "rotation": 180.0,
+    "scale_range": 1.25,
+    "channel_mixing": 0.0,
+    "inversion": 0.0,
+    "loss": "cross_entropy",
+    "border_weight": 10.0,
+    "border_sigma": 5.0,
+    "class_balance": "sqrt",
+}
+NETWORK_SIZE = ("depth", "base_channels")
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
     # Same padding and batch norm, so that images of any size fit; many small crops, AdamW.
+    # What is not here is planned.
     "modern": {
         "padding": "same",
         "norm": "batch",
-        "base_channels": 16,
-        "depth": 4,
         "dropout": 0.1,
-        "resolution": 256,
-        "train_batch_size": 4,
         "optimizer": "adamw",
         "learning_rate": 2e-3,
         "weight_decay": 1e-2,
         "lr_scheduler": "cosine",
-        "class_balance": "sqrt",
-        "scale_range": 1.25,
         "noise_std": 0.1,
         "use_ema": True,
     },
     # Section 3 of the paper: valid convolutions, one large tile a batch, SGD with momentum
     # 0.99. It names no learning rate; 1e-4 is our choice.
     "paper": {
+        **USUAL,
         "padding": "valid",
         "norm": "none",
         "base_channels": 64,
@@ -55,6 +69,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "use_ema": False,
     },
 }
+# What the help says of an option that was not given.
+DEFAULTS_SHOWN = PRESETS | {"modern": PRESETS["modern"] | dict.fromkeys(USUAL, "planned")}
 CHOICES = {
     "preset": tuple(PRESETS),
     **DATA_CHOICES,
@@ -76,7 +92,8 @@ DEFAULT_INTERVAL = 500  # steps between evaluations, and between checkpoints
 class TrainingConfig(DataOptions):
     """Options of `python -m train`; each is a flag of the same name.
 
-    A field that the preset decides is None until `__post_init__` fills it in.
+    A field that the preset decides is None until `__post_init__` fills it in. One that is planned
+    stays None until `train.plan` fills it in from the data.
     """
 
     # ------------------------------------------------------------ data, beside `DataOptions`
@@ -117,24 +134,27 @@ class TrainingConfig(DataOptions):
     dropout: float | None = option(None, "at the end of the contracting path")
 
     # ------------------------------------------------------------ augmentation (paper, 3.1)
-    elastic_std: float = option(10.0, "px; displacement of the 3 x 3 coarse grid; 0: none")
-    rotation: float = option(180.0, "degrees; rotated by a uniform angle up to this")
+    elastic_std: float | None = option(None, "px; displacement of the 3 x 3 coarse grid; 0: none")
+    rotation: float | None = option(None, "degrees; rotated by a uniform angle up to this")
     scale_range: float | None = option(None, "zoomed by a factor from 1/x to x; 1: none")
     flip: bool = option(True, "mirrored half of the time")
     gray_std: float = option(0.2, "std of random contrast and brightness, in image std; 0: none")
     noise_std: float | None = option(None, "highest std of Gaussian noise, in image std; 0: none")
 
-    channel_mixing: float = option(
-        0.0, "probability that the channels of RGB are permuted, and that they are mixed"
+    channel_mixing: float | None = option(
+        None, "probability that the channels of RGB are permuted, and that they are mixed"
     )
-    inversion: float = option(0.0, "probability that light and dark are swapped")
+    inversion: float | None = option(None, "probability that light and dark are swapped")
+    class_sampling: float | None = option(
+        None, "share of the crops around a pixel of a class drawn evenly, for rare ones; 0: none"
+    )
 
     # ------------------------------------------------------------ loss (paper, eq. 1 and 2)
-    loss: str = option("cross_entropy", "what is minimised; all are weighted by eq. 2's map")
+    loss: str | None = option(None, "what is minimised; all are weighted by eq. 2's map")
     label_smoothing: float = option(0.0, "cross-entropy: share of the target given to all classes")
     focal_gamma: float = option(2.0, "focal loss: how much easy pixels are discounted")
-    border_weight: float = option(10.0, "w0: weight of the gaps between objects; 0: none")
-    border_sigma: float = option(5.0, "px; how fast that weight falls with distance")
+    border_weight: float | None = option(None, "w0: weight of the gaps between objects; 0: none")
+    border_sigma: float | None = option(None, "px; how fast that weight falls with distance")
     object_channels: str = option(
         "distance,border", "objects: what the network learns of each pixel beside its class"
     )
@@ -339,7 +359,9 @@ class TrainingConfig(DataOptions):
             "from 0 to below 1",
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
-        check("channel_mixing inversion", lambda value: 0 <= value <= 1, "from 0 to 1")
+        check(
+            "channel_mixing inversion class_sampling", lambda value: 0 <= value <= 1, "from 0 to 1"
+        )
 
     def check_output(self) -> None:
         """Checks that an output folder was given. Raises `ConfigError`."""
@@ -369,7 +391,17 @@ class TrainingConfig(DataOptions):
     def default_of(self, item: dataclasses.Field) -> Any:
         if item.name in ("validation_steps", "checkpointing_steps"):
             return DEFAULT_INTERVAL
+        # None for what is planned: a command says it, so that it repeats the training to the bit.
         return PRESETS[self.preset].get(item.name, item.default)
+
+    def unplanned(self) -> list[str]:
+        """Names of the options that are left to the plan, in its order."""
+        loaded = NETWORK_SIZE if self.pretrained_model_name_or_path else ()  # the checkpoint's own
+        return [name for name in USUAL if getattr(self, name) is None and name not in loaded]
+
+    def usual(self) -> "TrainingConfig":
+        """The same options, with `USUAL` values for those that are left to the plan."""
+        return dataclasses.replace(self, **{name: USUAL[name] for name in self.unplanned()})
 
     def published(self) -> "TrainingConfig":
         """The same options with names that may be published, see `public_name`."""

@@ -36,6 +36,7 @@ from .errors import TrainingError
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
 from .out_of_fold import OutOfFold
+from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget
 from .time_budget import read_duration
@@ -71,6 +72,7 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     for fold in range(config.folds):
         logger.info("fold %d of %d", fold, config.folds)
         _train_fold(config, fold, folders, began)
+    _copy_plan(folders[0], output)
     found = score_folds(config, folders)
     logger.info("out-of-fold: %s", describe_evaluation(Evaluation(**found.evaluation)))
     return train(_final_options(config, folders[0]), out_of_fold=found)
@@ -119,6 +121,7 @@ def _train_fold(config: TrainingConfig, fold: int, folders: list[Path], began: f
         options = replace(config, **own, **_not_pushed(), time_budget=_share(config))
     else:
         options = replace(options_in(folders[0]), **own)
+        _copy_plan(folders[0], folder)
     try:
         train(options, began if fold == 0 else None)
     except TrainingError as error:
@@ -126,6 +129,13 @@ def _train_fold(config: TrainingConfig, fold: int, folders: list[Path], began: f
             f"Fold {fold}: {error} The same with --output_dir {config.output_dir} goes on with "
             "this fold, and then with the others."
         ) from error
+
+
+def _copy_plan(first: Path, folder: Path) -> None:
+    """Copies the plan of the first fold, whose options the other trainings take."""
+    if (first / PLAN).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / PLAN, (first / PLAN).read_text(encoding="utf-8"))
 
 
 def _share(config: TrainingConfig) -> str | None:

@@ -38,6 +38,7 @@ from .interruptions import StoppedError, StopRequest, diverged, explained, how_t
 from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
+from .plan.planner import plan_training, resumed_options
 from .publish import HubTarget, write_finished
 from .report import (
     PICTURED,
@@ -95,6 +96,9 @@ def train(
 
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
+    config, planned = broadcast_object_list(
+        [plan_training(resumed_options(config, progress.config), data, inspection)]
+    )[0]
 
     # Network
     set_seed(config.seed)
@@ -125,7 +129,8 @@ def train(
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
-        logger.info(plan(*parts, accelerator.device, precision, processes, progress.step))
+        planned = planned.of_output(output)
+        logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
         if fitted:
             logger.info("%-10s%s", "steps", fitted)
         for problem in problems:
@@ -138,6 +143,7 @@ def train(
         with explained(progress, output):
             checkpoints.clear_unfinished(output)
             write_text(output / "training.json", config.to_json())
+            planned.write(output)
             checkpoints.restore_best(resumed_from, output)
             write_metrics(output, progress)
     learner.prepare()
@@ -145,7 +151,10 @@ def train(
     # Crops
     numbers = CropSampler(config, progress.step, accelerator.process_index, processes)
     if isinstance(data.train, Pairs):
-        crops = RandomCrops(data.train, inspection.areas(data.train), maker, data.kinds)
+        areas, shows = inspection.areas(data.train), None
+        if config.class_sampling:
+            shows = inspection.shows(data.train, data.num_classes)
+        crops = RandomCrops(data.train, areas, maker, data.kinds, shows)
     else:
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
     batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))

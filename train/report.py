@@ -22,6 +22,7 @@ from .checks.inspection import Inspection
 from .checks.objects import describe_objects
 from .config import TrainingConfig
 from .optimization import warmup_steps
+from .plan.planner import TrainingPlan
 
 PICTURED = 3  # validation images whose predictions are drawn
 
@@ -32,6 +33,7 @@ def plan(
     inspection: Inspection,
     model: UNet,
     size: int,
+    planned: TrainingPlan,
     device: object,
     precision: str,
     processes: int,
@@ -68,6 +70,7 @@ def plan(
           for number, line in enumerate(describe_objects(data, inspection, config.objects))),
         ("evaluate", f"{data.validation_name}: "
                      f"{_inspected(inspection.validation, inspection.validation_total)}"),
+        *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
         ("training", f"{config.max_train_steps} steps of {crops} crops of {size} x {size} px"
                      f"{epochs}, {processes} process{'es' * (processes > 1)} on {device}, "

@@ -35,9 +35,9 @@ from .config import TrainingConfig
 from .crops.crops import (
     PREFETCHED,
     PREPARED_BYTES,
-    Crop,
     CropMaker,
     CropSampler,
+    Prepared,
     RandomCrops,
     StreamedCrops,
     crop_loader,
@@ -149,7 +149,7 @@ class TimedCrops(RandomCrops):
         self.tried = drawn.choice(len(pairs), few, replace=False, p=self.share)
         self.preparing = 0.0
 
-    def prepare(self, position: int) -> Crop:
+    def prepare(self, position: int) -> Prepared:
         begin = clock()
         prepared = super().prepare(position)
         self.preparing = clock() - begin
@@ -158,7 +158,7 @@ class TimedCrops(RandomCrops):
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         self.preparing, begin = 0.0, clock()
         prepared = self.prepared(int(self.tried[number % len(self.tried)]))
-        crop = self.maker.cut(prepared, self.maker.generator(number))
+        crop = self.maker.cut_alone(prepared, self.maker.generator(number))
         return *crop, torch.tensor([self.preparing, clock() - begin - self.preparing])
 
 

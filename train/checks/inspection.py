@@ -19,7 +19,7 @@ from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 from unet_hf.images.image_data import ImageData
 
-from .object_facts import ObjectFacts, object_facts
+from .object_facts import ObjectFacts, object_facts, piece_facts
 
 SHOWN_NOTES = 8  # different notes on reading that are printed
 GRID = 32  # places of classes are noted in GRID x GRID cells an image
@@ -45,6 +45,7 @@ class PairSummary:
     places: dict[int, bytes] = field(default_factory=dict)  # class id -> packed GRID x GRID bits
     mask_is_image: bool = False  # the image, read as a mask, equals the mask
     objects: ObjectFacts | None = None  # if the data set tells objects apart
+    pieces: ObjectFacts | None = None  # if not: connected pieces of the classes
     stray: float = 0.0  # share of labelled pixels with an instance id on class 0
     notes: tuple[str, ...] = ()  # what reading noticed, in words
     doubtful_turn: bool = False  # EXIF turned the image alone
@@ -107,6 +108,15 @@ class Inspection:
         mean = float(np.mean(list(known.values())))
         return np.array([known.get(int(index), mean) for index in pairs.indices])
 
+    def shows(self, pairs: Pairs, num_classes: int) -> np.ndarray:
+        """Which classes each training image shows: (classes, len(pairs)) bool.
+
+        An image that was not inspected shows none.
+        """
+        nothing = np.zeros(num_classes, bool)
+        known = {facts.row: facts.counts[:num_classes] > 0 for facts in self.train}
+        return np.stack([known.get(int(index), nothing) for index in pairs.indices], axis=1)
+
     @property
     def channels(self) -> int:
         """Number of channels of most training images; the checks report the others.
@@ -156,7 +166,9 @@ def inspect_pair(
     )
     facts.counts, facts.places = note_places(label)
     facts.mask_is_image = not facts.constant and _is_mask(pixels, label, encoding)
-    if pair.instances is not None:
+    if pair.instances is None:
+        facts.pieces = piece_facts(label)
+    else:
         facts.objects = object_facts(pair.instances)
         objects, numbered = (label != 0) & (label != IGNORE), pair.instances != 0
         known = max(facts.labelled, 1)

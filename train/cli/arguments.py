@@ -11,7 +11,7 @@ from unet_hf.files import parse_json
 from unet_hf.hub.records import MADE_WITH
 from unet_hf.options import fits_annotation
 
-from ..config import CHOICES, PRESETS, TrainingConfig
+from ..config import CHOICES, DEFAULTS_SHOWN, TrainingConfig
 
 
 def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
@@ -33,7 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
         TrainingConfig,
         [item.name for item in dataclasses.fields(TrainingConfig)],
         choices=CHOICES,
-        presets=PRESETS,
+        presets=DEFAULTS_SHOWN,
     )
     given = parser.parse_args(arguments)
     base = Path(given.config) if given.config else None

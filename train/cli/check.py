@@ -20,11 +20,12 @@ from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
 from ..checks.objects import describe_objects, measure_objects
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
-from ..config import CHOICES, PRESETS, TrainingConfig
+from ..config import CHOICES, DEFAULTS_SHOWN, USUAL, TrainingConfig
+from ..plan.planner import TrainingPlan, plan_training
 
 OPTIONS = (
     *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
-    "max_inspected", "preset", "resolution",
+    "max_inspected", "preset", *USUAL,
 )  # fmt: skip
 ALL_IMAGES = 2**62  # a limit that no data set reaches
 
@@ -38,15 +39,21 @@ def run(arguments: list[str]) -> int:
         "trained on.",
         allow_abbrev=False,
     )
-    add_options(parser, TrainingConfig, dict.fromkeys(OPTIONS), choices=CHOICES, presets=PRESETS)
+    add_options(
+        parser, TrainingConfig, dict.fromkeys(OPTIONS), choices=CHOICES, presets=DEFAULTS_SHOWN
+    )
     parser.add_argument("--json", action="store_true", help="the findings as JSON, and no text")
+    parser.add_argument(
+        "--plan", action="store_true",
+        help="also print what a training would decide of the options that are not given, and why",
+    )  # fmt: skip
     parser.add_argument(
         "--fix", metavar="FOLDER", type=Path,
         help="write a copy of the splits train and validation without the rows that cannot be "
         "used and without copies, masks as class ids; the data set itself stays as it is",
     )  # fmt: skip
     given = vars(parser.parse_args(arguments))
-    as_json, folder = given.pop("json"), given.pop("fix")
+    as_json, folder, with_plan = given.pop("json"), given.pop("fix"), given.pop("plan")
     try:
         config = TrainingConfig(**given)
         if folder is not None:
@@ -68,7 +75,11 @@ def run(arguments: list[str]) -> int:
         data = open_data(config)
         inspection = inspect(data, ALL_IMAGES if folder else config.max_inspected, inspection_bar)
         report |= _described(data, inspection, config)
+        config, planned = plan_training(config, data, inspection)
         say(_text(report))
+        if with_plan:
+            say(_plan_text(planned))
+            report["plan"] = asdict(planned)["decisions"]
         problems = find_problems(data, inspection, config.resolution)
         say(_listed(problems))
         report["problems"] = [asdict(problem) for problem in problems]
@@ -161,6 +172,11 @@ def _text(report: dict[str, Any]) -> str:
     for head, key in (("objects", "objects"), ("read", "read")):
         lines += [(head * (not number), line) for number, line in enumerate(report[key])]
     return "\n".join(f"{head:<10}{text}" for head, text in lines)
+
+
+def _plan_text(planned: TrainingPlan) -> str:
+    lines = planned.lines() or ["none: the preset decides"]
+    return "\n".join(f"{'plan' * (not number):<10}{line}" for number, line in enumerate(lines))
 
 
 def _listed(problems: list[Problem]) -> str:

@@ -40,6 +40,7 @@ class Augmentation:
         weights: Tensor,
         targets: Tensor,
         rng: np.random.Generator,
+        focus: tuple[int, int] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Cuts one random crop of an image with its labels, weights and targets of objects.
 
@@ -49,13 +50,18 @@ class Augmentation:
             weights: (H, W) float32.
             targets: (n, H, W) float32; n may be 0.
             rng: The only source of randomness: the same state gives the same crop.
+            focus: y and x of a pixel that is somewhere in the crop; None: the crop is anywhere.
 
         Returns:
             (C, size, size) float32, (size, size) int64, (size, size) and (n, size, size) float32.
         """
         height, width = label.shape
-        y, x = self._shift(height, rng), self._shift(width, rng)
-        turn = self._turn(rng)
+        if focus is None:
+            y, x = self._shift(height, rng), self._shift(width, rng)
+            turn = self._turn(rng)
+        else:
+            turn = self._turn(rng)
+            y, x = self._shift_near(focus, (height, width), turn, rng)
         coarse = rng.normal(0, self.elastic_std, (2, COARSE, COARSE)) if self.elastic_std else None
         grid = sampling_grid(self.size, (height, width), (x, y), turn, coarse)
         image_crop = sample(image, grid, "bicubic")
@@ -69,6 +75,27 @@ class Augmentation:
         """Draws the crop's center along one axis, px; the middle of an image that is too small."""
         half = self.size / 2
         return rng.uniform(half, side - half) - 0.5 if side > self.size else (side - 1) / 2
+
+    def _shift_near(
+        self,
+        focus: tuple[int, int],
+        image_size: tuple[int, int],
+        turn: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[float, float]:
+        """Draws a center, y and x in px, from which a pixel is anywhere in the crop.
+
+        Where that crop would reach beyond the image, it is moved inside if the pixel stays in it.
+        """
+        half = self.size / 2
+        pixel = np.array(focus[::-1], float)  # x before y, as in `turn`
+        center = pixel - turn @ rng.uniform(-half, half, 2)
+        sides = np.array(image_size[::-1])
+        low, high = half - 0.5, sides - half - 0.5
+        inside = np.where(sides > self.size, np.clip(center, low, high), (sides - 1) / 2)
+        if np.abs(np.linalg.solve(turn, pixel - inside)).max() < half:
+            center = inside
+        return float(center[1]), float(center[0])
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         """Draws rotation, zoom and mirroring: (2, 2), from crop to image, x before y."""

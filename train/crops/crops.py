@@ -25,11 +25,14 @@ from unet_hf.images.preprocessing import Preprocessing
 from ..config import TrainingConfig
 from .augmentation import Augmentation
 from .border_weights import border_weights, class_weights
+from .class_sampling import draw_class, draw_place, find_places
 from .object_targets import object_targets
 from .shares import draw_shares
 
 # image (C, s, s) float32, label (s, s) int64, weights (s, s), targets of objects (n, s, s)
 Crop = tuple[Tensor, Tensor, Tensor, Tensor]
+# The same of a whole image, and, if crops are to show classes, the places of each class.
+Prepared = tuple[Tensor, ...]
 
 PREFETCHED = 4  # batches that each worker makes before they are asked for
 PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
@@ -76,6 +79,7 @@ class CropMaker:
         self.counts = counts  # (classes,) pixels of each class in the training split
         self.config = config
         self.object_channels = object_channels
+        self.class_sampling = config.class_sampling or 0.0
 
     @property
     def pixel_bytes(self) -> int:
@@ -86,9 +90,9 @@ class CropMaker:
         """Makes the random generator of a crop number."""
         return np.random.default_rng([self.config.seed, number])
 
-    def prepare(self, pair: Pair) -> Crop:
+    def prepare(self, pair: Pair) -> Prepared:
         """Prepares what crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W),
-        targets (n, H, W)."""
+        targets (n, H, W), and with `class_sampling` what `find_places` finds."""
         config = self.config
         image = self.preprocessing.prepare(pair.image).whole()
         weights = class_weights(pair.label, self.counts, config.class_balance)
@@ -97,32 +101,58 @@ class CropMaker:
             border = border_weights(ids, config.border_weight, config.border_sigma)
             weights = np.where(pair.label == IGNORE, 0, weights + border).astype(np.float32)
         targets = object_targets(ids, self.object_channels)
-        return image, *map(torch.from_numpy, (pair.label, weights, targets))
+        places = find_places(pair.label) if self.class_sampling else []
+        return image, *map(torch.from_numpy, (pair.label, weights, targets)), *places
 
-    def cut(self, prepared: Crop, rng: np.random.Generator) -> Crop:
-        """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s), targets (n, s, s)."""
-        return self.augmentation.crop(*prepared, rng)
+    def cut(self, prepared: Prepared, rng: np.random.Generator, shown: int | None = None) -> Crop:
+        """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s), targets (n, s, s).
+
+        shown: A class that the crop shows, if the image does; None: it is cut anywhere.
+        """
+        image, label, weights, targets, *places = prepared
+        focus = None
+        if shown is not None and shown < len(places):
+            focus = draw_place(places[shown], label.shape, rng)
+        return self.augmentation.crop(image, label, weights, targets, rng, focus)
+
+    def cut_alone(self, prepared: Prepared, rng: np.random.Generator) -> Crop:
+        """Cuts a random crop; a class is drawn among those of this image."""
+        classes = [number for number, places in enumerate(prepared[4:]) if len(places)]
+        return self.cut(prepared, rng, draw_class(classes, self.class_sampling, rng))
 
 
 class RandomCrops(Dataset[Crop]):
     """Crops of pairs with random access: item k is crop number k."""
 
     def __init__(
-        self, pairs: Pairs, areas: np.ndarray, maker: CropMaker, kinds: np.ndarray | None = None
+        self,
+        pairs: Pairs,
+        areas: np.ndarray,
+        maker: CropMaker,
+        kinds: np.ndarray | None = None,
+        shows: np.ndarray | None = None,
     ) -> None:
-        """areas: (len(pairs),) pixels of each image. kinds: (len(pairs),), see `draw_shares`."""
+        """areas: (len(pairs),) pixels of each image. kinds: (len(pairs),), see `draw_shares`.
+        shows: (classes, len(pairs)) bool, which image shows a class; for `class_sampling`."""
         self.pairs = pairs
         self.maker = maker
-        self.cache: BoundedCache[Crop] = BoundedCache(int(PREPARED_BYTES))
+        self.cache: BoundedCache[Prepared] = BoundedCache(int(PREPARED_BYTES))
         self.all_fit = maker.pixel_bytes * areas.sum() <= PREPARED_BYTES
         self.share = draw_shares(areas, maker.augmentation.size, kinds)
+        self.shows = np.zeros((0, len(pairs)), bool) if shows is None else shows
+        self.classes = np.flatnonzero(self.shows.any(axis=1))
 
     def __getitem__(self, number: int) -> Crop:
         rng = self.maker.generator(number)
-        position = int(rng.choice(len(self.pairs), p=self.share))
-        return self.maker.cut(self.prepared(position), rng)
+        shown = draw_class(self.classes, self.maker.class_sampling, rng)
+        share = self.share
+        if shown is not None:
+            share = share * self.shows[shown]
+            share = share / share.sum()
+        position = int(rng.choice(len(self.pairs), p=share))
+        return self.maker.cut(self.prepared(position), rng, shown)
 
-    def prepared(self, position: int) -> Crop:
+    def prepared(self, position: int) -> Prepared:
         """What crops of an image are cut from; kept, if there is room."""
         return self.cache.get(
             position,
@@ -130,7 +160,7 @@ class RandomCrops(Dataset[Crop]):
             lambda tensors: sum(tensor.nbytes for tensor in tensors),
         )
 
-    def prepare(self, position: int) -> Crop:
+    def prepare(self, position: int) -> Prepared:
         """Reads and prepares an image."""
         return self.maker.prepare(self._pair(position))
 
@@ -170,7 +200,8 @@ class StreamedCrops(IterableDataset):
             before = number
             for row, read in enumerate(rows, start=skip):
                 if number == mine:
-                    crop = self.maker.cut(self.maker.prepare(read()), self.maker.generator(number))
+                    prepared = self.maker.prepare(read())
+                    crop = self.maker.cut_alone(prepared, self.maker.generator(number))
                     yield *crop, torch.tensor([epoch, row])
                     mine = next(wanted, None)
                     if mine is None:

@@ -143,7 +143,8 @@ class DataOptions:
         for item in dataclasses.fields(self):
             name, value = item.name, getattr(self, item.name)
             left_out = name in without or (only is not None and name not in only)
-            if left_out or item.metadata.get("secret") or value == self.default_of(item):
+            unsaid = value is None or item.metadata.get("secret")
+            if left_out or unsaid or value == self.default_of(item):
                 continue
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
         return words
