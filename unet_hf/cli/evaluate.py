@@ -150,16 +150,22 @@ def expected(
         if by_training and as_on_cards:
             return by_training
         return expected_scores([{0: tally}]) if len(tally.thresholds) > 1 else None
-    return None if relation["trained_on"] else held_out_scores(tally)
+    if relation["trained_on"] or known.training is None:  # nobody knows what it was trained on
+        return None
+    return held_out_scores(tally)
 
 
 def relation_to_training(dataset: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
-    """Whether these very images chose the checkpoint, or were trained on."""
+    """Whether these very images chose the checkpoint, or were trained on.
+
+    A folder may lie elsewhere on this machine, so only the last part of a name counts.
+    """
     before = evidence.evaluation or {}
     trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}
 
     def is_of(other: dict[str, Any]) -> bool:
-        return all(other.get(key) == dataset[key] for key in ("name", "split"))
+        names = [Path(one.get("name") or "").name for one in (other, dataset)]
+        return names[0] == names[1] and other.get("split") == dataset["split"]
 
     chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
     # Splits that were divided into folds are joined in their name.
