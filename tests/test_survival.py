@@ -420,11 +420,11 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[int], None]]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("kilobytes", [250, 310, 490, 650])
+@pytest.mark.parametrize("kilobytes", [260, 330, 515, 675])
 def test_a_full_disk_is_told_and_can_be_freed(
     kilobytes, trainings, command, uninterrupted, tmp_path
 ):
-    """A checkpoint has about 190 kB: the disk is full in the second one, where the best weights
+    """A checkpoint has about 205 kB: the disk is full in the second one, where the best weights
     are copied into it, in the third one, and in the result."""
     options = (*NINE_STEPS, "--checkpoints_total_limit", 3)
     expected, _ = uninterrupted(*options)

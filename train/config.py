@@ -87,6 +87,7 @@ CHOICES = {
     "lr_scheduler": ("cosine", "polynomial", "constant"),
     "mixed_precision": ("auto", "no", "bf16"),
     "report_to": ("trackio", "tensorboard"),
+    "fold_order": ("random", "contiguous"),
 }
 DEFAULT_STEPS = 5000
 DEFAULT_INTERVAL = 500  # steps between evaluations, and between checkpoints
@@ -106,6 +107,22 @@ class TrainingConfig(DataOptions):
     shuffle_buffer_size: int = option(256, "streaming: images among which the next is drawn")
     max_inspected: int = option(
         2000, "images a split that are looked at before training (streaming: a tenth of it)"
+    )
+
+    # ------------------------------------------------------------ cross-validation
+    folds: int | None = option(
+        None,
+        "divide the training and validation images into so many folds, train without each in "
+        "turn, then train the final network on all of them",
+    )
+    fold: int | None = option(None, "train only without this fold, counted from 0")
+    fold_column: str | None = option(
+        None, "images with the same value in this column stay in one fold, e.g. films or slides"
+    )
+    fold_order: str | None = option(
+        None,
+        "random, or contiguous: blocks of rows, for consecutive slices, which resemble each other; "
+        "contiguous for pages of stacks and random for all else unless given",
     )
 
     # ------------------------------------------------------------ network
@@ -260,6 +277,7 @@ class TrainingConfig(DataOptions):
                 "random."
             )
         self._check_time_budget()
+        self._check_folds()
         for name in ("hub_model_id", "hub_branch", "hub_create_pr", "hub_tag"):
             if getattr(self, name) and not self.push_to_hub:
                 raise ConfigError(f"--{name} without --push_to_hub does nothing. Add the flag.")
@@ -299,6 +317,28 @@ class TrainingConfig(DataOptions):
         for name in ("max_train_steps", "num_train_epochs"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"--time_budget decides the steps. Leave out --{name}, or it.")
+
+    def _check_folds(self) -> None:
+        """Checks the options of cross-validation. Raises `ConfigError`."""
+        self.check_numbers("folds", lambda value: value >= 2, "at least 2")
+        if self.folds is None:
+            for name in ("fold", "fold_column", "fold_order"):
+                if getattr(self, name) is not None:
+                    raise ConfigError(f"--{name} without --folds does nothing. Add --folds 5.")
+            return
+        self.check_numbers(
+            "fold", lambda value: 0 <= value < self.folds, f"from 0 to {self.folds - 1}"
+        )
+        if self.streaming:
+            raise ConfigError(
+                "--folds reads every image in several trainings, and divides images that it can "
+                "count; a stream has no end. Leave out one of --folds and --streaming."
+            )
+        if self.max_validation_images:
+            raise ConfigError(
+                "--folds scores every image once. Leave out one of --folds and "
+                "--max_validation_images."
+            )
 
     def _check_all_numbers(self) -> None:
         check = self.check_numbers

@@ -33,9 +33,11 @@ from .checks.problems import refuse_errors
 from .config import DEFAULT_INTERVAL, DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
+from .fold_data import open_folds
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
 from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
 from .publish import HubTarget, write_finished
 from .report import (
@@ -58,13 +60,17 @@ START_OF_PYTHON = 4.0  # seconds, where the start of the command was not seen
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
+def train(
+    config: TrainingConfig, began: float | None = None, out_of_fold: OutOfFold | None = None
+) -> Evaluation:
     """Runs a training and writes a checkpoint to `config.output_dir`.
 
     Under `accelerate launch` each process runs this; the first one writes.
 
     Args:
         began: `time.perf_counter()` when the command was given, for `time_budget`; None: now.
+        out_of_fold: With `--folds`, the result of the folds, for the final network, which has no
+            validation images. `train_folds` gives it.
 
     Returns:
         The evaluation of that checkpoint on the validation split.
@@ -77,6 +83,8 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     began = now if began is None else began
     imported = max(now - began, START_OF_PYTHON)
     config.check_output()
+    if config.folds and config.fold is None and out_of_fold is None:
+        raise ConfigError("With --folds, call `train.folds.train_folds`, which trains every fold.")
     output = Path(config.output_dir)
     check_tracker(config.report_to)
     check_sample_image(config.sample_image)
@@ -97,7 +105,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     model = build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
-    problems = refuse_errors(data, inspection, size)
+    problems = refuse_errors(data, inspection, size, evaluated=out_of_fold is None)
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     if config.freeze_encoder:
         freeze_encoder(model)
@@ -153,8 +161,9 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
 
     # Loop
     accelerator.init_trackers("unet_hf", scalars(config.to_dict()))
+    last_step = out_of_fold.step if out_of_fold else config.max_train_steps
     bar = tqdm(
-        total=config.max_train_steps,
+        total=last_step,
         initial=progress.step,
         unit="step",
         disable=None if main else True,
@@ -164,7 +173,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     stopped_early = progress.stale_evaluations >= patience
     started = clock() - progress.seconds
     with explained(progress, output), StopRequest() as stop:
-        for step in range(first_step, 0 if stopped_early else config.max_train_steps + 1):
+        for step in range(first_step, 0 if stopped_early else last_step + 1):
             progress.step = step
             rate = learner.begin(step)
             with waiting:
@@ -184,12 +193,15 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
             samples = f"{crops_a_step * pace:.1f}/s"
             bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.1e}", samples=samples)
             if main and step - first_step == FIRST_ESTIMATE:
-                bar.write(time_left(pace, config.max_train_steps - step))
+                bar.write(time_left(pace, last_step - step))
             if main and bar.disable and step % LOGGED_STEPS == 0:
                 logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
 
-            at_end = step == config.max_train_steps
-            if step % config.validation_steps == 0 or at_end:
+            at_end = step == last_step
+            if out_of_fold:
+                if main and at_end:
+                    out_of_fold.keep(progress, learner.evaluated, output)
+            elif step % config.validation_steps == 0 or at_end:
                 if main:
                     row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
                     row |= {"learning_rate": rate, "waiting": waiting.share()}
@@ -231,7 +243,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     if main:
         with explained(progress, output):
             checkpoints.prune(output, progress.step, config.checkpoints_total_limit)
-            write_finished(output, config, data, inspection, progress)
+            write_finished(output, config, data, inspection, progress, out_of_fold)
         if target:
             logger.info("pushed: %s", target.push(output))
     if processes > 1:
@@ -266,7 +278,7 @@ def open_and_inspect(
     pinned = pin_revision(config).dataset_revision if main else None
     config = replace(config, dataset_revision=broadcast_object_list([pinned])[0])
     with accelerator.main_process_first():
-        data = open_data(config)
+        data = open_folds(config) if config.folds else open_data(config)
     inspection = inspect(data, config.max_inspected, inspection_bar) if main else None
     return config, data, broadcast_object_list([inspection])[0]
 

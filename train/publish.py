@@ -33,6 +33,7 @@ from unet_hf.hub.save import replacing, write_card, write_model
 from .checkpoints import BEST, TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
+from .out_of_fold import OutOfFold
 from .provenance import made_with
 
 WAITS = (1.0, 5.0, 30.0)  # seconds between tries; long, since the training took hours
@@ -100,6 +101,7 @@ def write_finished(
     data: LabelledData,
     inspection: Inspection,
     progress: TrainingState,
+    out_of_fold: OutOfFold | None = None,
 ) -> None:
     """Writes the best checkpoint with its records to the root of `output`."""
     evaluation = Evaluation(**progress.best)
@@ -112,7 +114,11 @@ def write_finished(
         held_back = data.validation.split == data.train.split  # no split of its own
         split = None if held_back else data.validation.split
         scores = evaluation_record(config, data.validation_name, split, evaluation)
-        scores |= {"chosen_on_this_split": True, "expected": expected_of(progress)}
+        if out_of_fold:
+            scores |= {"folds": {"count": config.folds, "steps": out_of_fold.steps}}
+            scores |= {"expected": out_of_fold.expected}
+        else:
+            scores |= {"chosen_on_this_split": True, "expected": expected_of(progress)}
         write_json(new / EVALUATION_NAME, scores | hashes)
         shutil.copyfile(output / CURVE_NAME, new / CURVE_NAME)
         write_sample(model, new, config.sample_image)

@@ -68,8 +68,9 @@ def plan(
         ("", f"shares: {shares}"),
         *(("objects" * (not number), line)
           for number, line in enumerate(describe_objects(data, inspection, config.objects))),
-        ("evaluate", f"{data.validation_name}: "
-                     f"{_inspected(inspection.validation, inspection.validation_total)}"),
+        ("evaluate", f"{data.validation_name}: " + (
+            _inspected(inspection.validation, inspection.validation_total)
+            if inspection.validation_total != 0 else "no image is left; the folds were scored")),
         *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
         ("training", f"{config.max_train_steps} steps of {crops} crops of {size} x {size} px"

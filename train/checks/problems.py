@@ -51,9 +51,16 @@ class Problem:
         return f"{self.severity}: {self.what}{places}. {self.cure}"
 
 
-def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
-    """Finds all problems, errors first. size: side of the training crops, px."""
+def find_problems(
+    data: LabelledData, inspection: Inspection, size: int, evaluated: bool = True
+) -> list[Problem]:
+    """Finds all problems, errors first.
+
+    size: side of the training crops, px. evaluated: False for a training on all images, which has
+    none to evaluate on.
+    """
     train, validation = rows_of(data, inspection)
+    certain = "error" if _is_certain(inspection, validation) else "warning"
     problems = [
         *_rows(train + validation, size),
         *_kinds(train + validation),
@@ -63,7 +70,7 @@ def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list
         *_empty_masks(train + validation, data),
         *_inverted_masks(train + validation, data),
         *_split(train, data, "error"),
-        *_split(validation, data, "error" if _is_certain(inspection, validation) else "warning"),
+        *(_split(validation, data, certain) if evaluated else ()),
         *_flooded(train, data),
         *_few_images(inspection, size),
         *_classes(data, inspection, size),
@@ -72,9 +79,11 @@ def find_problems(data: LabelledData, inspection: Inspection, size: int) -> list
     return sorted(problems, key=lambda problem: problem.severity != "error")
 
 
-def refuse_errors(data: LabelledData, inspection: Inspection, size: int) -> list[Problem]:
+def refuse_errors(
+    data: LabelledData, inspection: Inspection, size: int, evaluated: bool = True
+) -> list[Problem]:
     """Returns the warnings. Raises `DatasetError`, which lists every error and its cure."""
-    problems = find_problems(data, inspection, size)
+    problems = find_problems(data, inspection, size, evaluated)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         listed = "".join(f"\n- {str(problem).removeprefix('error: ')}" for problem in errors)

@@ -41,11 +41,13 @@ def run_training(arguments: list[str]) -> int:
     # Imported after the options are parsed: --help needs neither torch nor datasets.
     from unet_hf.evaluation.evaluate import describe_evaluation
 
+    from ..folds import train_folds
     from ..loop import train
     from ..malloc import keep_memory
 
     keep_memory()
-    if evaluation := train(config, began):  # the first of several processes
+    command = train_folds if config.folds and config.fold is None else train
+    if evaluation := command(config, began):  # the first of several processes
         print(f"{config.output_dir}: {describe_evaluation(evaluation)}")
     return 0
 

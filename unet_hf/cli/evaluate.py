@@ -15,9 +15,15 @@ from ..evaluation.update_card import (
 )
 from ..files import write_text
 from ..hub.expected_words import expected_words, how_expected
-from ..hub.layout import EVALUATION_NAME, SPEED_NAME
+from ..hub.layout import EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
 from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
-from ..hub.records import HASHES_KEY, MADE_WITH, CheckpointRecords, checkpoint_hashes
+from ..hub.records import (
+    HASHES_KEY,
+    MADE_WITH,
+    CheckpointRecords,
+    checkpoint_hashes,
+    read_record,
+)
 from ..network.configuration import PRECISIONS
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
@@ -105,6 +111,13 @@ def labelled_images(
     """Options, the split in words, its name (None: what was held back), and its pairs."""
     from ..data.open import ValidationPairs, open_data, open_split, pin_revision
 
+    training = read_record(folder / TRAINING_NAME) or {}
+    if training.get("folds") and not given.dataset_name:
+        raise ConfigError(
+            f"{given.model} was cross-validated: which images a network was not trained on is "
+            f"known to the training alone, and their scores are in its {EVALUATION_NAME}. Name "
+            "other images with --dataset_name."
+        )
     config = pin_revision(options_of_labelled_images(given, folder))
     if given.dataset_name:
         pairs, _ = open_split(config, given.split)
@@ -137,19 +150,32 @@ def expected(
         if by_training and as_on_cards:
             return by_training
         return expected_scores([{0: tally}]) if len(tally.thresholds) > 1 else None
-    return None if relation["trained_on"] else held_out_scores(tally)
+    if relation["trained_on"] or known.training is None:  # nobody knows what it was trained on
+        return None
+    return held_out_scores(tally)
 
 
 def relation_to_training(dataset: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
-    """Whether these very images chose the checkpoint, or were trained on."""
+    """Whether these very images chose the checkpoint, or were trained on.
+
+    A folder may lie elsewhere on this machine, so only the last part of a name counts.
+    """
     before = evidence.evaluation or {}
     trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}
 
     def is_of(other: dict[str, Any]) -> bool:
-        return all(other.get(key) == dataset[key] for key in ("name", "split"))
+        names = [Path(one.get("name") or "").name for one in (other, dataset)]
+        return names[0] == names[1] and other.get("split") == dataset["split"]
 
     chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
-    return {"chosen_on_this_split": chosen, "trained_on": is_of(trained)}
+    # Splits that were divided into folds are joined in their name.
+    splits = [trained, *({**trained, "split": name} for name in trained_splits(trained))]
+    return {"chosen_on_this_split": chosen, "trained_on": any(map(is_of, splits))}
+
+
+def trained_splits(trained: dict[str, Any]) -> list[str]:
+    """Names of the splits that were trained on, "train + validation" with folds."""
+    return (trained.get("split") or "").split(" + ")
 
 
 def object_lines(objects: dict[str, Any]) -> list[str]:

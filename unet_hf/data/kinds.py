@@ -1,6 +1,7 @@
 """Kinds of images: a column by which a training balances how often images are drawn."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -15,27 +16,34 @@ def kinds_of(pairs: Pairs, column: str) -> np.ndarray:
 
     Raises `DatasetError` if there is no such column, or if it does not group the images.
     """
-    features = pairs.rows.features
-    usual = [name for name, feature in features.items() if hasattr(feature, "dtype")]
-    pictures = {"Image", "Audio", "Video"}
-    plain = [name for name in usual if type(features[name]).__name__ not in pictures]
-    if column not in plain:
-        seen = "holds no plain values" if column in features else "does not exist"
-        raise DatasetError(
-            f"--balance_column {column!r} {seen}. Columns of plain values: "
-            f"{', '.join(plain) or 'none'}; add one to the data set, e.g. to metadata.jsonl."
-        )
-    values = list(pairs.rows.select_columns([column])[column])
-    if names := getattr(features[column], "names", None):  # a ClassLabel
-        values = [value if value is None else names[value] for value in values]
-    kinds = np.array(["(none)" if value is None else str(value) for value in values])
-    kinds = kinds[pairs.indices]
+    kinds = column_values(pairs.rows, column, "--balance_column")[pairs.indices]
     if len(kinds) > 1 and len(np.unique(kinds)) == len(kinds):
         raise DatasetError(
             f"--balance_column {column!r} differs in each of the {len(kinds)} training images, so "
             "there is nothing to balance. Name a column that groups them."
         )
     return kinds
+
+
+def column_values(rows: Any, column: str, flag: str) -> np.ndarray:
+    """Value of each row in a column of plain values, (rows,) str; "(none)" for a missing one.
+
+    flag: The option that names the column. Raises `DatasetError` if there is no such column.
+    """
+    features = rows.features
+    usual = [name for name, feature in features.items() if hasattr(feature, "dtype")]
+    pictures = {"Image", "Audio", "Video"}
+    plain = [name for name in usual if type(features[name]).__name__ not in pictures]
+    if column not in plain:
+        seen = "holds no plain values" if column in features else "does not exist"
+        raise DatasetError(
+            f"{flag} {column!r} {seen}. Columns of plain values: "
+            f"{', '.join(plain) or 'none'}; add one to the data set, e.g. to metadata.jsonl."
+        )
+    values = list(rows.select_columns([column])[column])
+    if names := getattr(features[column], "names", None):  # a ClassLabel
+        values = [value if value is None else names[value] for value in values]
+    return np.array(["(none)" if value is None else str(value) for value in values])
 
 
 def kind_shares(kinds: np.ndarray) -> dict[str, float]:

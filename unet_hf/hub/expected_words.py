@@ -34,7 +34,10 @@ def how_expected(expected: Mapping[str, Any]) -> str:
     left_out, images = expected["left_out"], expected["images"]
     group = "image" if left_out == 1 else f"group of up to {left_out} neighbouring images"
     if expected["method"] == "held out":
-        how = "These are the scores of images that chose nothing and were never trained on."
+        how = (
+            "These are the scores of the images: as far as the records of the checkpoint tell, "
+            "they chose nothing and were never trained on."
+        )
     elif expected["method"] == "cross-validation":
         how = (
             f"By {expected['folds']}-fold cross-validation: each image was segmented by a network "

@@ -104,11 +104,13 @@ FIELDS: dict[str, Any] = {
         "groups": Optional(SCORES),
         "objects": Optional(OBJECTS),
         "expected": Optional(EXPECTED),
+        "folds": Optional({"count": int, "steps": ListOf(int)}),
     },
     TRAINING_NAME: {
         "max_train_steps": float,
         "resolution": Optional(float),
         "seed": float,
+        "folds": Optional(int),
         "license": WORDS,
         "license_name": WORDS,
         "license_note": WORDS,
