@@ -4,6 +4,7 @@ Linux tells both in /proc. A rival runs in a session of its own, so that process
 crops are counted, too, while they run and after they have ended.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,8 +88,6 @@ def run_measured(
 
 def _end(process: subprocess.Popen) -> None:
     """Ends a command and what it started; nothing if all of it has ended."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
