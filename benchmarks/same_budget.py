@@ -17,6 +17,7 @@ may be in another environment: `--peers_python PATH`.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ Row = dict[str, Any]
 
 def main() -> None:
     given = read_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the side ends, too
     if given.table:
         print(tables(read_rows(given.table)))
         return
