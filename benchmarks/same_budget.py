@@ -184,13 +184,15 @@ def dataset_table(rows: list[Row]) -> str:
     head += ["IoU of " + ", ".join(plain["iou"])]
     head += ["AP@0.5, components", "own objects"] if "ap50" in plain else []
     head += ["seeds", "steps", "CPU s, training", "CPU s, prediction", "memory, MB", "weights, MB"]
+    timed = any("slice_seconds" in row for row in rows)
+    head += ["512 x 512 px, s"] if timed else []
     sides: dict[tuple, list[Row]] = {}
     for row in rows:
         sides.setdefault((row["rival"], row.get("options", "")), []).append(row)
-    return table(head, [side_cells(name, runs, two) for name, runs in sides.items()])
+    return table(head, [side_cells(name, runs, two, timed) for name, runs in sides.items()])
 
 
-def side_cells(name: tuple[str, str], runs: list[Row], two: bool) -> list[str]:
+def side_cells(name: tuple[str, str], runs: list[Row], two: bool, timed: bool) -> list[str]:
     def values(*path: str) -> list[Any]:
         return [value for run in runs if (value := at(run, path)) is not None]
 
@@ -210,7 +212,8 @@ def side_cells(name: tuple[str, str], runs: list[Row], two: bool) -> list[str]:
         cell(values(key), 0)
         for key in ("steps", "train_cpu_seconds", "predict_cpu_seconds", "peak_megabytes")
     ]
-    return [*cells, cell(values("weights_megabytes"), 1)]
+    cells.append(cell(values("weights_megabytes"), 1))
+    return [*cells, cell(values("slice_seconds"), 2)] if timed else cells
 
 
 def at(record: Any, path: tuple[str, ...]) -> Any:

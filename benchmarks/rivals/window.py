@@ -109,8 +109,8 @@ def main() -> None:
     weights = task.output / "weights.pt"
     torch.save(network.state_dict(), weights)
     network.eval()
-    seconds = slice_seconds(network, side, task.facts["channels"])
-    task.trained(steps, weights, patch=[side, side], batch=BATCH, slice_seconds=seconds)
+    task.trained(steps, weights, patch=[side, side], batch=BATCH)
+    task.note(slice_seconds=slice_seconds(network, side, task.facts["channels"]))
     shares = torch.from_numpy(windows.shares).float()[:, None, None]
 
     @torch.inference_mode()
