@@ -17,6 +17,7 @@ may be in another environment: `--peers_python PATH`.
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -122,7 +123,8 @@ def measure(request: Row, given: argparse.Namespace, home: Path) -> Row:
     data = home / "data" / f"seed{seed}"
     export(given.dataset_name, seed, data)
     output = home / "runs" / "-".join(str(part) for part in identity(request)[1:])
-    output.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output, ignore_errors=True)  # of a run that was cut short
+    output.mkdir(parents=True)
     seconds = given.minutes * 60 * CORES
     task = {
         "data": str(data.resolve()),
@@ -139,7 +141,6 @@ def measure(request: Row, given: argparse.Namespace, home: Path) -> Row:
         "PYTHONPATH": str(ROOT),
     }
     trained = output / "trained.json"
-    trained.unlink(missing_ok=True)
     command = [python_of(side, given), "-m", f"benchmarks.rivals.{side.module}", str(question)]
     usage = run_measured(command, environment, output / "log.txt", trained, seconds)
     if usage.stopped or usage.returncode:

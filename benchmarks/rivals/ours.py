@@ -21,7 +21,7 @@ def main() -> None:
     task = Task.from_command_line()
     checkpoint = task.output / "checkpoint"
     given = shlex.split(task.options["more"])
-    if "--max_train_steps" not in given:
+    if not {"--max_train_steps", "--num_train_epochs"} & {*given}:
         left = (task.seconds - cpu_seconds()) / task.threads
         given += ["--time_budget", f"{left:.0f}s"]
     if task.threads == 1 and "--dataloader_num_workers" not in given:
