@@ -30,7 +30,8 @@ def main() -> None:
         sys.executable, "-m", "train", "--dataset_name", task.options["dataset"],
         "--output_dir", str(checkpoint), "--seed", str(task.seed), *given,
     ]  # fmt: skip
-    subprocess.run(command, check=True)
+    if status := subprocess.run(command).returncode:
+        raise SystemExit(status)
 
     from unet_hf import UNet
 
