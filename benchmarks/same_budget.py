@@ -17,6 +17,7 @@ may be in another environment: `--peers_python PATH`.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -122,7 +123,8 @@ def measure(request: Row, given: argparse.Namespace, home: Path) -> Row:
     side, seed = SIDES[request["rival"]], request["seed"]
     data = home / "data" / f"seed{seed}"
     export(given.dataset_name, seed, data)
-    output = home / "runs" / "-".join(str(part) for part in identity(request)[1:])
+    name = "-".join(str(part) for part in identity(request)[1:])
+    output = home / "runs" / re.sub(r"[^\w.-]+", "_", name)
     shutil.rmtree(output, ignore_errors=True)  # of a run that was cut short
     output.mkdir(parents=True)
     seconds = given.minutes * 60 * CORES
