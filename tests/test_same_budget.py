@@ -63,7 +63,7 @@ def test_a_side_is_stopped_with_its_children_where_it_ignores_its_budget(tmp_pat
     busy = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
 
     usage = run_measured(
-        [sys.executable, "-c", busy], {}, tmp_path / "log", tmp_path / "trained", budget=0.3
+        [sys.executable, "-c", busy], {}, tmp_path / "log", tmp_path / "trained", 0.3, grace=0
     )
 
     assert usage.stopped

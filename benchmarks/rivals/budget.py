@@ -61,11 +61,13 @@ def run_measured(
     log: Path,
     trained: Path,
     budget: float,
+    grace: float = 60.0,
 ) -> Usage:
     """Runs a command and measures it; stops it if it trains for much longer than its budget.
 
     trained: A file that the command writes when its training has ended; predictions are free.
     budget: CPU seconds of the training.
+    grace: CPU seconds more, as one step of a large network takes many seconds.
     """
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -77,7 +79,7 @@ def run_measured(
             while process.poll() is None:
                 used = max(used, cpu_seconds(process.pid))
                 peak = max(peak, resident_megabytes(process.pid))
-                if used > budget * TOLERANCE and not trained.exists():
+                if used > budget * TOLERANCE + grace and not trained.exists():
                     stopped = True
                     break
                 time.sleep(POLL)
