@@ -4,6 +4,7 @@ Linux tells both in /proc. A rival runs in a session of its own, so that process
 crops are counted, too, while they run and after they have ended.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,11 +61,13 @@ def run_measured(
     log: Path,
     trained: Path,
     budget: float,
+    grace: float = 60.0,
 ) -> Usage:
     """Runs a command and measures it; stops it if it trains for much longer than its budget.
 
     trained: A file that the command writes when its training has ended; predictions are free.
     budget: CPU seconds of the training.
+    grace: CPU seconds more, as one step of a large network takes many seconds.
     """
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -76,7 +79,7 @@ def run_measured(
             while process.poll() is None:
                 used = max(used, cpu_seconds(process.pid))
                 peak = max(peak, resident_megabytes(process.pid))
-                if used > budget * TOLERANCE and not trained.exists():
+                if used > budget * TOLERANCE + grace and not trained.exists():
                     stopped = True
                     break
                 time.sleep(POLL)
@@ -87,8 +90,6 @@ def run_measured(
 
 def _end(process: subprocess.Popen) -> None:
     """Ends a command and what it started; nothing if all of it has ended."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

@@ -29,11 +29,11 @@ def main() -> None:
         folder = task.output / kind
         folder.mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{kind}"] = str(folder)
-    os.environ["nnUNet_n_proc_DA"] = os.environ["nnUNet_def_n_proc"] = "1"
+    os.environ.update({"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1"})
     write_raw(task, task.output / "raw" / NAME)
     planner, plans = PLANNERS[task.options["plans"]]
     plan_and_preprocess(planner, plans)
-    os.environ["nnUNet_n_proc_DA"] = "0"  # crops are prepared in this process
+    os.environ.update({"nnUNet_n_proc_DA": "0"})  # crops are prepared in this process
     train_and_predict(task, plans)
 
 

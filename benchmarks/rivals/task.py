@@ -99,6 +99,13 @@ class Task:
             "weights_megabytes": round(weights.stat().st_size / 1e6, 2),
             **notes,
         }
+        self._write(record)
+
+    def note(self, **notes: Any) -> None:
+        """Adds figures that are measured after the training."""
+        self._write(json.loads((self.output / "trained.json").read_text("utf-8")) | notes)
+
+    def _write(self, record: dict[str, Any]) -> None:
         part = self.output / "trained.part"
         part.write_text(json.dumps(record), "utf-8")
         os.replace(part, self.output / "trained.json")
