@@ -35,9 +35,10 @@ from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
-from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .model import choose_precision, crop_size, freeze_encoder
 from .plan.planner import plan_training, resumed_options
-from .publish import HubTarget, write_finished
+from .publish import HubTarget
+from .recipe import USUAL_RECIPE, Recipe
 from .report import (
     PICTURED,
     DataWait,
@@ -58,13 +59,16 @@ START_OF_PYTHON = 4.0  # seconds, where the start of the command was not seen
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
+def train(
+    config: TrainingConfig, began: float | None = None, recipe: Recipe = USUAL_RECIPE
+) -> Evaluation:
     """Runs a training and writes a checkpoint to `config.output_dir`.
 
     Under `accelerate launch` each process runs this; the first one writes.
 
     Args:
         began: `time.perf_counter()` when the command was given, for `time_budget`; None: now.
+        recipe: Code that an experiment replaces; resume with the same one.
 
     Returns:
         The evaluation of that checkpoint on the validation split.
@@ -94,7 +98,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
 
     # Network
     set_seed(config.seed)
-    model = build_model(config, data.id2label, inspection.channels, data.has_objects)
+    model = recipe.build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
     problems = refuse_errors(data, inspection, size)
@@ -114,7 +118,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
             logger.info("measuring how many steps fit into %s", config.time_budget)
         with explained(progress, output):
             config, fitted = fit_to_budget(
-                config, model, data, inspection, maker, accelerator, began, imported
+                config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
     check_resumed(config, progress, processes)
@@ -128,7 +132,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
-    learner = Learner(model, config, accelerator, size)
+    learner = Learner(model, config, accelerator, size, recipe)
     if resumed_from:
         learner.restore(resumed_from, progress.step)
     if main:
@@ -231,7 +235,7 @@ def train(config: TrainingConfig, began: float | None = None) -> Evaluation:
     if main:
         with explained(progress, output):
             checkpoints.prune(output, progress.step, config.checkpoints_total_limit)
-            write_finished(output, config, data, inspection, progress)
+            recipe.finish(output, config, data, inspection, progress)
         if target:
             logger.info("pushed: %s", target.push(output))
     if processes > 1:
