@@ -23,6 +23,8 @@ class Supervised(nn.Module):
     def __init__(self, step: nn.Module, channels: int, classes: int) -> None:
         super().__init__()
         self.step, self.head = step, nn.Conv2d(channels, classes, 1)
+        nn.init.normal_(self.head.weight, std=(2 / channels) ** 0.5)  # as the usual head
+        nn.init.zeros_(self.head.bias)
         self.logits: Tensor | None = None  # of the latest forward pass of the training
 
     def forward(self, x: Tensor) -> Tensor:
