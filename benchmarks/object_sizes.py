@@ -3,8 +3,7 @@
     python -m benchmarks.object_sizes --output_dir sizes --minutes 5
 
 Each set is drawn from a seed into `--output_dir` in the Hub's imagefolder layout, and the default
-command trains on it. Options that are not this command's own are those of the training, such as
-`--depth 6`.
+command trains on it. What stands behind `--` are options of the training, such as `-- --depth 6`.
 """
 
 import argparse
@@ -156,7 +155,8 @@ def main() -> None:
     budget.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0, help="of the drawings")
     parser.add_argument("--output_dir", type=Path, required=True)
-    given, options = parser.parse_known_args()
+    parser.add_argument("options", nargs="*", help="of the training, behind --")
+    given = parser.parse_args()
     time = ["--time_budget", f"{60 * (given.minutes or 0):.0f}s"]
     spent = time if given.steps is None else ["--max_train_steps", str(given.steps)]
     rows = []
@@ -166,8 +166,9 @@ def main() -> None:
         if not (data / "id2label.json").exists():  # it is written last
             write_set(SETS[name], data, given.seed)
         command = [sys.executable, "-m", "train", "--dataset_name", data, "--output_dir", output]
-        where = {"cwd": ROOT, "stdout": sys.stderr}
-        subprocess.run([*map(str, command), *spent, *options], check=True, **where)
+        command = [*map(str, command), *spent, *given.options]
+        if status := subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode:
+            sys.exit(status)  # the training has said why
         rows.append(row_of(name, output))
     print(table(["set", "crops", "depth, width", "steps", "mean IoU", "IoU"], rows))
 
