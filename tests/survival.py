@@ -314,9 +314,9 @@ def loss_goes_wrong(step: int, how: str) -> None:
     """From that step on. how: "nan", or "nan gradient" of a finite loss."""
     import torch
 
-    import train.learner
+    import train.recipe
 
-    build = train.learner.build_loss
+    build = train.recipe.build_loss
     now = [0]
     at_each_step(lambda step: now.__setitem__(0, step))
 
@@ -332,7 +332,7 @@ def loss_goes_wrong(step: int, how: str) -> None:
 
         return broken
 
-    train.learner.build_loss = build_loss
+    train.recipe.build_loss = build_loss
 
 
 def network_raises(step: int, error: BaseException) -> None:

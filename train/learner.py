@@ -12,9 +12,9 @@ from unet_hf import UNet
 from . import checkpoints
 from .config import TrainingConfig
 from .distributed import share_batch_norm
-from .losses import build_loss
 from .object_losses import ObjectLoss
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
+from .recipe import USUAL_RECIPE, Recipe
 from .step import compute_gradients, update_weights
 
 MicroBatches = list[list[Tensor]]
@@ -28,14 +28,17 @@ class Learner:
     """
 
     def __init__(
-        self, model: UNet, config: TrainingConfig, accelerator: Accelerator, size: int
+        self,
+        model: UNet,
+        config: TrainingConfig,
+        accelerator: Accelerator,
+        size: int,
+        recipe: Recipe = USUAL_RECIPE,
     ) -> None:
         """size: Side of the crops, px. Call `prepare` before the first step."""
         self.config, self.accelerator = config, accelerator
         self.output_side = size - 2 * model.geometry.halo * (model.geometry.padding == "valid")
-        self.loss_of = build_loss(
-            config.loss, label_smoothing=config.label_smoothing, focal_gamma=config.focal_gamma
-        )
+        self.loss_of = recipe.build_loss(config, model)
         self.object_loss_of = ObjectLoss(
             model.object_channels, config.object_distance_weight, config.object_border_weight
         )

@@ -36,10 +36,11 @@ from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, cro
 from .fold_data import open_folds
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
-from .model import build_model, choose_precision, crop_size, freeze_encoder
+from .model import choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
-from .publish import HubTarget, write_finished
+from .publish import HubTarget
+from .recipe import USUAL_RECIPE, Recipe
 from .report import (
     PICTURED,
     DataWait,
@@ -61,7 +62,10 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    config: TrainingConfig, began: float | None = None, out_of_fold: OutOfFold | None = None
+    config: TrainingConfig,
+    began: float | None = None,
+    out_of_fold: OutOfFold | None = None,
+    recipe: Recipe = USUAL_RECIPE,
 ) -> Evaluation:
     """Runs a training and writes a checkpoint to `config.output_dir`.
 
@@ -71,6 +75,7 @@ def train(
         began: `time.perf_counter()` when the command was given, for `time_budget`; None: now.
         out_of_fold: With `--folds`, the result of the folds, for the final network, which has no
             validation images. `train_folds` gives it.
+        recipe: Code that an experiment replaces; resume with the same one.
 
     Returns:
         The evaluation of that checkpoint on the validation split.
@@ -102,7 +107,7 @@ def train(
 
     # Network
     set_seed(config.seed)
-    model = build_model(config, data.id2label, inspection.channels, data.has_objects)
+    model = recipe.build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
     problems = refuse_errors(data, inspection, size, evaluated=out_of_fold is None)
@@ -122,7 +127,7 @@ def train(
             logger.info("measuring how many steps fit into %s", config.time_budget)
         with explained(progress, output):
             config, fitted = fit_to_budget(
-                config, model, data, inspection, maker, accelerator, began, imported
+                config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
     check_resumed(config, progress, processes)
@@ -136,7 +141,7 @@ def train(
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
-    learner = Learner(model, config, accelerator, size)
+    learner = Learner(model, config, accelerator, size, recipe)
     if resumed_from:
         learner.restore(resumed_from, progress.step)
     if main:
@@ -243,7 +248,7 @@ def train(
     if main:
         with explained(progress, output):
             checkpoints.prune(output, progress.step, config.checkpoints_total_limit)
-            write_finished(output, config, data, inspection, progress, out_of_fold)
+            recipe.finish(output, config, data, inspection, progress, out_of_fold)
         if target:
             logger.info("pushed: %s", target.push(output))
     if processes > 1:

@@ -43,6 +43,7 @@ from .crops.crops import (
     crop_loader,
 )
 from .learner import Learner
+from .recipe import USUAL_RECIPE, Recipe
 from .report import PICTURED
 from .time_budget import Costs, Fit, Pace, fit_steps, read_duration
 
@@ -65,6 +66,7 @@ def fit_to_budget(
     accelerator: Accelerator,
     began: float,
     imported: float,
+    recipe: Recipe = USUAL_RECIPE,
 ) -> tuple[TrainingConfig, str]:
     """Returns the options with the steps that fit into `time_budget`, and a line of the plan.
 
@@ -81,7 +83,8 @@ def fit_to_budget(
     seconds = read_duration(config.time_budget)
     tried = replace(config, time_budget=None, max_train_steps=MOST_STEPS)
     with untouched_random_state(accelerator.device):
-        learner = Learner(copy.deepcopy(model), tried, accelerator, maker.augmentation.size)
+        size = maker.augmentation.size
+        learner = Learner(copy.deepcopy(model), tried, accelerator, size, recipe)
         learner.prepare()
         pace = measure_pace(learner, seconds, data, inspection, maker)
         fit: Fit | ConfigError | None = None

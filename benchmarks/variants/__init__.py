@@ -1,0 +1,1 @@
+"""Variants of the training, which `benchmarks.recipe` compares with the default command."""
