@@ -48,7 +48,7 @@ def run(
         measure_speed=False, **budget(minutes, steps, asked.cost), **asked.options,
     )  # fmt: skip
     with run_by_pytorch() if asked.plain else nullcontext():
-        train(config, began, recipe_of(asked.code))
+        train(config, began, recipe=recipe_of(asked.code))
     row = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
     shutil.rmtree(folder)
     used = resource.getrusage(resource.RUSAGE_SELF)
