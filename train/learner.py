@@ -45,6 +45,8 @@ class Learner:
         if accelerator.num_processes > 1:
             model = share_batch_norm(model, accelerator.device)
         self.model = model
+        # Averaged weights are evaluated and kept. With decay 0 they are a copy of the trained ones,
+        # so that no evaluation can change the batch norms of these.
         decay = config.ema_decay if config.use_ema else 0.0
         self.averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
         self.optimizer = build_optimizer([p for p in model.parameters() if p.requires_grad], config)
