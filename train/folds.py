@@ -15,6 +15,7 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import statistics
 import time
 from dataclasses import asdict, replace
@@ -135,7 +136,7 @@ def _copy_plan(first: Path, folder: Path) -> None:
     """Copies the plan of the first fold, whose options the other trainings take."""
     if (first / PLAN).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / PLAN, (first / PLAN).read_text(encoding="utf-8"))
+        shutil.copyfile(first / PLAN, folder / PLAN)
 
 
 def _share(config: TrainingConfig) -> str | None:
