@@ -33,6 +33,7 @@ from unet_hf.hub.records import MADE_WITH
 from . import checkpoints
 from .checkpoints import BEST, METRICS
 from .config import TrainingConfig
+from .duration import read_duration
 from .errors import TrainingError
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
@@ -40,7 +41,6 @@ from .out_of_fold import OutOfFold
 from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget
-from .time_budget import read_duration
 
 FOLDS = "folds"
 
