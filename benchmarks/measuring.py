@@ -15,6 +15,8 @@ from typing import Any
 
 from unet_hf.evaluation.machine import processor
 
+from .sessions import session
+
 ROOT = Path(__file__).parent.parent
 
 # ------------------------------------------------------------------------------------- times
@@ -128,10 +130,12 @@ def in_own_process(module: str, **request: Any) -> Any:
 def answer_of(program: str, *arguments: str) -> Any:
     """The last line that this Python program prints, read as JSON. Raises as `in_own_process`."""
     command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr or f"A process to be measured ended with {done.returncode}.")
-    return json.loads(done.stdout.splitlines()[-1])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with session(command, text=True, **pipes) as process:
+        output, errors = process.communicate()
+    if process.returncode:
+        raise SystemExit(errors or f"A process to be measured ended with {process.returncode}.")
+    return json.loads(output.splitlines()[-1])
 
 
 @contextmanager

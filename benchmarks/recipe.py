@@ -3,38 +3,37 @@
     python -m benchmarks.recipe --sets data/isbi2012 data/nuclei --seeds 3 --minutes 5 \\
         --variants "instance norm" "deep supervision" --output_dir recipe
 
-Each run is a process of its own, with `--threads` threads, and `--parallel` of them at a time. Its
-result is a file in `--output_dir`; a run that has one is not made again, so the command goes on
-where it was stopped. The table compares each variant with the default command in pairs of the same
-set and seed.
+A set is planned once, and a variant changes its own options of that plan. Each run is a process of
+its own, with `--threads` threads, and `--parallel` of them at a time. Its result is a file in
+`--output_dir`; a run that has one is not made again, so the command goes on where it was stopped.
+The table compares each variant with the default command in pairs of the same set and seed.
 """
 
 import argparse
 import json
-import statistics
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .measuring import in_own_process, table
-from .variants.registry import BASE, chosen, known
-from .verdict import LEVEL, Difference, compare
-
-Results = dict[tuple[str, str, int], dict[str, Any]]  # by variant, set and seed
+from .measuring import in_own_process
+from .variants.registry import BASE, Variant, chosen, known
+from .variants.tables import report
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training to be made. threads, minutes, steps: see the command's options."""
+    """One training to be made."""
 
     variant: str
-    dataset: str
     seed: int
+    dataset: str
     threads: int
-    minutes: float | None
-    steps: int | None
+    code: str | None  # see `Variant`
+    plain: bool
+    options: dict[str, Any]  # of `TrainingConfig`, with the budget
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -45,26 +44,72 @@ class Run:
         variant, name, seed = self.key
         return output / name / f"{variant.replace(' ', '-')}-{seed}.json"
 
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """Says in what a stored run differs from this one; see `asdict`."""
+        if "options" not in other:
+            return ["an earlier version, which did not store its options"]
+        before, now = ({**run, **run["options"]} for run in (other, asdict(self)))
+        return [
+            f"{name} {before.get(name)}, not {value}"
+            for name, value in now.items()
+            if name != "options" and before.get(name) != value
+        ]
+
 
 def set_name(dataset: str) -> str:
     return Path(dataset).name
 
 
+def base_options(dataset: str, output: Path) -> dict[str, Any]:
+    """Returns the options of the default command on a set; it is planned once, and stored."""
+    file = output / set_name(dataset) / "base.json"
+    if not file.exists():
+        planned = in_own_process("benchmarks.variants.planned", dataset=dataset)
+        write_whole(file, planned)
+    return json.loads(file.read_text("utf-8"))
+
+
+def write_whole(file: Path, content: Any) -> None:
+    """Writes JSON; a process that is killed meanwhile leaves no file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    new.replace(file)
+
+
+def runs_of(given: argparse.Namespace, variants: dict[str, Variant]) -> list[Run]:
+    """Lists all runs, seed by seed: a command that is stopped early has compared like with like."""
+    runs = []
+    bases = {dataset: base_options(dataset, given.output_dir) for dataset in given.sets}
+    for seed in range(given.seeds):
+        for dataset, base in bases.items():
+            usual = variants[BASE].options_on(base, given.steps)
+            for name, variant in variants.items():
+                options = variant.options_on(base, given.steps)
+                if name != BASE and options == usual and not variant.code:
+                    if seed == 0:
+                        print(f"{set_name(dataset)} is planned like {name!r}", file=sys.stderr)
+                    continue
+                if given.minutes is not None:
+                    options |= {"time_budget": f"{60 * given.minutes:.0f}s"}
+                run = Run(name, seed, dataset, given.threads, variant.code, variant.plain, options)
+                runs.append(run)
+    return runs
+
+
 def result_of(run: Run, output: Path) -> dict[str, Any] | None:
     """Reads a stored result; None if there is none.
 
-    Raises `SystemExit` if it was made with another budget.
+    Raises `SystemExit` if it was made with other options, or another budget.
     """
     file = run.file(output)
     if not file.exists():
         return None
     stored = json.loads(file.read_text("utf-8"))
-    for name in ("dataset", "threads", "minutes", "steps"):
-        if stored["run"][name] != getattr(run, name):
-            raise SystemExit(
-                f"{file} was made with {name} {stored['run'][name]}, not {getattr(run, name)}. "
-                "Choose another --output_dir."
-            )
+    if differences := run.differences(stored["run"]):
+        raise SystemExit(
+            f"{file} was made with {'; '.join(differences)}. Choose another --output_dir."
+        )
     return stored["result"]
 
 
@@ -74,66 +119,21 @@ def make(run: Run, output: Path) -> dict[str, Any] | None:
         return known_result
     file = run.file(output)
     file.parent.mkdir(parents=True, exist_ok=True)
-    request = asdict(run) | {"folder": str(file.with_suffix(""))}
     try:
-        result = in_own_process("benchmarks.variants.run", **request)
+        result = in_own_process(
+            "benchmarks.variants.run",
+            options=run.options | {"dataset_name": run.dataset, "seed": run.seed},
+            folder=str(file.with_suffix("")),
+            threads=run.threads,
+            code=run.code,
+            plain=run.plain,
+        )
     except SystemExit as failure:
         print(f"{run.key} failed:\n{failure}", file=sys.stderr, flush=True)
         return None
-    new = file.with_suffix(".new")  # a run that is killed while it writes leaves no result
-    new.write_text(json.dumps({"run": asdict(run), "result": result}, indent=2) + "\n", "utf-8")
-    new.replace(file)
+    write_whole(file, {"run": asdict(run), "result": result})
     print(f"{run.key}: {result}", file=sys.stderr, flush=True)
     return result
-
-
-def report(results: Results, variants: list[str], score: str) -> str:
-    """The tables in Markdown: one for each set, and one over all sets if there are several."""
-    scored = {key: run["scores"] for key, run in results.items()}
-    values = {key: found[score] for key, found in scored.items() if score in found}
-    sets = list(dict.fromkeys(name for _, name, _ in values))
-    if not sets:
-        return f"No run has the score {score}."
-    parts = [part(results, values, variants, [name], score) for name in sets]
-    if len(sets) > 1:
-        parts.append(part(results, values, variants, sets, score))
-    compared = len({variant for variant, _, _ in values} - {BASE})
-    chance = f"Of {compared} variants that change nothing, {compared * (1 - LEVEL):.1f} on average "
-    return "\n\n".join([*parts, chance + "would be called better or worse in a table."])
-
-
-def part(
-    results: Results, values: dict[tuple, float], variants: list[str], sets: list[str], score: str
-) -> str:
-    """The table of some sets together."""
-    head = [
-        f"{', '.join(sets)}: {score}", "runs", "mean", "lowest .. highest", "CPU seconds",
-        "difference in pairs", f"{LEVEL:.0%} interval", "verdict",
-    ]  # fmt: skip
-    rows = []
-    for variant in variants:
-        runs = [key for key in values if key[0] == variant and key[1] in sets]
-        if not runs:
-            continue
-        found = [values[key] for key in runs]
-        seconds = statistics.fmean(results[key]["cpu_seconds"] for key in runs)
-        spread = f"{min(found):.4f} .. {max(found):.4f}"
-        pairs = [values[key] - values[base] for key in runs if (base := (BASE, *key[1:])) in values]
-        verdict = ["", "", ""]
-        if variant != BASE and pairs:
-            verdict = words(compare(pairs, len(sets) > 1))
-        mean = f"{statistics.fmean(found):.4f}"
-        rows.append([variant, str(len(runs)), mean, spread, f"{seconds:.0f}", *verdict])
-    return table(head, rows)
-
-
-def words(difference: Difference) -> list[str]:
-    """A difference as three cells: mean with its standard error, interval, verdict."""
-    if difference.error is None:
-        return [f"{difference.mean:+.4f}", "", f"{difference.verdict}: one pair"]
-    low, high = difference.interval
-    mean = f"{difference.mean:+.4f} ± {difference.error:.4f}"
-    return [mean, f"{low:+.4f} .. {high:+.4f}", difference.verdict]
 
 
 def main() -> int:
@@ -150,19 +150,15 @@ def main() -> int:
     parser.add_argument("--only_table", action="store_true", help="of the results that are there")
     parser.add_argument("--output_dir", type=Path, required=True)
     given = parser.parse_args()
-    variants = list(chosen(given.variants))
-    # Seed by seed, so that a command that is stopped early has compared like with like.
-    runs = [
-        Run(variant, dataset, seed, given.threads, given.minutes, given.steps)
-        for seed in range(given.seeds)
-        for dataset in given.sets
-        for variant in variants
-    ]
+    # Results are files, so Ctrl-C may end this process at once; its trainings end with it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    variants = chosen(given.variants)
+    runs = runs_of(given, variants)
     work = result_of if given.only_table else make
     with ThreadPoolExecutor(given.parallel) as pool:
         found = list(pool.map(lambda run: work(run, given.output_dir), runs))
     done = {run.key: result for run, result in zip(runs, found, strict=True) if result}
-    print(report(done, variants, given.score))
+    print(report(done, list(variants), given.score))
     return int(len(done) < len(runs) and not given.only_table)
 
 

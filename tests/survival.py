@@ -352,10 +352,10 @@ def network_raises(step: int, error: BaseException) -> None:
 
 def nine_steps_fit(then: Callable[[], None] = lambda: None) -> None:
     """Into any time budget, whatever the trial steps take; then something else befalls it."""
-    from train import trial
-    from train.time_budget import Fit
+    from train.budget import pace, trial
+    from train.budget.fit import Fit
 
-    trial.MOST_STEPS = 3
+    pace.MOST_STEPS = 3
     trial.fit_steps = lambda *_: Fit(9, 3, 3, "nine")
     then()
 

@@ -110,6 +110,10 @@ def test_usual_data_is_planned_as_usual():
             "channel_mixing": (0.2, "colours vary among the 12 images that have any"),
         }),
         ({"channels": 3, "colored": 12, "tint_std": 0.01}, {}),
+        ({"channels": 3, "gray": 20}, {
+            "channel_mixing": (0.0, "images are gray stored as RGB: no colours to mix, nothing "
+                                    "else changes"),
+        }),
         ({"oriented": "sky"}, {
             "rotation": (15.0, "sky lies on one side in nearly all images: there is an up and a "
                                "down"),
@@ -136,6 +140,8 @@ def test_what_was_given_stays_and_what_speaks_against_it_is_said():
     assert found["depth"] == (5, "") and found["border_weight"] == (3.0, "")
     assert found["channel_mixing"] == (0.5, "only three channels can be mixed, and images have 1")
     assert found["train_batch_size"] == (2, AS_USUAL)  # follows from the crops that were given
+    gray = replace(USUAL_DATA, channels=3, gray=20)
+    assert "colours that do not occur" in planned(gray, channel_mixing=0.2)["channel_mixing"][1]
     large = replace(USUAL_DATA, **side(2000) | objects(400, 500, 600))
     assert planned(large, resolution=256)["resolution"][1].startswith("typical objects are 500 px")
     assert planned(large, resolution=256)["depth"][0] == 5  # 8 px after the last pooling
@@ -200,6 +206,8 @@ def test_polarity_colours_and_an_up_are_seen_in_the_images(tmp_path):
     assert list(found.classes.values()) == pytest.approx([0.914, 0.086], abs=0.005)
     assert found.objects.median == pytest.approx(14, abs=0.5)
     assert found.objects.close == 1 and not found.objects.numbered
+    gray = facts_of(write_folder(tmp_path / "gray", [cells(i, tint=np.ones(3)) for i in range(2)]))
+    assert (gray.gray, gray.colored, found.gray) == (1, 0, 0)
     # The cells are all a little above the middle, which is not enough for an up.
     assert found.oriented is None
     top = [(image, np.roll(mask, -22, axis=0)) for image, mask in drawings]
@@ -238,6 +246,22 @@ def test_a_plan_is_printed_stored_and_kept_when_the_training_is_resumed(tmp_path
     assert TrainingPlan.from_json((out / "plan.json").read_text()) == plan
     with pytest.raises(ConfigError, match="--resolution 120 -> 64"):
         train(replace(longer, resolution=64))
+
+
+def test_a_damaged_plan_is_said_and_the_training_goes_on_without_it(tmp_path, caplog):
+    decided = TrainingPlan((Decision("depth", 3, "for a reason"),))
+    assert TrainingPlan().of_output(tmp_path) == TrainingPlan()
+    assert not caplog.text  # a training that planned nothing has no file
+    decided.write(tmp_path)
+    assert TrainingPlan().of_output(tmp_path) == decided
+    for content in (b"{", b'{"decisions": [{"option": 3}]}', b"[]", b"\xff"):
+        caplog.clear()
+        (tmp_path / "plan.json").write_bytes(content)
+        assert TrainingPlan().of_output(tmp_path) == TrainingPlan()
+        assert "plan.json cannot be read" in caplog.text
+        assert "goes on with the options in training.json" in caplog.text
+        assert "is not printed" in caplog.text
+    assert decided.of_output(tmp_path) == decided and "was made anew" in caplog.text
 
 
 def test_the_paper_and_a_loaded_network_are_not_planned(tmp_path):

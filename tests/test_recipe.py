@@ -1,22 +1,35 @@
 """The comparison of recipes: its verdicts, its memory of finished runs, and its variants."""
 
+import argparse
 import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import object_sizes, recipe
+from benchmarks import object_sizes, recipe, screening
 from benchmarks.recipe import Run
-from benchmarks.variants import boundary, cldice, deep_supervision, instance_norm, residual
-from benchmarks.variants.registry import BASE, VARIANTS, Variant, chosen
-from benchmarks.variants.run import budget, run
+from benchmarks.variants import (
+    boundary,
+    cldice,
+    deep_supervision,
+    instance_norm,
+    planned,
+    residual,
+    tables,
+)
+from benchmarks.variants.registry import BASE, VARIANTS, chosen
+from benchmarks.variants.run import run
 from benchmarks.variants.skeleton_recall import skeleton_recall_losses
 from benchmarks.verdict import compare
 from train.config import TrainingConfig
 from unet_hf.data.detect_encoding import IGNORE
 
+from .conftest import ROOT
 from .test_train import write_dataset
 
 LABELS = {"0": "membrane", "1": "cell"}
@@ -41,39 +54,132 @@ def test_over_several_sets_the_ranks_must_agree():
     assert compare([*pairs, 1.5], several_sets=True).verdict == "better"  # 2 / 2**6
 
 
+def report(scores: dict, score: str = "mean_iou") -> str:
+    results = {key: {"scores": {"mean_iou": v}, "cpu_seconds": 60} for key, v in scores.items()}
+    return tables.report(results, [BASE, "v"], score)
+
+
+def row_of(text: str, table: int) -> str:
+    return [line for line in text.splitlines() if line.startswith("| v ")][table]
+
+
 def test_a_variant_is_compared_with_the_base_of_its_own_set_and_seed():
     scores = {("v", "a", 1): 0.7, (BASE, "a", 0): 0.5, ("v", "a", 0): 0.6, (BASE, "a", 1): 0.6}
     scores |= {("v", "a", 2): 0.9}  # whose base is not there yet
-    results = {key: {"scores": {"mean_iou": v}, "cpu_seconds": 60} for key, v in scores.items()}
-    text = recipe.report(results, [BASE, "v"], "mean_iou")
-    (row,) = [line for line in text.splitlines() if line.startswith("| v ")]
+    row = row_of(report(scores), 0)
     assert "| 3 | 0.7333 | 0.6000 .. 0.9000 | 60 | +0.1000 ± 0.0000 |" in row
-    assert recipe.report(results, [BASE, "v"], "v_rand") == "No run has the score v_rand."
+    assert report(scores, "v_rand") == "No run has the score v_rand."
 
 
-def test_a_finished_run_is_not_made_again_and_keeps_its_budget(tmp_path, monkeypatch):
+def test_over_several_sets_a_difference_counts_in_the_spread_of_its_set():
+    """One set is ten times as loud; a fall there may not hide what two calm sets agree on."""
+    spreads = {"calm": 0.01, "still": 0.01, "loud": 0.1}
+    gains = {"calm": 2.0, "still": 2.0, "loud": -0.5}  # in spreads
+    scores = {}
+    for name, spread in spreads.items():
+        for seed, offset in enumerate((-1, 0, 1)):
+            scores[BASE, name, seed] = 0.5 + spread * offset
+            scores["v", name, seed] = 0.5 + spread * (offset + gains[name])
+    text = report(scores)
+    assert "-0.0500 ± 0.0000" in row_of(text, 2)  # a set alone, in plain units
+    assert row_of(text, 3).startswith("| v | 9 | +1.17 ± 0.42 |")
+    assert "Standard deviations over seeds: calm 0.0100, still 0.0100, loud 0.1000." in text
+    first = {key: value for key, value in scores.items() if key[2] == 0}
+    assert "no table over all sets: how much seeds differ on calm, still, loud" in report(first)
+
+
+PLANNED = TrainingConfig("x", output_dir="y").usual().to_dict()
+
+
+def run_of(options: dict, seed: int = 0) -> Run:
+    return Run("v w", seed, "x/set", 1, None, False, options)
+
+
+def test_a_finished_run_is_not_made_again_and_keeps_its_options(tmp_path, monkeypatch):
     asked = []
 
     def process(module, **request):
-        asked.append(request["seed"])
-        if request["seed"] == 2:
+        asked.append(request["options"]["seed"])
+        if asked[-1] == 2:
             raise SystemExit("no memory")
         return {"scores": {}, "cpu_seconds": 1.0}
 
     monkeypatch.setattr(recipe, "in_own_process", process)
-    made = [recipe.make(Run("v w", "x/set", seed, 1, None, 20), tmp_path) for seed in (0, 1, 0, 2)]
+    options = PLANNED | {"max_train_steps": 20}
+    made = [recipe.make(run_of(options, seed), tmp_path) for seed in (0, 1, 0, 2)]
     assert asked == [0, 1, 2]
     assert made[0] == made[2] and made[3] is None  # a failure is no result
-    assert json.loads((tmp_path / "set/v-w-0.json").read_text())["run"]["steps"] == 20
-    with pytest.raises(SystemExit, match="steps 20, not 30"):
-        recipe.make(Run("v w", "x/set", 0, 1, None, 30), tmp_path)
+    stored = json.loads((tmp_path / "set/v-w-0.json").read_text())["run"]
+    assert stored["options"] == options
+    other = options | {"max_train_steps": 30, "elastic_std": 5.0}
+    words = "elastic_std 10.0, not 5.0; max_train_steps 20, not 30"
+    with pytest.raises(SystemExit) as refused:
+        recipe.make(run_of(other), tmp_path)
+    assert all(word in str(refused.value) for word in words.split("; "))
+    del stored["options"]
+    (tmp_path / "set/v-w-1.json").write_text(json.dumps({"run": stored}))
+    with pytest.raises(SystemExit, match="an earlier version, which did not store its options"):
+        recipe.make(run_of(options, 1), tmp_path)
 
 
-def test_every_variant_has_options_that_a_training_takes_and_steps_of_equal_cost():
+def test_a_set_is_planned_once_and_variants_compute_as_many_pixels(tmp_path, monkeypatch):
+    asked = []
+    small = PLANNED | {"resolution": 128, "train_batch_size": 8, "elastic_std": 5.0}
+
+    def process(module, **request):
+        asked.append(request["dataset"])
+        return small
+
+    monkeypatch.setattr(recipe, "in_own_process", process)
+    names = ["batch of 8", "crops of 512", "width 24", "elastic deformation x2", "instance norm"]
+    given = argparse.Namespace(
+        sets=["x/set"], output_dir=tmp_path, seeds=2, steps=800, minutes=None, threads=1
+    )
+    runs = {(run.variant, run.seed): run for run in recipe.runs_of(given, chosen(names))}
+    assert runs == {(r.variant, r.seed): r for r in recipe.runs_of(given, chosen(names))}
+    assert asked == ["x/set"]
+    assert ("batch of 8", 0) not in runs  # that is the plan
+    assert ("instance norm", 1) in runs  # of other code
+    options = {name: run.options for (name, seed), run in runs.items() if seed == 0}
+    assert options[BASE] == small | {"max_train_steps": 800}
+    assert options["crops of 512"]["max_train_steps"] == 400  # 512^2 px instead of 8 x 128^2
+    assert options["width 24"]["max_train_steps"] == round(800 / 2.24)
+    assert options["elastic deformation x2"] == options[BASE] | {"elastic_std": 10.0}
+    given.steps, given.minutes = None, 1.5
+    timed = recipe.runs_of(given, chosen(["crops of 512"]))[1].options
+    assert (timed["time_budget"], timed["max_train_steps"]) == ("90s", None)
+
+
+def test_a_screening_tells_the_effects_of_seven_factors_from_eight_trainings():
+    design = screening.design()
+    assert len(set(design)) == 8
+    for one in range(7):
+        assert sum(levels[one] for levels in design) == 4
+        for other in range(one):  # any two factors meet evenly
+            assert sum(levels[one] and levels[other] for levels in design) == 2
+    true = [0.5, -0.25, 0.0, 0.125, 0.0, 0.0, 0.0625]
+    scores = {levels: 1 + np.dot(levels, true) for levels in design}
+    assert screening.effects(scores) == pytest.approx(true)
+    # The median is 0.02. Below 2.5 x 1.5 x 0.02 are all but 0.4; their median is 0.015.
+    assert screening.pseudo_error([0.01, -0.01, 0.02, 0.03, 0.05, -0.4, 0.01]) == (
+        pytest.approx(0.0225)
+    )
+    given = argparse.Namespace(output_dir=None, steps=600, threads=1, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screening, "base_options", lambda *anything: dict(PLANNED))
+        before, after = (screening.run_of(each, "d", given).options for each in design[::7])
+    assert (before["train_batch_size"], before["max_train_steps"]) == (4, 600)
+    assert (after["train_batch_size"], after["max_train_steps"]) == (2, 1200)
+    assert screening.BEFORE.items() <= before.items()
+    found = screening.report(
+        {"set": {levels: {"score": scores[levels]} for levels in design}}, "score"
+    )
+    assert "| two crops a step | +0.5000 |" in found
+
+
+def test_every_variant_has_options_that_a_training_takes():
     for variant in VARIANTS.values():
-        TrainingConfig(dataset_name="x", output_dir="y", **variant.options)
-    assert budget(None, 100, 2.0)["max_train_steps"] == 50
-    assert budget(1.5, None, 2.0)["time_budget"] == "90s"
+        TrainingConfig(**variant.options_on(PLANNED, 100))
     assert list(chosen(["no noise"])) == [BASE, "no noise"]
     with pytest.raises(SystemExit, match="no variant nois"):
         chosen(["nois"])
@@ -81,14 +187,35 @@ def test_every_variant_has_options_that_a_training_takes_and_steps_of_equal_cost
 
 def test_a_variant_with_code_of_its_own_is_trained_and_scored(tmp_path, monkeypatch):
     small = {"base_channels": 4, "depth": 2, "resolution": 48, "train_batch_size": 2}
-    monkeypatch.setitem(VARIANTS, "tiny", Variant(small, 1.0, "deep_supervision", plain=True))
     monkeypatch.setattr("train.malloc.keep_memory", lambda: None)
     data = write_dataset(tmp_path / "data", {"train": 1, "validation": 1}, labels=LABELS)
+    options = planned.run(str(data)) | small | {"max_train_steps": 2, "dataset_name": str(data)}
     folder, threads = tmp_path / "out", torch.get_num_threads()
-    found = run("tiny", str(data), 0, str(folder), threads, None, 2)
+    found = run(options, str(folder), threads, "deep_supervision", True)
     assert found["steps"] == 2
     assert 0 < found["scores"]["mean_iou"] < 1 and "v_rand" in found["scores"]
     assert not folder.exists()
+
+
+PARENT = """
+import sys
+from benchmarks.sessions import session
+grandchild = "import time; time.sleep(20); print('left behind')"
+child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+with session([sys.executable, "-c", child]) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
+
+
+def test_a_runner_that_is_killed_leaves_no_training_behind():
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+        # The pipe ends when the child and its own child, which hold it, are gone.
+        assert parent.stdout.read() == ""
 
 
 def build(code, **options):

@@ -12,6 +12,7 @@ import torch
 from benchmarks.rivals import scores, task
 from benchmarks.rivals.budget import run_measured
 from benchmarks.rivals.sides import SIDES
+from benchmarks.rivals.training import train_network
 from benchmarks.rivals.window import build_network, dense
 from benchmarks.same_budget import can_run, identity, tables
 from unet_hf.evaluation.metrics import confusion_matrix, membrane_slice, overlap_scores
@@ -80,6 +81,27 @@ def test_a_missing_package_is_named_with_its_installation(
     assert not can_run("nnunet", sys.executable)
 
     assert "`pip install nnunetv2`" in capsys.readouterr().err
+
+
+def test_a_network_is_trained_with_the_rate_of_each_share_and_its_weights_are_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(task.Task, "steps", lambda self: iter([0.0, 0.5]))
+    asked = task.Task(tmp_path, tmp_path, 9.0, 1, 0, {})
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(network.weight)
+    optimizer = torch.optim.SGD(network.parameters(), lr=9.0)
+
+    train_network(
+        asked, network, optimizer, lambda: (torch.ones(1, 1), torch.zeros(1)),
+        lambda output, truth: (output.flatten() - truth).sum(), lambda spent: 0.4 - 0.2 * spent,
+        batch=1,
+    )  # fmt: skip
+
+    # The gradient is 1 at both steps: 1 - 0.4 - 0.3.
+    assert torch.load(tmp_path / "weights.pt")["weight"].item() == pytest.approx(0.3)
+    record = json.loads((tmp_path / "trained.json").read_text())
+    assert (record["steps"], record["batch"], network.training) == (2, 1, False)
 
 
 @pytest.mark.parametrize("side", [65, 95])

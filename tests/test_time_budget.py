@@ -1,16 +1,24 @@
 """The steps that fit into `--time_budget`, from what trial steps have measured."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from train import trial
+from demo.synthetic import fluorescence_nuclei
+from train.budget import evaluation as trial_evaluation
+from train.budget import pace as trial_steps
+from train.budget.fit import Costs, Pace, fit_steps
+from train.checks.inspection import Inspection, PairSummary
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
-from train.time_budget import Costs, Pace, fit_steps, read_duration
+from train.duration import read_duration
+from train.model import build_model
+from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.evaluate import evaluate
 
 
 @pytest.mark.parametrize(
@@ -48,7 +56,7 @@ def simulated(pace: Pace, steps: int) -> float:
         drawn = set(rng.integers(pace.images, size=pace.crops).tolist())
         cutting += len(drawn - there) * pace.image
         there |= drawn
-        free = done[max(0, step - trial.PREFETCHED)]  # when there was room for this batch
+        free = done[max(0, step - trial_steps.PREFETCHED)]  # when there was room for this batch
         made.append(max(made[-1] if made else pace.start, free) + cutting)
         done.append(max(done[-1], made[-1]) + pace.step)
     return done[-1]
@@ -83,6 +91,33 @@ def test_evaluations_take_at_most_a_tenth_of_the_time_and_there_is_always_one():
     assert "1 evaluation of 12 s" in dear.words
 
 
+def test_half_of_what_the_first_evaluation_takes_more_is_kept_for_it():
+    usual, dear = (
+        fit_steps("15m", replace(COSTS, unlearned=seconds), None, None) for seconds in (0, 40)
+    )
+    assert usual.steps - dear.steps == 20 / 0.4
+    assert usual.words.partition(":")[2] == dear.words.partition(":")[2]
+
+
+def test_an_evaluation_is_foreseen_with_the_true_objects_and_not_with_crumbs(monkeypatch):
+    config = TrainingConfig(dataset_name="d", base_channels=2, resolution=32).usual()
+    drawn = fluorescence_nuclei(96, 12, seed=0)
+    label = np.minimum(drawn.instances, 1).astype(np.uint8)
+    pair = Pair("a", drawn.image, label, drawn.instances, {})
+    model = build_model(config, {"0": "background", "1": "nucleus"}, 1, True)
+    learned = trial_evaluation.learned_answer(model.segment(pair.image), pair)
+    found = evaluate(trial_evaluation.Answer(model, learned), [pair], choose_objects=True)
+    assert found.mean_iou > 0.95 and found.objects["all"]["scores"]["ap50"] > 0.95
+
+    seconds = iter([6.0, 1.0] * 3)  # to score crumbs, and to score true objects
+    monkeypatch.setattr(trial_evaluation, "seconds_to_score", lambda *_: next(seconds))
+    monkeypatch.setattr(trial_evaluation, "ValidationPairs", lambda *_: [pair] * 3)
+    monkeypatch.setattr(trial_evaluation, "clock", lambda: 0.0)
+    ten = Inspection([], [PairSummary("a", 0, height=96, width=96)] * 10, 0, 10)
+    cost = trial_evaluation.measure_evaluation(model, 900, None, ten, config)
+    assert (cost.usual, cost.unlearned, cost.pixel) == pytest.approx((11, 49, 0))
+
+
 def test_given_intervals_stay_and_are_paid_for():
     fit = fit_steps("15m", COSTS, 100, 50)
     assert (fit.validation_steps, fit.checkpointing_steps) == (100, 50)
@@ -102,8 +137,8 @@ def test_too_short_a_budget_names_the_numbers_and_the_least_that_would_do():
 def test_slow_first_steps_and_images_prepared_meanwhile_are_not_the_pace(monkeypatch):
     """Two steps wait for images, the first one allocates; then a step takes 0.3 s."""
     time = [0.0]
-    monkeypatch.setattr(trial, "clock", lambda: time[0])
-    monkeypatch.setattr(trial, "broadcast_object_list", lambda items: items)
+    monkeypatch.setattr(trial_steps, "clock", lambda: time[0])
+    monkeypatch.setattr(trial_steps, "broadcast_object_list", lambda items: items)
 
     class Learner:
         accelerator = SimpleNamespace(reduce=lambda sums, how: sums, device=torch.device("cpu"))
@@ -124,9 +159,9 @@ def test_slow_first_steps_and_images_prepared_meanwhile_are_not_the_pace(monkeyp
         def update(self):
             pass
 
-    steps = trial.take_steps(Learner(), iter([]), budget=100)
-    pace = trial.pace_of(steps, began=0.0, crops=2, workers=1)
+    steps = trial_steps.take_steps(Learner(), iter([]), budget=100)
+    pace = trial_steps.pace_of(steps, began=0.0, crops=2, workers=1)
     assert pace.step == pytest.approx(0.3)
     assert pace.crop == pytest.approx(0.05)
     assert pace.start == pytest.approx(7 - 0.3 - 1.8)
-    assert time[0] <= 5 + 100 * trial.LONGEST + 2 + 0.3  # it ended when that share was over
+    assert time[0] <= 5 + 100 * trial_steps.LONGEST + 2 + 0.3  # it ended when that share was over

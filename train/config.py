@@ -13,7 +13,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.options import option
 
-from .time_budget import read_duration
+from .duration import read_duration
 
 # Options that `train.plan` decides with the preset "modern", and what it takes where nothing is
 # known of the data: they suit microscopy of some 512 px with objects of 20 to 40 px.

@@ -15,6 +15,7 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import statistics
 import time
 from dataclasses import asdict, replace
@@ -32,6 +33,7 @@ from unet_hf.hub.records import MADE_WITH
 from . import checkpoints
 from .checkpoints import BEST, METRICS
 from .config import TrainingConfig
+from .duration import read_duration
 from .errors import TrainingError
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
@@ -39,7 +41,6 @@ from .out_of_fold import OutOfFold
 from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget
-from .time_budget import read_duration
 
 FOLDS = "folds"
 
@@ -135,7 +136,7 @@ def _copy_plan(first: Path, folder: Path) -> None:
     """Copies the plan of the first fold, whose options the other trainings take."""
     if (first / PLAN).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / PLAN, (first / PLAN).read_text(encoding="utf-8"))
+        shutil.copyfile(first / PLAN, folder / PLAN)
 
 
 def _share(config: TrainingConfig) -> str | None:

@@ -27,6 +27,7 @@ from unet_hf.evaluation.expected import keep_best
 from unet_hf.files import write_text
 
 from . import checkpoints
+from .budget.trial import clock, fit_to_budget
 from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors
@@ -52,7 +53,6 @@ from .report import (
     time_left,
     write_samples,
 )
-from .trial import clock, fit_to_budget
 
 FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated
 LOGGED_STEPS = 100  # steps between lines of the log, where no terminal shows a bar

@@ -4,14 +4,13 @@ Linux tells both in /proc. A rival runs in a session of its own, so that process
 crops are counted, too, while they run and after they have ended.
 """
 
-import contextlib
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..sessions import session
 
 POLL = 0.5  # seconds between two looks at the processes
 TOLERANCE = 1.1  # a rival that has used so many times its budget without an end is stopped
@@ -69,27 +68,17 @@ def run_measured(
     budget: CPU seconds of the training.
     grace: CPU seconds more, as one step of a large network takes many seconds.
     """
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        used = peak = 0.0
-        stopped = False
-        try:
-            while process.poll() is None:
-                used = max(used, cpu_seconds(process.pid))
-                peak = max(peak, resident_megabytes(process.pid))
-                if used > budget * TOLERANCE + grace and not trained.exists():
-                    stopped = True
-                    break
-                time.sleep(POLL)
-        finally:
-            _end(process)
+    used = peak = 0.0
+    stopped = False
+    with (
+        log.open("w") as output,
+        session(command, env=environment, stdout=output, stderr=output) as process,
+    ):
+        while process.poll() is None:
+            used = max(used, cpu_seconds(process.pid))
+            peak = max(peak, resident_megabytes(process.pid))
+            if used > budget * TOLERANCE + grace and not trained.exists():
+                stopped = True
+                break
+            time.sleep(POLL)
     return Usage(used, peak, process.returncode, stopped)
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Ends a command and what it started; nothing if all of it has ended."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -8,10 +8,12 @@ Adam with 1e-3; a sliding window of 256 px in prediction.
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .crops import Crops
 from .task import IGNORE, Example, Task
 from .torchvision_operators import declare_torchvision_operators
+from .training import train_network
 
 SIDE, BATCH, RATE = 256, 8, 1e-3
 
@@ -31,23 +33,16 @@ def main() -> None:
         strides=(2, 2, 2, 2),
         num_res_units=2,
     )
-    loss_of = DiceCELoss(softmax=True, to_onehot_y=True)
+    dice_and_entropy = DiceCELoss(softmax=True, to_onehot_y=True)
+
+    def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+        # This loss knows no pixels to be ignored: they count as class 0.
+        return dice_and_entropy(logits, labels.masked_fill(labels == IGNORE, 0)[:, None])
+
     optimizer = torch.optim.Adam(network.parameters(), RATE)
     crops = Crops(list(task.split("train")), SIDE, BATCH, task.seed)
-    steps = 0
-    for _ in task.steps():
-        images, labels = crops.draw()
-        # This loss knows no pixels to be ignored: they count as class 0.
-        labels = labels.masked_fill(labels == IGNORE, 0)
-        optimizer.zero_grad()
-        loss_of(network(images), labels[:, None]).backward()
-        optimizer.step()
-        steps += 1
-    weights = task.output / "weights.pt"
-    torch.save(network.state_dict(), weights)
-    task.trained(steps, weights, patch=[SIDE, SIDE], batch=BATCH)
-
-    network.eval()
+    notes = {"patch": [SIDE, SIDE], "batch": BATCH}
+    train_network(task, network, optimizer, crops.draw, loss_of, lambda spent: RATE, **notes)
 
     @torch.inference_mode()
     def probabilities(example: Example) -> np.ndarray:

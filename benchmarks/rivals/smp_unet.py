@@ -11,10 +11,12 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .crops import Crops
 from .task import IGNORE, Example, Task
 from .torchvision_operators import declare_torchvision_operators
+from .training import train_network
 
 SIDE, BATCH, RATE = 256, 8, 1e-3
 GRID = 32  # what the network divides a side by
@@ -33,22 +35,17 @@ def main() -> None:
     )
     dice = smp.losses.DiceLoss("multiclass", ignore_index=IGNORE)
     entropy = torch.nn.CrossEntropyLoss(ignore_index=IGNORE)
+
+    def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+        return dice(logits, labels) + entropy(logits, labels)
+
+    def rate(spent: float) -> float:
+        return RATE * (1 + math.cos(math.pi * spent)) / 2
+
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
     crops = Crops(list(task.split("train")), SIDE, BATCH, task.seed)
-    steps = 0
-    for spent in task.steps():
-        optimizer.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * spent)) / 2
-        images, labels = crops.draw()
-        logits = network(images)
-        optimizer.zero_grad()
-        (dice(logits, labels) + entropy(logits, labels)).backward()
-        optimizer.step()
-        steps += 1
-    weights = task.output / "weights.pt"
-    torch.save(network.state_dict(), weights)
-    task.trained(steps, weights, patch=[SIDE, SIDE], batch=BATCH)
-
-    network.eval()
+    notes = {"patch": [SIDE, SIDE], "batch": BATCH}
+    train_network(task, network, optimizer, crops.draw, loss_of, rate, **notes)
 
     @torch.inference_mode()
     def probabilities(example: Example) -> np.ndarray:

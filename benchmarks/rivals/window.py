@@ -18,6 +18,7 @@ from scipy.ndimage import median_filter
 from torch import Tensor, nn
 
 from .task import Example, Task
+from .training import train_network
 
 BATCH, RATE = 128, 1e-3
 TIMED = 2048  # windows that the time of a slice is measured with
@@ -98,18 +99,15 @@ def main() -> None:
     network = build_network(side, task.facts["channels"], task.num_classes)
     windows = Windows(list(task.split("train")), side, task.num_classes, task.seed)
     optimizer = torch.optim.Adam(network.parameters(), RATE)
-    steps = 0
-    for spent in task.steps():
-        optimizer.param_groups[0]["lr"] = RATE * (1 - spent)
-        images, classes = windows.draw()
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(network(images)[..., 0, 0], classes).backward()
-        optimizer.step()
-        steps += 1
-    weights = task.output / "weights.pt"
-    torch.save(network.state_dict(), weights)
-    network.eval()
-    task.trained(steps, weights, patch=[side, side], batch=BATCH)
+
+    def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits[..., 0, 0], classes)
+
+    def rate(spent: float) -> float:
+        return RATE * (1 - spent)
+
+    notes = {"patch": [side, side], "batch": BATCH}
+    train_network(task, network, optimizer, windows.draw, loss_of, rate, **notes)
     task.note(slice_seconds=slice_seconds(network, side, task.facts["channels"]))
     shares = torch.from_numpy(windows.shares).float()[:, None, None]
 

@@ -15,8 +15,9 @@ NOISE = PRESETS["modern"]["noise_std"]
 class Variant:
     """One change of the training.
 
-    options: Options of `TrainingConfig`.
-    cost: Time of a step in steps of the default command: with `--steps`, so many fewer are made.
+    options: Options of `TrainingConfig`, instead of what the plan says for a set.
+    times: Factors of what the plan says.
+    cost: Time of a pixel in those of the default command; with `--steps`, so many fewer are made.
     code: Module of this package whose `RECIPE` replaces code of the training.
     plain: The network is not one that the engine knows, so PyTorch runs it.
     """
@@ -25,19 +26,41 @@ class Variant:
     cost: float = 1.0
     code: str | None = None
     plain: bool = False
+    times: dict[str, float] = field(default_factory=dict)
+
+    def options_on(self, base: dict[str, Any], steps: int | None) -> dict[str, Any]:
+        """Returns the options of its training on a set.
+
+        Args:
+            base: The options that the default command has there.
+            steps: Of the default command; the steps of the variant compute as much. None: the
+                number of steps is left open.
+        """
+        scaled = {name: factor * base[name] for name, factor in self.times.items()}
+        options = base | scaled | self.options
+        if steps is None:
+            return options
+        costs = self.cost * pixels_a_step(options) / pixels_a_step(base)
+        return options | {"max_train_steps": max(1, round(steps / costs))}
 
 
-# Valid convolutions lose 92 px on each side. One tile of 508 px costs the network as many input
-# pixels as four crops of 256 px.
+def pixels_a_step(options: dict[str, Any]) -> int:
+    """Number of pixels of all crops of a step."""
+    crops = options["train_batch_size"] * options["gradient_accumulation_steps"]
+    return crops * options["resolution"] ** 2
+
+
+# Valid convolutions lose 92 px on each side. One tile of 508 px has about as many input pixels as
+# four crops of 256 px, so half the steps are made.
 VALID = {"padding": "valid", "resolution": 508, "train_batch_size": 1}
 
 VARIANTS = {
     BASE: Variant(),
     # What is minimised
-    "cross-entropy + dice": Variant({"loss": "cross_entropy_dice"}),
+    "cross-entropy": Variant({"loss": "cross_entropy"}),
     "focal loss": Variant({"loss": "focal"}),
     "label smoothing 0.1": Variant({"label_smoothing": 0.1}),
-    "no class balance": Variant({"class_balance": "none"}),
+    "root class balance": Variant({"class_balance": "sqrt"}),
     "inverse class balance": Variant({"class_balance": "inverse"}),
     "no border weights": Variant({"border_weight": 0.0}),
     "deep supervision": Variant(code="deep_supervision", plain=True),
@@ -52,15 +75,16 @@ VARIANTS = {
     "no averaged weights": Variant({"use_ema": False}),
     "longer average": Variant({"ema_decay": 0.9995}),
     # On what
-    "crops of 128": Variant({"resolution": 128, "train_batch_size": 16}),
+    # Displacements lie closer together in small crops, so they have to be smaller.
+    "crops of 128": Variant({"resolution": 128, "train_batch_size": 8, "elastic_std": 5.0}),
     "crops of 512": Variant({"resolution": 512, "train_batch_size": 1}),
-    "batch of 2": Variant({"train_batch_size": 2}, cost=0.5),
-    "batch of 8": Variant({"train_batch_size": 8}, cost=2.0),
+    "batch of 4": Variant({"train_batch_size": 4}),
+    "batch of 8": Variant({"train_batch_size": 8}),
     "no elastic deformation": Variant({"elastic_std": 0.0}),
-    "elastic deformation x2": Variant({"elastic_std": 20.0}),
+    "elastic deformation x2": Variant(times={"elastic_std": 2.0}),
     "no noise": Variant({"noise_std": 0.0}),
     "noise x2": Variant({"noise_std": 2 * NOISE}),
-    # With which network. The costs count multiplications.
+    # With which network. The costs count multiplications, beside 16 channels.
     "no norm": Variant({"norm": "none"}),
     "instance norm": Variant(code="instance_norm", plain=True),
     "residual blocks": Variant(code="residual", plain=True, cost=1.06),

@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from .registry import VARIANTS
+NEVER = 10**9  # steps: nothing is evaluated or written before the end
+OF_EVERY_RUN = {
+    "validation_steps": NEVER,
+    "checkpointing_steps": NEVER,
+    "dataloader_num_workers": 0,
+    "measure_speed": False,
+}
 
 
 def run(
-    variant: str,
-    dataset: str,
-    seed: int,
-    folder: str,
-    threads: int,
-    minutes: float | None,
-    steps: int | None,
+    options: dict[str, Any], folder: str, threads: int, code: str | None, plain: bool
 ) -> dict[str, Any]:
     """Trains, and returns the scores of the last step and what they took.
 
     The training is evaluated once, at its end, so that no evaluation is chosen among others.
 
     Args:
-        variant: A name of `VARIANTS`.
+        options: Options of `TrainingConfig`, with all that is planned and the budget.
         folder: Of the training; what an earlier run left there is replaced.
         threads: For the arithmetic; crops are prepared in the same process.
-        minutes: Time of the whole training. None: `steps` of the default command.
+        code, plain: See `registry.Variant`.
     """
     began = time.perf_counter()
     import torch
@@ -41,14 +41,10 @@ def run(
 
     torch.set_num_threads(threads)
     keep_memory()
-    asked = VARIANTS[variant]
     shutil.rmtree(folder, ignore_errors=True)
-    config = TrainingConfig(
-        dataset_name=dataset, output_dir=folder, seed=seed, dataloader_num_workers=0,
-        measure_speed=False, **budget(minutes, steps, asked.cost), **asked.options,
-    )  # fmt: skip
-    with run_by_pytorch() if asked.plain else nullcontext():
-        train(config, began, recipe=recipe_of(asked.code))
+    config = TrainingConfig(**options | OF_EVERY_RUN, output_dir=folder)
+    with run_by_pytorch() if plain else nullcontext():
+        train(config, began, recipe=recipe_of(code))
     row = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
     shutil.rmtree(folder)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -56,17 +52,6 @@ def run(
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
         "seconds": round(time.perf_counter() - began, 1),
     }
-
-
-NEVER = 10**9  # steps: nothing is evaluated or written before the end
-
-
-def budget(minutes: float | None, steps: int | None, cost: float) -> dict[str, Any]:
-    """The options for a budget; steps that cost more are fewer."""
-    rare = {"validation_steps": NEVER, "checkpointing_steps": NEVER}
-    if minutes is not None:
-        return rare | {"time_budget": f"{60 * minutes:.0f}s"}
-    return rare | {"max_train_steps": max(1, round(steps / cost))}
 
 
 def scores(row: dict[str, Any]) -> dict[str, float]:

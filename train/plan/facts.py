@@ -47,6 +47,7 @@ class DataFacts:
     light: int = 0  # images with objects lighter than the background
     dark: int = 0  # images with darker ones
     colored: int = 0  # images with three channels that differ
+    gray: int = 0  # images with three equal ones: gray stored as RGB
     tint_std: float = 0.0  # over these: how much the channels' shares of the brightness vary
     oriented: str | None = None  # class that is nearly always above, or below, the middle
 
@@ -72,6 +73,7 @@ def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | Non
         light=sum(look.contrast > CLEAR for look in looks),
         dark=sum(look.contrast < -CLEAR for look in looks),
         colored=len(tints),
+        gray=sum(len(look.tint) == 3 and look.gray for look in looks),
         tint_std=round(float(np.std(tints, axis=0).max()), 4) if len(tints) >= FEW else 0.0,
         oriented=find_oriented(data, readable),
     )

@@ -1,6 +1,7 @@
 """Plans a training: fills in the options that were not given, and says why."""
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 
 from unet_hf.data.open import LabelledData
 from unet_hf.files import parse_json, write_text
+from unet_hf.hub.layout import TRAINING_NAME
 
 from ..checks.inspection import Inspection
 from ..checks.problems import share_of_crops
@@ -19,6 +21,8 @@ from .facts import DataFacts, measure_facts
 from .rules import AS_USUAL, RULES, SELDOM, conflict
 
 PLAN = "plan.json"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,19 @@ class TrainingPlan:
     def of_output(self, output: Path) -> "TrainingPlan":
         """Returns the plan that a training began with, if there is one in its folder; else this.
 
-        When a training is resumed, all its options are given. Its file may be of another version.
+        When a training is resumed, all its options are given. A file that cannot be read is said.
         """
         try:
             return TrainingPlan.from_json((output / PLAN).read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
+        except FileNotFoundError:  # a training of an older version, or one that planned nothing
+            return self
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            then = "was made anew" if self.decisions else "is not printed"
+            logger.warning(
+                "%s cannot be read (%s: %s). The training goes on with the options in %s; the "
+                "plan, which says why they were chosen, %s.",
+                output / PLAN, type(error).__name__, error, TRAINING_NAME, then,
+            )  # fmt: skip
             return self
 
 

@@ -162,6 +162,8 @@ def elastic_std(facts: DataFacts, chosen: Chosen) -> Decided:
 
 def channel_mixing(facts: DataFacts, chosen: Chosen) -> Decided:
     """Mixing of channels: where colours vary from image to image, as stains do."""
+    if facts.gray == facts.images:
+        return 0.0, "images are gray stored as RGB: no colours to mix, nothing else changes"
     if facts.channels == 3 and facts.colored >= FEW and facts.tint_std > TINTS_VARY:
         return 0.2, f"colours vary among the {facts.colored} images that have any"
     return 0.0, AS_USUAL
@@ -230,4 +232,6 @@ def conflict(name: str, facts: DataFacts, chosen: Chosen) -> str:
         return f"{seen}, and typical objects are {facts.objects.median:.0f} px"
     if name == "channel_mixing" and value and facts.channels != 3:
         return f"only three channels can be mixed, and images have {facts.channels}"
+    if name == "channel_mixing" and value and facts.gray == facts.images:
+        return "images are gray stored as RGB: it makes colours that do not occur"
     return ""

@@ -1,38 +1,21 @@
-"""Measures, on throw-away copies, what the parts of a training cost here.
+"""Measures how long steps take, by trial steps with crops of the usual loader."""
 
-Nothing of it is left: no weight, no average, no random state, no crop number.
-"""
-
-import copy
 import os
-import random
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from unet_hf import UNet
-from unet_hf.data.detect_encoding import IGNORE
-from unet_hf.data.open import STREAMED_VALIDATION, LabelledData, ValidationPairs
+from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pairs
-from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import evaluate
-from unet_hf.evaluation.speed import ROUNDS, SIDE
 
-from . import checkpoints
-from .checkpoints import UNFINISHED, TrainingState
-from .checks.inspection import Inspection
-from .config import TrainingConfig
-from .crops.crops import (
+from ..checks.inspection import Inspection
+from ..crops.crops import (
     PREFETCHED,
     PREPARED_BYTES,
     CropMaker,
@@ -42,98 +25,17 @@ from .crops.crops import (
     StreamedCrops,
     crop_loader,
 )
-from .learner import Learner
-from .recipe import USUAL_RECIPE, Recipe
-from .report import PICTURED
-from .time_budget import Costs, Fit, Pace, fit_steps, read_duration
+from ..learner import Learner
+from .fit import Pace
 
 TRIED_IMAGES = 8  # whose preparation is measured
 CALM_STEPS = 10  # that are measured, after the crops that were waiting
 MOST_STEPS = 10_000
 # Shares of the budget: the trial steps end after the first one if they have seen enough, and after
-# the second one at the latest; the trial evaluation after the third.
-ENOUGH, LONGEST, EVALUATING = 0.01, 0.05, 0.02
+# the second one at the latest.
+ENOUGH, LONGEST = 0.01, 0.05
 
 clock = time.perf_counter
-
-
-def fit_to_budget(
-    config: TrainingConfig,
-    model: UNet,
-    data: LabelledData,
-    inspection: Inspection,
-    maker: CropMaker,
-    accelerator: Accelerator,
-    began: float,
-    imported: float,
-    recipe: Recipe = USUAL_RECIPE,
-) -> tuple[TrainingConfig, str]:
-    """Returns the options with the steps that fit into `time_budget`, and a line of the plan.
-
-    Every process runs the trial steps; the first one decides.
-
-    Args:
-        model: In training mode, on its device.
-        began: `clock()` when the command was given.
-        imported: Seconds that the start of Python took.
-
-    Raises:
-        ConfigError: The budget is too short.
-    """
-    seconds = read_duration(config.time_budget)
-    tried = replace(config, time_budget=None, max_train_steps=MOST_STEPS)
-    with untouched_random_state(accelerator.device):
-        size = maker.augmentation.size
-        learner = Learner(copy.deepcopy(model), tried, accelerator, size, recipe)
-        learner.prepare()
-        pace = measure_pace(learner, seconds, data, inspection, maker)
-        fit: Fit | ConfigError | None = None
-        if accelerator.is_main_process:
-            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=config.output_dir) as folder:
-                checkpoint = measure_checkpoint(learner, Path(folder))
-            evaluation, pixel = measure_evaluation(
-                learner.evaluated, seconds, data, inspection, config
-            )
-            # Python starts again to measure the speed.
-            finish = (imported + (ROUNDS + 1) * pixel * SIDE**2) * config.measure_speed
-            finish += 2 * checkpoint + pixel * SIDE**2
-            costs = Costs(pace, clock() - began, evaluation + checkpoint, checkpoint, finish)
-            fit = fit_or_error(config, costs)
-        # The wrapper of the network holds the connection, see the end of `train`.
-        del learner
-        accelerator.free_memory()
-    fit = broadcast_object_list([fit])[0]
-    if isinstance(fit, ConfigError):
-        raise fit
-    fitted = replace(
-        config,
-        time_budget=None,
-        fitted_to=config.time_budget,
-        max_train_steps=fit.steps,
-        validation_steps=fit.validation_steps,
-        checkpointing_steps=fit.checkpointing_steps,
-    )
-    return fitted, fit.words
-
-
-def fit_or_error(config: TrainingConfig, costs: Costs) -> Fit | ConfigError:
-    """Fits the steps; returns the error instead of raising it, for the other processes."""
-    try:
-        return fit_steps(
-            config.time_budget, costs, config.validation_steps, config.checkpointing_steps
-        )
-    except ConfigError as error:
-        return error
-
-
-@contextmanager
-def untouched_random_state(device: torch.device) -> Iterator[None]:
-    """Puts the random states of Python, NumPy and PyTorch back at the end."""
-    python, legacy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-    random.setstate(python)
-    np.random.set_state(legacy)
 
 
 class TimedCrops(RandomCrops):
@@ -273,46 +175,3 @@ def cores() -> int:
     """Number of cores that this process may use."""
     known = hasattr(os, "sched_getaffinity")
     return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
-
-
-def measure_checkpoint(learner: Learner, folder: Path) -> float:
-    """Writes a checkpoint to a folder: seconds."""
-    begin = clock()
-    checkpoints.save_training_state(
-        folder, TrainingState(), learner.model, learner.evaluated, learner.optimizer, 1
-    )
-    return clock() - begin
-
-
-def measure_evaluation(
-    model: UNet, budget: float, data: LabelledData, inspection: Inspection, config: TrainingConfig
-) -> tuple[float, float]:
-    """Evaluates on a few images: seconds of an evaluation on all, and of segmenting a pixel.
-
-    A network that has learned nothing yet finds many small objects, so that its evaluation rather
-    takes longer than those to come.
-    """
-    began = begin = clock()
-    rows: list[tuple[int, float, float]] = []  # pixels, seconds to evaluate, to segment
-    for pair in ValidationPairs(data, config, TRIED_IMAGES):
-        if (pair.label == IGNORE).all():
-            continue
-        evaluate(model, [pair], choose_objects=True)
-        evaluated = clock()
-        model.segment(pair.image)
-        segmented = clock()
-        rows.append((pair.label.size, evaluated - begin, segmented - evaluated))
-        begin = segmented
-        if begin - began > EVALUATING * budget:
-            break
-    if not rows:
-        return 0.0, 0.0
-    tried, evaluating, segmenting = np.sum(rows[1:] or rows, axis=0)  # the first also allocates
-    areas = [facts.area for facts in inspection.validation if not facts.error]
-    images = inspection.validation_total
-    if images is None:
-        images = config.max_validation_images or STREAMED_VALIDATION
-        if (seen := len(inspection.validation)) < config.max_inspected // 10:
-            images = min(images, seen)  # the stream ended
-    pictures = segmenting * PICTURED * np.mean(areas) / tried
-    return float(evaluating / tried * np.mean(areas) * images + pictures), segmenting / tried

@@ -2,11 +2,12 @@
 
 import itertools
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from unet_hf.errors import ConfigError
+
+from ..duration import read_duration, say_duration
 
 MARGIN = 0.02  # of the budget, for what no measurement foresees
 FOR_EVALUATIONS = 0.1  # highest share of the budget, unless a single one takes more
@@ -15,37 +16,6 @@ FOR_CHECKPOINTS = 0.02
 SECONDS_BETWEEN_CHECKPOINTS = 300.0  # of a long training; a short one has MOST_EVALUATIONS
 FEWEST_STEPS = 20  # fewer teach a network nothing
 PARTS = 64  # of a training, in each of which the pace counts as even
-
-UNITS = {"h": 3600, "m": 60, "s": 1}
-
-
-def read_duration(text: str) -> float:
-    """Reads "90s", "15m", "1h30m" or plain seconds ("900"): seconds. Raises `ConfigError`."""
-    words = text.strip().lower()
-    number = r"(\d+(?:\.\d+)?)"
-    if re.fullmatch(number, words):
-        seconds = float(words)
-    elif words and (found := re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", words)):
-        parts = zip(found.groups(), UNITS.values(), strict=True)
-        seconds = sum(float(part) * unit for part, unit in parts if part)
-    else:
-        seconds = 0.0
-    if seconds <= 0 or not math.isfinite(seconds):
-        raise ConfigError(
-            f"--time_budget {text!r} is not a time. Write 90s, 15m, 1h30m, or seconds alone: 900."
-        )
-    return seconds
-
-
-def say_duration(seconds: float) -> str:
-    """Says a time in words: "0.37 s", "12 s", "15 minutes", "1.5 hours"."""
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.3g} minutes"
-    return f"{seconds / 3600:.3g} hours"
 
 
 @dataclass(frozen=True)
@@ -99,6 +69,7 @@ class Costs:
     evaluation: float
     checkpoint: float
     finish: float  # the finished checkpoint with its evidence
+    unlearned: float = 0.0  # what an evaluation takes more if the network has learned nothing
 
 
 @dataclass(frozen=True)
@@ -127,7 +98,8 @@ def fit_steps(
     def needed(steps: int) -> float:
         shown = -(-steps // validation_steps) if validation_steps else min(evaluations, steps)
         kept = -(-steps // checkpointing_steps) if checkpointing_steps else min(saved, steps)
-        others = shown * costs.evaluation + kept * costs.checkpoint
+        # At the first evaluation the network has learned a part of what it will.
+        others = shown * costs.evaluation + costs.unlearned / 2 + kept * costs.checkpoint
         return costs.used + costs.pace.seconds(steps) + others + costs.finish
 
     steps = _most(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
