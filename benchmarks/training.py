@@ -27,6 +27,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from train.config import TrainingConfig
+from train.kernels.forward import use_fast_kernels
 from train.losses import build_loss
 from train.malloc import keep_memory
 from train.model import choose_precision
@@ -136,7 +137,7 @@ def our_step(case: Case) -> Callable[[], float]:
     model.to(memory_format=torch.channels_last)
     averaged = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
     optimizer = build_optimizer(model.parameters(), config)
-    network = accelerator.prepare(model)
+    network = accelerator.prepare(use_fast_kernels(model))
     loss_of = build_loss(config.loss)
     batches = [random_batch(case)]
 

@@ -1,44 +1,50 @@
 """`use_fast_kernels`: lets a network train by the kernels of this room."""
 
-from types import MethodType
-
 import torch
 from torch import Tensor, nn
 
-from unet_hf.network.network import Network, center_crop
+from unet_hf.network.network import DoubleConvolution, Network, center_crop
 
 from .convolution import Convolution, SkipConvolution
 from .pooling import PoolAndSkip
 from .up_convolution import UpConvolution
 
 
-def use_fast_kernels(model: Network) -> Network:
-    """Replaces the forward pass of this object by `fast_forward`; other devices keep their own.
+def use_fast_kernels(model: nn.Module) -> nn.Module:
+    """Returns a module with the weights of `model` that computes the same by faster kernels.
 
-    The modules and their weights stay as they are, and so does every copy made before.
+    On other devices than a CPU, and for a network that has a forward pass of its own, this is
+    `model` itself.
     """
-    if model.device.type == "cpu":
-        model.forward = MethodType(fast_forward, model)
-    return model
+    usual = isinstance(model, Network) and type(model).forward is Network.forward
+    return FastNetwork(model) if usual and model.device.type == "cpu" else model
 
 
-def fast_forward(model: Network, image: Tensor, *, objects: bool = False) -> Tensor:
-    """Computes what `Network.forward` does, which explains it, with the same gradients."""
-    model._check_shape(image)
-    height, width = image.shape[-2:]
-    x = model._mirror_to_grid(image)
+class FastNetwork(nn.Module):
+    """Trains a network that is left as it is, so that it is copied, kept and evaluated as ever."""
 
-    skips = []
-    for convolutions in model.contracting:
-        skip, x = PoolAndSkip.apply(double(convolutions, x))
-        skips.append(skip)
-    x = model.dropout(double(model.bottleneck, x))
-    for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
-        x = upsampled(up, x)
-        x = double(convolutions, center_crop(skips.pop(), x.shape[-2:]), x)
+    def __init__(self, model: Network) -> None:
+        super().__init__()
+        self.model = model
 
-    logits = heads(model, x, objects)
-    return logits[..., :height, :width]
+    def forward(self, image: Tensor, *, objects: bool = False) -> Tensor:
+        """Computes what `Network.forward` does, which explains it, with the same gradients."""
+        model = self.model
+        model._check_shape(image)
+        height, width = image.shape[-2:]
+        x = model._mirror_to_grid(image)
+
+        skips = []
+        for convolutions in model.contracting:
+            skip, x = PoolAndSkip.apply(double(convolutions, x))
+            skips.append(skip)
+        x = model.dropout(double(model.bottleneck, x))
+        for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
+            x = upsampled(up, x)
+            x = double(convolutions, center_crop(skips.pop(), x.shape[-2:]), x)
+
+        logits = heads(model, x, objects)
+        return logits[..., :height, :width]
 
 
 def upsampled(up: nn.Module, image: Tensor) -> Tensor:
@@ -48,16 +54,20 @@ def upsampled(up: nn.Module, image: Tensor) -> Tensor:
     return UpConvolution.apply(*in_one_dtype(image, up.weight, up.bias))
 
 
-def double(convolutions: nn.Sequential, *images: Tensor) -> Tensor:
-    """Applies a `DoubleConvolution` to an image, or to two that belong together."""
-    x = images
-    for layer in convolutions:
-        x = convolved(layer, *x) if isinstance(layer, nn.Conv2d) else layer(*x)
-        x = (x,)
-    return x[0]
+def double(step: nn.Module, *images: Tensor) -> Tensor:
+    """Applies a `DoubleConvolution`, or what an experiment has in its place.
+
+    images: One, or two whose channels belong together.
+    """
+    if type(step) is not DoubleConvolution:
+        return step(torch.cat(images, 1))
+    for layer in step:
+        images = [convolved(layer, *images) if isinstance(layer, nn.Conv2d) else layer(*images)]
+    return images[0]
 
 
 def convolved(layer: nn.Conv2d, *images: Tensor) -> Tensor:
+    """Applies a convolution to an image, or to the concatenation of two."""
     padding = 1 if layer.padding == "same" else 0
     images = [image.contiguous(memory_format=torch.channels_last) for image in images]
     operation = Convolution if len(images) == 1 else SkipConvolution
