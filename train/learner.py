@@ -12,6 +12,7 @@ from unet_hf import UNet
 from . import checkpoints
 from .config import TrainingConfig
 from .distributed import share_batch_norm
+from .kernels.forward import use_fast_kernels
 from .object_losses import ObjectLoss
 from .optimization import build_optimizer, learning_rate, moving_average, seed_step
 from .recipe import USUAL_RECIPE, Recipe
@@ -62,8 +63,8 @@ class Learner:
         self.averaged.n_averaged.fill_(step)
 
     def prepare(self) -> None:
-        """Connects the network to those of the other processes."""
-        self.network = self.accelerator.prepare(self.model)
+        """Connects the network, with its fast kernels, to those of the other processes."""
+        self.network = self.accelerator.prepare(use_fast_kernels(self.model))
 
     def begin(self, step: int) -> float:
         """Sets random state and learning rate of a step, counted from 1; returns the rate."""

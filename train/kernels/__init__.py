@@ -1,0 +1,1 @@
+"""A training step's network in fewer passes over memory; the gradients are those of autograd."""
