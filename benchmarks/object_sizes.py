@@ -2,9 +2,9 @@
 
     python -m benchmarks.object_sizes --output_dir sizes
 
-Each set is drawn from a seed into `--output_dir` in the Hub's imagefolder layout. The default command
-trains on it with one thread, for so many steps that it takes about ten minutes. Given again, it
-goes on where it was stopped. What stands behind `--` are options of all trainings.
+Each set is drawn from a seed into `--output_dir` in the Hub's imagefolder layout. The default
+command trains on it with one thread, for so many steps that it takes ten minutes or so. Given
+again, it goes on where it was stopped. What stands behind `--` are options of all trainings.
 """
 
 import argparse
