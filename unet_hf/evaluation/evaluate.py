@@ -39,7 +39,7 @@ from .uncertainty import (
     overlap_intervals,
 )
 
-KEPT_BYTES = 256 * 2**20  # of results that a second pass needs; others are computed twice
+KEPT_BYTES = 2**30  # of results that a second pass needs; others are computed twice
 CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision thresholds tried
 
 
