@@ -12,6 +12,7 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 from unet_hf.evaluation.metrics import (
     Contingency,
     confusion_matrix,
+    confusions_at,
     membrane_slice,
     overlap_scores,
     pixel_error,
@@ -19,6 +20,7 @@ from unet_hf.evaluation.metrics import (
     rand_score,
     thin,
 )
+from unet_hf.predict.decision import decide, most_probable
 
 
 def rand_and_information(truth, regions):
@@ -150,3 +152,21 @@ def test_a_slice_without_truth_or_without_interior_has_a_score():
     nothing_found = membrane_slice(~empty, np.zeros((6, 6)), [0.5])[0.5]
     assert nothing_found.v_rand == 1  # thinned, a slice without interior is one region
     assert rand_error([nothing_found]) > 0.9  # unthinned, it is 36 regions
+
+
+def test_confusions_at_many_thresholds_are_those_of_each_decision():
+    rng = np.random.default_rng(0)
+    truth = rng.choice(np.array([0, 1, 255], np.uint8), (20, 30))
+    second = rng.integers(0, 11, truth.shape).astype(np.float32) / 10  # many exactly at a threshold
+    tables = confusions_at(truth, second, (0.05, 0.3, 0.7))
+    for threshold, table in tables.items():
+        mask = decide(np.stack([1 - second, second]), threshold)
+        np.testing.assert_array_equal(table, confusion_matrix(truth, mask, 2))
+
+
+def test_the_most_probable_class_is_the_first_of_equal_ones():
+    drawn = np.random.default_rng(0).integers(0, 3, (4, 20, 30)).astype(np.float32)
+    for count in (1, 2, 3, 4):
+        found = most_probable(drawn[:count])
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, drawn[:count].argmax(axis=0))

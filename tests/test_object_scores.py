@@ -135,3 +135,13 @@ def test_what_cannot_be_scored_is_refused():
         score_objects(TRUTH, TRUTH[:2])
     with pytest.raises(ConfigError, match="least_iou"):
         score_objects(TRUTH, TRUTH, least_iou=0.3)
+
+
+def test_unions_of_proposed_objects_need_no_second_look_at_the_pixels():
+    rng = np.random.default_rng(0)
+    truth, pieces = rng.integers(0, 5, (2, 20, 30))
+    ids = np.array([4, 0, 2, 4])  # of the pieces 1 to 4
+    joined = ObjectOverlap.from_labels(truth, pieces).joined(ids)
+    whole = ObjectOverlap.from_labels(truth, np.append(0, ids)[pieces])
+    for name, values in vars(whole).items():
+        np.testing.assert_array_equal(getattr(joined, name), values, name)

@@ -21,6 +21,7 @@ from .metrics import (
     THRESHOLDS,
     MembraneSlice,
     confusion_matrix,
+    confusions_at,
     membrane_slice,
     overlap_scores,
     pixel_error,
@@ -38,7 +39,7 @@ from .uncertainty import (
     overlap_intervals,
 )
 
-KEPT_BYTES = 256 * 2**20  # of results that a second pass needs; others are computed twice
+KEPT_BYTES = 2**30  # of results that a second pass needs; others are computed twice
 CANDIDATES = tuple(round(0.05 * step, 2) for step in range(1, 20))  # decision thresholds tried
 
 
@@ -309,10 +310,9 @@ def _measure(
         pair.name,
         kind if isinstance(kind, str) else None,
         result.precision,
-        {
-            t: confusion_matrix(pair.label, decide(probabilities, t), classes, IGNORE)
-            for t in candidates
-        },
+        confusions_at(pair.label, probabilities[1], candidates)
+        if classes == 2
+        else {None: confusion_matrix(pair.label, decide(probabilities, None), classes, IGNORE)},
         calibration_bins(pair.label, probabilities, IGNORE),
         membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
         if membrane

@@ -22,6 +22,24 @@ def confusion_matrix(
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
+def confusions_at(
+    truth: np.ndarray, probability: np.ndarray, thresholds: Iterable[float]
+) -> dict[float, np.ndarray]:
+    """Counts pixels of two classes at each threshold; see `confusion_matrix` and `decide`.
+
+    Args:
+        truth: (H, W) class ids; pixels with another one than 0 and 1 do not count.
+        probability: (H, W) float32, of class 1.
+    """
+    # Parted by the true class once, so that a threshold is one comparison of each pixel.
+    parts = [probability[truth == index] for index in (0, 1)]
+    above = {t: [np.count_nonzero(part > t) for part in parts] for t in thresholds}
+    return {
+        t: np.array([[part.size - one, one] for part, one in zip(parts, ones, strict=True)])
+        for t, ones in above.items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class OverlapScores:
     """Scores of each class; NaN for a class that is in neither truth nor prediction."""

@@ -9,6 +9,8 @@ from ..classes import chosen_classes
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
 from ..network.configuration import OBJECT_METHODS
+from ..objects.basins import Basins
+from ..objects.learned import basin_ids
 from ..predict.segmentation import Segmentation
 from .object_overlap import ObjectOverlap
 from .object_recipe import MIN_SIZES, Parting, Recipe, partings
@@ -69,10 +71,34 @@ def partings_of(result: Segmentation, choose: bool) -> list[Parting]:
 def measure_objects(result: Segmentation, pair: Pair, wanted: Collection[Parting]) -> ImageObjects:
     """Compares the objects of a result with the true ones of a pair, which has instance ids."""
     kind, classes = pair.extras.get("kind"), chosen_classes(None, result.id2label)
-    parted = {}
+    seeds = [seed for method, seed in wanted if method == "learned"]
+    parted = measure_unions(result.basins(classes), pair, seeds) if seeds else {}
     for method, seed in wanted:
-        labels = result.instances(classes, method, seed)
-        overlap = ObjectOverlap.from_labels(pair.instances, labels, pair.label != IGNORE)
-        sizes = np.bincount(labels.ravel(), minlength=1)
-        parted[method, seed] = PartedObjects(overlap, sizes[overlap.found_ids])
-    return ImageObjects(pair.name, kind if isinstance(kind, str) else None, parted)
+        if method != "learned":
+            overlap, sizes = compare(result.instances(classes, method), pair)
+            parted[method, seed] = PartedObjects(overlap, sizes[overlap.found_ids])
+    in_order = {parting: parted[parting] for parting in wanted}
+    return ImageObjects(pair.name, kind if isinstance(kind, str) else None, in_order)
+
+
+def compare(labels: np.ndarray, pair: Pair) -> tuple[ObjectOverlap, np.ndarray]:
+    """Compares ids with the true objects; also returns the pixels of each id, with id 0."""
+    overlap = ObjectOverlap.from_labels(pair.instances, labels, pair.label != IGNORE)
+    return overlap, np.bincount(labels.ravel(), minlength=1)
+
+
+def measure_unions(
+    basins: Basins, pair: Pair, seeds: Collection[float]
+) -> dict[Parting, PartedObjects]:
+    """Compares the objects of several seeds with the true ones.
+
+    They are unions of the same basins, so that their pixels are counted only once.
+    """
+    overlap, sizes = compare(basins.labels, pair)
+    parted = {}
+    for seed in seeds:
+        ids = basin_ids(basins, seed)
+        joined = overlap.joined(ids[overlap.found_ids - 1])
+        areas = np.bincount(ids, sizes[1:], minlength=1).astype(np.int64)
+        parted["learned", seed] = PartedObjects(joined, areas[joined.found_ids])
+    return parted

@@ -217,8 +217,10 @@ def seg(overlap: ObjectOverlap) -> float | None:
 
 def _several(owners: np.ndarray, parts: np.ndarray) -> dict[int, tuple[int, ...]]:
     """Returns the owners that occur at least twice, each with its parts."""
-    ids, counts = np.unique(owners, return_counts=True)
-    return {owner: tuple(parts[owners == owner].tolist()) for owner in ids[counts > 1].tolist()}
+    ids, starts, counts = np.unique(np.sort(owners), return_index=True, return_counts=True)
+    ordered, several = parts[np.argsort(owners, kind="stable")], counts > 1
+    places = zip(ids[several].tolist(), starts[several], counts[several], strict=True)
+    return {owner: tuple(ordered[at : at + count].tolist()) for owner, at, count in places}
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..predict.decision import most_probable
+
 RESAMPLES = 2000  # draws of the bootstrap
 BINS = 15  # bins of confidence
 
@@ -126,12 +128,13 @@ def calibration_bins(
     """
     counted = truth != ignore_index
     confidence = probabilities.max(axis=0)[counted].astype(np.float64)
-    right = (probabilities.argmax(axis=0)[counted] == truth[counted]).astype(np.float64)
+    right = most_probable(probabilities)[counted] == truth[counted]
     # The bins are (0, 1/15], (1/15, 2/15] ...: closed above, as in the source.
-    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    return np.stack(
-        [np.bincount(index, weights, BINS) for weights in (np.ones_like(right), confidence, right)]
-    )
+    index = np.ceil(confidence * BINS).astype(np.intp)
+    index -= 1
+    np.clip(index, 0, BINS - 1, out=index)
+    counts = np.bincount(index, minlength=BINS), np.bincount(index[right], minlength=BINS)
+    return np.stack([counts[0], np.bincount(index, confidence, BINS), counts[1]])
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:

@@ -61,8 +61,12 @@ def learned_labels(basins: Basins, seed: float) -> np.ndarray:
     A summit of at least `seed` begins an object. What has no such summit goes to the object that
     it touches at the highest pass; pieces of the mask without any belong to no object.
     """
-    ids = object_ids(basins.merge(seed, PROMINENCE), basins.summits, seed)
-    return np.concatenate([np.zeros(1, np.int32), ids])[basins.labels]
+    return np.concatenate([np.zeros(1, np.int32), basin_ids(basins, seed)])[basins.labels]
+
+
+def basin_ids(basins: Basins, seed: float) -> np.ndarray:
+    """Returns the id of each basin's object, (n,) int32, as in `learned_labels`."""
+    return object_ids(basins.merge(seed, PROMINENCE), basins.summits, seed)
 
 
 def object_ids(objects: np.ndarray, summits: np.ndarray, seed: float) -> np.ndarray:

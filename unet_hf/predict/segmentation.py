@@ -148,15 +148,27 @@ class Segmentation(PredictionSummary):
 
         0 is no object; 1 to n are in the order of first pixels, row by row.
         """
-        valid = self.image.valid
-        known = self.mask if valid is None else np.where(valid, self.mask, np.int16(-1))
         if method != "learned":
-            return find_instances(known, self.probabilities, classes, method)
+            return find_instances(self._known, self.probabilities, classes, method)
+        return learned_labels(self.basins(classes), seed)
+
+    def basins(self, classes: tuple[int, ...]) -> Basins:
+        """Returns the parts of some classes' pixels that the method "learned" joins to objects.
+
+        Raises:
+            ConfigError: The network was not trained to tell objects apart.
+        """
         if classes not in self._basins:
             self._basins[classes] = learned_basins(
-                known, self.object_maps, self.object_channels, classes
+                self._known, self.object_maps, self.object_channels, classes
             )
-        return learned_labels(self._basins[classes], seed)
+        return self._basins[classes]
+
+    @property
+    def _known(self) -> np.ndarray:
+        """The mask, with -1 where the image holds no data."""
+        valid = self.image.valid
+        return self.mask if valid is None else np.where(valid, self.mask, np.int16(-1))
 
     @cached_property
     def _basins(self) -> dict[tuple[int, ...], Basins]:
