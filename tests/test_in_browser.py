@@ -127,22 +127,7 @@ def test_an_image_is_segmented_as_in_python_and_sent_nowhere(visitor: Page, tmp_
         assert (again != expected.mask).sum() > 100
 
 
-def test_other_checkpoints_and_tiles_of_a_large_image(visitor: Page, tmp_path: Path):
-    page = visitor
-    page.get_by_label("Checkpoint").select_option("unet-superalloy")
-    expect(told(page)).to_contain_text("unet-superalloy is here")
-    page.get_by_role("button", name="Or take its example").click()
-    expect(page.locator("#private output")).to_have_text("unet-superalloy.png")
-    with PIL.Image.open(SHIPPED / "unet-superalloy" / SAMPLE) as image:
-        pixels = np.pad(np.asarray(image)[:200], [(0, 0), (0, 1100)], "reflect")[:, :1101]
-    PIL.Image.fromarray(pixels).save(tmp_path / "wide.png")
-    with cut_off(page):
-        segment(page, tmp_path / "wide.png")
-        expected = UNet.from_pretrained("unet-superalloy").segment(pixels, precision="float32")
-        check(page, expected, tmp_path)
-
-
-def test_colour_for_a_gray_network_and_gray_for_a_colour_one(visitor: Page, tmp_path: Path):
+def test_all_checkpoints_take_colour_gray_and_several_tiles(visitor: Page, tmp_path: Path):
     page = visitor
     with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
         colour = np.asarray(image.convert("RGB"))[:160, :176]
@@ -168,8 +153,23 @@ def test_colour_for_a_gray_network_and_gray_for_a_colour_one(visitor: Page, tmp_
     assert "20 pixels" in expected.notes[-1] and "clipped" in expected.notes[-1]
     check(page, expected, tmp_path)
 
+    # Another checkpoint, and an image of several tiles.
+    page.get_by_label("Checkpoint").select_option("unet-superalloy")
+    expect(told(page)).to_contain_text("unet-superalloy is here")
+    page.get_by_role("button", name="Or take its example").click()
+    expect(page.locator("#private output")).to_have_text("unet-superalloy.png")
+    with PIL.Image.open(SHIPPED / "unet-superalloy" / SAMPLE) as image:
+        pixels = np.pad(np.asarray(image)[:200], [(0, 0), (0, 1100)], "reflect")[:, :1101]
+    PIL.Image.fromarray(pixels).save(tmp_path / "wide.png")
+    with cut_off(page):
+        segment(page, tmp_path / "wide.png")
+        expected = UNet.from_pretrained("unet-superalloy").segment(pixels, precision="float32")
+        check(page, expected, tmp_path)
 
-def test_what_a_browser_would_change_is_refused(visitor: Page, tmp_path: Path, gray_image):
+
+def test_what_a_browser_would_change_is_refused_and_what_is_computed_can_be_stopped(
+    visitor: Page, tmp_path: Path, gray_image
+):
     page = visitor
     deep, colour = gray_image.astype(np.uint16) * 257, np.dstack([gray_image] * 3)
     PIL.Image.fromarray(deep).save(tmp_path / "deep.png")
@@ -210,9 +210,7 @@ def test_what_a_browser_would_change_is_refused(visitor: Page, tmp_path: Path, g
         expect(page.locator("#private output")).to_have_text("opaque.png")
         expect(page.get_by_role("button", name="Segment")).to_be_enabled()
 
-
-def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: Path):
-    page = visitor
+    # Stop stops, and all goes on without a network.
     large = np.random.default_rng(0).integers(0, 256, (4096, 4096), dtype=np.uint8)
     PIL.Image.fromarray(large).save(tmp_path / "large.png", compress_level=0)
     PIL.Image.fromarray(large[:64, :64]).save(tmp_path / "small.png")
@@ -236,8 +234,8 @@ def test_stop_stops_and_all_goes_on_without_a_network(visitor: Page, tmp_path: P
         segment(page, tmp_path / "small.png")
 
 
-def test_a_file_is_named_after_the_picture_that_it_is_of(visitor: Page):
-    """Also if another picture is chosen before the file is written."""
+def test_a_file_is_named_after_its_picture_and_a_phone_takes_what_is_dropped(visitor: Page):
+    """Named so also if another picture is chosen before the file is written."""
     page, path = visitor, SHIPPED / "unet-isbi" / SAMPLE
     segment(page, path)
     content = base64.b64encode(path.read_bytes()).decode()
@@ -252,11 +250,8 @@ def test_a_file_is_named_after_the_picture_that_it_is_of(visitor: Page):
     assert download.value.suggested_filename == "input_mask.png"
     expect(page.locator("#private output")).to_have_text("another.png")
 
-
-def test_a_phone_sees_all_of_it_and_takes_what_is_dropped_or_pasted(visitor: Page):
-    page = visitor
+    # A phone sees all of it, and takes what is dropped or pasted.
     page.set_viewport_size({"width": 390, "height": 844})
-    content = base64.b64encode((SHIPPED / "unet-isbi" / SAMPLE).read_bytes()).decode()
     for kind, name in (("drop", "a_long_name_" * 9 + ".png"), ("paste", "pasted.png")):
         page.evaluate(HAND_OVER, [kind, name, content])  # anywhere on the page
         expect(page.locator("#private output")).to_have_text(name)
@@ -306,7 +301,7 @@ def turned() -> PIL.Image.Exif:
     return exif
 
 
-def test_a_browser_decodes_what_python_reads(served: Callable, tmp_path: Path):
+def test_pictures_and_numbers_in_the_browser_are_those_of_python(served: Callable, tmp_path: Path):
     with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
         colour = image.convert("RGB").resize((97, 60))
     gray = colour.convert("L")
@@ -326,9 +321,6 @@ def test_a_browser_decodes_what_python_reads(served: Callable, tmp_path: Path):
         # Two libraries may round the cosines of a JPEG to neighbouring levels.
         assert np.abs(found - expected).max() <= (2 if path.suffix == ".jpg" else 0), path.name
 
-
-def test_numbers_in_the_browser_are_those_of_python(served: Callable, tmp_path: Path):
-    page = served(in_browser_tab)
     generator = np.random.default_rng(0)
     near = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
     probability = np.concatenate(
