@@ -76,7 +76,7 @@ def test_usual_data_is_planned_as_usual():
         }),
         ({"sides": (90, 200, 300)}, {
             "resolution": (208, "images are 90 to 300 px"),
-            "train_batch_size": (6, "about as many pixels as 4 crops of 256 px"),
+            "train_batch_size": (3, "about as many pixels as 2 crops of 256 px"),
             "elastic_std": (8.1, "in proportion to crops of 208 px"),
         }),
         (side(3000) | objects(15, 20, 25), {}),
@@ -140,7 +140,7 @@ def test_what_was_given_stays_and_what_speaks_against_it_is_said():
     )  # fmt: skip
     assert found["depth"] == (5, "") and found["border_weight"] == (3.0, "")
     assert found["channel_mixing"] == (0.5, "only three channels can be mixed, and images have 1")
-    assert found["train_batch_size"] == (4, AS_USUAL)  # follows from the crops that were given
+    assert found["train_batch_size"] == (2, AS_USUAL)  # follows from the crops that were given
     gray = replace(USUAL_DATA, channels=3, gray=20)
     assert "colours that do not occur" in planned(gray, channel_mixing=0.2)["channel_mixing"][1]
     large = replace(USUAL_DATA, **side(2000) | objects(400, 500, 600))

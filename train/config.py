@@ -22,15 +22,15 @@ USUAL: dict[str, Any] = {
     "base_channels": 16,
     "max_channels": None,  # without a limit
     "resolution": 256,
-    "train_batch_size": 4,
+    "train_batch_size": 2,
     "class_sampling": 0.0,
     "rotation": 180.0,
     "scale_range": 1.25,
     "elastic_std": 10.0,
     "channel_mixing": 0.0,
     "inversion": 0.0,
-    "loss": "cross_entropy",
-    "class_balance": "sqrt",
+    "loss": "cross_entropy_dice",
+    "class_balance": "none",
     "border_weight": 10.0,
     "border_sigma": 5.0,
 }
@@ -65,6 +65,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-4,
         "weight_decay": 0.0,
         "lr_scheduler": "constant",
+        "loss": "cross_entropy",
         "class_balance": "inverse",
         "scale_range": 1.0,
         "noise_std": 0.0,
@@ -89,8 +90,8 @@ CHOICES = {
     "report_to": ("trackio", "tensorboard"),
     "fold_order": ("random", "contiguous"),
 }
-DEFAULT_STEPS = 5000
-DEFAULT_INTERVAL = 500  # steps between evaluations, and between checkpoints
+DEFAULT_STEPS = 10_000
+DEFAULT_INTERVAL = 1000  # steps between evaluations, and between checkpoints
 
 
 @dataclass

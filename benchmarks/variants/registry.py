@@ -57,10 +57,12 @@ VALID = {"padding": "valid", "resolution": 508, "train_batch_size": 1}
 VARIANTS = {
     BASE: Variant(),
     # What is minimised
+    "cross-entropy": Variant({"loss": "cross_entropy"}),
     "cross-entropy + dice": Variant({"loss": "cross_entropy_dice"}),
     "focal loss": Variant({"loss": "focal"}),
     "label smoothing 0.1": Variant({"label_smoothing": 0.1}),
     "no class balance": Variant({"class_balance": "none"}),
+    "square-root class balance": Variant({"class_balance": "sqrt"}),
     "inverse class balance": Variant({"class_balance": "inverse"}),
     "no border weights": Variant({"border_weight": 0.0}),
     "deep supervision": Variant(code="deep_supervision", plain=True),
@@ -76,9 +78,10 @@ VARIANTS = {
     "longer average": Variant({"ema_decay": 0.9995}),
     # On what
     # Displacements lie closer together in small crops, so they have to be smaller.
-    "crops of 128": Variant({"resolution": 128, "train_batch_size": 16, "elastic_std": 5.0}),
+    "crops of 128": Variant({"resolution": 128, "train_batch_size": 8, "elastic_std": 5.0}),
     "crops of 512": Variant({"resolution": 512, "train_batch_size": 1}),
     "batch of 2": Variant({"train_batch_size": 2}),
+    "batch of 4": Variant({"train_batch_size": 4}),
     "batch of 8": Variant({"train_batch_size": 8}),
     "no elastic deformation": Variant({"elastic_std": 0.0}),
     "elastic deformation x2": Variant(times={"elastic_std": 2.0}),
