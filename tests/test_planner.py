@@ -70,8 +70,7 @@ def test_usual_data_is_planned_as_usual():
         }),
         (side(120), {
             "resolution": (128, "images are 120 x 120 px"),
-            "train_batch_size": (8, "more of these small crops a step would leave time for fewer "
-                                    "steps"),
+            "train_batch_size": (8, "about as many pixels as 2 crops of 256 px"),
             "elastic_std": (5.0, "in proportion to crops of 128 px"),
         }),
         ({"sides": (90, 200, 300)}, {
