@@ -198,18 +198,26 @@ def pushed(hub, tmp_path_factory) -> str:
     return "alice/pushed"
 
 
-@pytest.mark.parametrize("way", [(), ("--streaming",)], ids=["map-style", "streaming"])
+@pytest.mark.parametrize("way", [("--folds", 2), ("--streaming",)], ids=["folds", "streaming"])
 def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     hub, pushed, way, tmp_path
 ):
-    name = "unet-" + ("streamed" if way else "mapped")
+    name = "unet-" + way[0].strip("-")
     done = run(
         hub, tmp_path, "--dataset_name", pushed, "--output_dir", tmp_path / name, *SMALL, *way,
         "--train_batch_size", 1, "--push_to_hub", "--measure_speed", "no",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert re.search(r"objects +ids of the masks, 3\d in (the )?3 images", done.stdout)
+    assert re.search(r"objects +ids of the masks, \d\d in (the )?[234] images", done.stdout)
+    pushed_to = [key for key in hub.repos if key[1].startswith(f"alice/{name}")]
+    assert pushed_to == [("models", f"alice/{name}")]  # of a cross-validation the last network
+    commits = hub.repos["models", f"alice/{name}"].commits
+    assert len(commits) == 2  # the empty one, and all files at once
     files = hub.repos["models", f"alice/{name}"].at("main")[1]
+    assert not any(file.startswith("folds/") for file in files)
+    scores = json.loads(files["evaluation.json"])
+    assert scores.get("folds", {}).get("count") == (2 if "--folds" in way else None)
+    assert len(scores["images"]) == (4 if "--folds" in way else 1)
     recorded = json.loads(files["training.json"])["made_with"]["data"]
     assert recorded["name"] == pushed
     assert recorded["revision"] == hub.repos["datasets", pushed].branches["main"]
