@@ -15,12 +15,13 @@ import pytest
 from hypothesis import settings
 
 from . import OFFLINE
-from .browsing import browser, page  # noqa: F401  fixtures for every file
 from .processes import forked_python, share_server
-from .serving import drawing, gate, images, learned, picture, served, tiny  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+
+# Fixtures for every file; these import PyTorch and Gradio.
+FIXTURES = ("tests.browsing", "tests.serving")
 
 # The same examples in every run, and none that fails because the machine was busy.
 settings.register_profile("all", deadline=None, derandomize=True)
@@ -49,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("all" if config.getoption("--deep") else "sample")
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         share_server()  # of forked processes, by all processes of the tests
+        return  # this one only hands out tests: the others begin without waiting for its imports
+    for name in FIXTURES:
+        config.pluginmanager.import_plugin(name)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import pytest
 import tifffile
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from demo.segment.examples import haematoxylin
 from demo.synthetic import electron_micrograph
@@ -47,13 +46,6 @@ def choose(page: Page, model: str) -> None:
     box.press("Enter")
 
 
-def test_opens_with_an_example_segmented(page: Page):
-    expect(page.locator("#viewer .legend")).to_contain_text("nucleus")
-    expect(page.locator("#viewer .legend")).to_contain_text("%")
-    expect(page.locator("#facts")).to_contain_text("on CPU")
-    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
-
-
 def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
     drawing = electron_micrograph(160, 20, seed=5)
     tifffile.imwrite(tmp_path / "slice.tif", drawing.image.astype(np.uint16) * 16)
@@ -78,8 +70,12 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
         assert overlay.size == (160, 160)
 
 
-def test_what_is_changed_in_the_viewer_is_drawn_while_the_server_is_silent(page: Page):
+def test_opens_with_an_example_segmented_and_draws_changes_while_the_server_is_silent(page: Page):
     viewer = viewer_of(page)
+    expect(viewer.locator(".legend")).to_contain_text("nucleus")
+    expect(viewer.locator(".legend")).to_contain_text("%")
+    expect(page.locator("#facts")).to_contain_text("on CPU")
+    expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
     expect(page.locator("#objects tr.row").first).to_be_visible()  # they are counted by themselves
     nucleus = viewer.get_by_role("button", name="nucleus")
     shown = nucleus.inner_text()
@@ -96,9 +92,38 @@ def test_what_is_changed_in_the_viewer_is_drawn_while_the_server_is_silent(page:
             viewer.get_by_role("button", name=name).click()
 
 
-def test_the_pixel_under_the_pointer_is_that_of_the_downloaded_mask(page: Page, tmp_path: Path):
-    """At 200 places each: as opened, and close by at another threshold."""
+def test_files_and_the_pixel_under_the_pointer_are_as_seen(page: Page, tmp_path: Path):
     viewer = viewer_of(page)
+    nucleus = viewer.get_by_role("button", name="nucleus")
+
+    def overlay() -> np.ndarray:
+        with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
+            return np.asarray(image)
+
+    def mask() -> np.ndarray:
+        with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
+            return np.asarray(image)
+
+    slide(viewer, ".threshold", 0.42)
+    slide(viewer, ".opacity", 0.8)
+    expected = UNet.from_pretrained("unet-nuclei").segment(haematoxylin(), threshold=0.42)
+    assert np.array_equal(mask(), expected.mask)
+    hidden = "background"  # which is not painted at first
+    assert np.array_equal(overlay(), np.asarray(expected.overlay(0.8, hidden=hidden)))
+    slide(viewer, ".high", 200)
+    nucleus.click()
+    seen = overlay()
+    bare = np.asarray(expected.overlay(0, window=(0, 200)))
+    assert np.array_equal(seen[expected.mask == 1], bare[expected.mask == 1])
+    both = expected.overlay(0.8, hidden=["background", "nucleus"], window=(0, 200))
+    assert np.array_equal(seen, np.asarray(both))
+    nucleus.click()
+    viewer.get_by_role("button", name="Outline").click()
+    outlines = expected.overlay(0.8, outline=True, hidden=hidden, window=(0, 200))
+    assert np.array_equal(overlay(), np.asarray(outlines))
+    viewer.get_by_role("button", name="Outline").click()
+
+    # At 200 places each: as opened, and close by at another threshold.
     colors = color_table(UNet.from_pretrained("unet-nuclei").config["colors"])
     viewer.get_by_role("button", name="background").click()
     slide(viewer, ".opacity", 1)
@@ -106,55 +131,15 @@ def test_the_pixel_under_the_pointer_is_that_of_the_downloaded_mask(page: Page, 
         slide(viewer, ".threshold", threshold)
         for _ in range(closer):
             viewer.get_by_role("button", name="Zoom in").click()
-        with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
-            mask = np.asarray(image)
+        classes = mask()
         for pixel in read(viewer, 200, seed=closer):
-            assert pixel.label == ["background", "nucleus"][mask[pixel.y, pixel.x]]
-            assert pixel.color == tuple(colors[mask[pixel.y, pixel.x]])
+            assert pixel.label == ["background", "nucleus"][classes[pixel.y, pixel.x]]
+            assert pixel.color == tuple(colors[classes[pixel.y, pixel.x]])
 
 
-def test_files_are_written_as_seen(page: Page, tmp_path: Path):
-    viewer = viewer_of(page)
-    slide(viewer, ".threshold", 0.42)
-    slide(viewer, ".opacity", 0.8)
-    expected = UNet.from_pretrained("unet-nuclei").segment(haematoxylin(), threshold=0.42)
-    with PIL.Image.open(download(page, "Mask (PNG)", tmp_path)) as image:
-        assert np.array_equal(np.asarray(image), expected.mask)
-    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
-        as_seen = expected.overlay(0.8, hidden="background")  # which is not painted at first
-        assert np.array_equal(np.asarray(image), np.asarray(as_seen))
-
-
-def test_the_overlay_is_painted_as_seen(page: Page, tmp_path: Path):
-    viewer = viewer_of(page)
-    slide(viewer, ".opacity", 0.8)
-    slide(viewer, ".high", 200)
-    viewer.get_by_role("button", name="nucleus").click()
-    result = UNet.from_pretrained("unet-nuclei").segment(haematoxylin())
-    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
-        seen = np.asarray(image)
-    bare = np.asarray(result.overlay(0, window=(0, 200)))
-    assert np.array_equal(seen[result.mask == 1], bare[result.mask == 1])
-    expected = result.overlay(0.8, hidden=["background", "nucleus"], window=(0, 200))
-    assert np.array_equal(seen, np.asarray(expected))
-    viewer.get_by_role("button", name="nucleus").click()
-    viewer.get_by_role("button", name="Outline").click()
-    with PIL.Image.open(download(page, "Overlay (PNG)", tmp_path)) as image:
-        expected = result.overlay(0.8, outline=True, hidden="background", window=(0, 200))
-        assert np.array_equal(np.asarray(image), np.asarray(expected))
-
-
-def test_an_example_brings_its_own_checkpoint(page: Page):
-    before = serial(page)
-    page.locator("#examples button").nth(1).click()
-    wait_for_drawing_after(page, before)
-    expect(page.locator("#viewer .legend")).to_contain_text("membrane")
-    assert page.locator("#model input").input_value() == (
-        "Cell membranes (electron microscopy) · unet-isbi"
-    )
-
-
-def test_a_pasted_picture_is_taken(page: Page):
+def test_a_paste_a_page_of_a_stack_and_an_example_with_its_own_checkpoint(
+    page: Page, tmp_path: Path
+):
     before = serial(page)
     page.evaluate(
         """async () => {
@@ -168,8 +153,6 @@ def test_a_pasted_picture_is_taken(page: Page):
     wait_for_drawing_after(page, before)
     expect(page.locator("#facts")).to_contain_text("40 × 30 px")
 
-
-def test_a_page_of_a_stack_can_be_chosen(page: Page, tmp_path: Path):
     stack = np.random.default_rng(0).integers(0, 255, (4, 64, 80), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     upload(page, tmp_path / "stack.tif")
@@ -180,45 +163,37 @@ def test_a_page_of_a_stack_can_be_chosen(page: Page, tmp_path: Path):
         "stack.tif · page 2 of 0 to 3 Cell nuclei · threshold 0.60"
     )
 
+    before = serial(page)
+    page.locator("#examples button").nth(1).click()
+    wait_for_drawing_after(page, before)
+    expect(page.locator("#viewer .legend")).to_contain_text("membrane")
+    assert page.locator("#model input").input_value() == (
+        "Cell membranes (electron microscopy) · unet-isbi"
+    )
 
-def test_bad_files_end_in_one_sentence(page: Page, tmp_path: Path, sample):
+
+def test_bad_files_and_checkpoints_that_are_none_end_in_one_sentence(
+    page: Page, tmp_path: Path, sample
+):
     """A bad file of each kind of error, or every one, one after the other in one visit; the page
     stays usable. That each has its sentence, Python and the API are asked in any case."""
     alert = page.locator("#alert [role=alert]")
-    kinds = {bad.error: bad for bad in BAD_INPUTS}
-    for bad in sample([*kinds.values()], BAD_INPUTS):
-        (tmp_path / bad.name).mkdir()
-        upload(page, bad.write(tmp_path / bad.name))
-        words = "NaN or infinite values" if bad.words == "np.nan_to_num" else bad.words
+
+    def is_told(words: str) -> None:
         expect(alert).to_contain_text(words, timeout=20_000)
         assert "Traceback" not in page.content()
         page.locator("#examples button").nth(1).click()  # a good one clears the sentence
         expect(alert).to_have_count(0, timeout=20_000)
 
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
+    kinds = {bad.error: bad for bad in BAD_INPUTS}
+    for bad in sample([*kinds.values()], BAD_INPUTS):
+        (tmp_path / bad.name).mkdir()
+        upload(page, bad.write(tmp_path / bad.name))
+        is_told("NaN or infinite values" if bad.words == "np.nan_to_num" else bad.words)
+    for model, words in (
         ("unet-isby", "Shipped with this package"),
         ("nobody/nothing", "was not reached"),
         ("no such model!", "is not a checkpoint"),
-    ],
-)
-def test_a_checkpoint_that_is_none_is_told_apart(page: Page, model: str, words: str):
-    choose(page, model)
-    expect(page.locator("#alert [role=alert]")).to_contain_text(words, timeout=20_000)
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-def test_a_phone_and_a_dark_room_see_everything(
-    browser: Browser, demo_url: str, width: int, scheme: str
-):
-    context = browser.new_context(
-        viewport={"width": width, "height": 844},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    page.goto(demo_url)
-    expect(page.locator("#viewer canvas.drawn")).to_be_visible(timeout=60_000)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    context.close()
+    ):
+        choose(page, model)
+        is_told(words)

@@ -66,7 +66,9 @@ def column(page: Page, number: int) -> list[str]:
     return page.locator(f"#objects tr.row td:nth-child({number})").all_inner_texts()
 
 
-def test_the_rows_in_sight_are_there_and_the_words_and_the_histogram(page: Page, objects: Objects):
+def test_the_rows_in_sight_are_there_with_words_and_histogram_and_are_sorted(
+    page: Page, objects: Objects
+):
     expect(page.locator("#objects .count")).to_have_text("400 objects")
     expect(page.locator("#objects .words")).to_have_text(in_words(objects))
     drawing = page.get_by_role("img", name="Areas of the objects (400), in µm²")
@@ -79,8 +81,7 @@ def test_the_rows_in_sight_are_there_and_the_words_and_the_histogram(page: Page,
     assert 10 <= page.locator("#objects tr.row").count() < 60 < len(objects)
     assert column(page, 1)[:3] == ["1", "2", "3"]
 
-
-def test_a_head_sorts_by_its_column_and_again_the_other_way(page: Page, objects: Objects):
+    # A head sorts by its column, and again the other way.
     head = page.get_by_role("button", name="area (µm²)")
     areas = objects.table["area_um2"]
     for click, expected in ((1, areas.min()), (2, areas.max())):
@@ -92,6 +93,26 @@ def test_a_head_sorts_by_its_column_and_again_the_other_way(page: Page, objects:
     page.get_by_role("button", name="no.").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#objects tr.row td").first).to_have_text("1")
+
+    # A phone is not made wider by the table.
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    scroll = page.locator("#objects .scroll")
+    assert scroll.evaluate("(box) => box.scrollWidth > box.clientWidth")  # within itself
+
+
+def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
+    name = (
+        "(id) => document.querySelector('#objects .objects')"
+        ".dispatchEvent(new CustomEvent('objects:highlight', { detail: id }))"
+    )
+    page.evaluate(name, 350)
+    marked = page.locator("#objects tr[aria-selected=true]")
+    expect(marked).to_have_attribute("data-id", "350")
+    expect(marked).to_be_in_viewport()
+    page.evaluate(name, None)
+    expect(marked).to_have_count(0)
+    expect(page.locator("#told")).not_to_contain_text("id")  # nobody chose it
 
 
 def test_a_chosen_row_tells_python_and_scripts_the_id_and_the_box(page: Page, objects: Objects):
@@ -118,21 +139,7 @@ def test_a_chosen_row_tells_python_and_scripts_the_id_and_the_box(page: Page, ob
     )
 
 
-def test_an_object_is_marked_and_scrolled_to_when_it_is_named(page: Page):
-    name = (
-        "(id) => document.querySelector('#objects .objects')"
-        ".dispatchEvent(new CustomEvent('objects:highlight', { detail: id }))"
-    )
-    page.evaluate(name, 350)
-    marked = page.locator("#objects tr[aria-selected=true]")
-    expect(marked).to_have_attribute("data-id", "350")
-    expect(marked).to_be_in_viewport()
-    page.evaluate(name, None)
-    expect(marked).to_have_count(0)
-    expect(page.locator("#told")).not_to_contain_text("id")  # nobody chose it
-
-
-def test_the_arrow_keys_walk_through_the_rows(page: Page):
+def test_the_arrow_keys_walk_through_the_rows_and_another_result_takes_their_place(page: Page):
     grid = page.get_by_role("grid")
     grid.focus()
     marked = page.locator("#objects tr[aria-selected=true]")
@@ -143,8 +150,7 @@ def test_the_arrow_keys_walk_through_the_rows(page: Page):
         expect(grid).to_have_attribute("aria-activedescendant", marked.get_attribute("id"))
     expect(marked).to_be_in_viewport()
 
-
-def test_another_result_takes_the_place_of_the_first(page: Page):
+    # Another result takes the place of the first.
     page.locator("#objects tr.row").nth(2).click()
     page.get_by_role("button", name="few").click()
     expect(page.locator("#objects tr.row")).to_have_count(3)
@@ -158,13 +164,6 @@ def test_another_result_takes_the_place_of_the_first(page: Page):
     expect(page.locator("#objects .words")).to_have_text("This image is large.")
     page.get_by_role("button", name="Count objects").click()
     expect(page.locator("#asked")).to_have_text("asked")
-
-
-def test_a_phone_is_not_made_wider_by_the_table(page: Page):
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    scroll = page.locator("#objects .scroll")
-    assert scroll.evaluate("(box) => box.scrollWidth > box.clientWidth")  # within itself
 
 
 def test_the_words_say_how_many_how_large_and_how_they_were_counted():

@@ -47,7 +47,9 @@ def truth_page(served: Callable, tiny: str, picture: Path) -> Page:
     return served(build)
 
 
-def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, tmp_path: Path):
+def test_a_mask_is_dropped_and_scored_and_its_errors_are_flown_to(
+    truth_page: Page, drawing, tiny, picture, tmp_path: Path
+):
     page = truth_page
     PIL.Image.fromarray(drawing.label * np.uint8(255)).save(tmp_path / "truth.png")
     expected = score_mask(segment_file(str(picture), tiny), drawing.label)
@@ -69,6 +71,29 @@ def test_a_mask_is_dropped_and_scored(truth_page: Page, drawing, tiny, picture, 
     expect(buttons).to_have_count(min(len(errors), 100))
     expect(buttons.first).to_contain_text(f"{errors[0].pixels:,} px".replace(",", " "))
     expect(page.locator("#truth_viewer canvas")).to_be_visible()
+
+    # A click on an error flies there without the server.
+    second = page.locator("#truth_errors button").nth(1)
+    expect(second).to_be_visible()
+    page.evaluate(
+        """() => document.querySelector('#truth_viewer .viewer').addEventListener(
+        'viewer:fly', (event) => { window.flown = event.detail; })"""
+    )
+    drawn = page.locator("#truth_viewer canvas.drawn")
+    expect(drawn).to_be_visible()
+    before = page.locator("#truth_viewer .viewer").get_attribute("data-camera")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    second.click()
+    x, y, width, height = errors[1].box
+    box = {"x": x, "y": y, "width": width, "height": height}
+    assert page.evaluate("window.flown") == box
+    page.wait_for_function(
+        """(before) => document.querySelector('#truth_viewer .viewer').dataset.camera !== before""",
+        arg=before,
+    )
+    expect(second).to_have_attribute("aria-current", "true")
+    assert not [url for url in asked if "queue" in url]
 
 
 def test_the_threshold_in_view_is_the_one_that_is_scored(
@@ -144,39 +169,6 @@ def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
     expect(scores).to_contain_text(f"{pixels.dice['cell']:.4f}")
     page.locator("#read_as").get_by_label("Classes").click()
     expect(scores.locator("[role=alert]")).to_contain_text("has no clear meaning")
-
-
-def test_a_click_on_an_error_flies_there_without_the_server(
-    truth_page: Page, drawing, tiny, picture, tmp_path: Path
-):
-    page = truth_page
-    PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
-    page.get_by_role("button", name="Segment", exact=True).click()
-    expect(page.locator("#ready")).to_have_text("ready")
-    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
-    second = page.locator("#truth_errors button").nth(1)
-    expect(second).to_be_visible()
-    page.evaluate(
-        """() => document.querySelector('#truth_viewer .viewer').addEventListener(
-        'viewer:fly', (event) => { window.flown = event.detail; })"""
-    )
-    drawn = page.locator("#truth_viewer canvas.drawn")
-    expect(drawn).to_be_visible()
-    before = page.locator("#truth_viewer .viewer").get_attribute("data-camera")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    second.click()
-    x, y, width, height = (
-        score_mask(segment_file(str(picture), tiny), drawing.label).errors()[1].box
-    )
-    box = {"x": x, "y": y, "width": width, "height": height}
-    assert page.evaluate("window.flown") == box
-    page.wait_for_function(
-        """(before) => document.querySelector('#truth_viewer .viewer').dataset.camera !== before""",
-        arg=before,
-    )
-    expect(second).to_have_attribute("aria-current", "true")
-    assert not [url for url in asked if "queue" in url]
 
 
 def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
@@ -358,7 +350,9 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     assert len(gate.asked) == 4
 
 
-def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str, picture: Path):
+def test_another_batch_after_the_first_and_what_is_no_archive_of_images_is_told(
+    batch_page: Page, images: Path, picture: Path, tmp_path: Path
+):
     page = batch_page
     drop(page, images)
     page.locator("#batch_run").click()
@@ -370,15 +364,14 @@ def test_another_batch_after_the_first(batch_page: Page, images: Path, tiny: str
     page.locator("#batch_run").click()
     expect(state(page)).to_have_text("Finished: 1 of 1 segmented.")
 
-
-def test_what_is_no_archive_of_images_is_told(batch_page: Page, tmp_path: Path):
+    page.locator("#batch_upload").get_by_label("Clear").click()
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("../../evil.png", "no image")
-    batch_page.locator("#batch_upload input[type=file]").set_input_files(tmp_path / "a.zip")
-    expect(batch_page.locator("#batch_told [role=alert]")).to_contain_text(
+    page.locator("#batch_upload input[type=file]").set_input_files(tmp_path / "a.zip")
+    expect(page.locator("#batch_told [role=alert]")).to_contain_text(
         "There is no image in what was sent"
     )
-    expect(batch_page.locator("#batch_run")).to_be_disabled()
+    expect(page.locator("#batch_run")).to_be_disabled()
 
 
 def test_a_phone_sees_every_tab_whole(

@@ -35,11 +35,26 @@ def open_example(page: Page, title: str) -> None:
     expect(page.locator("#facts")).to_contain_text(" s on CPU")
 
 
-def test_the_panel_tells_of_the_checkpoint_that_is_chosen(page: Page):
-    expect(page.locator("#about")).to_contain_text("mean IoU 0.9287 on 38 images")
+def test_two_thresholds_are_compared_and_another_picture_brings_all_of_its_own(page: Page):
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare_image")).to_contain_text("On the image in view: tissue.png")
+    expect(page.locator("#compare_threshold_b").locator("input, textarea")).to_have_value("0.70")
+    for picture in ("a", "b", "map"):
+        expect(page.locator(f"#compare_{picture}")).to_be_hidden()  # no black boxes
+    page.locator("#compare_run").click()
+    expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
+    expect(page.locator("#compare_map canvas.drawn")).to_be_visible(timeout=30_000)
+
+    # The panel tells of the checkpoint that is chosen, and the old objects go.
+    page.get_by_role("tab", name="Segment").click()
+    about, count = page.locator("#about"), page.locator("#objects .count")
+    expect(about).to_contain_text("mean IoU 0.9287 on 38 images")
+    expect(count).to_have_text("245 objects", timeout=30_000)
     open_example(page, "Membranes (synthetic)")
-    expect(page.locator("#about")).to_contain_text("V_rand 0.9868")
-    expect(page.locator("#about")).to_contain_text("isbi-2012-em-non-commercial")
+    expect(about).to_contain_text("V_rand 0.9868")
+    expect(about).to_contain_text("isbi-2012-em-non-commercial")
+    expect(count).to_have_text(re.compile(r"^\d\d objects"))
+    expect(page.locator("#objects .words")).to_contain_text("connected regions")  # as EM is counted
 
 
 def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp_path: Path):
@@ -136,31 +151,9 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
         assert "unet-nuclei" in archive.read("reproduce.txt").decode()
 
 
-def test_another_picture_takes_the_old_objects_away(page: Page):
-    count = page.locator("#objects .count")
-    expect(count).to_have_text("245 objects", timeout=30_000)
-    open_example(page, "Membranes (synthetic)")
-    expect(count).to_have_text(re.compile(r"^\d\d objects"))
-    expect(page.locator("#objects .words")).to_contain_text("connected regions")  # as EM is counted
-
-
-def test_a_result_is_held_against_the_truth(page: Page, tmp_path: Path):
-    open_example(page, "Nuclei (synthetic)")
-    mask = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).mask
-    PIL.Image.fromarray(mask * np.uint8(255)).save(tmp_path / "truth.png")
-    page.get_by_role("button", name="Ground truth").click()
-    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
-    expect(page.locator("#truth_scores")).to_contain_text("1.0000", timeout=30_000)
-    expect(page.locator("#truth_errors")).to_contain_text("There are none.")
-    expect(page.locator("#truth_viewer canvas.drawn")).to_be_visible()
-    # With another picture, the mask goes, and says so.
-    open_example(page, "Tissue")
-    expect(page.locator("#truth_intro")).to_contain_text("truth.png is of the image before.")
-    expect(page.locator("#truth_scores table")).to_have_count(0)
-    expect(page.locator("#truth_viewer canvas.drawn")).to_have_count(0)
-
-
-def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, tmp_path: Path):
+def test_a_file_of_unknown_axes_is_asked_about_and_a_result_held_against_the_truth(
+    page: Page, tmp_path: Path
+):
     np.save(tmp_path / "stack.npy", np.tile(np.arange(120, dtype=np.uint8), (6, 90, 1)))
     page.locator("#upload input[type=file]").set_input_files(tmp_path / "stack.npy")
     expect(page.locator("#alert")).to_contain_text("no clear axes")
@@ -176,16 +169,18 @@ def test_a_file_that_does_not_say_what_its_axes_mean_is_asked_about(page: Page, 
     open_example(page, "Nuclei (synthetic)")
     expect(axes).to_be_hidden()
 
-
-def test_two_thresholds_are_compared_on_the_image_in_view(page: Page):
-    page.get_by_role("tab", name="Compare").click()
-    expect(page.locator("#compare_image")).to_contain_text("On the image in view: tissue.png")
-    expect(page.locator("#compare_threshold_b").locator("input, textarea")).to_have_value("0.70")
-    for picture in ("a", "b", "map"):
-        expect(page.locator(f"#compare_{picture}")).to_be_hidden()  # no black boxes
-    page.locator("#compare_run").click()
-    expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
-    expect(page.locator("#compare_map canvas.drawn")).to_be_visible(timeout=30_000)
+    mask = UNet.from_pretrained("unet-nuclei").segment(NUCLEI).mask
+    PIL.Image.fromarray(mask * np.uint8(255)).save(tmp_path / "truth.png")
+    page.get_by_role("button", name="Ground truth").click()
+    page.locator("#truth input[type=file]").set_input_files(tmp_path / "truth.png")
+    expect(page.locator("#truth_scores")).to_contain_text("1.0000", timeout=30_000)
+    expect(page.locator("#truth_errors")).to_contain_text("There are none.")
+    expect(page.locator("#truth_viewer canvas.drawn")).to_be_visible()
+    # With another picture, the mask goes, and says so.
+    open_example(page, "Tissue")
+    expect(page.locator("#truth_intro")).to_contain_text("truth.png is of the image before.")
+    expect(page.locator("#truth_scores table")).to_have_count(0)
+    expect(page.locator("#truth_viewer canvas.drawn")).to_have_count(0)
 
 
 def test_many_images_of_which_one_is_broken(page: Page, tmp_path: Path):
