@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import object_sizes, recipe, screening
+from benchmarks import drawn_sets, recipe, screening
 from benchmarks.recipe import Run
 from benchmarks.variants import (
     boundary,
@@ -300,21 +300,21 @@ def test_the_boundary_term_grows_with_the_distance_to_the_true_boundary():
 
 
 def test_drawn_sets_are_the_same_from_the_same_seed_and_show_what_they_say(tmp_path):
-    drawn = object_sizes.DrawnSet(object_sizes.draw_classes, 120, {"train": 2}, ("a", "b", "c"))
+    drawn = drawn_sets.DrawnSet(drawn_sets.draw_classes, 120, {"train": 2}, ("a", "b", "c"))
     for name, seed in (("one", 3), ("two", 3), ("other", 4)):
-        object_sizes.write_set(drawn, tmp_path / name, seed)
+        drawn_sets.write_set(drawn, tmp_path / name, seed)
     files = [
         [path.read_bytes() for path in sorted((tmp_path / name).rglob("*.png"))]
         for name in ("one", "two", "other")
     ]
     assert len(files[0]) == 4 and files[0] == files[1] != files[2]
-    image, label = object_sizes.draw_classes(120, np.random.default_rng(0))
+    image, label = drawn_sets.draw_classes(120, np.random.default_rng(0))
     assert np.unique(label).tolist() == [0, 1, 2]
     assert image[label == 2].mean() < image[label == 1].mean() < image[label == 0].mean()
 
 
 def test_large_objects_are_as_gray_as_the_ground():
-    image, label = object_sizes.draw_large(1000, np.random.default_rng(0))
+    image, label = drawn_sets.draw_large(1000, np.random.default_rng(0))
     y, x = np.nonzero(label)
     assert 650 < np.ptp(x) < 950 and 650 < np.ptp(y) < 950
     inside = label[499, 499] == 1

@@ -80,8 +80,8 @@ def gradients(
 ) -> Gradients:
     """Computes the gradients of a convolution's image, weight and bias, as far as wanted.
 
-    With AVX2 alone, oneDNN's gradient of the weights takes up to twice as long in channels last
-    as in the other layout, even if the image must first be copied.
+    With AVX2 alone, oneDNN's gradient of the weights takes up to half as long again in channels
+    last as in the other layout, even if the image must first be copied.
     """
     gradient = gradient.contiguous(memory_format=torch.channels_last)
     of_image, weight_wanted, bias_wanted = wanted
