@@ -31,7 +31,7 @@ class Run:
 
 
 RUNS = {
-    "small": Run("small", 800, 4),
+    "small": Run("small", 800, 3),
     "large": Run("large", 1000, 14),
     "large-depth-4": Run("large", 1000, 11, ("--depth", "4")),
     "classes": Run("classes", 600, 2),
