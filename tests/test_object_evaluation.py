@@ -26,6 +26,7 @@ class Seen:
     def __init__(self, results: Sequence[Segmentation], **config) -> None:
         self.results = {result.image.source: result for result in results}
         self.id2label, self.config, self.asked = results[0].id2label, config, []
+        self.walled = results[0].walled
 
     def segment(self, image, precision: str, tta: bool) -> Segmentation:
         self.asked.append(image.source)

@@ -264,6 +264,8 @@ class TrainingConfig(DataOptions):
         for name, value in PRESETS[self.preset].items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
+        if self.preset == "paper" and self.objects == "auto":
+            self.objects = "none"  # its network tells classes only
         for name, choices in CHOICES.items():
             self.check_choice(name, choices)
         self._check_all_numbers()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from unet_hf import UNet
+from unet_hf.classes import is_membrane_data
 from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.preprocessing import CHANNEL_NAMES, LUMINANCE
@@ -40,6 +41,8 @@ def build_model(
     if objects:
         asked = config.object_channels.split(",")
         outputs = {"version": OBJECT_OUTPUTS_VERSION, "channels": asked}
+        if is_membrane_data(id2label):
+            outputs["walled"] = True
     if config.pretrained_model_name_or_path:
         model = set_object_outputs(_pretrained(config, id2label, channels), outputs)
         if colors:
@@ -150,10 +153,10 @@ def set_object_outputs(model: UNet, outputs: dict[str, Any] | None) -> UNet:
 
     Without any, those of the base are taken away: nothing would keep them right.
     """
+    if model.config.get("object_outputs") == outputs:
+        return model
     known = model.object_channels
     asked = tuple(outputs["channels"]) if outputs else ()
-    if known == asked:
-        return model
     config = {**model.config, "object_outputs": outputs}
     if not outputs and config.get("objects", {}).get("method") == "learned":
         del config["objects"]

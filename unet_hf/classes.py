@@ -34,6 +34,12 @@ def chosen_classes(
     return tuple(sorted({int(index) for index in chosen}))
 
 
+def is_membrane_data(id2label: Mapping[int | str, str]) -> bool:
+    """Whether there are two classes: 0, the membrane between cells, and 1, the cells."""
+    first = {str(index): name for index, name in id2label.items()}.get("0", "")
+    return len(id2label) == 2 and "membrane" in first.lower()
+
+
 def numbered_names(names: Iterable[str]) -> list[str]:
     """Numbers names that occur more than once: tree, sky, tree -> tree 1, sky, tree 2."""
     names = list(names)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from unet_hf.classes import is_membrane_data
 from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import DataOptions
-from unet_hf.evaluation.comparison import is_membrane_data
 
 
 def export(dataset: str, seed: int, folder: Path) -> None:

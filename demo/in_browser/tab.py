@@ -20,7 +20,7 @@ from unet_hf import UNet
 from unet_hf.errors import ExportError
 from unet_hf.files import write_atomically
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
-from unet_hf.objects.learned import BORDER_DEPTH, PROMINENCE
+from unet_hf.objects.learned import BORDER_DEPTH, prominence
 
 from ..parts.component import HIDDEN, component
 from ..parts.gradio_internals import served_file
@@ -134,7 +134,8 @@ def _objects(model: UNet) -> dict[str, Any] | None:
         "channels": list(model.object_channels),
         "seed": recipe["seed"],
         "min_size": recipe["min_size"],
-        "prominence": PROMINENCE,
+        "walled": model.walled,
+        "prominence": prominence(model.walled),
         "border_depth": BORDER_DEPTH,
     }
 

@@ -69,7 +69,7 @@ def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | Non
         channels=inspection.channels,
         dtype=most(facts.dtype for facts in readable),
         classes=dict(zip(data.id2label.values(), shares, strict=True)),
-        objects=measure_sizes(readable),
+        objects=measure_sizes(readable, data.has_ids),
         light=sum(look.contrast > CLEAR for look in looks),
         dark=sum(look.contrast < -CLEAR for look in looks),
         colored=len(tints),
@@ -84,8 +84,11 @@ def most(values: Iterable[T]) -> T:
     return Counter(values).most_common(1)[0][0]
 
 
-def measure_sizes(readable: Sequence[PairSummary]) -> ObjectSizes | None:
-    """Computes the sizes of objects, or of connected pieces; None if there is none."""
+def measure_sizes(readable: Sequence[PairSummary], numbered: bool) -> ObjectSizes | None:
+    """Computes the sizes of objects, or of connected pieces; None if there is none.
+
+    numbered: The data set tells the objects apart.
+    """
     found = [facts.objects or facts.pieces for facts in readable]
     found = [facts for facts in found if facts is not None and len(facts.diameters)]
     if not found:
@@ -100,7 +103,7 @@ def measure_sizes(readable: Sequence[PairSummary]) -> ObjectSizes | None:
         width=round(float(np.median(widths)), 1),
         touching=round(sum(facts.touching for facts in found) / len(diameters), 3),
         close=round(sum(facts.close for facts in found) / len(diameters), 3),
-        numbered=any(facts.objects is not None for facts in readable),
+        numbered=numbered and any(facts.objects is not None for facts in readable),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..classes import numbered_names
+from ..classes import is_membrane_data, numbered_names
 from ..errors import DatasetError, UNetError
 from ..files import BYTE_ORDER_MARK, parse_json
 from .columns import Columns, find_columns
@@ -27,6 +27,7 @@ from .stacks import PAGE, expand_stacks, held_back_stacks
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 INSPECTED_MASKS = 64  # masks of a split from which the encoding is told
+NUMBERED = {"numbered": "ids of the masks", "instances": "a mask each"}  # encodings with objects
 STREAMED_VALIDATION = 200  # images; a stream has no end one could wait for
 
 
@@ -53,6 +54,11 @@ class LabelledData:
     def has_objects(self) -> bool:
         """Whether every pair has ids of its objects, which a network is to learn to part."""
         return self.objects is not None
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether these ids are the data's own, not those of connected pieces."""
+        return self.has_objects and not self.train.reader.components
 
 
 def pin_revision(config: DataOptions) -> DataOptions:
@@ -262,6 +268,9 @@ def _reader(
         columns, encoding, config.hub_token, keep_alpha, config.stack_page, source.from_hub,
         config.objects == "components",
     )  # fmt: skip
+    walled = config.objects == "auto" and is_membrane_data(id2label)
+    if walled and not (columns.instances or encoding.kind in NUMBERED):
+        reader = replace(reader, components=True)
     return source, reader, id2label, findings
 
 
@@ -269,14 +278,16 @@ def _find_objects(reader: PairReader, config: DataOptions) -> str | None:
     """Says in words what tells objects of one class apart; None if nothing does, or nothing may.
 
     Masks of classes have objects only if components are asked for: two that touch are one piece.
+    Where membranes keep them apart, they do without being asked.
     """
     if config.objects == "none":
         return None
-    if config.objects == "components":
-        return "4-connected pieces of each class"
+    if reader.components:
+        asked = config.objects == "components"
+        return f"4-connected pieces{' of each class' if asked else ', kept apart by membranes'}"
     if reader.columns.instances:
         return f"ids of the column {reader.columns.instances!r}"
-    return {"numbered": "ids of the masks", "instances": "a mask each"}.get(reader.encoding.kind)
+    return NUMBERED.get(reader.encoding.kind)
 
 
 def _detect_mask_encoding(

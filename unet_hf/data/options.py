@@ -61,8 +61,9 @@ class DataOptions:
         "column of instance ids for the border weights; 'none': connected components of the mask",
     )
     objects: str = option(
-        "auto", "what tells objects of one class apart: the data's ids, if there are any; "
-        "components: each 4-connected piece; none: nothing, and no network learns it",
+        "auto", "what tells objects of one class apart: the data's ids, if there are any, or "
+        "membranes between them; components: each 4-connected piece; none: nothing, and no "
+        "network learns it, as in the paper's preset",
     )  # fmt: skip
     mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
     label_colors: str | None = option(

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..classes import is_membrane_data
 from ..errors import ConfigError, ShapeError
+from ..objects.learned import walled_cells
 from ..predict.segmentation import Segmentation
 from .metrics import confusion_matrix, membrane_slice, overlap_scores
 
@@ -39,7 +41,8 @@ class Score:
 
     confusion: (classes, classes) pixel counts: row = true class, column = predicted class.
     v_rand, v_info: As in the ISBI 2012 challenge, after thinning; None where class 0 is no
-        membrane.
+        membrane. If the checkpoint closes gaps in membranes, they are those of the cells
+        that it parts, at no threshold.
     """
 
     id2label: dict[int, str]
@@ -98,9 +101,14 @@ class Disagreement:
         return differing_regions(self.first, self.second, self.id2label, None, limit)
 
 
-def is_membrane_data(id2label: Mapping[int, str]) -> bool:
-    """Whether there are two classes: 0, the membrane between cells, and 1, the cells."""
-    return len(id2label) == 2 and "membrane" in id2label[0].lower()
+def cells_of(result: Segmentation) -> np.ndarray | None:
+    """Returns the cells between membranes as `walled_cells` does, (H, W) int32.
+
+    None where the checkpoint has not learned to close gaps: cells are then connected pixels.
+    """
+    if not result.walled:
+        return None
+    return walled_cells(result.object_maps, result.object_channels, 1 - result.probabilities[0])
 
 
 def score_mask(
@@ -138,7 +146,8 @@ def score_mask(
     overlap = overlap_scores(confusion)
     v_rand = v_info = None
     if is_membrane_data(names):
-        cells = membrane_slice(truth == 1, mask == 1, (0.5,))[0.5]
+        learned = cells_of(predicted) if isinstance(predicted, Segmentation) else None
+        cells = membrane_slice(truth == 1, mask == 1, (0.5,), learned)[0.5]
         v_rand, v_info = cells.v_rand, cells.v_info
     return Score(
         id2label=names,

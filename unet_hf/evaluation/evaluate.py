@@ -1,22 +1,23 @@
 """Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..classes import is_membrane_data
 from ..data.cache import BoundedCache
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
 from ..errors import DatasetError
-from ..network.configuration import check_objects
+from ..network.configuration import OBJECT_METHODS, check_objects
 from ..predict.decision import decide
 from ..predict.segmentation import Segmentation
 from ..unet import UNet
-from .comparison import is_membrane_data
+from .comparison import cells_of
 from .metrics import (
     THRESHOLDS,
     MembraneSlice,
@@ -165,7 +166,10 @@ def evaluate_and_tally(
             "--ignore_index, or choose other images."
         )
     if choosing:
-        chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
+        chosen = choose_threshold(
+            {t: _score(images, t, membrane) for t in candidates},
+            {t: _score(images, t, False) for t in candidates},
+        )
         if any(image.numbered for image in images):
             for number, (model, pair) in enumerate(_all(parts)):
                 if images[number].numbered:
@@ -173,7 +177,9 @@ def evaluate_and_tally(
                     images[number].objects = _objects(result, pair, chosen, choose_objects)
     numbered = [image.objects for image in images if image.objects]
     if choose_objects and numbered:
-        precisions = [image.precisions() for image in numbered]
+        # Gaps in walls are closed in V_rand, too, which only the learned method does.
+        methods = ("learned",) if parts[0][0].walled else OBJECT_METHODS
+        precisions = [image.precisions(methods) for image in numbered]
         recipe = choose_recipe(precisions)
     else:
         recipe = Recipe(**check_objects(parts[0][0].config.get("objects", {})))
@@ -314,7 +320,9 @@ def _measure(
         if classes == 2
         else {None: confusion_matrix(pair.label, decide(probabilities, None), classes, IGNORE)},
         calibration_bins(pair.label, probabilities, IGNORE),
-        membrane_slice(pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}))
+        membrane_slice(
+            pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}), cells_of(result)
+        )
         if membrane
         else {},
         numbered := pair.instances is not None,
@@ -339,16 +347,25 @@ def _score(images: list[_Image], threshold: float | None, membrane: bool) -> flo
     return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
 
 
-def choose_threshold(scores: dict[float, float]) -> float:
+def choose_threshold(
+    scores: Mapping[float, float], overlaps: Mapping[float, float] | None = None
+) -> float:
     """Chooses the threshold whose score is best together with those of its two neighbours.
 
     The single best one may be at the edge of a steep fall (below some threshold membranes get
     gaps), and on new images that edge is at another threshold.
+
+    overlaps: Mean IoU, which decides where scores are equal: V_rand and V_info of a checkpoint
+        that closes gaps in membranes know no threshold.
     """
-    values = [scores[threshold] for threshold in CANDIDATES]
-    around = [values[0], *values, values[-1]]
-    sums = {t: sum(around[index : index + 3]) for index, t in enumerate(CANDIDATES)}
-    return max(sums, key=sums.__getitem__)
+
+    def smooth(of: Mapping[float, float]) -> dict[float, float]:
+        values = [of[threshold] for threshold in CANDIDATES]
+        around = [values[0], *values, values[-1]]
+        return {t: sum(around[index : index + 3]) for index, t in enumerate(CANDIDATES)}
+
+    first, second = smooth(scores), smooth(overlaps or scores)
+    return max(first, key=lambda threshold: (first[threshold], second[threshold]))
 
 
 def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:

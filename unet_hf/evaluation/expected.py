@@ -142,7 +142,13 @@ def _best(counts: Counts, tally: Tally) -> tuple[float, int]:
     scores = np.nan_to_num(counts.scores, nan=-1.0)  # nothing to measure is worse than anything
     index = 0
     if len(tally.thresholds) > 1:
-        chosen = choose_threshold(dict(zip(tally.thresholds, scores.tolist(), strict=True)))
+        overlaps = np.nan_to_num(counts.mean_iou, nan=-1.0)
+        chosen = choose_threshold(
+            *(
+                dict(zip(tally.thresholds, each.tolist(), strict=True))
+                for each in (scores, overlaps)
+            )
+        )
         index = tally.thresholds.index(chosen)
     return float(scores[index]), index
 

@@ -8,8 +8,7 @@ import numpy as np
 from ..classes import chosen_classes
 from ..data.detect_encoding import IGNORE
 from ..data.pairs import Pair
-from ..network.configuration import OBJECT_METHODS
-from ..objects.basins import Basins
+from ..network.configuration import DEFAULT_SEED, OBJECT_METHODS
 from ..objects.learned import basin_ids
 from ..predict.segmentation import Segmentation
 from .object_overlap import ObjectOverlap
@@ -47,10 +46,12 @@ class ImageObjects:
         """Scores the objects of a recipe."""
         return score_overlap(self.parted[recipe.parting].of_size(recipe.min_size))
 
-    def precisions(self) -> dict[Recipe, float]:
-        """Computes AP at IoU 0.5 of each recipe of the grid."""
+    def precisions(self, methods: Collection[str]) -> dict[Recipe, float]:
+        """Computes AP at IoU 0.5 of each recipe of the grid with one of these methods."""
         precisions = {}
         for (method, seed), parted in self.parted.items():
+            if method not in methods:
+                continue
             for min_size in MIN_SIZES:
                 overlap = parted.of_size(min_size)
                 counts = len(overlap.true_ids), len(overlap.found_ids)
@@ -61,6 +62,8 @@ class ImageObjects:
 
 def partings_of(result: Segmentation, choose: bool) -> list[Parting]:
     """Lists the partings to choose from, or else the checkpoint's own one and `BESIDE`."""
+    if choose and result.walled:
+        return [("learned", DEFAULT_SEED), *partings(BESIDE)]
     if choose:
         has_learned = result.object_maps is not None
         return partings([method for method in OBJECT_METHODS if method != "learned" or has_learned])
@@ -72,7 +75,7 @@ def measure_objects(result: Segmentation, pair: Pair, wanted: Collection[Parting
     """Compares the objects of a result with the true ones of a pair, which has instance ids."""
     kind, classes = pair.extras.get("kind"), chosen_classes(None, result.id2label)
     seeds = [seed for method, seed in wanted if method == "learned"]
-    parted = measure_unions(result.basins(classes), pair, seeds) if seeds else {}
+    parted = measure_unions(result, classes, pair, seeds) if seeds else {}
     for method, seed in wanted:
         if method != "learned":
             overlap, sizes = compare(result.instances(classes, method), pair)
@@ -88,16 +91,17 @@ def compare(labels: np.ndarray, pair: Pair) -> tuple[ObjectOverlap, np.ndarray]:
 
 
 def measure_unions(
-    basins: Basins, pair: Pair, seeds: Collection[float]
+    result: Segmentation, classes: tuple[int, ...], pair: Pair, seeds: Collection[float]
 ) -> dict[Parting, PartedObjects]:
     """Compares the objects of several seeds with the true ones.
 
     They are unions of the same basins, so that their pixels are counted only once.
     """
+    basins = result.basins(classes)
     overlap, sizes = compare(basins.labels, pair)
     parted = {}
     for seed in seeds:
-        ids = basin_ids(basins, seed)
+        ids = basin_ids(basins, seed, result.walled)
         joined = overlap.joined(ids[overlap.found_ids - 1])
         areas = np.bincount(ids, sizes[1:], minlength=1).astype(np.int64)
         parted["learned", seed] = PartedObjects(joined, areas[joined.found_ids])

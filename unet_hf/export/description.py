@@ -9,7 +9,7 @@ from typing import Any
 from ..hub.describe import describe_checkpoint
 from ..hub.records import checkpoint_hashes
 from ..network.configuration import DEFAULT_SEED
-from ..objects.learned import BORDER_DEPTH, PROMINENCE
+from ..objects.learned import BORDER_DEPTH, prominence
 from ..unet import UNet
 from .mirroring import Mirroring
 
@@ -66,13 +66,15 @@ def describe_objects(model: "UNet") -> dict[str, Any]:
     return {
         "object_maps": {name: MEANINGS[name] for name in model.object_channels},
         "objects": recipe,
-        "object_rule": object_rule(model.object_channels, recipe),
+        "object_rule": object_rule(model.object_channels, recipe, model.walled),
     }
 
 
-def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
+def object_rule(channels: Sequence[str], recipe: dict[str, Any], walled: bool = False) -> str:
     """How objects follow from the maps, see `unet_hf.objects.basins`."""
     deep = "(distance + centre) / 2" if "centre" in channels else "distance"
+    if walled:
+        deep = f"({deep} + 1 - the probability of class 0) / 2"
     border = f" - {BORDER_DEPTH:g} / (1 + exp(-border))" if "border" in channels else ""
     seed, smallest = recipe.get("seed", DEFAULT_SEED), recipe.get("min_size", 0)
     return (
@@ -82,8 +84,8 @@ def object_rule(channels: Sequence[str], recipe: dict[str, Any]) -> str:
         "summit are a basin. The pass between two basins is the highest pair of neighbours, one "
         "in each, as high as the lower of both. From the highest pass to the lowest, the two "
         "sides become one object if the lower of their summits is below "
-        f"{seed:g} or less than {PROMINENCE:g} above the pass. What is left without a summit of "
-        f"at least {seed:g} is no object."
+        f"{seed:g} or less than {prominence(walled):g} above the pass. What is left without a "
+        f"summit of at least {seed:g} is no object."
         + (f" Objects of fewer than {smallest} pixels are left out." if smallest else "")
     )
 

@@ -22,7 +22,7 @@ from ..network.network import Network
 from ..objects.bands import BandedBasins
 from ..objects.counts import ObjectCounts
 from ..objects.instances import touching_border
-from ..objects.learned import PROMINENCE, groups, object_ids
+from ..objects.learned import groups, object_ids, prominence
 from ..objects.measures import Column, bounding_boxes
 from ..objects.objects import check_count, check_options
 from .measuring import FoundObjects, InstancePlane, Measuring, notes_on_windows, without_alpha
@@ -140,7 +140,9 @@ def _find(prediction: Prediction, options: ObjectOptions) -> FoundObjects:
     _, bottom, width = mask.shape
     pieces = Plane(prediction.partial.folder / "pieces.raw", mask.shape, np.uint32)
     pieces.create()
-    bounds = (options.seed, PROMINENCE) if height else (0.0, np.inf)  # without: all that touches
+    bounds = (0.0, np.inf)  # all that touches
+    if height:
+        bounds = (options.seed, prominence(prediction.model.walled))
     basins = BandedBasins(*bounds)
     areas, boxes, touching = [], [], []
     columns, step = slice(0, width), max(1, BAND_PIXELS // width)

@@ -108,7 +108,8 @@ class Prediction:
             return np.take_along_axis(prediction.probabilities, index, axis=0)
         if plane == "height":
             maps = np.ascontiguousarray(prediction.object_maps)
-            return height_map(maps, self.model.object_channels)[None]
+            inside = 1 - prediction.probabilities[0] if self.model.walled else None
+            return height_map(maps, self.model.object_channels, inside)[None]
         return getattr(prediction, plane)[None]
 
 

@@ -143,13 +143,17 @@ def check_title(title: Any) -> str:
 def check_object_outputs(outputs: Any) -> dict[str, Any]:
     """Returns what the network is asked beside the classes: {"version": 1, "channels": [...]}.
 
+    There is also "walled": true where walls keep the objects apart, see `Network.walled`.
+
     Raises:
         ConfigError: It is something else, or of a version that this program does not know.
     """
-    if not isinstance(outputs, dict) or set(outputs) != {"version", "channels"}:
+    names = set(outputs) if isinstance(outputs, dict) else set()
+    if names - {"walled"} != {"version", "channels"}:
         raise ConfigError(
-            f"object_outputs={str(outputs)[:100]!r} is not a mapping of version and channels, e.g. "
-            f'{{"version": {OBJECT_OUTPUTS_VERSION}, "channels": ["distance"]}}.'
+            f"object_outputs={str(outputs)[:100]!r} is not a mapping of version, channels and "
+            f'perhaps walled, e.g. {{"version": {OBJECT_OUTPUTS_VERSION}, "channels": '
+            '["distance"]}.'
         )
     if type(outputs["version"]) is not int or outputs["version"] != OBJECT_OUTPUTS_VERSION:
         raise ConfigError(
@@ -166,7 +170,11 @@ def check_object_outputs(outputs: Any) -> dict[str, Any]:
         _choice("object_outputs.channels", name, OBJECT_CHANNELS)
     if len(set(channels)) < len(channels):
         raise ConfigError(f"object_outputs.channels={list(channels)} names one twice.")
-    return {"version": OBJECT_OUTPUTS_VERSION, "channels": list(channels)}
+    walled = outputs.get("walled", False)
+    if not isinstance(walled, bool):
+        raise ConfigError(f"object_outputs.walled={str(walled)[:20]!r} is neither true nor false.")
+    checked = {"version": OBJECT_OUTPUTS_VERSION, "channels": list(channels)}
+    return checked | ({"walled": True} if walled else {})
 
 
 def checked_seed(seed: Any) -> float:

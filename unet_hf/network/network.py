@@ -297,6 +297,14 @@ class Network(nn.Module):
         return tuple(self.config.get("object_outputs", {}).get("channels", ()))
 
     @property
+    def walled(self) -> bool:
+        """Whether walls keep the objects apart: a thin class of their own, such as membranes.
+
+        Then gaps in the walls are closed when objects are parted, see `height_map`.
+        """
+        return self.config.get("object_outputs", {}).get("walled", False)
+
+    @property
     def id2label(self) -> dict[int, str]:
         """The name of each class, by class id."""
         return {int(key): name for key, name in self.config["id2label"].items()}

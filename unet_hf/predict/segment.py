@@ -88,4 +88,5 @@ def segment(
         object_defaults=model.config.get("objects", {}),
         object_maps=object_maps,
         object_channels=model.object_channels,
+        walled=model.walled,
     )

@@ -64,6 +64,7 @@ class Segmentation(PredictionSummary):
     # What the network tells of objects: (n, H, W) float32, see `Network.object_channels`; or None.
     object_maps: np.ndarray | None = field(default=None, repr=False)
     object_channels: tuple[str, ...] = field(default=(), repr=False)
+    walled: bool = field(default=False, repr=False)  # walls keep the objects apart
     # The checkpoint's way of counting objects: "method", "min_size", "seed", or none of them.
     object_defaults: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -150,7 +151,7 @@ class Segmentation(PredictionSummary):
         """
         if method != "learned":
             return find_instances(self._known, self.probabilities, classes, method)
-        return learned_labels(self.basins(classes), seed)
+        return learned_labels(self.basins(classes), seed, self.walled)
 
     def basins(self, classes: tuple[int, ...]) -> Basins:
         """Returns the parts of some classes' pixels that the method "learned" joins to objects.
@@ -160,8 +161,9 @@ class Segmentation(PredictionSummary):
         """
         if classes not in self._basins:
             self._basins[classes] = learned_basins(
-                self._known, self.object_maps, self.object_channels, classes
-            )
+                self._known, self.object_maps, self.object_channels, classes,
+                1 - self.probabilities[0] if self.walled else None,
+            )  # fmt: skip
         return self._basins[classes]
 
     @property

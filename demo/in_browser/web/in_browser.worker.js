@@ -116,7 +116,8 @@ const acts = {
 function countObjects(probabilities, maps, width, { names, threshold, objects }) {
   if (!objects) return null;
   const mask = maskOf(probabilities, names.length, threshold);
-  const ids = partObjects(mask, heightMap(maps, objects), width, objects);
+  const height = heightMap(maps, objects, probabilities.subarray(0, mask.length));
+  const ids = partObjects(mask, height, width, objects);
   return ids.reduce((most, id) => Math.max(most, id), 0);
 }
 

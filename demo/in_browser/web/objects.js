@@ -12,15 +12,17 @@ const { fround } = Math;
  * @property {number} min_size In pixels.
  * @property {number} prominence
  * @property {number} border_depth
+ * @property {boolean} [walled] Walls keep the objects apart.
  */
 
 /**
  * How surely a pixel is deep inside an object; see `height_map` in learned.py.
  *
  * @param {Float32Array} maps (channels, pixels)
- * @param {Pick<Parting, "channels" | "border_depth">} parting
+ * @param {Pick<Parting, "channels" | "border_depth" | "walled">} parting
+ * @param {Float32Array} [walls] The probability of class 0, for walled objects.
  */
-export function heightMap(maps, { channels, border_depth }) {
+export function heightMap(maps, { channels, border_depth, walled }, walls) {
   const count = maps.length / channels.length;
   const [distance, centre, border] = ["distance", "centre", "border"].map((name) => {
     const at = channels.indexOf(name);
@@ -28,7 +30,8 @@ export function heightMap(maps, { channels, border_depth }) {
   });
   if (!distance) throw new Error("the network does not tell distances");
   return distance.map((value, i) => {
-    const deep = centre ? fround(fround(value + centre[i]) / 2) : value;
+    let deep = centre ? fround(fround(value + centre[i]) / 2) : value;
+    if (walled && walls) deep = fround(fround(deep + fround(1 - walls[i])) / 2);
     if (!border) return deep;
     const sure = fround(1 + fround(Math.exp(-border[i])));
     return deep - fround(fround(border_depth) / sure);
