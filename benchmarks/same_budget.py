@@ -185,17 +185,22 @@ def dataset_table(rows: list[Row]) -> str:
     head = ["Side", f"{first} at 0.5" if two else first]
     head += ["at the best threshold", "at its own"] if two else []
     head += ["IoU of " + ", ".join(plain["iou"])]
-    head += ["AP@0.5, components", "own objects"] if "ap50" in plain else []
+    head += ["AP@0.5, components"] if "ap50" in plain else []
+    parted = any("own objects" in row["scores"] for row in rows)
+    head += ["own objects"] if parted else []
     head += ["seeds", "steps", "CPU s, training", "CPU s, prediction", "memory, MB", "weights, MB"]
     timed = any("slice_seconds" in row for row in rows)
     head += ["512 x 512 px, s"] if timed else []
     sides: dict[tuple, list[Row]] = {}
     for row in rows:
         sides.setdefault((row["rival"], row.get("options", "")), []).append(row)
-    return table(head, [side_cells(name, runs, two, timed) for name, runs in sides.items()])
+    rows = [side_cells(name, runs, two, parted, timed) for name, runs in sides.items()]
+    return table(head, rows)
 
 
-def side_cells(name: tuple[str, str], runs: list[Row], two: bool, timed: bool) -> list[str]:
+def side_cells(
+    name: tuple[str, str], runs: list[Row], two: bool, parted: bool, timed: bool
+) -> list[str]:
     def values(*path: str) -> list[Any]:
         return [value for run in runs if (value := at(run, path)) is not None]
 
@@ -209,7 +214,10 @@ def side_cells(name: tuple[str, str], runs: list[Row], two: bool, timed: bool) -
     cells += [decision(which) for which in (("plain", "best", "own") if two else ("plain",))]
     cells.append(", ".join(cell(values("scores", "plain", "iou", c), 3) for c in plain["iou"]))
     if "ap50" in plain:
-        cells += [cell(values("scores", which, "ap50"), 3) for which in ("plain", "own objects")]
+        cells.append(cell(values("scores", "plain", "ap50"), 3))
+    if parted:
+        ap50 = cell(values("scores", "own objects", "ap50"), 3)
+        cells.append(ap50 if "ap50" in plain else decision("own objects"))
     cells.append(str(len(runs)))
     cells += [
         cell(values(key), 0)

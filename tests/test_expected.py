@@ -168,7 +168,7 @@ def trained(tmp_path_factory) -> Path:
 def test_a_training_says_what_to_expect_and_its_checkpoints_remember_it(trained):
     record = json.loads((trained / "evaluation.json").read_text())
     expected = record["expected"]
-    assert expected["chosen"] == ["step", "threshold"]
+    assert expected["chosen"] == ["step", "threshold", "objects"]
     assert expected["images"] == 3
     state = read_progress(find_checkpoints(trained)[4])
     assert list(state.tallies) == [2, 4]
@@ -187,7 +187,7 @@ def test_the_card_says_it_and_is_verified(trained):
     card = (trained / "README.md").read_text()
     expected = json.loads((trained / "evaluation.json").read_text())["expected"]
     assert f"**Expected on new images: {expected_words(expected)}.**" in card
-    assert "the training step and the threshold that are best on the others" in card
+    assert "the way of making objects that are best on the others" in card
     assert [finding.text for finding in verify(trained) if not finding.ok] == []
     (trained / "README.md").write_text(card.replace(expected_words(expected), "mean IoU 0.9999"))
     wrong = [finding.text for finding in verify(trained) if not finding.ok]

@@ -25,7 +25,7 @@ from demo.space.contents import ROOT, source_files
 from demo.viewer.color_maps import HEAT, MAPS, shades_of
 from demo.viewer.component import WEB, viewer
 from demo.viewer.payload import FINE, STEPS, Payload, probability_codes
-from unet_hf.objects.learned import BORDER_DEPTH, PROMINENCE
+from unet_hf.objects.learned import BORDER_DEPTH, prominence
 
 from .drawn import drawn
 
@@ -145,24 +145,38 @@ def test_thresholds_cut_where_python_cuts(node: str):
 
 def test_objects_are_parted_as_python_does(node: str):
     random = np.random.default_rng(0)
-    facts = {"seed": 0.35, "min_size": 8, "prominence": PROMINENCE, "border_depth": BORDER_DEPTH}
-    for channels in (["distance"], ["distance", "border", "centre"]):
+    facts = {"seed": 0.35, "min_size": 8, "border_depth": BORDER_DEPTH}
+    for channels, walled in (
+        (["distance"], False),
+        (["distance", "border", "centre"], False),
+        (["distance", "border"], True),
+    ):
         maps = gaussian_filter(random.normal(size=(len(channels), 90, 110)), (0, 2.5, 2.5))
         maps = (4 * maps / maps.max()).astype(np.float32)  # so that valleys are deep enough
         maps[:, :20] = np.round(4 * maps[:, :20]) / 4  # plateaus
         mask = np.where(maps[0] > -0.1, 1 + (np.arange(110) > 60), 0).astype(np.uint8)
         result = drawn(mask, names=("ground", "cell", "nucleus"))
-        result = replace(result, object_maps=maps, object_channels=tuple(channels))
+        walls = random.random(mask.shape, dtype=np.float32)
+        result = replace(
+            result,
+            object_maps=maps,
+            object_channels=tuple(channels),
+            walled=walled,
+            probabilities=np.stack([walls, 1 - walls, 0 * walls]),
+        )
         expected = result.objects(method="learned", seed=0.35, min_size=8).labels
         assert expected.max() > 10
         given = {
             "maps": maps.ravel().astype(float).tolist(),
             "mask": mask.ravel().tolist(),
             "width": mask.shape[1],
-            "parting": facts | {"channels": channels},
+            "parting": facts
+            | {"channels": channels, "walled": walled, "prominence": prominence(walled)},
+            "walls": walls.ravel().astype(float).tolist(),
         }
         script = """[...module.partObjects(Uint8Array.from(given.mask), module.heightMap(
-            Float32Array.from(given.maps), given.parting), given.width, given.parting)]"""
+            Float32Array.from(given.maps), given.parting, Float32Array.from(given.walls)),
+            given.width, given.parting)]"""
         found = computed(node, "in_browser/web/objects.js", script, given)
         assert np.array_equal(np.reshape(found, mask.shape), expected), channels
 

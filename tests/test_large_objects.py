@@ -29,7 +29,7 @@ def drawn(*shape: int) -> np.ndarray:
 def network(**options: object) -> UNet:
     """A network whose random maps have many summits, most of them between 0 and 1."""
     torch.manual_seed(0)
-    model = UNet(base_channels=4, depth=1, object_outputs=LEARNED, **options)
+    model = UNet(base_channels=4, depth=1, **({"object_outputs": LEARNED} | options))
     sample = drawn(64, 64, model.config["in_channels"])
     maps = torch.from_numpy(model.segment(sample, axes="YXC").object_maps)
     mean, scale = maps.mean((1, 2)), 0.3 / maps.std((1, 2))
@@ -124,6 +124,12 @@ CASES = {
             "exclude_border": True,
             "pixel_size": "0.5 um",
         },
+    ),
+    "learned, between walls": (
+        {"object_outputs": {"version": 1, "channels": ["distance"], "walled": True}},
+        drawn(100, 90),
+        {},
+        {"method": "learned", "seed": 0.3},
     ),
     "components": ({}, drawn(100, 90), {}, {"method": "components", "classes": [0, 1]}),
     "no data": ({}, without_data(), {}, {"method": "learned", "seed": 0.3}),

@@ -159,8 +159,9 @@ def test_weights_and_configuration_have_to_agree_on_maps_of_objects(folder):
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        (["distance"], "is not a mapping of version and channels"),
-        ({"version": 1}, "is not a mapping of version and channels"),
+        (["distance"], "is not a mapping of version, channels"),
+        ({"version": 1}, "is not a mapping of version, channels"),
+        ({"version": 1, "channels": ["distance"], "walled": 1}, "walled='1' is neither"),
         ({"version": 2, "channels": ["distance"]}, r"version=2 is not known.*Update unet_hf"),
         ({"version": True, "channels": ["distance"]}, "version=True is not known"),
         ({"version": 1, "channels": []}, "does not begin with 'distance'"),

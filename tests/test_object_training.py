@@ -57,6 +57,10 @@ def test_a_fine_tuned_network_keeps_what_it_knows_of_objects_and_learns_the_rest
     assert torch.equal(adapted.eval()(image), base.eval()(image))
     same = set_object_outputs(adapted, {"version": 1, "channels": ["distance", "border"]})
     assert same is adapted
+    walled = {"version": 1, "channels": ["distance", "border"], "walled": True}
+    closing = set_object_outputs(adapted, walled)
+    assert closing.walled and not adapted.walled
+    assert torch.equal(closing.object_head.weight, adapted.object_head.weight)
 
 
 @pytest.mark.parametrize(

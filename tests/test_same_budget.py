@@ -15,7 +15,12 @@ from benchmarks.rivals.sides import SIDES
 from benchmarks.rivals.training import train_network
 from benchmarks.rivals.window import build_network, dense
 from benchmarks.same_budget import can_run, identity, tables
-from unet_hf.evaluation.metrics import confusion_matrix, membrane_slice, overlap_scores
+from unet_hf.evaluation.metrics import (
+    Contingency,
+    confusion_matrix,
+    membrane_slice,
+    overlap_scores,
+)
 from unet_hf.evaluation.object_scores import score_objects
 
 
@@ -48,6 +53,22 @@ def test_a_slice_of_one_region_is_scored_as_by_our_evaluation(cell: bool) -> Non
     ours = membrane_slice(truth, found, [0.5])[0.5]
 
     assert scores.membrane_scores(truth, found > 0.5) == (ours.v_rand, ours.v_info)
+
+
+def test_cells_that_a_side_has_parted_by_itself_are_scored_as_they_are(tmp_path: Path) -> None:
+    truth = blobs(0) > 0.4
+    cells = scores.components(blobs(1) > 0.5)
+    facts = {"classes": ["membrane", "cell"], "membrane": True, "validation": {"a": "a.png"}}
+    (tmp_path / "facts.json").write_text(json.dumps(facts))
+    np.save(tmp_path / "a.label.npy", truth.astype(np.uint8))
+    np.save(tmp_path / "a.npy", np.stack([1 - blobs(0), blobs(0)]))
+    np.save(tmp_path / "a.objects.npy", cells)
+
+    found = scores.score_predictions(tmp_path, tmp_path, 0.4)
+
+    ours = Contingency.from_labels(scores.components(truth), cells)
+    assert found["own objects"] == pytest.approx({"v_rand": ours.rand, "v_info": ours.information})
+    assert found["own"]["v_rand"] == 1  # the mask at 0.4 is the truth
 
 
 def test_steps_end_with_the_budget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

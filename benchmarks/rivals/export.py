@@ -40,6 +40,6 @@ def _write(data: LabelledData, split: str, folder: Path) -> dict[str, str]:
         names[key] = pair.name
         np.save(folder / f"{key}.image.npy", pair.image.pixels)
         np.save(folder / f"{key}.label.npy", pair.label)
-        if pair.instances is not None:
+        if pair.instances is not None and data.has_ids:
             np.save(folder / f"{key}.instances.npy", pair.instances)
     return names

@@ -34,6 +34,7 @@ def main() -> None:
         raise SystemExit(status)
 
     from unet_hf import UNet
+    from unet_hf.evaluation.comparison import cells_of
 
     last = json.loads((checkpoint / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
     model = UNet.from_pretrained(str(checkpoint))
@@ -43,8 +44,10 @@ def main() -> None:
 
     def probabilities(example: Example) -> np.ndarray:
         result = model.segment(example.image, axes="YXC")
-        if (task.data / f"{example.key}.instances.npy").exists():
+        objects = cells_of(result)
+        if objects is None and (task.data / f"{example.key}.instances.npy").exists():
             objects = result.objects().labels
+        if objects is not None:
             np.save(task.output / "probabilities" / f"{example.key}.objects.npy", objects)
         return result.probabilities
 

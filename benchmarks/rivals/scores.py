@@ -1,7 +1,8 @@
 """Scores all sides alike, without the evaluation of this project: on the same label images.
 
 Overlap is pooled over the images. Membranes: V_rand and V_info of the thinned proposal (Arganda-
-Carreras et al. 2015), means over slices. Objects: AP at IoU 0.5 of the 4-connected components.
+Carreras et al. 2015), or of the cells that a side has parted by itself, means over slices. Objects:
+AP at IoU 0.5 of the 4-connected components.
 """
 
 import json
@@ -39,8 +40,11 @@ def score_predictions(data: Path, folder: Path, own_threshold: float | None) -> 
         if own_threshold is not None:
             own = score_masks(facts, truth, instances, decided(found, own_threshold))
             scores["own"] = own | {"threshold": own_threshold}
-    parted = {key: path for key in instances if (path := folder / f"{key}.objects.npy").exists()}
-    if parted:
+    parted = {key: path for key in keys if (path := folder / f"{key}.objects.npy").exists()}
+    if parted and facts["membrane"]:
+        slices = [region_scores(truth[key] == 1, np.load(path)) for key, path in parted.items()]
+        scores["own objects"] = dict(zip(("v_rand", "v_info"), np.mean(slices, 0), strict=True))
+    elif parted:
         pairs = [(instances[key], np.load(path)) for key, path in parted.items()]
         scores["own objects"] = {"ap50": mean_ap50(pairs)}
     return scores
@@ -94,15 +98,22 @@ def pooled_iou(pairs: list[tuple[np.ndarray, np.ndarray]], classes: int) -> list
 def membrane_scores(truth: np.ndarray, interior: np.ndarray) -> tuple[float, float]:
     """V_rand and V_info of one slice; both maps are (H, W) bool, True = cell."""
     from skimage.measure import label
-    from skimage.metrics import contingency_table
     from skimage.segmentation import watershed
 
     seeds = label(interior, connectivity=1)
     flat = np.zeros(interior.shape, np.uint8)
-    regions = watershed(flat, seeds, connectivity=1, watershed_line=True) if seeds.any() else 1
-    kept = truth
-    true = label(truth, connectivity=1)[kept]
-    found = np.broadcast_to(regions, truth.shape)[kept].astype(np.int64)
+    if not seeds.any():
+        return region_scores(truth, np.ones(interior.shape, int))
+    return region_scores(truth, watershed(flat, seeds, connectivity=1, watershed_line=True))
+
+
+def region_scores(truth: np.ndarray, regions: np.ndarray) -> tuple[float, float]:
+    """V_rand and V_info of the regions of one slice, (H, W) ids, 0 on the lines between them."""
+    from skimage.measure import label
+    from skimage.metrics import contingency_table
+
+    true = label(truth, connectivity=1)[truth]
+    found = regions[truth].astype(np.int64)
     lines = found == 0  # each pixel of a line is a region of its own
     found[lines] = found.max(initial=0) + 1 + np.arange(lines.sum())
     if not true.size:

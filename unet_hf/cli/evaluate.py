@@ -14,6 +14,7 @@ from ..evaluation.update_card import (
     update_checkpoint_records,
 )
 from ..files import write_text
+from ..hub.card import membrane_proposal
 from ..hub.expected_words import expected_words, how_expected
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
 from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
@@ -217,8 +218,8 @@ def table(record: dict[str, Any]) -> str:
     lines = [f"{name:{width}}  {iou:26}  {dice}".rstrip() for name, iou, dice in rows]
     if membrane:
         lines += [
-            f"V_rand (thinned) {number(membrane['v_rand'], intervals['v_rand'])}",
-            f"V_info (thinned) {number(membrane['v_info'], intervals['v_info'])}",
+            f"{name} ({membrane_proposal(membrane)}) {number(membrane[key], intervals[key])}"
+            for name, key in (("V_rand", "v_rand"), ("V_info", "v_info"))
         ]
     if record.get("objects"):
         lines += object_lines(record["objects"])

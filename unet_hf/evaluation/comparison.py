@@ -148,7 +148,7 @@ def score_mask(
     if is_membrane_data(names):
         learned = cells_of(predicted) if isinstance(predicted, Segmentation) else None
         cells = membrane_slice(truth == 1, mask == 1, (0.5,), learned)[0.5]
-        v_rand, v_info = cells.v_rand, cells.v_info
+        v_rand, v_info = cells.of_cells
     return Score(
         id2label=names,
         confusion=confusion,

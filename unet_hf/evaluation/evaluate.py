@@ -1,7 +1,7 @@
 """Scores a checkpoint on labelled images, with the `segment` that users call."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -133,7 +133,7 @@ def evaluate_and_tally(
         for model, pairs in parts
     ]
     labels = parts[0][0].id2label
-    membrane = is_membrane_data(labels)
+    membrane, walled = is_membrane_data(labels), parts[0][0].walled
     choosing = len(labels) == 2 and threshold is None
     candidates: tuple[float | None, ...] = (None,)
     if len(labels) == 2:
@@ -166,10 +166,7 @@ def evaluate_and_tally(
             "--ignore_index, or choose other images."
         )
     if choosing:
-        chosen = choose_threshold(
-            {t: _score(images, t, membrane) for t in candidates},
-            {t: _score(images, t, False) for t in candidates},
-        )
+        chosen = choose_threshold({t: _score(images, t, membrane) for t in candidates})
         if any(image.numbered for image in images):
             for number, (model, pair) in enumerate(_all(parts)):
                 if images[number].numbered:
@@ -178,7 +175,7 @@ def evaluate_and_tally(
     numbered = [image.objects for image in images if image.objects]
     if choose_objects and numbered:
         # Gaps in walls are closed in V_rand, too, which only the learned method does.
-        methods = ("learned",) if parts[0][0].walled else OBJECT_METHODS
+        methods = ("learned",) if walled else OBJECT_METHODS
         precisions = [image.precisions(methods) for image in numbered]
         recipe = choose_recipe(precisions)
     else:
@@ -186,7 +183,7 @@ def evaluate_and_tally(
         precisions = [{recipe: image.scores(recipe).ap50} for image in numbered]
     tallied = CANDIDATES if choosing else tuple(thresholds) or (chosen,)
     tally = _tally(images, tallied if len(labels) == 2 else (None,), precisions)
-    return _summarize(images, chosen, recipe, labels, membrane, tta), tally
+    return _summarize(images, chosen, recipe, labels, membrane, walled, tta), tally
 
 
 def _all(parts: Sequence[tuple[UNet, Iterable[Pair]]]) -> Iterator[tuple[UNet, Pair]]:
@@ -207,8 +204,7 @@ def _tally(
     """Puts the counts of the images together; precisions: of the images that have objects."""
     confusions = [[image.confusion[t] for t in thresholds] for image in images]
     membrane = [
-        [(image.membrane[t].v_rand, image.membrane[t].v_info) for t in thresholds if image.membrane]
-        for image in images
+        [image.membrane[t].scores for t in thresholds if image.membrane] for image in images
     ]
     counts = Counts(
         np.ones(len(images), np.int64),
@@ -228,6 +224,7 @@ def _summarize(
     recipe: Recipe,
     labels: dict[int, str],
     membrane: bool,
+    walled: bool,
     tta: bool,
 ) -> Evaluation:
     """Computes the scores of all images at the chosen threshold, with objects by the recipe."""
@@ -263,7 +260,7 @@ def _summarize(
         },
         intervals=intervals
         | {key: dict(zip(labels.values(), intervals[key], strict=True)) for key in ("iou", "dice")},
-        membrane=_membrane_summary(images, chosen) if membrane else None,
+        membrane=_membrane_summary(images, chosen, walled) if membrane else None,
         images=rows,
         groups={
             kind: _number(overlap_scores(sum(counts)).mean_iou)
@@ -284,7 +281,7 @@ def _row(image: _Image, threshold: float | None, recipe: Recipe) -> dict[str, An
         row["kind"] = image.kind
     if image.membrane:
         cut = image.membrane[threshold]
-        row |= {"v_rand": cut.v_rand, "v_info": cut.v_info}
+        row |= dict(zip(("v_rand", "v_info"), cut.of_cells, strict=True))
     if image.objects:
         row["objects"] = object_row(image.objects.scores(recipe))
     return row
@@ -343,41 +340,37 @@ def _objects(
 def _score(images: list[_Image], threshold: float | None, membrane: bool) -> float:
     if membrane:
         slices = [image.membrane[threshold] for image in images]
-        return float(np.mean([(cut.v_rand + cut.v_info) / 2 for cut in slices]))
+        return float(np.mean([cut.scores for cut in slices]))
     return overlap_scores(sum(image.confusion[threshold] for image in images)).mean_iou
 
 
-def choose_threshold(
-    scores: Mapping[float, float], overlaps: Mapping[float, float] | None = None
-) -> float:
+def choose_threshold(scores: dict[float, float]) -> float:
     """Chooses the threshold whose score is best together with those of its two neighbours.
 
     The single best one may be at the edge of a steep fall (below some threshold membranes get
     gaps), and on new images that edge is at another threshold.
-
-    overlaps: Mean IoU, which decides where scores are equal: V_rand and V_info of a checkpoint
-        that closes gaps in membranes know no threshold.
     """
-
-    def smooth(of: Mapping[float, float]) -> dict[float, float]:
-        values = [of[threshold] for threshold in CANDIDATES]
-        around = [values[0], *values, values[-1]]
-        return {t: sum(around[index : index + 3]) for index, t in enumerate(CANDIDATES)}
-
-    first, second = smooth(scores), smooth(overlaps or scores)
-    return max(first, key=lambda threshold: (first[threshold], second[threshold]))
+    values = [scores[threshold] for threshold in CANDIDATES]
+    around = [values[0], *values, values[-1]]
+    sums = {t: sum(around[index : index + 3]) for index, t in enumerate(CANDIDATES)}
+    return max(sums, key=sums.__getitem__)
 
 
-def _membrane_summary(images: list[_Image], chosen: float) -> dict[str, Any]:
-    """Membrane scores at the chosen threshold and, as in the challenge, at the best threshold."""
+def _membrane_summary(images: list[_Image], chosen: float, walled: bool) -> dict[str, Any]:
+    """Membrane scores at the chosen threshold and, as in the challenge, at the best threshold.
+
+    walled: V_rand and V_info are those of the cells, and the mask's are beside them.
+    """
     slices = {t: [image.membrane[t] for image in images] for t in images[0].membrane}
     v_rand = {t: float(np.mean([cut.v_rand for cut in rows])) for t, rows in slices.items()}
     v_info = {t: float(np.mean([cut.v_info for cut in rows])) for t, rows in slices.items()}
     best_rand = max(THRESHOLDS, key=v_rand.__getitem__)
     best_info = max(THRESHOLDS, key=v_info.__getitem__)
+    cells = np.mean([cut.of_cells for cut in slices[chosen]], axis=0).tolist()
+    mask = {"mask_v_rand": v_rand[chosen], "mask_v_info": v_info[chosen]}
     return {
-        "v_rand": v_rand[chosen],
-        "v_info": v_info[chosen],
+        **dict(zip(("v_rand", "v_info"), cells, strict=True)),
+        **(mask if walled else {}),
         "best_v_rand": v_rand[best_rand],
         "best_v_rand_threshold": best_rand,
         "best_v_info": v_info[best_info],

@@ -142,13 +142,7 @@ def _best(counts: Counts, tally: Tally) -> tuple[float, int]:
     scores = np.nan_to_num(counts.scores, nan=-1.0)  # nothing to measure is worse than anything
     index = 0
     if len(tally.thresholds) > 1:
-        overlaps = np.nan_to_num(counts.mean_iou, nan=-1.0)
-        chosen = choose_threshold(
-            *(
-                dict(zip(tally.thresholds, each.tolist(), strict=True))
-                for each in (scores, overlaps)
-            )
-        )
+        chosen = choose_threshold(dict(zip(tally.thresholds, scores.tolist(), strict=True)))
         index = tally.thresholds.index(chosen)
     return float(scores[index]), index
 
@@ -173,7 +167,7 @@ def _estimate(
     if total.membrane is not None:
         means = total.membrane_means, draws.membrane_means
         scores |= {
-            name: tuple(m[..., i] for m in means) for i, name in enumerate(("v_rand", "v_info"))
+            name: tuple(m[..., i] for m in means) for i, name in ((-2, "v_rand"), (-1, "v_info"))
         }
     found = {
         name: (float(value[0]), small_sample_interval(float(value[0]), drawn[:, 0], len(counts)))

@@ -154,12 +154,27 @@ def rand_score(slices: Iterable[Contingency]) -> float:
 
 @dataclass(frozen=True)
 class MembraneSlice:
-    """Measures of one slice at one threshold."""
+    """Measures of one slice at one threshold.
 
-    v_rand: float  # of the thinned proposal
+    v_rand, v_info: Of the thinned proposal.
+    cells: The same two of cells that are parted at no threshold; None if there are none.
+    """
+
+    v_rand: float
     v_info: float
     unthinned: Contingency
     cell: tuple[int, int, int]  # pixels of the cell class: hit, false, missed
+    cells: tuple[float, float] | None = None
+
+    @property
+    def of_cells(self) -> tuple[float, float]:
+        """V_rand and V_info of the cells, or else of the thinned proposal."""
+        return self.cells or (self.v_rand, self.v_info)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """What counts when a threshold or a training step is chosen: those of mask and cells."""
+        return (self.v_rand, self.v_info, *(self.cells or ()))
 
 
 def membrane_slice(
@@ -174,9 +189,7 @@ def membrane_slice(
         truth: (H, W) bool, True = cell; its regions are 4-connected.
         probability: (H, W) float, of the class cell, not of the membrane; the interior is
             probability > threshold.
-        cells: (H, W) ids of cells that share the membranes out among them, 0 on the lines between:
-            V_rand and V_info are theirs at all thresholds. None: each 4-connected piece of the
-            interior is grown to one.
+        cells: (H, W) ids of cells that share the membranes out among them, 0 on the lines between.
     """
     from skimage.measure import label
 
@@ -184,16 +197,20 @@ def membrane_slice(
 
     def measured(threshold: float) -> MembraneSlice:
         interior = probability > threshold
-        thinned = Contingency.from_labels(true_regions, thin(interior)) if cells is None else whole
+        thinned = Contingency.from_labels(true_regions, thin(interior))
         hit = int((truth & interior).sum())
         return MembraneSlice(
             thinned.rand,
             thinned.information,
             Contingency.from_labels(true_regions, label(interior, connectivity=1)),
             (hit, int(interior.sum()) - hit, int(truth.sum()) - hit),
+            parted,
         )
 
-    whole = None if cells is None else Contingency.from_labels(true_regions, cells)
+    parted = None
+    if cells is not None:
+        table = Contingency.from_labels(true_regions, cells)
+        parted = table.rand, table.information
     return {threshold: measured(threshold) for threshold in thresholds}
 
 

@@ -6,6 +6,7 @@ people write outside the marks stays. A number that was not measured is not on t
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,11 @@ def _metadata(
     )
 
 
+def membrane_proposal(membrane: Mapping[str, Any]) -> str:
+    """Says what V_rand and V_info of a record are of: parted cells, or the thinned mask."""
+    return "thinned" if membrane.get("mask_v_rand") is None else "cells"
+
+
 def _is_hub_id(name: str) -> bool:
     return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name))
 
@@ -217,8 +223,9 @@ def _results(evaluation: dict[str, Any]) -> list[EvalResult]:
     name = dataset.get("name") or "unnamed"
     scores = [("mean_iou", "mean IoU", evaluation["mean_iou"])]
     if membrane := evaluation.get("membrane"):
-        scores.append(("v_rand", "V_rand (thinned)", membrane["v_rand"]))
-        scores.append(("v_info", "V_info (thinned)", membrane["v_info"]))
+        what = membrane_proposal(membrane)
+        scores.append(("v_rand", f"V_rand ({what})", membrane["v_rand"]))
+        scores.append(("v_info", f"V_info ({what})", membrane["v_info"]))
     if objects := evaluation.get("objects"):
         scores.append(("ap50", "AP of objects at IoU 0.5", objects["all"]["scores"]["ap50"]))
     return [

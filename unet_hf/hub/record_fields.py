@@ -45,7 +45,7 @@ DATASET = {"name": str, "shown": str, "config": WORDS, "split": WORDS, "revision
 MEMBRANE = dict.fromkeys(
     ("v_rand", "best_v_rand", "best_v_rand_threshold", "v_info", "best_v_info",
      "best_v_info_threshold", "rand_error", "pixel_error"), float,
-)  # fmt: skip
+) | dict.fromkeys(("mask_v_rand", "mask_v_info"), Optional(float))  # fmt: skip
 OBJECT_SCORES = ("ap50", "mean_ap", "f1", "pq", "aji", "seg", "count_error", "count_off")
 OBJECT_SUMMARY = {
     "images": int,
