@@ -84,7 +84,7 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
     assert set(files) == {
         "config.json", "model.safetensors", "README.md", "thumbnail.png", "evaluation.json",
         "training.json", "metrics.jsonl", "speed.json", "sample/expected.json",
-        "sample/input.png", "sample/probabilities.tif",
+        "sample/input.png", "sample/object_maps.tif", "sample/probabilities.tif",
     }  # fmt: skip
     local = (tmp_path / "unet-cells" / "model.safetensors").read_bytes()
     assert hashlib.sha256(files["model.safetensors"]).digest() == hashlib.sha256(local).digest()
