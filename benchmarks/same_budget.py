@@ -194,8 +194,8 @@ def dataset_table(rows: list[Row]) -> str:
     sides: dict[tuple, list[Row]] = {}
     for row in rows:
         sides.setdefault((row["rival"], row.get("options", "")), []).append(row)
-    rows = [side_cells(name, runs, two, parted, timed) for name, runs in sides.items()]
-    return table(head, rows)
+    cells = [side_cells(name, runs, two, parted, timed) for name, runs in sides.items()]
+    return table(head, cells)
 
 
 def side_cells(
