@@ -264,8 +264,6 @@ class TrainingConfig(DataOptions):
         for name, value in PRESETS[self.preset].items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
-        if self.preset == "paper" and self.objects == "auto":
-            self.objects = "none"  # its network tells classes only
         for name, choices in CHOICES.items():
             self.check_choice(name, choices)
         self._check_all_numbers()
@@ -378,6 +376,11 @@ class TrainingConfig(DataOptions):
         """Checks that an output folder was given. Raises `ConfigError`."""
         if not self.output_dir:
             raise ConfigError("--output_dir is missing: the folder the checkpoint goes to.")
+
+    @property
+    def learns_cells(self) -> bool:
+        """Whether cells between membranes are objects; the paper's network tells classes only."""
+        return super().learns_cells and self.preset != "paper"
 
     @property
     def crops_per_process(self) -> int:

@@ -268,7 +268,7 @@ def _reader(
         columns, encoding, config.hub_token, keep_alpha, config.stack_page, source.from_hub,
         config.objects == "components",
     )  # fmt: skip
-    walled = config.objects == "auto" and is_membrane_data(id2label)
+    walled = config.learns_cells and is_membrane_data(id2label)
     if walled and not (columns.instances or encoding.kind in NUMBERED):
         reader = replace(reader, components=True)
     return source, reader, id2label, findings

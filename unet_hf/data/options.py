@@ -62,8 +62,8 @@ class DataOptions:
     )
     objects: str = option(
         "auto", "what tells objects of one class apart: the data's ids, if there are any, or "
-        "membranes between them; components: each 4-connected piece; none: nothing, and no "
-        "network learns it, as in the paper's preset",
+        "membranes between them (not with the paper's preset); components: each 4-connected "
+        "piece; none: nothing, and no network learns it",
     )  # fmt: skip
     mask_encoding: str | None = option(None, "how masks store classes; found out if left out")
     label_colors: str | None = option(
@@ -118,6 +118,11 @@ class DataOptions:
         self.check_numbers("seed", lambda value: value >= 0, "0 or more")
         self.check_numbers("train_val_split", lambda value: 0 < value < 1, "between 0 and 1")
         self.check_numbers("ignore_index", lambda v: -(2**15) <= v < 2**16, "from -32768 to 65535")
+
+    @property
+    def learns_cells(self) -> bool:
+        """Whether cells between membranes are objects where no ids say otherwise."""
+        return self.objects == "auto"
 
     def check_choice(self, name: str, choices: Collection[str]) -> None:
         """Checks that an option is one of `choices`, or None. Raises `ConfigError`."""
