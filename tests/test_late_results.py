@@ -194,6 +194,25 @@ def test_a_page_that_was_left_is_not_shown_and_one_that_stayed_is(
     assert Path(mask).name == "stack_page2_mask.png"
 
 
+def test_a_result_is_opened_where_its_picture_was(segment_page, tiny: str, tmp_path: Path):
+    """The page may take the result first, if the picture came just before it."""
+    import tifffile
+
+    tab, events = segment_page
+    stack = np.random.default_rng(0).integers(0, 255, (3, 24, 32), dtype=np.uint8)
+    path = str(tmp_path / "stack.tif")
+    tifffile.imwrite(path, stack, photometric="minisblack")
+    in_view = InView(model=tiny)
+    first = upload(events, in_view, path)[tab.images.place]["value"]
+    assert segmented(tab, in_view)[tab.picture]["value"]["camera"] is None
+    close = {"x": 9.0, "y": 8.0, "zoom": 4.0}
+    events.on_place(path, first | {"page": 1}, first, {"camera": close, "fitted": False}, in_view)
+    assert segmented(tab, in_view)[tab.picture]["value"]["camera"] == close
+    # The same file anew is seen whole.
+    assert upload(events, in_view, path)[tab.picture]["value"]["camera"] is None
+    assert in_view.opened_at is None
+
+
 def test_files_that_cannot_be_read_leave_what_was_in_view(
     segment_page, tiny: str, two: Files, tmp_path: Path, meanwhile: Callable
 ):

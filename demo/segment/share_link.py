@@ -78,13 +78,19 @@ def read_link(address: Mapping[str, str], known: Sequence[Example]) -> Asked:
     )
 
 
-def show_as_asked(result: Segmentation, asked: Asked, by: str) -> dict[str, Any]:
-    """What the viewer shows: the result as an address asks for it. by: The checkpoint's title."""
+def show_as_asked(
+    result: Segmentation, asked: Asked, by: str, camera: Camera | None = None
+) -> dict[str, Any]:
+    """What the viewer shows: the result as an address asks for it.
+
+    by: The checkpoint's title. camera: Where a picture that was not there before is opened if the
+    address does not say.
+    """
     cut, meant = result, asked.threshold is not None and result.threshold is not None
     if meant:
         cut = result.with_threshold(asked.threshold)
     alpha = DEFAULT_ALPHA if asked.opacity is None else asked.opacity
-    shown = show_result(cut, alpha, camera=asked.camera, by=by)
+    shown = show_result(cut, alpha, camera=asked.camera or camera, by=by)
     return shown | ({"asked": True} if meant else {})
 
 

@@ -182,7 +182,7 @@ class SegmentTab:
 
     def show(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
         """Another picture: with its result if there is one already, else bare until then."""
-        outdated = self.outdated(another_picture=True)
+        outdated, in_view.opened_at = self.outdated(another_picture=True), camera
         if (kept := self._kept(in_view)) is not None:
             drawn = show_result(kept, camera=camera, by=in_view.title)
             return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
@@ -327,7 +327,7 @@ class SegmentTab:
             in_view.titles[name] = load_model(name, visitor).title
             if (example := self._example(path)) and (name, place) == (example.model, FIRST):
                 self.example_results[example] = result
-            drawn = show_as_asked(result, view, in_view.title)
+            drawn = show_as_asked(result, view, in_view.title, in_view.opened_at)
         except StoppedError:
             yield NOTHING
             return

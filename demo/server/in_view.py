@@ -35,6 +35,8 @@ class InView:
         checkpoint is chosen.
     painted: The handle of the objects that the viewer was sent last, whose colours stay while a
         slider is dragged; None before any were, and of another picture.
+    opened_at: Where the picture was opened in the viewer; None: the whole was shown. The page may
+        take the result of a picture before it has taken the picture.
     is_wanted: A result of what was chosen last is still to come.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
@@ -49,6 +51,7 @@ class InView:
         self.version = 0
         self.counted_as: Recipe | None = None
         self.painted: Handle | None = None
+        self.opened_at: dict[str, float] | None = None
         self.is_wanted = False
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
