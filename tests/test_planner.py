@@ -151,6 +151,30 @@ def test_what_was_given_stays_and_what_speaks_against_it_is_said():
     )  # fmt: skip
 
 
+def strokes(number: int):
+    """An image with eight cells, and a mask with a stroke on two of them and one between them."""
+    image, mask = cells(number)
+    label = np.full(mask.shape, 255, np.uint8)
+    label[28:32, 15:25] = label[58:62, 35:45] = 1
+    label[90:94, 20:60] = 0
+    return image, label
+
+
+@pytest.mark.parametrize("names", [{"0": "ground", "1": "cell"}, {"0": "membrane", "1": "cell"}])
+def test_strokes_are_trained_on_in_every_crop_and_are_no_objects(names, tmp_path):
+    folder = write_folder(tmp_path, [strokes(number) for number in range(4)])
+    (folder / "id2label.json").write_text(json.dumps(names))
+    data = open_data(TrainingConfig(dataset_name=str(folder)))
+    facts = measure_facts(data, inspect(data, 100))
+    assert facts.labelled == pytest.approx((40 + 40 + 160) / 120**2)
+    assert not data.has_objects  # pieces of strokes are no cells
+    found = planned(facts)
+    assert found["class_sampling"] == (
+        1.0, "1.7% of the pixels are labelled; every crop shows some",
+    )  # fmt: skip
+    assert found["border_weight"] == (0.0, "strokes are not whole objects")
+
+
 def test_objects_are_measured_across_and_along():
     ids = np.zeros((100, 200), np.int32)
     ids[10:14, 10:90] = 1  # 80 x 4 px

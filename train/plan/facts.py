@@ -50,6 +50,7 @@ class DataFacts:
     gray: int = 0  # images with three equal ones: gray stored as RGB
     tint_std: float = 0.0  # over these: how much the channels' shares of the brightness vary
     oriented: str | None = None  # class that is nearly always above, or below, the middle
+    labelled: float = 1.0  # share of the pixels; the others are ignored
 
 
 def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | None:
@@ -76,6 +77,8 @@ def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | Non
         gray=sum(len(look.tint) == 3 and look.gray for look in looks),
         tint_std=round(float(np.std(tints, axis=0).max()), 4) if len(tints) >= FEW else 0.0,
         oriented=find_oriented(data, readable),
+        labelled=sum(facts.labelled for facts in readable)
+        / max(sum(facts.area for facts in readable), 1),
     )
 
 

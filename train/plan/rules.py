@@ -8,6 +8,7 @@ searched. The numbers below can be changed one by one.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from unet_hf.data.open import STROKES
 from unet_hf.network.tiling import receptive_reach, round_up
 
 from ..config import USUAL
@@ -117,10 +118,13 @@ def train_batch_size(facts: DataFacts, chosen: Chosen) -> Decided:
 
 
 def class_sampling(facts: DataFacts, chosen: Chosen, shown: Mapping[str, float]) -> Decided:
-    """Share of the crops that are drawn by class: where random crops seldom show some class.
+    """Share of the crops that are drawn by class: where random crops seldom show some class, or
+    any label at all.
 
     shown: Share of random crops that show a class, by its name.
     """
+    if facts.labelled < STROKES:
+        return 1.0, f"{facts.labelled:.1%} of the pixels are labelled; every crop shows some"
     seldom = {name: share for name, share in shown.items() if share < SELDOM}
     if not seldom:
         return 0.0, AS_USUAL
@@ -190,6 +194,8 @@ def class_balance(facts: DataFacts, chosen: Chosen) -> Decided:
 def border_weight(facts: DataFacts, chosen: Chosen) -> Decided:
     """Weight of the gaps between objects: none where there are no objects, or no gaps."""
     objects = facts.objects
+    if facts.labelled < STROKES and not (objects and objects.numbered):
+        return 0.0, "strokes are not whole objects"
     if objects is None:
         return 0.0, "there are no objects"
     if len(facts.classes) > 2 and not objects.numbered:

@@ -362,8 +362,14 @@ def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> Ma
     said, ignored, void = values.said, values.ignored, 0.0
     if IGNORE in shares and len(found) > 1:
         foreground = 1 - shares.get(0, 0.0)
-        if asked is None and (
-            shares[IGNORE] > 0.5 or (named is None and shares[IGNORE] > ONLY_VOID * foreground)
+        # Every class that has a name has an id of its own: 255 can be none of them.
+        complete = named is not None and set(range(named)) <= set(found)
+        if (
+            asked is None
+            and not complete
+            and (
+                shares[IGNORE] > 0.5 or (named is None and shares[IGNORE] > ONLY_VOID * foreground)
+            )
         ):
             raise DatasetError(
                 f"255 fills {shares[IGNORE]:.0%} of the masks, beside {first_five(found[:-1])} "

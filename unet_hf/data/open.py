@@ -17,7 +17,7 @@ from ..classes import is_membrane_data, numbered_names
 from ..errors import DatasetError, UNetError
 from ..files import BYTE_ORDER_MARK, parse_json
 from .columns import Columns, find_columns
-from .detect_encoding import MaskEncoding, RawMask, detect_encoding
+from .detect_encoding import IGNORE, MaskEncoding, RawMask, detect_encoding
 from .downloaded import check_downloaded
 from .kinds import describe_kinds, kinds_of
 from .options import DataOptions
@@ -28,6 +28,8 @@ from .stacks import PAGE, expand_stacks, held_back_stacks
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 INSPECTED_MASKS = 64  # masks of a split from which the encoding is told
 NUMBERED = {"numbered": "ids of the masks", "instances": "a mask each"}  # encodings with objects
+FEW_MASKS = 8  # of these, where a look at some is enough
+STROKES = 0.2  # share of labelled pixels below which labels are strokes
 STREAMED_VALIDATION = 200  # images; a stream has no end one could wait for
 
 
@@ -269,9 +271,19 @@ def _reader(
         config.objects == "components",
     )  # fmt: skip
     walled = config.learns_cells and is_membrane_data(id2label)
-    if walled and not (columns.instances or encoding.kind in NUMBERED):
+    numbered = columns.instances or encoding.kind in NUMBERED
+    if walled and not numbered and not _are_strokes(masks, encoding):
         reader = replace(reader, components=True)
     return source, reader, id2label, findings
+
+
+def _are_strokes(masks: list[RawMask | list[RawMask]], encoding: MaskEncoding) -> bool:
+    """Whether so few pixels are labelled that connected pieces are strokes, and not cells."""
+    known = []
+    for mask in masks[:FEW_MASKS]:
+        with contextlib.suppress(DatasetError):  # the checks report it
+            known.append(np.mean(encoding.decode(mask) != IGNORE))
+    return bool(known) and np.mean(known) < STROKES
 
 
 def _find_objects(reader: PairReader, config: DataOptions) -> str | None:
