@@ -173,6 +173,7 @@ def test_strokes_are_trained_on_in_every_crop_and_are_no_objects(names, tmp_path
         1.0, "1.7% of the pixels are labelled; every crop shows some",
     )  # fmt: skip
     assert found["border_weight"] == (0.0, "strokes are not whole objects")
+    assert check(["--dataset_name", str(folder)]) == 0  # nothing is wrong with it
 
 
 def test_objects_are_measured_across_and_along():

@@ -359,7 +359,7 @@ def _gray_trimap(values: GrayValues, found: Levels) -> MaskEncoding | None:
 def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> MaskEncoding:
     """Reads values as class ids, 255 as void."""
     shares, found, named = dict(values.shares), list(values.values), values.named
-    said, ignored, void = values.said, values.ignored, 0.0
+    said, ignored, guessed = values.said, values.ignored, False
     if IGNORE in shares and len(found) > 1:
         foreground = 1 - shares.get(0, 0.0)
         # Every class that has a name has an id of its own: 255 can be none of them.
@@ -376,7 +376,7 @@ def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> Ma
                 f"({shares[IGNORE] / foreground:.0%} of all that is not 0): void, or a class? Say "
                 f"it with --ignore_index 255 (void), {BINARY_CURE} or {COLORS_CURE}."
             )
-        void = shares.pop(IGNORE)
+        void, guessed = shares.pop(IGNORE), not complete
         said += f", 255 ignored (void, {void:.1%})"
         ignored = (*ignored, IGNORE)
         found = found[:-1]
@@ -400,7 +400,7 @@ def _class_ids(values: GrayValues, asked: str | None, reduce_labels: bool) -> Ma
         rule += " read as class ids"
         if named is None and top > 1 and asked is None and in_one_piece(values.whole):
             rule += " (if they number objects: --mask_encoding instances)"
-    return MaskEncoding("ids", num_classes, rule + said, offset, ignored, guessed_void=void > 0)
+    return MaskEncoding("ids", num_classes, rule + said, offset, ignored, guessed_void=guessed)
 
 
 def _check_range(values: GrayValues, asked: str | None) -> None:
