@@ -55,6 +55,10 @@ class Answer:
     def config(self) -> dict[str, Any]:
         return self.model.config
 
+    @property
+    def walled(self) -> bool:
+        return self.model.walled
+
     def segment(self, image: Any, **manner: Any) -> Segmentation:
         return self.answer
 
