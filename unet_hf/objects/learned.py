@@ -73,7 +73,7 @@ def walled_cells(maps: np.ndarray, channels: Sequence[str], inside: np.ndarray) 
     maps, channels, inside: See `height_map`.
 
     Returns:
-        (H, W) int32 ids from 1, each 4-connected; 0 on lines one pixel wide between them.
+        (H, W) int32 ids from 1; 0 on lines one pixel wide between them.
     """
     everywhere = np.ones(inside.shape, np.int16)
     basins = Basins.find(everywhere, height_map(maps, list(channels), inside))
