@@ -54,7 +54,9 @@ def test_a_gap_in_a_membrane_is_closed_where_probability_and_distance_are_both_l
     assert len(result.objects(method="components")) == 1  # a threshold leaves it open
     cells = result.objects(method="learned").labels
     assert (cells[:, :9] == 1).all() and (cells[:, 10:] == 2).all()
-    assert score_mask(result, TRUTH).v_rand == 1
+    scored = score_mask(result, TRUTH)
+    assert scored.v_rand == 1 and scored.parted
+    assert not score_mask(two_cells(walled=False), TRUTH).parted
     assert score_mask(result.mask, TRUTH, {0: "membrane", 1: "cell"}).v_rand < 0.7
 
 

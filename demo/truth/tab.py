@@ -295,7 +295,8 @@ def scores_html(
     ]
     whole = [("Pixel accuracy", found.pixel_accuracy), ("Mean IoU", found.mean_iou)]
     if found.v_rand is not None:
-        whole += [("V_rand, thinned", found.v_rand), ("V_info, thinned", found.v_info)]
+        what = "cells" if found.parted else "thinned"
+        whole += [(f"V_rand, {what}", found.v_rand), (f"V_info, {what}", found.v_info)]
     at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
     return (
         note(f"The mask: {rule}.{at}")

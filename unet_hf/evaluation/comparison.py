@@ -41,8 +41,9 @@ class Score:
 
     confusion: (classes, classes) pixel counts: row = true class, column = predicted class.
     v_rand, v_info: As in the ISBI 2012 challenge, after thinning; None where class 0 is no
-        membrane. If the checkpoint closes gaps in membranes, they are those of the cells
-        that it parts, at no threshold.
+        membrane.
+    parted: These two are those of the cells that a checkpoint parts by itself, at no threshold,
+        closing gaps in membranes.
     """
 
     id2label: dict[int, str]
@@ -53,6 +54,7 @@ class Score:
     pixel_accuracy: float
     v_rand: float | None
     v_info: float | None
+    parted: bool
     mask: np.ndarray = field(repr=False)
     truth: np.ndarray = field(repr=False)
     ignore_index: int = 255
@@ -144,7 +146,7 @@ def score_mask(
             "is nothing to score. Give a mask with at least one class in it."
         )
     overlap = overlap_scores(confusion)
-    v_rand = v_info = None
+    v_rand = v_info = learned = None
     if is_membrane_data(names):
         learned = cells_of(predicted) if isinstance(predicted, Segmentation) else None
         cells = membrane_slice(truth == 1, mask == 1, (0.5,), learned)[0.5]
@@ -158,6 +160,7 @@ def score_mask(
         pixel_accuracy=overlap.pixel_accuracy,
         v_rand=v_rand,
         v_info=v_info,
+        parted=learned is not None,
         mask=mask,
         truth=truth,
         ignore_index=ignore_index,
