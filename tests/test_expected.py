@@ -188,6 +188,7 @@ def test_the_card_says_it_and_is_verified(trained):
     expected = json.loads((trained / "evaluation.json").read_text())["expected"]
     assert f"**Expected on new images: {expected_words(expected)}.**" in card
     assert "the way of making objects that are best on the others" in card
+    assert "| | cells | mask at the stored threshold" in card  # of membranes, see test_membranes
     assert [finding.text for finding in verify(trained) if not finding.ok] == []
     (trained / "README.md").write_text(card.replace(expected_words(expected), "mean IoU 0.9999"))
     wrong = [finding.text for finding in verify(trained) if not finding.ok]

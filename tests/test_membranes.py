@@ -1,11 +1,14 @@
 """Cells between membranes: gaps are closed, and scores are those of the cells."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from train.checkpoints import find_checkpoints
 from train.config import TrainingConfig
+from train.loop import train
 from train.model import build_model
 from unet_hf.data.open import open_data
 from unet_hf.data.options import DataOptions
@@ -18,7 +21,7 @@ from unet_hf.objects.learned import WALLED_PROMINENCE, walled_cells
 
 from .drawn import drawn
 from .test_object_evaluation import Seen
-from .test_train import write_dataset
+from .test_train import tiny, write_dataset
 
 LABELS = {"0": "membrane", "1": "cell"}
 GAP = 0.55  # the probability of a cell where the membrane is hardly seen: no threshold of 0.5 cuts
@@ -111,7 +114,7 @@ def test_the_score_counts_mask_and_cells_and_a_threshold_matters_to_the_mask_onl
     assert merged.scores == (merged.v_rand, merged.v_info, 1, 1)
 
 
-def test_the_card_and_the_command_say_what_the_scores_are_of():
+def test_a_record_says_what_its_scores_are_of():
     found = evaluated(walled=True)
     assert membrane_proposal(found.membrane) == "cells"
     assert membrane_proposal(evaluated(walled=False).membrane) == "thinned"
@@ -135,3 +138,14 @@ def test_data_of_membranes_is_taught_to_part_its_cells_without_an_option(tmp_pat
     other = open_data(DataOptions(dataset_name=str(tmp_path / "other")))
     assert not other.has_objects
     assert not build_model(config, other.id2label, 1, True).walled
+
+
+def test_a_training_that_was_begun_before_cells_were_parted_goes_on_as_it_was(tmp_path):
+    folder = write_dataset(tmp_path / "cells", {"train": 2, "validation": 1}, labels=LABELS)
+    output = tmp_path / "out"
+    train(tiny(folder, output, max_train_steps=2, checkpointing_steps=2, objects="none"))
+    state = find_checkpoints(output)[2] / "training_state.json"
+    state.write_text(state.read_text().replace('"objects": "none"', '"objects": "auto"'))
+    assert json.loads(state.read_text())["config"]["objects"] == "auto"
+    train(tiny(folder, output, max_train_steps=3, resume_from_checkpoint="latest"))
+    assert "object_outputs" not in json.loads((output / "config.json").read_text())

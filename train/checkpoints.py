@@ -193,6 +193,18 @@ def find_training_checkpoint(asked: str, output: Path) -> Path | None:
     return folder
 
 
+def tells_objects(checkpoint: Path) -> bool:
+    """Whether the network of a training checkpoint tells objects apart.
+
+    True where nothing can be read: what is wrong is said when the checkpoint is restored.
+    """
+    try:
+        config = parse_json((checkpoint / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return True
+    return not isinstance(config, dict) or "object_outputs" in config
+
+
 def restore_best(folder: Path | None, output: Path) -> None:
     """Restores `output/best` as it was when the checkpoint `folder` was written."""
     if (output / BEST).is_dir():

@@ -182,7 +182,8 @@ class SegmentTab:
 
     def show(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
         """Another picture: with its result if there is one already, else bare until then."""
-        outdated, in_view.opened_at = self.outdated(another_picture=True), camera
+        outdated = self.outdated(another_picture=True)
+        in_view.opened_at = camera
         if (kept := self._kept(in_view)) is not None:
             drawn = show_result(kept, camera=camera, by=in_view.title)
             return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
