@@ -1,0 +1,56 @@
+"""A visitor who paints: strokes drawn from the truth as a hand would draw them."""
+
+import numpy as np
+from scipy import ndimage
+
+from train.teaching.strokes import QUARTERS, Stroke
+
+LENGTH = 25  # px of a stroke
+RADIUS = 1.5  # px; thinner where the class is
+TRIES = 40  # beginnings of a stroke, of which the longest is taken
+
+
+def paint(truth: np.ndarray, rng: np.random.Generator, strokes: int = 5) -> list[Stroke]:
+    """Paints some strokes of each class that is there, away from its borders.
+
+    truth: (H, W) uint8 class ids; 255 is never painted.
+    """
+    painted = []
+    for class_id in np.unique(truth[truth != 255]):
+        # One pixel of margin, so that what touches the image's border ends there, too.
+        depth = ndimage.distance_transform_edt(np.pad(truth == class_id, 1))[1:-1, 1:-1]
+        for _ in range(strokes):
+            painted.append(_stroke(depth, int(class_id), rng))
+    return painted
+
+
+def _stroke(depth: np.ndarray, class_id: int, rng: np.random.Generator) -> Stroke:
+    """depth: (H, W), distance to the nearest pixel of another class, px."""
+    least = min(2.5, 0.6 * depth.max())
+    starts = np.argwhere(depth >= least)
+    best: list[tuple[float, float]] = []
+    for _ in range(TRIES):
+        line = _line(depth, least, starts[rng.integers(len(starts))], rng)
+        if len(line) > len(best):
+            best = line
+        if len(best) >= LENGTH:
+            break
+    quarters = QUARTERS * np.array(best[:: max(1, len(best) // 8)])[:, ::-1] + 2
+    radius = max(2, int(QUARTERS * min(RADIUS, least - 0.5)))
+    return Stroke(class_id, radius, quarters.round().astype(np.int64))
+
+
+def _line(
+    depth: np.ndarray, least: float, start: np.ndarray, rng: np.random.Generator
+) -> list[tuple[float, float]]:
+    """Goes on in a direction that turns a little, as long as it stays inside: y and x, px."""
+    place, direction = start.astype(float), rng.uniform(0, 2 * np.pi)
+    line = []
+    while len(line) < LENGTH:
+        y, x = place.round().astype(int)
+        if not (0 <= y < depth.shape[0] and 0 <= x < depth.shape[1]) or depth[y, x] < least:
+            break
+        line.append((place[0], place[1]))
+        direction += rng.normal(0, 0.15)
+        place = place + np.array([np.sin(direction), np.cos(direction)])
+    return line

@@ -1,0 +1,132 @@
+"""`Features`: what a network sees in an image, at each of its resolutions, kept for quick answers.
+
+A linear function of the features of all levels is the sum of one function a level, each computed at
+that level's own resolution and then enlarged: for a new stroke no feature is computed again.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from unet_hf import UNet
+from unet_hf.engine.precision import cpu_has
+from unet_hf.errors import ConfigError
+from unet_hf.images.image_data import ImageData
+
+MOST_PIXELS = 2048**2  # 350 MB of features of a network of width 16
+BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
+
+
+class Features:
+    """Features of one image.
+
+    levels: (C, h, w) each, bfloat16, from the full resolution down; every level covers the image
+        and its mirrored margin up to `covered`, (height, width) in pixels of the image.
+    logits: (classes, H, W) float32, of the network's own classes.
+    """
+
+    def __init__(self, model: UNet, image: ImageData) -> None:
+        """Raises `ConfigError` for an image of more than `MOST_PIXELS`."""
+        height, width = self.size = image.height, image.width
+        if height * width > MOST_PIXELS:
+            raise ConfigError(
+                f"The image has {height * width / 1e6:.0f} megapixels; strokes are answered at "
+                f"once up to {MOST_PIXELS / 1e6:.0f}. Cut out a part, or go on to teaching."
+            )
+        if model.geometry.padding == "valid":
+            raise ConfigError(
+                "This checkpoint trims the borders of what it sees, so strokes cannot be answered "
+                "at once. Go on to teaching, or choose a checkpoint with padding 'same'."
+            )
+        prepared = model.preprocessing.prepare(image).whole()
+        fast = model.device.type == "cpu" and cpu_has("avx512_bf16")
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            batch = prepared[None].contiguous(memory_format=torch.channels_last)
+            *maps, logits = all_levels(model, batch)
+        self.logits = logits[0].float()
+        maps = [found[0].bfloat16() for found in maps]
+        self.covered = tuple(maps[0].shape[1:])
+        plain = plain_filters(prepared)
+        margin = (0, self.covered[1] - width, 0, self.covered[0] - height)
+        plain = functional.pad(plain[None], margin, mode="replicate")[0]
+        self.levels = [torch.cat([maps[0], maps[1], plain.bfloat16()]), *maps[2:]]
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        """Features of some pixels: (n, all channels) float32; as `linear` sees them."""
+        height, width = self.covered
+        places = np.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], axis=1)
+        grid = torch.from_numpy(places.astype(np.float32))[None, None]
+        parts = []
+        for level in self.levels:
+            if tuple(level.shape[1:]) == self.covered:
+                parts.append(level[:, torch.from_numpy(rows), torch.from_numpy(columns)].float().T)
+                continue
+            found = functional.grid_sample(
+                level[None].float(), grid, padding_mode="border", align_corners=False
+            )
+            parts.append(found[0, :, 0].T)
+        return torch.cat(parts, 1)
+
+    def linear(self, weight: Tensor) -> Tensor:
+        """A linear function of every pixel's features: (classes, H, W) float32.
+
+        weight: (classes, all channels).
+        """
+        total = torch.zeros(len(weight), *self.covered)
+        parts = weight.split([len(level) for level in self.levels], dim=1)
+        for level, part in zip(self.levels, parts, strict=True):
+            channels, height, width = level.shape
+            found = (part.bfloat16() @ level.reshape(channels, -1)).float()
+            found = found.reshape(1, -1, height, width)
+            if (height, width) != self.covered:
+                found = functional.interpolate(
+                    found, self.covered, mode="bilinear", align_corners=False
+                )
+            total += found[0]
+        return total[:, : self.size[0], : self.size[1]]
+
+
+def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
+    """Computes what `Network.forward` does, which explains it, and returns what is on the way.
+
+    Returns:
+        The first level of the contracting path, all levels of the expansive path from the full
+        resolution down, the bottleneck, each (B, C, h, w), and the logits, (B, classes, H, W).
+    """
+    height, width = image.shape[-2:]
+    x, skips = model._mirror_to_grid(image), []
+    for convolutions in model.contracting:
+        skips.append(convolutions(x))
+        x = model.pooling(skips[-1])
+    first = skips[0]
+    found = [model.bottleneck(x)]
+    for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
+        found.insert(0, convolutions(torch.cat([skips.pop(), up(found[0])], 1)))
+    return [first, *found, model.head(found[0])[..., :height, :width]]
+
+
+def plain_filters(image: Tensor) -> Tensor:
+    """The image, blurred images and their edges: (n, H, W) float32 of (C, H, W)."""
+    found = [image]
+    for deviation in BLURS:
+        blurred = blur(image, deviation)
+        down = functional.pad(blurred, (0, 0, 1, 1), mode="replicate")
+        across = functional.pad(blurred, (1, 1, 0, 0), mode="replicate")
+        edges = torch.hypot(down[:, 2:] - down[:, :-2], across[:, :, 2:] - across[:, :, :-2])
+        found += [blurred, edges]
+    return torch.cat(found)
+
+
+def blur(image: Tensor, deviation: float) -> Tensor:
+    """Convolves each channel of (C, H, W) with a Gaussian; the border goes on."""
+    reach = round(3 * deviation)  # replicated borders may be wider than the image
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-(offsets**2) / (2 * deviation**2))
+    kernel = (kernel / kernel.sum())[None, None]
+    channels = image[:, None]
+    for shape in ((-1, 1), (1, -1)):
+        pad = [0, 0, reach, reach] if shape == (-1, 1) else [reach, reach, 0, 0]
+        padded = functional.pad(channels, pad, mode="replicate")
+        channels = functional.conv2d(padded, kernel.reshape(1, 1, *shape))
+    return channels[:, 0]

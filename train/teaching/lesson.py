@@ -1,0 +1,27 @@
+"""`Lesson`: how a teaching learns. The values were chosen by `python -m benchmarks.teaching`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Options of a teaching.
+
+    steps: At most so many; fewer if the time does not suffice.
+    crops: In a step. side: Of a crop, px.
+    learning_rate: At its highest; it rises over a tenth of the steps and then falls to 0.
+    anchor: Weight of the old network's word where nothing is painted; see `losses.anchor_loss`.
+    maps_anchor: Weight of its maps of objects, likewise.
+    decay: Of the moving average of the weights, which is what is kept.
+    """
+
+    steps: int = 80
+    crops: int = 4
+    side: int = 128
+    learning_rate: float = 1e-3
+    anchor: float = 0.3
+    maps_anchor: float = 0.1
+    decay: float = 0.95
+
+
+USUAL_LESSON = Lesson()
