@@ -103,7 +103,7 @@ class SegmentTab:
             with gr.Column(min_width=280, elem_id="middle"):
                 self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
-                self.picture = viewer()
+                self.picture = viewer(paints=True)
                 self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
                 with gr.Row(elem_id="told"):
                     self.facts = gr.Markdown(elem_id="facts")

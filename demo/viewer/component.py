@@ -10,6 +10,11 @@ JavaScript may tell a viewer to fly somewhere and blink: `tell("viewer", "fly")`
 function for an event's `js=`. The viewer triggers Gradio's `select` where it is clicked:
 `gr.EventData` then has `x` and `y` in pixels of the image, and as `value` the class there by name
 (None while its tile is on the way).
+
+With `paints=True` a visitor can paint strokes on the picture, which stay in the browser until
+something else reads them (`painted`). After each stroke, and whenever strokes or classes change,
+the viewer triggers Gradio's `input`: `gr.EventData` then has `picture`, its key, and `strokes`,
+their number there; `total` is their number on all pictures.
 """
 
 import uuid
@@ -25,6 +30,7 @@ from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
 from unet_hf.images.pixel_size import PixelSize
+from unet_hf.network.configuration import PALETTE
 from unet_hf.predict.overlay import display_window, drawn_channels
 
 from ..parts.component import component
@@ -53,11 +59,15 @@ Camera = dict[str, float]
 
 
 def viewer(
-    elem_id: str = "viewer", group: str | None = None, label: str = "Segmentation"
+    elem_id: str = "viewer",
+    group: str | None = None,
+    label: str = "Segmentation",
+    paints: bool = False,
 ) -> gr.HTML:
     """An empty viewer. Those of one `group` pan and zoom together.
 
     label: What it shows, for screen readers.
+    paints: It has a brush.
     """
     return component(
         WEB / "viewer",
@@ -67,6 +77,8 @@ def viewer(
         status=None,
         maps=MAPS,
         heat=HEAT,
+        paints=paints,
+        palette=list(PALETTE),
     )
 
 
@@ -218,6 +230,8 @@ def tell(elem_id: str, event: str) -> str:
 
     `fly` and `visit` take a `Box`, which the former lets blink; `opacity` and `threshold` numbers
     from 0 to 1; `objects` what `object_layer` gives, and `choose` the id of one of these objects.
+    `paint` turns the brush on, with the classes in {"classes": [{"name", "color"} ...]} (without a
+    colour one is found), which then stay, or with null, those of the result in view.
     """
     return (
         f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"
@@ -235,6 +249,23 @@ def seen(elem_id: str = "viewer") -> str:
     line, null without one, "camera": see `Camera`, "fitted": bool, the whole picture is seen}
     """
     return f"JSON.parse(document.querySelector('#{elem_id} .viewer').dataset.seen)"
+
+
+def painted(elem_id: str = "viewer") -> str:
+    """JavaScript expression: what was painted for the classes in use, on every picture.
+
+    {"classes": [{"name", "color"} ...], "pictures": {`Payload.picture`: {"name", "width",
+    "height", "strokes": [{"class": id, or 255 for the eraser, "radius", "points": [x0, y0, ...]}
+    ...]}}}: integers in quarters of a pixel, later strokes win, see web/strokes.js. Pictures without
+    a stroke are left out. Strokes of an earlier visit are there as soon as the browser has read
+    them; the viewer triggers `input` then.
+    """
+    return (
+        "((asked) => { "
+        f"document.querySelector('#{elem_id} .viewer')"
+        ".dispatchEvent(new CustomEvent('viewer:painted', { detail: asked })); "
+        "return asked; })({ classes: [], pictures: {} })"
+    )
 
 
 def thinning(height: int, width: int) -> int:

@@ -158,6 +158,19 @@ export function columnAt(devicePixel, start, scale) {
 }
 
 /**
+ * The image's point under a point of the stage in CSS pixels, in pixels of the image.
+ *
+ * @param {Camera} camera
+ * @param {Stage} stage
+ * @param {number} left
+ * @param {number} top
+ */
+export function pointAt(camera, stage, left, top) {
+  const at = projection(camera, stage);
+  return { x: (left * stage.ratio - at.left) / at.scale, y: (top * stage.ratio - at.top) / at.scale };
+}
+
+/**
  * The image's pixel under a point of the stage in CSS pixels; null beside the picture.
  *
  * @param {Camera} camera

@@ -28,12 +28,21 @@ export function connectPointersAndKeys(canvas, act) {
   };
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    const drags = event.button === 1 && act.brush?.isOn;  // the middle one, while the other paints
+    if (event.button !== 0 && !drags) return;
     canvas.setPointerCapture(event.pointerId);
+    if (act.brush?.stroke) {  // a second finger: what the first has hardly begun was not meant
+      if (moved) act.brush.end();
+      else act.brush.drop();
+    }
     if (down.size === 0) moved = false;
     down.set(event.pointerId, { ...place(event), start: place(event) });
     if (down.size > 1) moved = true;
+    else if (!drags && act.brush?.begin(place(event)) && event.pointerType !== "touch") act.hold(true);
     act.point(place(event));
+  });
+  canvas.addEventListener("mousedown", (event) => {
+    if (event.button === 1 && act.brush?.isOn) event.preventDefault();  // would scroll the page
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -42,6 +51,11 @@ export function connectPointersAndKeys(canvas, act) {
     const far = Math.hypot(now.left - before.start.left, now.top - before.start.top);
     if (!moved && far < STILL) return;
     moved = true;
+    if (act.brush?.stroke) {
+      for (const one of event.getCoalescedEvents?.() ?? []) act.brush.move(place(one));
+      act.brush.move(now);
+      return act.point(now);
+    }
     if (down.size === 1) act.panBy(before.left - now.left, before.top - now.top);
     if (down.size === 2) pinch(event.pointerId, before, now);
     Object.assign(before, now);
@@ -68,6 +82,7 @@ export function connectPointersAndKeys(canvas, act) {
 
   const release = (/** @type {PointerEvent} */ event) => {
     if (!down.delete(event.pointerId)) return;
+    if (act.brush?.isOn) return act.brush.end();
     if (event.type === "pointerup" && !moved && down.size === 0) {
       if (event.pointerType !== "touch") act.hold(true);  // fingers go on scrolling the page
       act.pick(place(event));
@@ -95,6 +110,7 @@ export function connectPointersAndKeys(canvas, act) {
     }
   }, { passive: false });
   canvas.addEventListener("dblclick", (event) => {
+    if (act.brush?.isOn) return;  // these were two dots
     const { left, top } = place(event);
     act.zoomAt(2, left, top);
   });

@@ -234,10 +234,11 @@ function showRamp(root, scene, look) {
  * @param {Scene} scene
  * @param {Look} look
  * @param {Pixel | null} pixel
+ * @param {string} [painted] What a visitor has painted there.
  */
-export function showReadout(root, scene, look, pixel) {
-  find(root, ".readout").textContent =
-    (pixel ? partsOf(scene, look, pixel) : partsOfAll(scene)).join(" · ");
+export function showReadout(root, scene, look, pixel, painted) {
+  const parts = pixel ? partsOf(scene, look, pixel) : partsOfAll(scene);
+  find(root, ".readout").textContent = [...parts, ...(painted ? [painted] : [])].join(" · ");
 }
 
 /** @param {Scene} scene */

@@ -3,6 +3,7 @@
 // except once for each picture, and for the tiles of a large one.
 
 import { find } from "../../parts/component.js";
+import { Brush } from "./brush.js";
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
 } from "./camera.js";
@@ -35,6 +36,8 @@ import { newUnpacker } from "./unpack.js";
  * @property {string} label What it shows, for screen readers: one page may have several.
  * @property {Record<string, string[]>} maps Stops of colour maps.
  * @property {Record<string, string>} heat The colour map of each view that paints numbers.
+ * @property {boolean} paints There is a brush.
+ * @property {string[]} palette Colours of classes that a visitor adds.
  */
 
 /** @typedef {Pick<Look, "level" | "outline" | "view"> & {hidden: number[]}} Habit */
@@ -118,6 +121,7 @@ export class Viewer {
     this.toldOfWheel = false;
     this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
+    this.brush = props.paints ? new Brush(this) : null;
     connectPointersAndKeys(this.canvas, this);
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
@@ -193,16 +197,17 @@ export class Viewer {
     const view = viewOf(frame, scene, camera, stage);
     scene.tiles?.want(tilesWanted(scene.tiles.side, view, camera, pixel));
     drawFrame(frame, scene, look, view, stage);
+    this.brush?.draw(view);
     this.context.putImageData(frame.image, 0, 0);
     const milliseconds = performance.now() - started;
     this.placeMarks();
     showScale(root, look.pixelSize, camera, stage);
-    showReadout(root, scene, look, pixel);
+    showReadout(root, scene, look, pixel, pixel ? this.brush?.wordsAt(pixel) : "");
     // Read aloud where keys move the picture; a mouse would never let the voice finish.
     find(root, ".readout").ariaLive = this.cross.hidden ? "off" : "polite";
     find(root, ".zoom", HTMLOutputElement).value = `${tidy(100 * camera.zoom)} %`;
     // A fitted picture lets pages scroll.
-    this.canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
+    this.canvas.style.touchAction = camera.fitted && !this.brush?.isOn ? "pan-y" : "none";
     root.dataset.camera = JSON.stringify(camera);
     // Tiles that were asked for with this drawing.
     root.dataset.missing = String(scene.tiles?.missing ?? 0);
@@ -211,6 +216,7 @@ export class Viewer {
   }
 
   placeMarks() {
+    this.brush?.placeRing();
     const { look, divider, flash, flashed, stage, camera } = this;
     divider.hidden = look.split === null || !look.paint;
     if (look.split !== null) {
@@ -428,7 +434,9 @@ export class Viewer {
   }
 
   pickMiddle() {
-    this.pick(this.pointMiddle());
+    const middle = this.pointMiddle();
+    if (this.brush?.isOn) this.brush.dot(middle);
+    else this.pick(middle);
     this.change({ panel: false });
   }
 
@@ -581,6 +589,7 @@ export class Viewer {
       find(this.root, part).hidden = true;
     }
     find(this.root, ".hint").textContent = "The picture appears here.";
+    this.brush?.shown();
     this.tellSeen();
   }
 
@@ -669,6 +678,7 @@ export class Viewer {
     if (!same && value.camera) openAt(value.camera, camera, value, stage);
     else if (!same || camera.fitted) fit(camera, value, stage);
     this.change({ picture: true, paint: true });
+    this.brush?.shown();
     this.drawNow();
     this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
     this.wanted = value.focus;
