@@ -66,6 +66,7 @@ def main() -> None:
     from demo.server.models import LOCAL
     from demo.server.queue import OTHERS_AT_ONCE
     from demo.server.script_caching import CheckedScripts, CompressedPage
+    from demo.server.taught import taught_folders
     from demo.server.upload_budget import UploadBudget
     from demo.viewer.payload import viewer_folders
 
@@ -74,7 +75,9 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor([results, viewer_folders(), served_folders(), AllKeptResults()]).start()
+    Janitor(
+        [results, viewer_folders(), served_folders(), taught_folders(), AllKeptResults()]
+    ).start()
     # Of all visitors; each has a bound of their own, see `server.runs`.
     demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)

@@ -20,6 +20,8 @@ from .server import limits, sign_in
 from .server.folders import ResultFolders
 from .server.models import Offer
 from .server.result_store import result_store
+from .teach.tab import TeachPanel
+from .teach.tab import is_offered as teach_is_offered
 from .truth.tab import truth_tab
 
 
@@ -55,6 +57,10 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                     segment.downloads,
                 )
                 like = many_like_this()
+            teaching = None
+            if teach_is_offered():
+                with segment.under_picture, gr.Accordion("Teach", open=False, elem_id="teach"):
+                    teaching = TeachPanel(models, folders)
             with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
                 truth = truth_tab(
                     segment.current,
@@ -77,7 +83,10 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         with gr.Tab("In your browser", id="private"):
             in_browser_tab()
         notices()
-        segment.connect(page, [objects, truth], [compared], objects)
+        taught = [teaching.panel] if teaching else []
+        segment.connect(page, [objects, truth, *taught], [compared], objects)
+        if teaching:
+            teaching.connect(segment)
         connect_tabs(page, segment, objects, batch, like)
         add_endpoint(folders)
         stop_when_closed(page)

@@ -57,7 +57,7 @@ NOTHING: Updates = gr.skip()
 class SegmentTab:
     """Adds its components where it is made, on the page that is being built; `connect` comes last.
 
-    `beside` is the column beside the picture, and `below` the place below it, for other parts.
+    `under_picture`, `beside` and `below` all of it are places for other parts.
 
     Args:
         models: Checkpoints to choose from. any_model: Others may be typed.
@@ -104,6 +104,7 @@ class SegmentTab:
                 self.alert = gr.HTML(visible="hidden", elem_id="alert")
                 self.images.add_place()
                 self.picture = viewer(paints=True)
+                self.under_picture = gr.Column(elem_id="under_picture")
                 self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
                 with gr.Row(elem_id="told"):
                     self.facts = gr.Markdown(elem_id="facts")
@@ -187,7 +188,7 @@ class SegmentTab:
         if (kept := self._kept(in_view)) is not None:
             drawn = show_result(kept, camera=camera, by=in_view.title)
             return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
-        in_view.segmented_with, in_view.is_wanted = "", True
+        in_view.segmented_with, in_view.is_wanted, in_view.is_answer = "", True, False
         return outdated | {
             self.current: None,
             self.version: in_view.change(),
@@ -207,13 +208,32 @@ class SegmentTab:
         in_view.is_wanted, in_view.segmented_with = False, model
         in_view.threshold = drawn["threshold"]
         handle = in_view.results.keep(in_view.wanted, result)
+        in_view.is_answer = False
+        return self._shown(in_view, handle, result, drawn) | {
+            self.share: link_to(self._example(path), model, result),
+        }
+
+    def show_answer(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
+        """What strokes say of the picture in view: it is shown, but is no checkpoint's result."""
+        in_view.is_answer, in_view.threshold = True, drawn["threshold"]
+        handle = result_store().keep(result)
+        return self._shown(in_view, handle, result, drawn) | {self.share: no_link()}
+
+    def show_kept(self, in_view: InView) -> Updates:
+        """What the checkpoint alone says of the picture in view, if it was asked before."""
+        if (kept := self._kept(in_view)) is None:
+            return {}
+        return self.show_result(in_view, kept, show_result(kept, by=in_view.title))
+
+    def _shown(
+        self, in_view: InView, handle: Handle, result: Segmentation, drawn: Payload
+    ) -> Updates:
         return self.outdated(another_picture=False) | {
             self.current: handle,
             self.version: in_view.change(),
             self.picture: idle(drawn),
             self.facts: facts_of(result),
             self.downloads: usable(result=True, objects=False),
-            self.share: link_to(self._example(path), model, result),
         }
 
     def show_nothing(self, in_view: InView) -> Updates:

@@ -38,6 +38,7 @@ class InView:
     opened_at: Where the picture was opened in the viewer; None: the whole was shown. The page may
         take the result of a picture before it has taken the picture.
     is_wanted: A result of what was chosen last is still to come.
+    is_answer: What is in view is what strokes say of the picture, and no checkpoint's result.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
     """
@@ -53,6 +54,7 @@ class InView:
         self.painted: Handle | None = None
         self.opened_at: dict[str, float] | None = None
         self.is_wanted = False
+        self.is_answer = False
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
         self._run: Run | None = None

@@ -26,6 +26,7 @@ from unet_hf.addresses import read_hub_name
 from unet_hf.errors import CheckpointAccessError, CheckpointNotFoundError, ConfigError
 
 from .model_cache import ModelCache
+from .taught import is_taught, taught_folders
 
 LOCAL = "UNET_HF_LOCAL"  # set by `app.py`
 LIBRARY = "unet_hf"  # `library_name` of every checkpoint; the Hub makes a tag of it
@@ -122,6 +123,9 @@ def load_model(name: str, visitor: Visitor | None = None) -> UNet:
         ConfigError: Also for local folders: a visitor has no business with the server's.
     """
     name = checked_name(name)
+    if is_taught(name):
+        folder = taught_folders().folder(name)
+        return _loaded().get(name, lambda: UNet.from_pretrained(folder))
     return _reach(name, visitor, partial(_load, name), partial(_load_own, name))
 
 
@@ -146,8 +150,8 @@ def copy_sample(name: str, folder: Path, visitor: Visitor | None = None) -> Path
 
 
 def checked_name(name: str) -> str:
-    """A shipped name or a Hub id, "org/name@revision" with a revision; of paths only the one that
-    `python app.py --model` was given.
+    """A shipped name, the name of a taught checkpoint, or a Hub id, "org/name@revision" with a
+    revision; of paths only the one that `python app.py --model` was given.
 
     Raises `ConfigError`.
     """

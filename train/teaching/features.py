@@ -24,6 +24,7 @@ class Features:
     levels: (C, h, w) each, bfloat16, from the full resolution down; every level covers the image
         and its mirrored margin up to `covered`, (height, width) in pixels of the image.
     logits: (classes, H, W) float32, of the network's own classes.
+    object_maps: (n, H, W) float32, see `Network.object_channels`; None of none.
     """
 
     def __init__(self, model: UNet, image: ImageData) -> None:
@@ -43,8 +44,11 @@ class Features:
         fast = model.device.type == "cpu" and cpu_has("avx512_bf16")
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
             batch = prepared[None].contiguous(memory_format=torch.channels_last)
-            *maps, logits = all_levels(model, batch)
-        self.logits = logits[0].float()
+            *maps, outputs = all_levels(model, batch)
+        classes = model.config["num_classes"]
+        self.logits = outputs[0, :classes].float()
+        found = outputs[0, classes:].float().numpy()
+        self.object_maps = found if len(found) else None
         maps = [found[0].bfloat16() for found in maps]
         self.covered = tuple(maps[0].shape[1:])
         plain = plain_filters(prepared)
@@ -92,7 +96,8 @@ def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
 
     Returns:
         The first level of the contracting path, all levels of the expansive path from the full
-        resolution down, the bottleneck, each (B, C, h, w), and the logits, (B, classes, H, W).
+        resolution down, the bottleneck, each (B, C, h, w), and what it gives with maps of
+        objects, (B, classes + n, H, W).
     """
     height, width = image.shape[-2:]
     x, skips = model._mirror_to_grid(image), []
@@ -103,7 +108,10 @@ def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
     found = [model.bottleneck(x)]
     for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
         found.insert(0, convolutions(torch.cat([skips.pop(), up(found[0])], 1)))
-    return [first, *found, model.head(found[0])[..., :height, :width]]
+    outputs = model.head(found[0])
+    if model.object_head is not None:
+        outputs = torch.cat([outputs, model.object_head(found[0])], 1)
+    return [first, *found, outputs[..., :height, :width]]
 
 
 def plain_filters(image: Tensor) -> Tensor:

@@ -1,0 +1,53 @@
+"""Checkpoints that visitors have taught: each under a name that only its visitor is told.
+
+The name is as hard to guess as a key, so that whoever has it may use the checkpoint, wherever the
+page or the endpoints ask for one. It is in no list of others, and is gone after an hour.
+"""
+
+import re
+import tempfile
+import uuid
+from functools import cache
+from pathlib import Path
+
+from unet_hf.errors import CheckpointNotFoundError
+
+from .folders import KeptFolders
+
+NAME = re.compile(r"taught-[0-9a-f]{32}")
+GONE = (
+    "This taught checkpoint is no longer kept. Choose another one and teach again: the strokes are "
+    "still in your browser."
+)
+
+
+def is_taught(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
+
+
+class TaughtFolders(KeptFolders):
+    """A folder for each taught checkpoint, of which the name tells."""
+
+    def place(self) -> tuple[str, Path]:
+        """A new name, and the folder that its checkpoint is to be moved to; it is not there yet."""
+        name = f"taught-{uuid.uuid4().hex}"
+        self.root.mkdir(parents=True, exist_ok=True)
+        return name, self.root / name
+
+    def folder(self, name: str) -> Path:
+        """The checkpoint of this name; it is kept for another hour.
+
+        Raises:
+            CheckpointNotFoundError: There is none any more.
+        """
+        folder = self.root / name
+        if not is_taught(name) or not (folder / "config.json").is_file():
+            raise CheckpointNotFoundError(GONE)
+        folder.touch()
+        return folder
+
+
+@cache
+def taught_folders() -> TaughtFolders:
+    """Those of this process."""
+    return TaughtFolders(Path(tempfile.mkdtemp(prefix="unet_hf_taught_")))

@@ -1,0 +1,1 @@
+"""A visitor's strokes teach the checkpoint that has segmented their image."""

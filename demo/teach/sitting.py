@@ -1,0 +1,91 @@
+"""`Sitting`: what one visitor has taught since they opened the page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from unet_hf.errors import ConfigError
+
+from ..server.predictions import Place
+from .process import TeachProcess
+
+MOST_PICTURES = 30
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One teaching of a sitting, which can be gone back to.
+
+    name: Of the taught checkpoint, see `server.taught`. base: What it was taught from. words: How
+    it was judged. pictures: Names of the images, with their numbers of strokes.
+    """
+
+    name: str
+    title: str
+    base: str
+    words: str
+    is_worse: bool
+    pictures: tuple[tuple[str, int], ...]
+    outcome: dict[str, Any]
+
+
+class Sitting:
+    """(No dataclass: of one, Gradio would send the fields to the page.)
+
+    places: Where the painted pictures are, by `Payload.picture`: file and place in it.
+    lessons: The latest comes last.
+    process: That is warm, or at work.
+    quick: The features that were computed last, by what they are of; see `teach.answer`.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[str, tuple[str, Place]] = {}
+        self.lessons: list[Lesson] = []
+        self.process: TeachProcess | None = None
+        self.quick: tuple[tuple, Any] | None = None
+        self.is_busy = False
+        self.is_cancelled = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Sitting":
+        """Gradio copies what a `gr.State` begins with: each session has its own."""
+        return Sitting()
+
+    def __del__(self) -> None:
+        """Gradio has forgotten the session."""
+        self.end_process()
+
+    def base_of(self, name: str) -> str:
+        """The checkpoint to begin with: a taught one is taught again from its base."""
+        found = {lesson.name: lesson.base for lesson in self.lessons}
+        return found.get(name, name)
+
+    def note_place(self, picture: str, path: str, place: Place) -> None:
+        """Something is painted on this picture."""
+        self.places[picture] = (path, place)
+
+    def warm_up(self) -> None:
+        """Starts a process, so that it has imported everything when it is needed."""
+        if self.process is None or not self.process.is_alive():
+            self.process = TeachProcess()
+
+    def take_process(self) -> TeachProcess:
+        """A process for one job."""
+        self.warm_up()
+        return self.process
+
+    def end_process(self) -> None:
+        if self.process is not None:
+            self.process.end()
+            self.process = None
+
+    def cancel(self) -> None:
+        """Ends what is at work or waits."""
+        self.is_cancelled = True
+
+
+def check_pictures(count: int) -> None:
+    """Raises `ConfigError` if there are too many pictures to learn from."""
+    if count > MOST_PICTURES:
+        raise ConfigError(
+            f"Something is painted on {count} images; {MOST_PICTURES} can be learned from at once. "
+            "Take the strokes off some, or take the strokes home and train with them."
+        )

@@ -1,0 +1,334 @@
+"""The panel Teach: strokes on the picture become a checkpoint of the visitor's own.
+
+While they paint, each stroke is answered at once (`answer`); a teaching changes the network itself
+(`job`). What it gives is one more checkpoint, under a name that only this visitor knows, and the
+whole page works with it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import gradio as gr
+
+from train.teaching.features import Features
+from train.teaching.judging import Judgement
+from train.teaching.strokes import raster, read_strokes
+from unet_hf.errors import ConfigError
+
+from ..parts.component import HIDDEN
+from ..parts.downloads import Download, connect, download_menu, usable
+from ..parts.html_parts import alert
+from ..parts.panel import Panel
+from ..parts.sessions import session_of
+from ..segment.tab import SegmentTab
+from ..server import limits, sign_in
+from ..server.errors_in_words import page_sentence
+from ..server.folders import ResultFolders
+from ..server.in_view import InView
+from ..server.model_facts import model_choices
+from ..server.models import load_model
+from ..server.predictions import read_upload
+from ..server.queue import PARTS, PREDICTS, turns
+from ..server.runs import Run, StoppedError, sessions
+from ..viewer.component import painted, picture_key, show_result, tell
+from .answer import answer
+from .job import Done, teach_in_turn
+from .sitting import Lesson, Sitting
+from .strokes_in import AllPainted, read_painted
+from .take_home import pack_checkpoint, pack_strokes
+from .words import INTRO, STYLE, lesson_html, painted_html, progress_html
+
+SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
+SIGN_IN = "Sign in first: on this Space only visitors who have signed in can teach."
+BUSY = "A teaching is at work already. Wait until it has ended, or cancel it."
+DOWNLOADS = (
+    Download("checkpoint", "Checkpoint (zip)", "taught"),
+    Download("strokes", "Strokes (zip)", "painted"),
+)
+WITH_PAINTED = f"(_, ...others) => [{painted()}, ...others]"
+Updates = dict[Any, Any]
+NOTHING: Updates = gr.skip()
+
+
+def is_offered() -> bool:
+    return os.environ.get(SWITCH, "") != "off"
+
+
+class TeachPanel:
+    """Adds its components where it is made, on the page that is being built; `connect` comes last.
+
+    models: Checkpoints that the list offers beside the taught ones.
+    """
+
+    def __init__(self, models: Sequence[str], folders: ResultFolders) -> None:
+        self.models, self.folders = list(models), folders
+        self.sitting = gr.State(Sitting(), time_to_live=limits.KEEP_SECONDS)
+        self.given = gr.JSON(None, visible="hidden", label="Painted")
+        self.unsure = gr.JSON(None, visible="hidden", label="Unsure")
+        self.intro = gr.HTML(f'<div class="teaching">{INTRO}</div>', css_template=STYLE)
+        with gr.Row(elem_id="teach_buttons"):
+            self.brush = gr.Button("Paint", size="sm", min_width=90, elem_id="teach_paint")
+            self.start = gr.Button(
+                "Teach", variant="primary", size="sm", min_width=90, elem_id="teach_start"
+            )
+            self.cancel = gr.Button(
+                "Cancel", size="sm", min_width=90, interactive=False, elem_id="teach_cancel"
+            )
+            self.ask = gr.Button(
+                "Where is it unsure?", size="sm", min_width=150, interactive=False,
+                elem_id="teach_unsure",
+            )  # fmt: skip
+            self.before = gr.Button(
+                "Before", size="sm", min_width=90, interactive=False, elem_id="teach_before"
+            )
+            self.after = gr.Button(
+                "After", size="sm", min_width=90, interactive=False, elem_id="teach_after"
+            )
+        self.at_once = gr.Checkbox(
+            True, label="Answer each stroke at once", elem_id="teach_at_once"
+        )
+        self.told = gr.HTML(visible="hidden", elem_id="teach_told")
+        self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
+        self.downloads = download_menu(DOWNLOADS, "teach_downloads")
+
+    @property
+    def panel(self) -> Panel:
+        """Nothing of it belongs to one picture, but where the network is unsure."""
+        return Panel(lambda: {self.unsure: None, self.ask: gr.update(interactive=False)})
+
+    def connect(self, segment: SegmentTab) -> None:
+        """Says what happens when; comes after `SegmentTab.connect`."""
+        self.segment = segment
+        view = segment.images.in_view
+        each = {"show_progress": "hidden"} | HIDDEN
+        self.brush.click(None, self.given, None, js=f"() => ({tell('viewer', 'paint')})(null)")
+        segment.picture.input(
+            self.on_stroke,
+            [self.given, self.sitting, self.at_once, view],
+            [self.progress, self.unsure, self.ask, self.downloads, self.told, *segment.outputs],
+            js=WITH_PAINTED,
+            trigger_mode="always_last",
+            **each,
+            **PARTS,
+        )
+        taught = self.start.click(
+            self.on_teach,
+            [self.given, self.sitting, segment.model, view],
+            [self.start, self.cancel, self.before, self.after, self.progress, self.told,
+             self.downloads, *segment.outputs],
+            js=WITH_PAINTED,
+            concurrency_id="teaching",
+            concurrency_limit=16,
+            **each,
+        )  # fmt: skip
+        outputs = [self.told, *segment.outputs]
+        then = each | PREDICTS | {"trigger_mode": "multiple"}
+        taught.success(segment.on_segment, view, segment.outputs, **then)
+        self.cancel.click(self.on_cancel, self.sitting, self.cancel, queue=False, **each)
+        self.ask.click(None, self.unsure, None, js=f"(box) => ({tell('viewer', 'visit')})(box)")
+        for button, is_after in ((self.before, False), (self.after, True)):
+            chosen = button.click(
+                self.on_after if is_after else self.on_before,
+                [self.sitting, view],
+                outputs,
+                **(each | {"trigger_mode": "multiple"}),
+            )
+            chosen.success(segment.on_segment, view, segment.outputs, **then)
+        connect(
+            self.downloads,
+            self.write,
+            [self.given, self.sitting],
+            WITH_PAINTED,
+            self.told,
+        )
+
+    # ----------------------------------------------------------------------------- strokes
+
+    def on_stroke(self, given: Any, sitting: Sitting, at_once: bool, in_view: InView) -> Updates:
+        """Something was painted on the picture in view, or taken away."""
+        try:
+            self._note_picture(given, sitting, in_view)
+            if not sitting.is_busy:
+                sitting.warm_up()
+            all_painted = read_painted(given, sitting)
+        except ConfigError:  # nothing is left
+            empty = {self.progress: "", self.downloads: usable(painted=False)}
+            return empty | self._as_before(in_view) | no_words(self.told)
+        except Exception as error:
+            return {self.told: words(error)}
+        told = {self.downloads: usable(painted=True)} | no_words(self.told)
+        if not sitting.is_busy:
+            told[self.progress] = painted_html(all_painted)
+        if not at_once:
+            return told
+        try:
+            return told | self._answered(all_painted, sitting, in_view)
+        except Exception as error:
+            return told | {self.told: words(error)}
+
+    def _note_picture(self, given: Any, sitting: Sitting, in_view: InView) -> None:
+        """Remembers the file of the picture in view, if something is painted on it."""
+        path, place, _ = in_view.wanted
+        if path is None or not isinstance(given, dict):
+            return
+        known = (path, place)
+        if known in sitting.places.values():
+            return
+        key = picture_key(read_upload(path, place))
+        if key in (given.get("pictures") or {}):
+            sitting.note_place(key, path, place)
+
+    def _answered(self, all_painted: AllPainted, sitting: Sitting, in_view: InView) -> Updates:
+        """The picture in view with what its strokes say."""
+        path, place, name = in_view.wanted
+        here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
+        if not here:
+            return self._as_before(in_view)
+        model = load_model(name)
+        wanted = (path, place, name)
+        if sitting.quick is None or sitting.quick[0] != wanted:
+            sitting.quick = None  # the old ones need not be there beside the new ones
+            image = read_upload(path, place)
+            with turns().take(Run(), image.height * image.width):
+                sitting.quick = (wanted, (image, Features(model, image)))
+        image, features = sitting.quick[1]
+        classes = all_painted.classes
+        label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
+        if (label == 255).all():
+            return self._as_before(in_view)
+        found = answer(model, image, features, label, classes, all_painted.colors)
+        if in_view.wanted != wanted:
+            return {}
+        title = f"{in_view.title}, with your strokes"
+        shown = self.segment.show_answer(in_view, found.result, show_result(found.result, by=title))
+        return shown | {
+            self.unsure: found.unsure,
+            self.ask: gr.update(interactive=found.unsure is not None),
+        }
+
+    def _as_before(self, in_view: InView) -> Updates:
+        """The result of the network alone, if an answer is in view."""
+        if not in_view.is_answer:
+            return {}
+        return self.segment.show_kept(in_view)
+
+    # ---------------------------------------------------------------------------- teaching
+
+    def on_teach(
+        self,
+        given: Any,
+        sitting: Sitting,
+        model: str,
+        in_view: InView,
+        request: gr.Request | None = None,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Iterator[Updates]:
+        """Teaches on all strokes; the taught checkpoint is chosen unless it became worse."""
+        if sitting.is_busy:
+            yield {self.told: sentence(BUSY)}
+            return
+        visitor = sign_in.visitor(profile, token)
+        sitting.is_busy, sitting.is_cancelled = True, False
+        at_work = {
+            self.start: gr.update(interactive=False), self.cancel: gr.update(interactive=True),
+        }  # fmt: skip
+        at_rest = {
+            self.start: gr.update(interactive=True), self.cancel: gr.update(interactive=False),
+        }  # fmt: skip
+        try:
+            if os.environ.get(SWITCH) == "signed_in" and visitor is None:
+                raise ConfigError(SIGN_IN)
+            self._note_picture(given, sitting, in_view)
+            all_painted = read_painted(given, sitting)
+            base = sitting.base_of(model)
+            network = load_model(base, visitor)
+            title = f"{network.title or base}, taught {datetime.now():%H:%M}"
+            yield at_work | no_words(self.told)
+            done = None
+            with sessions().run(session_of(request)) as run:
+                folder = self.folders.new()
+                steps = teach_in_turn(sitting, network, all_painted, folder, run, title)
+                for status in steps:
+                    if isinstance(status, Done):
+                        done = status
+                    else:
+                        yield {self.progress: progress_html(status)}
+            lesson = lesson_of(done, title, base, all_painted)
+            sitting.lessons.append(lesson)
+        except StoppedError:
+            yield at_rest | {self.progress: ""} | no_words(self.told)
+            return
+        except Exception as error:
+            yield at_rest | {self.progress: "", self.told: words(error)}
+            return
+        finally:
+            sitting.is_busy = False
+        told = at_rest | {
+            self.progress: lesson_html(lesson, all_painted.absent),
+            self.downloads: usable(taught=True),
+            self.before: gr.update(interactive=True),
+            self.after: gr.update(interactive=True),
+        }
+        in_view.titles[lesson.name] = title
+        # The list of choices is this visitor's alone.
+        listed = {self.segment.model: gr.update(choices=self._choices(sitting))}
+        if lesson.is_worse:
+            yield told | listed
+            return
+        listed = {self.segment.model: gr.update(choices=self._choices(sitting), value=lesson.name)}
+        yield told | self._go_to(lesson.name, in_view) | listed
+
+    def _choices(self, sitting: Sitting) -> list[tuple[str, str]]:
+        taught = [(lesson.title, lesson.name) for lesson in reversed(sitting.lessons)]
+        return taught + model_choices(self.models)
+
+    def on_cancel(self, sitting: Sitting) -> Updates:
+        sitting.cancel()
+        return gr.update(interactive=False)
+
+    def on_before(self, sitting: Sitting, in_view: InView) -> Updates:
+        """What the last teaching began with, once more."""
+        return self._go_to(sitting.lessons[-1].base, in_view) if sitting.lessons else NOTHING
+
+    def on_after(self, sitting: Sitting, in_view: InView) -> Updates:
+        return self._go_to(sitting.lessons[-1].name, in_view) if sitting.lessons else NOTHING
+
+    def _go_to(self, name: str, in_view: InView) -> Updates:
+        chosen = self.segment.on_model_input(name, in_view)
+        nothing = "__type__" in chosen  # there is no picture
+        return ({} if nothing else chosen) | {self.segment.model: name}
+
+    # -------------------------------------------------------------------------- taking home
+
+    def write(self, kind: str, given: Any, sitting: Sitting) -> str:
+        """Writes what was asked for; returns its path."""
+        folder = self.folders.new()
+        if kind == "strokes":
+            return str(pack_strokes(read_painted(given, sitting), folder))
+        if not sitting.lessons:
+            raise ConfigError("Nothing was taught yet.")
+        return str(pack_checkpoint(sitting.lessons[-1], folder))
+
+
+def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:
+    judgement = Judgement(**done.outcome["judgement"])
+    pictures = tuple((picture.name, picture.count) for picture in painted.pictures)
+    return Lesson(
+        done.name, title, base, judgement.words, judgement.is_worse, pictures, done.outcome
+    )
+
+
+def sentence(text: str) -> Updates:
+    return gr.update(value=alert(text), visible=True)
+
+
+def words(error: Exception) -> Updates:
+    """What went wrong, as an update of the place for it."""
+    return sentence(page_sentence(error))
+
+
+def no_words(told: gr.HTML) -> Updates:
+    return {told: gr.update(value="", visible="hidden")}

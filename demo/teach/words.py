@@ -1,0 +1,109 @@
+"""What the panel says, as HTML."""
+
+import html
+from collections.abc import Sequence
+
+from unet_hf.batch.progress import duration
+
+from .job import Status
+from .sitting import Lesson
+from .strokes_in import AllPainted
+
+WIDTH, HEIGHT = 260, 56  # of the curve, px
+STYLE = """
+.teaching { display: grid; gap: 8px; font-size: 14px; }
+.teaching progress { width: 100%; height: 8px; accent-color: var(--accent); }
+.teaching svg { display: block; width: 100%; max-width: 420px; height: 56px; }
+.teaching path { fill: none; stroke: var(--accent); stroke-width: 2; vector-effect:
+  non-scaling-stroke; }
+.teaching table { border-collapse: collapse; width: fit-content; }
+.teaching td, .teaching th { padding: 2px 14px 2px 0; text-align: left; font-weight: normal; }
+.teaching .worse { color: var(--error-text-color); }
+"""
+INTRO = (
+    "Paint a few strokes on the picture: of each class, where it is right and above all where it "
+    "is wrong. <strong>Teach</strong> then trains the checkpoint on the strokes of all your "
+    "images, for a minute at most. Nothing of it is seen by others."
+)
+
+
+def progress_html(status: Status) -> str:
+    """How far a teaching is, with the curve of its loss."""
+    if status.ahead:
+        others = "one visitor" if status.ahead == 1 else f"{status.ahead} visitors"
+        return _box(
+            f"<div>{others} first: about {status.ahead} min. Go on painting meanwhile.</div>"
+        )
+    progress = status.progress
+    if progress is None or not progress.steps:
+        return _box("<progress></progress><div>Preparing …</div>")
+    done, steps = len(progress.losses), progress.steps
+    left = status.seconds * (steps - done) / done if done else None
+    words = f"Step {done} of {steps}"
+    if left is not None and done < steps:
+        words += f", about {duration(left)} left"
+    elif done == steps:
+        words = "Looking at what was learned …"
+    bar = f'<progress value="{done}" max="{steps}" aria-label="Teaching"></progress>'
+    return _box(f"{bar}<div>{words}</div>{curve(progress.losses, steps)}")
+
+
+def curve(losses: Sequence[float], steps: int) -> str:
+    """The loss by steps, smoothed, as an SVG; nothing before the second step."""
+    if len(losses) < 2:
+        return ""
+    smooth, now = [], losses[0]
+    for loss in losses:
+        now = 0.8 * now + 0.2 * loss
+        smooth.append(now)
+    top = max(smooth) or 1.0
+    points = [
+        f"{WIDTH * place / max(steps - 1, 1):.1f} {HEIGHT - 2 - (HEIGHT - 4) * value / top:.1f}"
+        for place, value in enumerate(smooth)
+    ]
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="The loss falls from {smooth[0]:.2f} to {smooth[-1]:.2f}">'
+        f'<path d="M{" L".join(points)}"/></svg>'
+    )
+
+
+def lesson_html(lesson: Lesson, absent: Sequence[str]) -> str:
+    """What a teaching has given."""
+    words = html.escape(lesson.words)
+    told = f"<div><strong>{html.escape(lesson.title)}</strong>: {words}</div>"
+    if lesson.is_worse:
+        told = (
+            f'<div class="worse">It became worse on the strokes that were kept aside, so the '
+            f"checkpoint in view stays. {words} Paint more where it is wrong, and teach again."
+            "</div>"
+        )
+    steps, seconds = lesson.outcome["steps"], lesson.outcome["seconds"]
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{count} strokes</td></tr>"
+        for name, count in lesson.pictures
+    )
+    return _box(
+        f"{told}<div>{steps} steps in {duration(seconds)}.</div>"
+        f"<table><caption hidden>Images it was taught on</caption>{rows}</table>{_left(absent)}"
+    )
+
+
+def _left(absent: Sequence[str]) -> str:
+    if not absent:
+        return ""
+    names = html.escape(", ".join(absent))
+    return f"<div>Painted earlier, but not open here: {names}. Open them again to add them.</div>"
+
+
+def painted_html(painted: AllPainted) -> str:
+    """What there is to learn from."""
+    rows = "".join(
+        f"<tr><td>{html.escape(picture.name)}</td><td>{picture.count} strokes</td></tr>"
+        for picture in painted.pictures
+    )
+    return _box(f"<table>{rows}</table>{_left(painted.absent)}")
+
+
+def _box(inner: str) -> str:
+    return f'<div class="teaching">{inner}</div>'
