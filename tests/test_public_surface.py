@@ -28,6 +28,7 @@ SIGNATURES = {
     unet_hf.Segmentation.overlay: ["alpha", "hidden", "outline", "window"],
     unet_hf.Segmentation.save: ["folder", "alpha", "hidden", "outline", "window", "only",
                                 "prefix", "objects"],
+    unet_hf.teach: ["model", "painted", "seconds", "classes", "colors", "seed", "progress"],
     unet_hf.read_image: ["source", "page", "axes", "channel"],
     segment_large: ["model", "source", "folder", "outputs", "prefix", "page", "axes", "channel",
                     "level", "threshold", "tile_size", "precision", "tta", "objects", "progress",
@@ -38,7 +39,7 @@ SIGNATURES = {
 def test_the_package_offers_these_names():
     assert sorted(unet_hf.__all__) == [
         "ImageData", "Objects", "PixelSize", "Segmentation", "UNet", "UNetError", "__version__",
-        "read_image", "sample_input", "shipped_checkpoints",
+        "read_image", "sample_input", "shipped_checkpoints", "teach",
     ]  # fmt: skip
     assert all(hasattr(unet_hf, name) for name in unet_hf.__all__)
     assert unet_hf.shipped_checkpoints() == [

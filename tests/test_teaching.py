@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import unet_hf
 from train.teaching.features import Features
 from train.teaching.judging import choose_threshold
 from train.teaching.lesson import Lesson
@@ -184,6 +185,16 @@ def test_it_learns_and_leaves_the_base_alone(base):
     assert iou(base.segment(unseen).mask, truth) < 0.3
     assert taught.steps == 60 == len(taught.losses)
     assert all((before[name] == value).all() for name, value in base.state_dict().items())
+
+
+def test_the_library_offers_it(base):
+    image, mask = dots()
+    said = []
+    taught = unet_hf.teach(
+        base, [(image, strokes_on(mask))], seconds=2, progress=lambda *now: said.append(now)
+    )
+    assert isinstance(taught.model, UNet) and "strokes kept aside" in taught.judgement.words
+    assert [step for step, _, _ in said] == list(range(1, taught.steps + 1))
 
 
 def test_the_same_strokes_give_the_same_network(base):

@@ -13,6 +13,7 @@ from .images.pixel_size import PixelSize
 from .images.reading import read_image
 from .objects.objects import Objects
 from .predict.segmentation import Segmentation
+from .teaching import teach
 from .unet import UNet
 from .version import __version__
 
@@ -27,4 +28,5 @@ __all__ = [
     "read_image",
     "sample_input",
     "shipped_checkpoints",
+    "teach",
 ]  # fmt: skip
