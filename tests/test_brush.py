@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page with a viewer that paints, and buttons that show something else in it."""
     shown = {
         "First": lambda: result_of(1, CELLS),
-        "Second": lambda: result_of(2, CELLS),
+        "Second": large,
         "Roads": lambda: result_of(1, ROADS),
         "Bare": lambda: show_image(image_of(1)),
     }
@@ -53,6 +53,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         yield address
         demo.close()
+
+
+def large() -> dict:
+    """A picture that is sent thinned out, and in tiles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("demo.viewer.component.MOST_PIXELS", HEIGHT * WIDTH // 4)
+        patch.setattr("demo.viewer.tiles.SIDE", 128)
+        patch.setattr("demo.viewer.payload.SIDE", 128)
+        return result_of(2, CELLS)
 
 
 def on_input(event: gr.EventData) -> str:
@@ -86,11 +95,12 @@ def page(opened: tuple[Page, Locator]) -> Iterator[Page]:
         root.locator("[data-brush=clear]").click()
 
 
-def strokes_on(page: Page) -> list[dict]:
-    """Those on the picture of which some were painted; there is one."""
-    pictures = page.evaluate(painted())["pictures"]
-    assert len(pictures) <= 1
-    return next(iter(pictures.values()))["strokes"] if pictures else []
+def strokes_on(page: Page, seed: int = 1) -> list[dict]:
+    """Those on the picture that was made from a seed."""
+    pictures = page.evaluate(painted())["pictures"].values()
+    found = [picture["strokes"] for picture in pictures if picture["name"] == f"{seed}.png"]
+    assert len(found) <= 1
+    return found[0] if found else []
 
 
 def drag(page: Page, root: Locator, *places: tuple[float, float], button: str = "left") -> None:
@@ -137,16 +147,16 @@ SAID = """async (root, places) => {
 }"""
 
 
-def assert_covers(page: Page, root: Locator, names: list[str]) -> None:
+def assert_covers(page: Page, root: Locator, seed: int = 1) -> None:
     """At the border of what is painted, and on both sides of it."""
-    label = covered(strokes_on(page))
+    label = covered(strokes_on(page, seed))
     edge = np.argwhere(label[1:-1, 1:-1] != label[:-2, 1:-1]) + 1
     some = np.random.default_rng(0).permutation(edge)[:30]
     places = np.concatenate([some, some - [1, 0]])
     for (y, x), words in zip(places, root.evaluate(SAID, places[:, ::-1].tolist()), strict=True):
         assert words.startswith(f"x {x}  y {y} · ")
         name = words.partition(" · painted ")[2]
-        assert name == ("" if label[y, x] == ERASER else names[label[y, x]]), words
+        assert name == ("" if label[y, x] == ERASER else CELLS[label[y, x]]), words
 
 
 def test_strokes_cover_the_pixels_that_the_rule_says(page: Page):
@@ -163,7 +173,7 @@ def test_strokes_cover_the_pixels_that_the_rule_says(page: Page):
     assert [stroke["class"] for stroke in strokes] == [1, 0, ERASER]
     assert strokes[0]["radius"] < strokes[1]["radius"]
     assert all(isinstance(place, int) for stroke in strokes for place in stroke["points"])
-    assert_covers(page, root, CELLS)
+    assert_covers(page, root)
     assert not np.array_equal(canvas_of(root), bare)
 
 
@@ -215,7 +225,7 @@ def test_the_picture_is_moved_and_zoomed_while_one_paints(page: Page):
     drag(page, root, (310, 190), (330, 260))
     assert len(strokes_on(page)) == 3
     fly(root, 0, 0, WIDTH, HEIGHT)
-    assert_covers(page, root, CELLS)
+    assert_covers(page, root)
     root.locator("canvas").press("0")
 
 
@@ -229,7 +239,7 @@ def test_strokes_on_a_hidden_class_stay_and_keys_hide_classes_only_while_nobody_
     page.keyboard.press("2")
     expect(hidden).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("b")
-    assert_covers(page, root, CELLS)
+    assert_covers(page, root)
     hidden.click()
     with silence(page):
         page.keyboard.press("[")
@@ -249,9 +259,11 @@ def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
     show("Second", 0)
     drag(page, root, (200, 200), (260, 200))
     assert len(page.evaluate(painted())["pictures"]) == 2
-    page.keyboard.press("Control+z")
+    assert_covers(page, root, seed=2)
+    root.locator("canvas").press("Control+z")
     show("First", 1)
-    page.keyboard.press("Control+z")
+    root.locator("canvas").press("Control+z")
+    expect(root).to_have_attribute("data-strokes", "0")
     page.keyboard.press("Control+y")
     show("Bare", 1)
     show("Roads", 0)
