@@ -62,15 +62,25 @@ export function newList(lists, classes, palette) {
 }
 
 /**
- * The first colour that no class has; from the beginning again, if there is none.
+ * The colour that is least like those of the classes.
  *
  * @param {PaintClass[]} classes
  * @param {string[]} palette
  */
 export function freeColor(classes, palette) {
-  const taken = new Set(classes.map(({ color }) => color.toLowerCase()));
-  return palette.find((color) => !taken.has(color.toLowerCase()))
-    ?? palette[classes.length % palette.length];
+  const near = (/** @type {string} */ color) =>
+    Math.min(...classes.map((other) => unlikeness(color, other.color)));
+  return palette.reduce((best, color) => (near(color) > near(best) ? color : best));
+}
+
+/**
+ * @param {string} one
+ * @param {string} other
+ */
+function unlikeness(one, other) {
+  const parts = [1, 3, 5].map((at) =>
+    parseInt(one.slice(at, at + 2), 16) - parseInt(other.slice(at, at + 2), 16));
+  return Math.hypot(...parts);
 }
 
 /**
