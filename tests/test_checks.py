@@ -306,6 +306,15 @@ def test_a_planted_fault_is_found_and_named(planted, fault):
     assert check("--dataset_name", planted.folder) == int(found.severity == "error")
 
 
+@pytest.mark.parametrize(
+    ("split", "purpose"), [("train", "train on"), ("validation", "evaluate on")]
+)
+def test_a_split_of_one_class_is_called_by_what_it_is_for(planted, split, purpose):
+    no_objects(split)(planted)
+    (found,) = (problem for problem in problems_of(planted.folder) if problem.code == "one-class")
+    assert f"pixels to {purpose} " in found.what
+
+
 FIXABLE = {name: fault for name, fault in FAULTS.items() if fault.fixable}
 
 
