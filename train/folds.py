@@ -34,7 +34,8 @@ from . import checkpoints
 from .checkpoints import BEST, METRICS
 from .config import TrainingConfig
 from .duration import read_duration
-from .errors import TrainingError
+from .errors import TooShortError, TrainingError
+from .fold_checks import refuse_faulty_folds
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
 from .out_of_fold import OutOfFold
@@ -59,6 +60,7 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     Raises:
         ConfigError: Several processes were launched, or a resumed cross-validation has other
             options. Else see `loop.train`.
+        DatasetError: The data, or one of the folds, cannot be trained on; nothing was trained yet.
     """
     began = time.perf_counter() if began is None else began
     output = Path(config.output_dir)
@@ -66,10 +68,12 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     _find_start(config, output)
     if config.push_to_hub:
         HubTarget.verified(config)
+    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
+    if not any((folder / TRAINING_NAME).is_file() for folder in folders):
+        refuse_faulty_folds(config)
     make_folder(output)
     if not (output / TRAINING_NAME).is_file():
         write_text(output / TRAINING_NAME, config.to_json())
-    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
     for fold in range(config.folds):
         logger.info("fold %d of %d", fold, config.folds)
         _train_fold(config, fold, folders, began)
@@ -125,6 +129,13 @@ def _train_fold(config: TrainingConfig, fold: int, folders: list[Path], began: f
         _copy_plan(folders[0], folder)
     try:
         train(options, began if fold == 0 else None)
+    except TooShortError as error:
+        enough = error.enough * (config.folds + 1)
+        raise TooShortError(
+            f"--time_budget {config.time_budget} is shared by {config.folds + 1} trainings, and "
+            f"the share of each is too short: {error} For all trainings, this is {enough}s.",
+            enough,
+        ) from error
     except TrainingError as error:
         raise type(error)(
             f"Fold {fold}: {error} The same with --output_dir {config.output_dir} goes on with "
