@@ -280,7 +280,10 @@ FAULTS = {
     "a class to evaluate on alone": Fault(
         a_square_of_class_2("validation/1", 20), "class-only-in-validation", "warning", ()),
     "a class in one corner": Fault(
-        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",)),
+        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",),
+        also=("class-not-in-validation",)),
+    "a class that is not evaluated": Fault(
+        a_square_of_class_2("train/1", 40), "class-not-in-validation", "warning", ()),
 }  # fmt: skip
 
 

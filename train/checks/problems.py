@@ -311,7 +311,12 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
     )
     looked_at = f"the {_number(len(inspection.train), 'training image')} looked at"
     unseen = [number for number in range(data.num_classes) if not counts[number]]
+    untested = [number for number in np.flatnonzero(counts).tolist() if not held[number]]
     for code, numbers, what, cure in (
+        ("class-not-in-validation", untested if np.count_nonzero(held) > 1 else [],
+         f"The {_number(len(inspection.validation), 'validation image')} looked at have no pixel "
+         "of classes that are trained on",
+         f"Their scores mean nothing, and lower the mean. {HOLD_MORE}"),
         ("class-only-in-validation", [n for n in unseen if held[n]],
          f"The validation images show classes that {looked_at} do not",
          "They cannot be learned: move images of them to the training split."),
