@@ -255,14 +255,17 @@ def test_a_fold_that_cannot_be_trained_is_refused_before_the_first_one_is(data, 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_budget_too_short_for_all_trainings_is_called_as_it_was_given(
+def test_a_budget_too_short_for_all_trainings_is_said_as_given_and_another_may_follow(
     data, tmp_path, monkeypatch
 ):
     def refused(config, *_):
-        assert config.time_budget == "10.0s"
-        raise TooShortError("20s is the least.", 20)
+        Path(config.output_dir).mkdir(parents=True, exist_ok=True)
+        raise TooShortError(f"{config.time_budget}, and 20s is the least.", 20)
 
     monkeypatch.setattr("train.folds.train", refused)
-    options = {"base_channels": 2, "resolution": 32, "time_budget": "30s"}
-    with pytest.raises(ConfigError, match=r"--time_budget 30s is shared by 3 trainings.* 60s\.$"):
-        train_folds(tiny(data, tmp_path / "out", folds=2, **options))
+    out = tmp_path / "out"
+    for budget, share in (("30s", "10.0s"), ("45s", "15.0s")):
+        words = rf"--time_budget {budget} is shared by 3 trainings.* {share}, .* this is 60s\.$"
+        with pytest.raises(ConfigError, match=words):
+            train_folds(tiny(data, out, folds=2, time_budget=budget, base_channels=2))
+        assert json.loads((out / "training.json").read_text())["time_budget"] == budget

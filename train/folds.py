@@ -68,12 +68,13 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     _find_start(config, output)
     if config.push_to_hub:
         HubTarget.verified(config)
-    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
-    if not any((folder / TRAINING_NAME).is_file() for folder in folders):
+    begun = _has_begun(output)
+    if not begun:
         refuse_faulty_folds(config)
     make_folder(output)
-    if not (output / TRAINING_NAME).is_file():
+    if not (begun and (output / TRAINING_NAME).is_file()):
         write_text(output / TRAINING_NAME, config.to_json())
+    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
     for fold in range(config.folds):
         logger.info("fold %d of %d", fold, config.folds)
         _train_fold(config, fold, folders, began)
@@ -191,9 +192,14 @@ def _refuse_processes() -> None:
         )
 
 
+def _has_begun(output: Path) -> bool:
+    """Whether the training of a fold has begun; one that was refused before has left no options."""
+    return any((output / FOLDS).glob(f"*/{TRAINING_NAME}"))
+
+
 def _find_start(config: TrainingConfig, output: Path) -> None:
     """Refuses to overwrite a training, or to resume one with other options."""
-    started = (output / FOLDS).exists()
+    started = _has_begun(output)
     if not config.resume_from_checkpoint:
         if started:
             raise ConfigError(
