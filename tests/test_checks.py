@@ -280,7 +280,10 @@ FAULTS = {
     "a class to evaluate on alone": Fault(
         a_square_of_class_2("validation/1", 20), "class-only-in-validation", "warning", ()),
     "a class in one corner": Fault(
-        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",)),
+        a_square_of_class_2("train/1", 4), "class-rare", "warning", ("train/1",),
+        also=("class-not-in-validation",)),
+    "a class that is not evaluated": Fault(
+        a_square_of_class_2("train/1", 40), "class-not-in-validation", "warning", ()),
 }  # fmt: skip
 
 
@@ -304,6 +307,15 @@ def test_a_planted_fault_is_found_and_named(planted, fault):
     assert all(place in text for place in fault.where)
     assert any(character.isdigit() for character in found.what)
     assert check("--dataset_name", planted.folder) == int(found.severity == "error")
+
+
+@pytest.mark.parametrize(
+    ("split", "purpose"), [("train", "train on"), ("validation", "evaluate on")]
+)
+def test_a_split_of_one_class_is_called_by_what_it_is_for(planted, split, purpose):
+    no_objects(split)(planted)
+    (found,) = (problem for problem in problems_of(planted.folder) if problem.code == "one-class")
+    assert f"pixels to {purpose} " in found.what
 
 
 FIXABLE = {name: fault for name, fault in FAULTS.items() if fault.fixable}

@@ -2,17 +2,19 @@
 seen all."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from demo.synthetic import fluorescence_nuclei
 from train import checkpoints
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
-from train.errors import StoppedError
+from train.errors import StoppedError, TooShortError
 from train.fold_data import divide, open_folds
 from train.folds import options_in, train_folds
 from train.loop import train
@@ -233,3 +235,37 @@ def test_a_time_budget_is_shared_by_all_trainings(data, tmp_path, monkeypatch):
         train_folds(tiny(data, tmp_path / "out", folds=3, **options))
     assert seen == [(0, "15.0s", False), (1, None, False), (2, None, False)]
     assert options_in(tmp_path / "out/folds/2").max_train_steps == 30
+
+
+def test_a_fold_that_cannot_be_trained_is_refused_before_the_first_one_is(data, tmp_path):
+    bare = tmp_path / "cells"
+    shutil.copytree(data, bare)
+    masks = sorted(bare.glob("train/masks/*"))[:2]
+    for mask in masks:
+        PIL.Image.fromarray(np.zeros_like(PIL.Image.open(mask))).save(mask)
+    options = {"folds": 3, "fold_order": "contiguous", **SMALL}
+    with pytest.raises(
+        DatasetError, match=r"\n- fold 0: All labelled pixels to evaluate"
+    ) as caught:
+        train_folds(tiny(bare, tmp_path / "out", **options))
+    assert "fold 1: " not in str(caught.value)
+    masks[0].unlink()
+    with pytest.raises(DatasetError, match=r"it stands:\n- The mask is missing"):
+        train_folds(tiny(bare, tmp_path / "out", **options))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_budget_too_short_for_all_trainings_is_said_as_given_and_another_may_follow(
+    data, tmp_path, monkeypatch
+):
+    def refused(config, *_):
+        Path(config.output_dir).mkdir(parents=True, exist_ok=True)
+        raise TooShortError(f"{config.time_budget}, and 20s is the least.", 20)
+
+    monkeypatch.setattr("train.folds.train", refused)
+    out = tmp_path / "out"
+    for budget, share in (("30s", "10.0s"), ("45s", "15.0s")):
+        words = rf"--time_budget {budget} is shared by 3 trainings.* {share}, .* this is 60s\.$"
+        with pytest.raises(ConfigError, match=words):
+            train_folds(tiny(data, out, folds=2, time_budget=budget, base_channels=2))
+        assert json.loads((out / "training.json").read_text())["time_budget"] == budget

@@ -137,6 +137,20 @@ def test_a_void_of_usual_size_stays_a_void():
     assert (right, classes) == (1, 2) and "255 ignored (void" in rule
 
 
+def test_strokes_that_cross_two_named_classes_lie_in_void():
+    row, column = np.mgrid[:SIDE, :SIDE]
+    drawn = (row % 19 < 2) | (column % 24 < 2)
+    masks = [np.where(drawn, mask, np.uint8(255)) for mask in TWO]
+    right, rule, _ = agreement(masks, masks, id2label=NAMES)
+    assert right == 1 and "255 ignored (void" in rule
+
+
+def test_a_stray_one_does_not_make_the_white_of_two_named_classes_void():
+    masks = levels(TWO, 0, 255)
+    masks[0][0, 0] = 1
+    assert agreement(masks, TWO, id2label=NAMES)[0] == 1
+
+
 def test_names_of_as_many_classes_as_levels_fit():
     three = {str(number): f"kind {number}" for number in range(3)}
     assert agreement(levels(THREE, 0, 128, 255), THREE, id2label=three)[0] == 1

@@ -239,6 +239,14 @@ def test_polarity_colours_and_an_up_are_seen_in_the_images(tmp_path):
     assert facts_of(write_folder(tmp_path / "top", top)).oriented is not None
 
 
+def test_a_check_says_that_no_image_is_there_to_plan_for(tmp_path, capsys):
+    folder = write_folder(tmp_path, [cells(i) for i in range(2)])
+    for path in folder.glob("**/images/*"):
+        path.write_bytes(path.read_bytes()[:40])
+    assert check(["--dataset_name", str(folder), "--plan"]) == 1
+    assert "plan      none: no image can be used" in capsys.readouterr().out
+
+
 def test_a_plan_is_printed_stored_and_kept_when_the_training_is_resumed(tmp_path, capsys):
     folder = write_folder(tmp_path / "cells", [cells(i) for i in range(4)])
     assert check(["--dataset_name", str(folder), "--plan", "--json"]) == 0

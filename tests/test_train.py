@@ -14,7 +14,7 @@ from demo.synthetic import electron_micrograph, fluorescence_nuclei
 from train.checkpoints import clear_unfinished
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
-from train.loop import find_start
+from train.loop import find_start, train
 from unet_hf import UNet
 from unet_hf.data.open import open_data, open_split
 from unet_hf.errors import ConfigError, DatasetError
@@ -69,6 +69,18 @@ def run(*arguments) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
     )
+
+
+def test_a_training_does_not_go_on_with_other_images_than_it_was_begun_with(tmp_path):
+    data = write_dataset(tmp_path / "cells", {"train": 4}, labels={"0": "wall", "1": "cell"})
+    train(tiny(data, tmp_path / "out", max_train_steps=2))
+    longer = {"max_train_steps": 3, "resume_from_checkpoint": "latest"}
+    lines = (data / "train/metadata.jsonl").read_text().splitlines()
+    (data / "train/metadata.jsonl").write_text("\n".join(lines[1:]))  # others are held back
+    with pytest.raises(ConfigError, match="are not those that the training was begun with"):
+        train(tiny(data, tmp_path / "out", **longer))
+    (data / "train/metadata.jsonl").write_text("\n".join(lines))
+    train(tiny(data, tmp_path / "out", **longer))
 
 
 def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):

@@ -49,6 +49,7 @@ class TrainingState:
     step: int = 0
     config: dict[str, Any] = field(default_factory=dict)
     processes: int = 1
+    data: str | None = None  # `Inspection.digest`; None in checkpoints of earlier versions
     place: list[int] = field(default_factory=lambda: [0, 0])  # streams: epoch, row
     rows: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
     best: dict[str, Any] | None = None  # the best row's evaluation, whole

@@ -34,7 +34,8 @@ from . import checkpoints
 from .checkpoints import BEST, METRICS
 from .config import TrainingConfig
 from .duration import read_duration
-from .errors import TrainingError
+from .errors import TooShortError, TrainingError
+from .fold_checks import refuse_faulty_folds
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
 from .out_of_fold import OutOfFold
@@ -59,6 +60,7 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     Raises:
         ConfigError: Several processes were launched, or a resumed cross-validation has other
             options. Else see `loop.train`.
+        DatasetError: The data, or one of the folds, cannot be trained on; nothing was trained yet.
     """
     began = time.perf_counter() if began is None else began
     output = Path(config.output_dir)
@@ -66,8 +68,11 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     _find_start(config, output)
     if config.push_to_hub:
         HubTarget.verified(config)
+    begun = _has_begun(output)
+    if not begun:
+        refuse_faulty_folds(config)
     make_folder(output)
-    if not (output / TRAINING_NAME).is_file():
+    if not (begun and (output / TRAINING_NAME).is_file()):
         write_text(output / TRAINING_NAME, config.to_json())
     folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
     for fold in range(config.folds):
@@ -125,6 +130,13 @@ def _train_fold(config: TrainingConfig, fold: int, folders: list[Path], began: f
         _copy_plan(folders[0], folder)
     try:
         train(options, began if fold == 0 else None)
+    except TooShortError as error:
+        enough = error.enough * (config.folds + 1)
+        raise TooShortError(
+            f"--time_budget {config.time_budget} is shared by {config.folds + 1} trainings, and "
+            f"the share of each is too short: {error} For all trainings, this is {enough}s.",
+            enough,
+        ) from error
     except TrainingError as error:
         raise type(error)(
             f"Fold {fold}: {error} The same with --output_dir {config.output_dir} goes on with "
@@ -180,9 +192,14 @@ def _refuse_processes() -> None:
         )
 
 
+def _has_begun(output: Path) -> bool:
+    """Whether the training of a fold has begun; one that was refused before has left no options."""
+    return any((output / FOLDS).glob(f"*/{TRAINING_NAME}"))
+
+
 def _find_start(config: TrainingConfig, output: Path) -> None:
     """Refuses to overwrite a training, or to resume one with other options."""
-    started = (output / FOLDS).exists()
+    started = _has_begun(output)
     if not config.resume_from_checkpoint:
         if started:
             raise ConfigError(

@@ -134,7 +134,7 @@ def train(
                 config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
-    check_resumed(config, progress, processes)
+    check_resumed(config, progress, processes, inspection.digest())
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
@@ -230,6 +230,7 @@ def train(
             if step % config.checkpointing_steps == 0 or at_end or asked:
                 progress.place = gather_object([place_of_next(micro_batches)])[-1]
                 progress.config, progress.processes = config.to_dict(), processes
+                progress.data = inspection.digest()
                 if main:
                     checkpoints.save_training_state(
                         output,
@@ -328,8 +329,13 @@ def make_folder(output: Path) -> None:
         ) from error
 
 
-def check_resumed(config: TrainingConfig, progress: TrainingState, processes: int) -> None:
-    """Checks that a resumed training has the options it began with. Raises `ConfigError`."""
+def check_resumed(
+    config: TrainingConfig, progress: TrainingState, processes: int, data: str
+) -> None:
+    """Checks that a resumed training has the options and the data it began with.
+
+    data: `Inspection.digest`. Raises `ConfigError`.
+    """
     if progress.step == 0:
         return
     if changes := config.changes(progress.config):
@@ -345,6 +351,14 @@ def check_resumed(config: TrainingConfig, progress: TrainingState, processes: in
             f"The training was begun with {progress.processes} processes and is resumed with "
             f"{processes}. Launch as many as before: `accelerate launch --num_processes "
             f"{progress.processes}`."
+        )
+    # Another number of images holds back others to evaluate on: some were trained on before.
+    if data != (progress.data or data):
+        raise ConfigError(
+            f"The images or masks of {config.dataset_name} are not those that the training was "
+            "begun with. Bring them back, or train on the changed data in another --output_dir, "
+            "from these weights: --pretrained_model_name_or_path "
+            f"{Path(config.output_dir) / f'checkpoint-{progress.step}'}."
         )
 
 

@@ -5,9 +5,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from unet_hf.errors import ConfigError
-
 from ..duration import read_duration, say_duration
+from ..errors import TooShortError
 
 MARGIN = 0.02  # of the budget, for what no measurement foresees
 FOR_EVALUATIONS = 0.1  # highest share of the budget, unless a single one takes more
@@ -88,7 +87,7 @@ def fit_steps(
     """Fits the number of steps to a budget; the last two arguments are None if not given.
 
     Raises:
-        ConfigError: Fewer than `FEWEST_STEPS` fit; the message says what would.
+        TooShortError: Fewer than `FEWEST_STEPS` fit; it says what would.
     """
     seconds = read_duration(budget)
     evaluations = _clipped(FOR_EVALUATIONS * seconds / costs.evaluation, MOST_EVALUATIONS)
@@ -106,13 +105,14 @@ def fit_steps(
     step = say_duration(costs.pace.step)
     if steps < FEWEST_STEPS:
         enough = math.ceil(needed(FEWEST_STEPS) / (1 - MARGIN) / 10) * 10
-        raise ConfigError(
+        raise TooShortError(
             f"--time_budget {budget} is too short: {steps} steps would fit. "
             f"{say_duration(costs.used)} are over, a step takes {step}, an evaluation "
             f"{say_duration(costs.evaluation)}, writing the checkpoint with its evidence "
             f"{say_duration(costs.finish)}. The least that makes sense here is {enough}s; "
             "a smaller --base_channels, --resolution, --train_batch_size or "
-            "--max_validation_images needs less."
+            "--max_validation_images needs less.",
+            enough,
         )
     every = validation_steps or -(-steps // evaluations)
     shown = -(-steps // every)

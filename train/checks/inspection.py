@@ -105,6 +105,15 @@ class Inspection:
         more = len(counts) - SHOWN_NOTES
         return lines + ([f"and {more} other notes on single images"] if more > 0 else [])
 
+    def digest(self) -> str:
+        """Hashes what was looked at: the images and classes of each split, in their order."""
+        hashed = hashlib.blake2b(digest_size=16)
+        for split in (self.train, self.validation):
+            hashed.update(f"{len(split)} images;".encode())
+            for facts in split:
+                hashed.update(facts.digest + facts.label_digest)
+        return hashed.hexdigest()
+
     def areas(self, pairs: Pairs) -> np.ndarray:
         """Pixels of each training image, (len(pairs),); the mean for images not inspected."""
         known = {facts.row: float(facts.area) for facts in self.train if facts.error is None}

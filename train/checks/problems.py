@@ -25,7 +25,9 @@ LEAK_ALLOWED = 0.01
 RARE = 0.02  # share of the crops that show a class; below it, most batches do not show it
 MIN_CROPS = 4  # area of all training images, in crops: fewer do not fill a batch
 MUCH_IGNORED = 0.05  # share of the pixels of a validation split
-HOLD_MORE = "Images that are held back are drawn anew with another --seed or --train_val_split."
+HOLD_MORE = (
+    "Other images are held back with another --seed, --train_val_split or number of --folds."
+)
 HANDFUL = 10  # pixels of a class in all training images; fewer teach nothing
 ONLY_VOID = 0.9  # share of all that is not class 0; a guessed void with more is suspect
 SHOWN = 5  # places that a problem names
@@ -69,8 +71,8 @@ def find_problems(
         *_duplicates(validation),
         *_empty_masks(train + validation, data),
         *_inverted_masks(train + validation, data),
-        *_split(train, data, "error"),
-        *(_split(validation, data, certain) if evaluated else ()),
+        *_split(train, data, "train on", "error"),
+        *(_split(validation, data, "evaluate on", certain) if evaluated else ()),
         *_flooded(train, data),
         *_few_images(inspection, size),
         *_classes(data, inspection, size),
@@ -223,12 +225,14 @@ def _inverted_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
                        "Look at one of them, and invert those that are wrong.")  # fmt: skip
 
 
-def _split(rows: list[Row], data: LabelledData, severity: str) -> Iterator[Problem]:
-    """Finds a split that does not show two classes, so that nothing can be learned or tested."""
+def _split(rows: list[Row], data: LabelledData, what: str, severity: str) -> Iterator[Problem]:
+    """Finds a split that does not show two classes, so that nothing can be learned or tested.
+
+    what: "train on" or "evaluate on".
+    """
     counts = sum((facts.counts[: data.num_classes] for _, facts in rows), np.zeros(1, np.int64))
     if rows and all(facts.error for _, facts in rows):
         return  # reported for each row
-    what = "train on" if severity == "error" else "evaluate on"
     if not rows or counts.sum() == 0:
         seen = f"There is no labelled pixel to {what} in {_number(len(rows), 'image')}"
         yield Problem("nothing-labelled", "error", seen, (), len(rows),
@@ -307,7 +311,12 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
     )
     looked_at = f"the {_number(len(inspection.train), 'training image')} looked at"
     unseen = [number for number in range(data.num_classes) if not counts[number]]
+    untested = [number for number in np.flatnonzero(counts).tolist() if not held[number]]
     for code, numbers, what, cure in (
+        ("class-not-in-validation", untested if np.count_nonzero(held) > 1 else [],
+         f"The {_number(len(inspection.validation), 'validation image')} looked at have no pixel "
+         "of classes that are trained on",
+         f"Their scores mean nothing, and lower the mean. {HOLD_MORE}"),
         ("class-only-in-validation", [n for n in unseen if held[n]],
          f"The validation images show classes that {looked_at} do not",
          "They cannot be learned: move images of them to the training split."),

@@ -78,7 +78,7 @@ def run(arguments: list[str]) -> int:
         config, planned = plan_training(config, data, inspection)
         say(_text(report))
         if with_plan:
-            say(_plan_text(planned))
+            say(_plan_text(planned, config.preset))
             report["plan"] = asdict(planned)["decisions"]
         problems = find_problems(data, inspection, config.resolution)
         say(_listed(problems))
@@ -174,8 +174,9 @@ def _text(report: dict[str, Any]) -> str:
     return "\n".join(f"{head:<10}{text}" for head, text in lines)
 
 
-def _plan_text(planned: TrainingPlan) -> str:
-    lines = planned.lines() or ["none: the preset decides"]
+def _plan_text(planned: TrainingPlan, preset: str) -> str:
+    none = "none: the preset decides" if preset == "paper" else "none: no image can be used"
+    lines = planned.lines() or [none]
     return "\n".join(f"{'plan' * (not number):<10}{line}" for number, line in enumerate(lines))
 
 

@@ -28,7 +28,7 @@ from .stored_masks import (
 from .trimaps import find_border
 
 UNKNOWN = (-1, -100)  # what frameworks store where nothing is known
-STRAY = 0.02  # share of all that is not 0 in a mask; a value with less does not decide
+STRAY = 0.02  # share of what is beside it in a mask; a value with less does not decide
 WHITE = (1, 255, 2**16 - 1)  # what stands for "yes" in 1, 8 and 16 bits
 APART = 40  # gray levels of many values, of which some are soft edges, differ by this at least
 ONLY_VOID = 0.9  # share of all that is not 0; a "void" with more is the foreground
@@ -284,8 +284,11 @@ def _levels(values: GrayValues) -> MaskEncoding | None:
     void = IGNORE in values.shares and (ids[-1] < 64 or 8 * len(ids) >= ids[-1])
     foreground = 1 - values.shares.get(0, 0.0)
     flooded = values.shares.get(IGNORE, 0) > ONLY_VOID * foreground and len(values.values) > 2
-    if values.named and ids[-1] < values.named and not (flooded and values.may_be_two):
-        return None  # class ids, as the names say
+    if values.named and ids[-1] < values.named:
+        # Beside 255 nearly everywhere, two names fit 0 and 255, too, if 1 is a few stray pixels.
+        stray = values.shares.get(1, 0.0) < STRAY * values.shares.get(0, 0.0)
+        if not (flooded and values.may_be_two and stray):
+            return None  # class ids, as the names say
     smooth = values.top <= IGNORE and looks_smooth(values.shares)
     few = values.has_gaps and not void
     many = values.top <= IGNORE and len(values.values) > EXACT_VALUES and ids[-1] >= 64

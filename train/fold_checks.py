@@ -1,0 +1,46 @@
+"""Checks every fold before the first one is trained: the last may be hours away."""
+
+from dataclasses import replace
+
+from unet_hf.data.open import LabelledData, pin_revision
+from unet_hf.errors import DatasetError
+
+from .checks.inspection import Inspection, inspect, inspection_bar
+from .checks.problems import find_problems, refuse_errors
+from .config import USUAL, TrainingConfig
+from .fold_data import open_folds
+
+
+def refuse_faulty_folds(config: TrainingConfig) -> None:
+    """Looks at all images once, and at how they are divided.
+
+    Raises:
+        DatasetError: The data or one of the folds cannot be trained on. It names each such fold.
+    """
+    config = pin_revision(config)
+    size = config.resolution or USUAL["resolution"]  # only warnings depend on it
+    every = open_folds(replace(config, fold=None))
+    inspection = inspect(every, config.max_inspected, inspection_bar)
+    refuse_errors(every, inspection, size, evaluated=False)
+    lines = []
+    for fold in range(config.folds):
+        data = open_folds(replace(config, fold=fold))
+        problems = find_problems(data, _of_fold(inspection, data), size)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        lines += [f"\n- fold {fold}: {str(error).removeprefix('error: ')}" for error in errors]
+    if lines:
+        raise DatasetError(
+            f"The data set cannot be divided into {config.folds} folds in this way; folds are "
+            f"counted from 0:{''.join(lines)}"
+        )
+
+
+def _of_fold(inspection: Inspection, data: LabelledData) -> Inspection:
+    """Divides the notes about all images as the images of a fold are divided."""
+    held = set(data.validation.indices.tolist())
+    return Inspection(
+        [facts for facts in inspection.train if facts.row not in held],
+        [facts for facts in inspection.train if facts.row in held],
+        len(data.train),
+        len(data.validation),
+    )
