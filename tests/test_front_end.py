@@ -25,6 +25,7 @@ from demo.space.contents import ROOT, source_files
 from demo.viewer.color_maps import HEAT, MAPS, shades_of
 from demo.viewer.component import WEB, viewer
 from demo.viewer.payload import FINE, STEPS, Payload, probability_codes
+from train.teaching.strokes import raster, read_strokes
 from unet_hf.objects.learned import BORDER_DEPTH, prominence
 
 from .drawn import drawn
@@ -179,6 +180,21 @@ def test_objects_are_parted_as_python_does(node: str):
             given.width, given.parting)]"""
         found = computed(node, "in_browser/web/objects.js", script, given)
         assert np.array_equal(np.reshape(found, mask.shape), expected), channels
+
+
+def test_strokes_cover_what_python_says_they_cover(node: str):
+    rng, size = np.random.default_rng(0), (40, 50)
+    strokes = [
+        {
+            "class": int(rng.choice([0, 1, 7, 255])),
+            "radius": int(rng.integers(1, 40)),
+            "points": rng.integers(-30, 230, 2 * rng.integers(1, 5)).tolist(),
+        }
+        for _ in range(60)
+    ]
+    expected = [raster(read_strokes(strokes[:n], 8), size).ravel().tolist() for n in (1, 5, 20, 60)]
+    script = "[1, 5, 20, 60].map((n) => [...module.raster(given.slice(0, n), [40, 50])])"
+    assert computed(node, "viewer/web/strokes.js", script, strokes) == expected
 
 
 def computed(node: str, module: str, expression: str, given: object) -> object:

@@ -7,11 +7,9 @@ import torch
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.network.configuration import check_colors, check_labels
+from unet_hf.network.configuration import PALETTE, check_colors, check_labels
 
 from ..model import redraw_head, set_object_outputs
-
-PALETTE = ("#9a9a9a", "#d55e00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#0072b2", "#e69f00")
 
 
 def known_classes(model: UNet, names: Sequence[str]) -> int:
