@@ -38,8 +38,7 @@ class Case:
     """One kind of visitor.
 
     base: The checkpoint to begin with. classes: Their names for them; None: the base's. kind: Of
-    the images, as the data set tells them apart. full: Mean IoU of full supervision, the shipped
-    checkpoint's on the whole validation split.
+    the images, as the data set tells them apart.
     """
 
     data: str
@@ -49,9 +48,7 @@ class Case:
 
 
 CASES = {
-    "superalloy from nothing": Case(
-        "superalloy", "unet-phase", ("matrix", "secondary", "tertiary")
-    ),
+    "superalloy from nothing": Case("superalloy", "unet-isbi", ("matrix", "secondary", "tertiary")),
     "phase from unet-nuclei": Case("phase", "unet-nuclei", None),
     "membranes from unet-superalloy": Case("isbi2012", "unet-superalloy", ("membrane", "cell")),
     "stained tissue from unet-nuclei": Case("nuclei", "unet-nuclei", None, "stained"),
