@@ -11,6 +11,7 @@ from train.teaching.lesson import Lesson
 from train.teaching.losses import anchor_loss, painted_loss
 from train.teaching.pictures import painted_boxes
 from train.teaching.pieces import find_pieces, keep_aside, without
+from train.teaching.probe import folds, probe
 from train.teaching.quick import QuickLearner
 from train.teaching.strokes import Stroke, as_json, raster, read_strokes
 from train.teaching.student import known_classes, new_student
@@ -310,3 +311,28 @@ def test_what_is_too_large_for_quick_answers_is_refused_in_words(base, monkeypat
     monkeypatch.setattr("train.teaching.features.MOST_PIXELS", 10)
     with pytest.raises(ConfigError, match="megapixels"):
         Features(base, read_image(dots()[0]))
+
+
+# ------------------------------------------------------------------------------ the best start
+
+
+def test_the_checkpoint_that_knows_such_images_is_the_best_start(base):
+    image, mask = dots()
+    label = strokes_on(mask)
+    knows = teach(base, [(image, label)], lesson=Lesson(steps=60, side=32, learning_rate=1e-2))
+    unseen, truth = dots(seed=5)
+    three_channels = UNet(5, 2, base_channels=2, depth=1).eval()
+    checkpoints = {"base": base, "knows": knows.model, "does not fit": three_channels}
+    found = probe(checkpoints, read_image(unseen), strokes_on(truth), ["background", "dot"])
+    assert [one.name for one in found] == ["knows", "base"]
+    assert found[0].pieces == len(find_pieces(strokes_on(truth)))
+    assert 0.5 < found[0].right <= 1
+
+
+def test_every_piece_is_foretold_once_and_a_single_one_never():
+    label = np.full((9, 30), 255, np.uint8)
+    label[4, ::3] = 0
+    label[0, 0] = 1
+    divided = folds(find_pieces(label))
+    assert sorted(len(fold) for fold in divided) == [3, 3, 4]
+    assert {piece.class_id for fold in divided for piece in fold} == {0}
