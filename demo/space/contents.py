@@ -10,12 +10,12 @@ from unet_hf.errors import PushError
 
 ROOT = Path(__file__).parent.parent.parent
 # What a Space needs; * also stands for "/".
-# docs/ is what the README shows and links to.
-WANTED = ("app.py", "LICENSE", "README.md", "docs/*", "demo/*", "unet_hf/*")
+# docs/ is what the README shows and links to; the page teaches with train/.
+WANTED = ("app.py", "LICENSE", "README.md", "docs/*", "demo/*", "train/*", "unet_hf/*")
 UNWANTED = ("*__pycache__/*", "*.pyc", "demo/deploy.py", "demo/space/*")
 MANIFEST = ".deployed.json"
 REQUIREMENTS = "requirements.txt"
-# Packages that the training alone uses.
+# Packages that a whole training uses, and a teaching does not.
 LEFT_OUT = ("accelerate", "datasets", "jinja2")
 # PyPI's wheels of torch for Linux bring gigabytes of CUDA along; here are those for a CPU.
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"

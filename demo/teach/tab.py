@@ -35,6 +35,8 @@ from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
 from .job import Done, teach_in_turn
+from .push_row import NOTHING as NOTHING_TAUGHT
+from .push_row import PushRow
 from .sitting import Lesson, Sitting
 from .strokes_in import AllPainted, read_painted
 from .take_home import pack_checkpoint, pack_strokes
@@ -92,6 +94,7 @@ class TeachPanel:
         self.told = gr.HTML(visible="hidden", elem_id="teach_told")
         self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
         self.downloads = download_menu(DOWNLOADS, "teach_downloads")
+        self.push = PushRow(folders) if sign_in.is_possible(os.environ) else None
 
     @property
     def panel(self) -> Panel:
@@ -117,7 +120,7 @@ class TeachPanel:
             self.on_teach,
             [self.given, self.sitting, segment.model, view],
             [self.start, self.cancel, self.before, self.after, self.progress, self.told,
-             self.downloads, *segment.outputs],
+             self.downloads, *(self.push.outputs if self.push else []), *segment.outputs],
             js=WITH_PAINTED,
             concurrency_id="teaching",
             concurrency_limit=16,
@@ -139,10 +142,12 @@ class TeachPanel:
         connect(
             self.downloads,
             self.write,
-            [self.given, self.sitting],
+            [self.given, self.sitting, segment.model],
             WITH_PAINTED,
             self.told,
         )
+        if self.push:
+            self.push.connect(self.sitting, segment.model)
 
     # ----------------------------------------------------------------------------- strokes
 
@@ -272,6 +277,8 @@ class TeachPanel:
             self.before: gr.update(interactive=True),
             self.after: gr.update(interactive=True),
         }
+        if self.push:
+            told |= self.push.shown_for(lesson)
         in_view.titles[lesson.name] = title
         # The list of choices is this visitor's alone.
         listed = {self.segment.model: gr.update(choices=self._choices(sitting))}
@@ -303,14 +310,14 @@ class TeachPanel:
 
     # -------------------------------------------------------------------------- taking home
 
-    def write(self, kind: str, given: Any, sitting: Sitting) -> str:
-        """Writes what was asked for; returns its path."""
+    def write(self, kind: str, given: Any, sitting: Sitting, model: str) -> str:
+        """Writes what was asked for; returns its path. model: Whose checkpoint, if it is taught."""
         folder = self.folders.new()
         if kind == "strokes":
             return str(pack_strokes(read_painted(given, sitting), folder))
-        if not sitting.lessons:
-            raise ConfigError("Nothing was taught yet.")
-        return str(pack_checkpoint(sitting.lessons[-1], folder))
+        if (lesson := sitting.lesson_at(model)) is None:
+            raise ConfigError(NOTHING_TAUGHT)
+        return str(pack_checkpoint(lesson, folder))
 
 
 def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:

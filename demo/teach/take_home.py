@@ -34,14 +34,24 @@ checkpoint. strokes.json holds the strokes as they were painted.
 
 def pack_checkpoint(lesson: Lesson, folder: Path) -> Path:
     """A zip with the checkpoint's folder; unpacked, `UNet.from_pretrained` loads it."""
-    name = f"{lesson.base.rpartition('/')[2]}-taught"
-    made = folder / name
+    made = write_checkpoint(lesson, folder)
+    return _zipped(made, folder / f"{made.name}.zip")
+
+
+def write_checkpoint(lesson: Lesson, folder: Path) -> Path:
+    """The checkpoint's folder with its card, made in `folder`; its name is `usual_name`."""
+    made = folder / usual_name(lesson)
     model = UNet.from_pretrained(taught_folders().folder(lesson.name))
     model.origin = None
     model.save_pretrained(made, license=licence_of(lesson.base))
     card = made / CARD_NAME
     card.write_text(f"{card.read_text('utf-8').rstrip()}\n\n{card_section(lesson)}", "utf-8")
-    return _zipped(made, folder / f"{name}.zip")
+    return made
+
+
+def usual_name(lesson: Lesson) -> str:
+    """ "unet-nuclei-taught"; of a base "org/name@revision" only the name."""
+    return f"{lesson.base.rpartition('/')[2].partition('@')[0]}-taught"
 
 
 def licence_of(base: str) -> str | None:
