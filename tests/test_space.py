@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import yaml
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
@@ -213,9 +214,8 @@ def test_what_one_visitor_may_read_is_served_to_nobody_else(space, hub, picture,
 
 
 def test_who_has_signed_in_pushes_what_they_have_taught(browser: Browser, space: Space, hub: Hub):
-    card = (space.folder / "README.md").read_text().split("---")[1]
-    asked = card.partition("hf_oauth_scopes:")[2].replace("-", "", 1).split("\n  - ")
-    assert {"openid", "profile", *(scope.strip() for scope in asked)} == set(SCOPES.split())
+    card = yaml.safe_load((space.folder / "README.md").read_text().split("---")[1])
+    assert {"openid", "profile", *card["hf_oauth_scopes"]} == set(SCOPES.split())
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     context.add_cookies([{"name": "session", "value": session(ALICE), "url": space.url}])
     page = context.new_page()

@@ -30,7 +30,7 @@ class PushRow:
 
     def __init__(self, folders: ResultFolders) -> None:
         self.folders = folders
-        with gr.Row(elem_id="teach_push", visible="hidden") as self.row:
+        with gr.Row(elem_id="teach_push", visible=False) as self.row:
             self.name = gr.Textbox(
                 label="Repository in your account", max_lines=1, elem_id="teach_push_name"
             )

@@ -35,6 +35,7 @@ from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
 from .job import Done, teach_in_turn
+from .open_row import OpenRow
 from .push_row import NOTHING as NOTHING_TAUGHT
 from .push_row import PushRow
 from .sitting import Lesson, Sitting
@@ -94,6 +95,7 @@ class TeachPanel:
         self.told = gr.HTML(visible="hidden", elem_id="teach_told")
         self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
         self.downloads = download_menu(DOWNLOADS, "teach_downloads")
+        self.opener = OpenRow(folders)
         self.push = PushRow(folders) if sign_in.is_possible(os.environ) else None
 
     @property
@@ -146,6 +148,7 @@ class TeachPanel:
             WITH_PAINTED,
             self.told,
         )
+        self.opener.connect(segment, self.sitting)
         if self.push:
             self.push.connect(self.sitting, segment.model)
 
