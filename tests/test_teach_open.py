@@ -182,13 +182,19 @@ def test_a_visitor_brings_strokes_back_where_nothing_was_kept(served, tiny, pict
     expect(other.locator("#viewer .viewer")).to_have_attribute("data-strokes", "3")
     expect(other.locator("#teach_progress")).to_contain_text("2 strokes", timeout=60_000)
     expect(other.locator("#files")).to_contain_text("nuclei.png")
+    row = other.locator("#teach_progress tr", has_text="nuclei.png")
+    expect(row).to_have_attribute("aria-current", "true")
+    other.locator("#gallery button, #examples button").nth(1).click()
+    expect(by).not_to_contain_text("nuclei.png", timeout=60_000)
+    expect(row).not_to_have_attribute("aria-current", "true")
+    # Whatever classes the result in view has, those of the file are painted.
+    choose(other, home)
+    expect(notice).to_have_text("3 strokes were here already.", timeout=60_000)
+    expect(row).to_have_attribute("aria-current", "true", timeout=60_000)
 
-    # What is painted meanwhile stays, and a file that was opened already adds nothing.
+    # What is painted here stays.
     other.locator("#viewer canvas").press("1")
     drag(other, 0.2, 0.4)
-    expect(other.locator("#viewer .viewer")).to_have_attribute("data-strokes", "4")
-    choose(other, home)
-    expect(notice).to_contain_text("3 strokes were here already", timeout=60_000)
     expect(other.locator("#viewer .viewer")).to_have_attribute("data-strokes", "4")
     other.locator("#viewer canvas").press("Control+z")
     other.locator("#viewer canvas").press("Control+z")

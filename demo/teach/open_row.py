@@ -9,11 +9,9 @@ import gradio as gr
 from unet_hf.errors import ImageError
 
 from ..parts.component import HIDDEN
-from ..parts.html_parts import alert
 from ..parts.upload_guard import upload_guard
 from ..segment.file_list import Files
 from ..segment.tab import SegmentTab
-from ..server.errors_in_words import page_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.predictions import FIRST, read_upload
@@ -21,6 +19,7 @@ from ..server.queue import PARTS, PREDICTS
 from ..viewer.component import picture_key, tell
 from .sitting import Sitting
 from .strokes_file import StrokesFile, open_strokes
+from .told import sentence, words
 
 AREA = "teach_open"
 NOT_HERE = (
@@ -69,11 +68,11 @@ class OpenRow:
             absent = note_places(opened, sitting)
             shown = self._show(opened.images, model, in_view)
         except Exception as error:
-            return emptied | {self.text: "", self.told: said(page_sentence(error))}
+            return emptied | {self.text: "", self.told: words(error)}
         many = f"{absent} image{'s' if absent > 1 else ''}"
-        sentence = NOT_HERE.format(count=many) if absent else ""
+        missing = NOT_HERE.format(count=many) if absent else ""
         text = json.dumps(opened.painted)
-        return emptied | shown | {self.text: text, self.told: said(sentence)}
+        return emptied | shown | {self.text: text, self.told: sentence(missing)}
 
     def _show(self, images: list[Path], model: str, in_view: InView) -> Updates:
         """The first image that can be read comes into view; what cannot is marked in the list."""
@@ -101,7 +100,3 @@ def note_places(opened: StrokesFile, sitting: Sitting) -> int:
             sitting.note_place(key, str(path), FIRST)
             absent.discard(key)
     return len(absent - sitting.places.keys())
-
-
-def said(sentence: str) -> Updates:
-    return gr.update(value=alert(sentence), visible=True if sentence else "hidden")
