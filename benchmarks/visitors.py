@@ -26,7 +26,9 @@ def paint(truth: np.ndarray, rng: np.random.Generator, strokes: int = 5) -> list
 
 def _stroke(depth: np.ndarray, class_id: int, rng: np.random.Generator) -> Stroke:
     """depth: (H, W), distance to the nearest pixel of another class, px."""
-    least = min(2.5, 0.6 * depth.max())
+    # As deep as half of the class: who paints membranes goes along all of them, not only where
+    # they are thick.
+    least = float(np.clip(np.median(depth[depth > 0]), 1, 2.5))
     starts = np.argwhere(depth >= least)
     best: list[tuple[float, float]] = []
     for _ in range(TRIES):
@@ -36,7 +38,7 @@ def _stroke(depth: np.ndarray, class_id: int, rng: np.random.Generator) -> Strok
         if len(best) >= LENGTH:
             break
     quarters = QUARTERS * np.array(best[:: max(1, len(best) // 8)])[:, ::-1] + 2
-    radius = max(2, int(QUARTERS * min(RADIUS, least - 0.5)))
+    radius = max(2, int(QUARTERS * min(RADIUS, least - 0.25)))
     return Stroke(class_id, radius, quarters.round().astype(np.int64))
 
 

@@ -234,7 +234,7 @@ def test_the_space_gets_what_it_needs_and_nothing_else():
     } <= paths
     assert "unet_hf/checkpoints/unet-isbi/model.safetensors" in paths
     folders = {path.split("/")[0] for path in paths if "/" in path}
-    assert folders == {"demo", "docs", "unet_hf"}
+    assert folders == {"demo", "docs", "train", "unet_hf"}
     assert not any("__pycache__" in path or path.endswith(".pyc") for path in paths)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = set(re.findall(r'\]\((?!https?:)([^)#]+)|<img src="([^"]+)"', readme))
@@ -288,14 +288,17 @@ def test_the_readme_describes_the_space():
     assert os.environ.get("HF_TOKEN") is None  # no test here is anybody in particular
 
 
-def test_what_is_deployed_reads_the_truth_that_a_visitor_drops(tmp_path):
+def test_what_is_deployed_reads_a_visitors_truth_and_teaches_without_what_it_leaves_out(tmp_path):
     """Every module that the page reaches for only when it is used is there, too."""
     space = tmp_path / "space"
     for path, content in space_contents().items():
         (space / path).parent.mkdir(parents=True, exist_ok=True)
         (space / path).write_bytes(content)
     script = """
+import sys
+sys.modules["accelerate"] = sys.modules["datasets"] = None
 import numpy as np, PIL.Image
+import demo.teach.tab, train.teaching.worker
 from demo.truth.label_image import read_truth
 from unet_hf import UNet
 image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)

@@ -10,13 +10,13 @@ from unet_hf.errors import PushError
 
 ROOT = Path(__file__).parent.parent.parent
 # What a Space needs; * also stands for "/".
-# docs/ is what the README shows and links to; the page teaches with train/.
+# docs/ is what the README shows and links to; of train/ the page uses what teaches.
 WANTED = ("app.py", "LICENSE", "README.md", "docs/*", "demo/*", "train/*", "unet_hf/*")
 UNWANTED = ("*__pycache__/*", "*.pyc", "demo/deploy.py", "demo/space/*")
 MANIFEST = ".deployed.json"
 REQUIREMENTS = "requirements.txt"
-# Packages that a whole training uses, and a teaching does not.
-LEFT_OUT = ("accelerate", "datasets", "jinja2")
+# Packages that only the training of whole data sets uses.
+LEFT_OUT = ("accelerate", "datasets")
 # PyPI's wheels of torch for Linux bring gigabytes of CUDA along; here are those for a CPU.
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 # A Space with a GPU (ZeroGPU, too) has a torch of its own, one of several.
