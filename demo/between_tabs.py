@@ -75,7 +75,8 @@ def connect_tabs(
             path = image_of(job, event.name)
             # The batch may go before the picture does.
             copy = str(shutil.copy(path, segment.folders.new() / Path(event.name).name))
-            opened = segment.opened(in_view, copy, Place(int(event.page)), job.recipe.model)
+            place = Place(int(event.page))
+            opened = segment.opened(in_view, Files((copy,)), place, job.recipe.model)
             in_view.counted_as = job.recipe
             yield opened
         except Exception as error:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.batch import archives
-from demo.batch.archives import MAX_FILES, stage
+from demo.server import archives
+from demo.server.archives import MAX_FILES, stage
 from unet_hf.errors import ConfigError
 
 IMAGE = b"an image, as far as its name goes"

@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import yaml
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
@@ -30,11 +31,13 @@ from .conftest import _wait_for_url
 from .hub import Files, Hub, client_environment, running_hub
 from .hub_faults import Refuses
 from .processes import forked_python
+from .test_teach_page import drag
 from .waiting import WAITS
 
 TOKENS = {"hf_the_secret_of_alice": "alice", "hf_the_secret_of_bob": "bob"}
 ALICE, BOB = TOKENS
 SECRET = "what the Space signs its cookies with"
+SCOPES = "openid profile read-repos gated-repos contribute-repos"
 # What `python -m demo.deploy` does, without the half minute of patience with a lost connection.
 DEPLOY = WAITS + "import runpy; runpy.run_module('demo.deploy', run_name='__main__')"
 DOWNLOAD = """
@@ -73,7 +76,7 @@ def session(token: str) -> str:
     name = TOKENS[token]
     profile = {"name": name, "preferred_username": name, "profile": "", "picture": ""}
     told = {
-        "access_token": token, "scope": "read-repos", "expires_at": 2**40, "userinfo": profile,
+        "access_token": token, "scope": SCOPES, "expires_at": 2**40, "userinfo": profile,
     }  # fmt: skip
     key = hashlib.sha256(f"{SECRET}-v4".encode()).hexdigest()
     content = base64.b64encode(json.dumps({"oauth_info": told}).encode())
@@ -119,7 +122,7 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "OAUTH_CLIENT_ID": "demo",
         "OAUTH_CLIENT_SECRET": SECRET,
-        "OAUTH_SCOPES": "openid profile read-repos",
+        "OAUTH_SCOPES": SCOPES,
         "OPENID_PROVIDER_URL": hub.url,
         "UNET_HF_MODELS": "org/listed, alice/gated",
         "UNET_HF_AUTHORS": "lab",
@@ -208,6 +211,36 @@ def test_what_one_visitor_may_read_is_served_to_nobody_else(space, hub, picture,
     assert "alice/gated" in refusal(bob, picture, "alice/gated")
     hub.restore()
     assert not list(space.temporary.glob("unet_hf_visitor_*"))  # nor does it stay on the disk
+
+
+def test_who_has_signed_in_pushes_what_they_have_taught(browser: Browser, space: Space, hub: Hub):
+    card = yaml.safe_load((space.folder / "README.md").read_text().split("---")[1])
+    assert {"openid", "profile", *card["hf_oauth_scopes"]} == set(SCOPES.split())
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.add_cookies([{"name": "session", "value": session(ALICE), "url": space.url}])
+    page = context.new_page()
+    page.goto(f"{space.url}/?model=org/listed")
+    by, button = page.locator("#viewer .head"), page.locator("#teach_push_start")
+    expect(by).to_contain_text("threshold", timeout=60_000)
+    page.locator("#teach").get_by_text("Teach", exact=True).first.click()
+    page.locator("#teach_paint").click()
+    for key, top in (("1", 0.2), ("2", 0.6)):
+        page.keyboard.press(key)
+        drag(page, 0.5, top)
+    expect(page.locator("#teach_progress")).to_contain_text("2 strokes", timeout=60_000)
+    expect(button).to_be_hidden()
+    page.locator("#teach_start").click()
+    expect(button).to_be_visible(timeout=120_000)
+    button.click()
+    link = page.locator("#teach_pushed a")
+    expect(link).to_have_attribute("href", f"{hub.url}/alice/listed-taught", timeout=60_000)
+    pushed = hub.repos["models", "alice/listed-taught"]
+    assert pushed.private and "Taught in a browser" in pushed.at("main")[1]["README.md"].decode()
+    context.clear_cookies()
+    page.reload()
+    expect(by).to_contain_text("threshold", timeout=60_000)
+    assert ALICE not in page.content()
+    context.close()
 
 
 def test_no_token_is_told_or_written(space, hub, picture):

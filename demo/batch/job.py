@@ -26,13 +26,12 @@ from unet_hf.files import write_atomically
 from unet_hf.images.image_data import ImageData
 
 from ..parts.object_options import method_words
-from ..server import limits, predictions
+from ..server import archives, limits, predictions
 from ..server.errors_in_words import plain_sentence
 from ..server.models import Visitor
 from ..server.queue import Urgency
 from ..server.recipe import Recipe
 from ..server.runs import Run, StoppedError
-from . import archives
 from .previews import Previews
 
 MAX_PAGES = 1000  # of all files together

@@ -74,9 +74,9 @@ class ImagesIn:
             self.place: gr.update(value=None, visible="hidden"),
         }
 
-    def alone(self, path: str, image: ImageData) -> Updates:
-        """A file that was not dropped here, read at some page."""
-        files, value = Files((path,)), show_place(image)
+    def brought(self, files: Files, image: ImageData) -> Updates:
+        """Files that were not dropped here; that in view was read at some page."""
+        path, value = files.path, show_place(image)
         return {
             self.source: path,
             self.files: files,

@@ -38,6 +38,7 @@ from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
 from ..viewer.payload import Payload
 from .examples import Example, examples, picker
 from .facts import facts_of, facts_of_image
+from .file_list import Files
 from .images_in import ImagesIn
 from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
@@ -279,14 +280,13 @@ class SegmentTab:
         # Another choice may have come meanwhile, which the page has then been told of already.
         return (shown if in_view.is_at(example.path) else {}) | {self.model: in_view.model}
 
-    def opened(self, in_view: InView, path: str, place: Place, model: str) -> Updates:
-        """A file from elsewhere, which is to be segmented next. Raises `ImageError`."""
-        image = read_upload(path, place)
-        in_view.choose(path, place)
+    def opened(self, in_view: InView, files: Files, place: Place, model: str) -> Updates:
+        """Files from elsewhere, of which the current one is segmented next. Raises `ImageError`."""
+        image = read_upload(files.path, place)
+        in_view.choose(files.path, place)
         in_view.choose_model(model)
-        return (
-            self.images.alone(path, image) | self.show(in_view, image, None) | {self.model: model}
-        )
+        shown = self.show(in_view, image, None)
+        return self.images.brought(files, image) | shown | {self.model: model}
 
     def on_model_input(self, name: str, in_view: InView) -> Updates:
         """The picture that is in view is segmented with another checkpoint."""

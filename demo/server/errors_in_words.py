@@ -23,6 +23,12 @@ FOR_THE_PAGE = (
     (r"^pixel_size=", "The pixel size "),
     (r"e\.g\. \(0\.25, 'µm'\) in Python and '0\.25 um' elsewhere", "for example 0.25 um"),
     (r"\bpass pixel_size\b", "give the pixel size"),
+    (
+        r"Log in with `hf auth login`, or .*, or name another repository\.",
+        "Sign out and in again, and let this page create repositories when you are asked; or "
+        "choose another name.",
+    ),
+    (r"(cannot be pushed to) offline\. .*", r"\1: this server works without the Hub."),
 )
 
 

@@ -33,6 +33,7 @@ class Sitting:
 
     places: Where the painted pictures are, by `Payload.picture`: file and place in it.
     lessons: The latest comes last.
+    pushed: Repositories on the Hub that were created for it.
     process: That is warm, or at work.
     quick: The features that were computed last, by what they are of; see `teach.answer`.
     """
@@ -40,6 +41,7 @@ class Sitting:
     def __init__(self) -> None:
         self.places: dict[str, tuple[str, Place]] = {}
         self.lessons: list[Lesson] = []
+        self.pushed: set[str] = set()
         self.process: TeachProcess | None = None
         self.quick: tuple[tuple, Any] | None = None
         self.is_busy = False
@@ -57,6 +59,11 @@ class Sitting:
         """The checkpoint to begin with: a taught one is taught again from its base."""
         found = {lesson.name: lesson.base for lesson in self.lessons}
         return found.get(name, name)
+
+    def lesson_at(self, name: str) -> Lesson | None:
+        """The lesson whose checkpoint is chosen, else the last one; None: there is none."""
+        last = self.lessons[-1] if self.lessons else None
+        return next((lesson for lesson in self.lessons if lesson.name == name), last)
 
     def note_place(self, picture: str, path: str, place: Place) -> None:
         """Something is painted on this picture."""

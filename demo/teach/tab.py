@@ -19,12 +19,10 @@ from unet_hf.errors import ConfigError
 
 from ..parts.component import HIDDEN
 from ..parts.downloads import Download, connect, download_menu, usable
-from ..parts.html_parts import alert
 from ..parts.panel import Panel
 from ..parts.sessions import session_of
 from ..segment.tab import SegmentTab
 from ..server import limits, sign_in
-from ..server.errors_in_words import page_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
@@ -34,11 +32,16 @@ from ..server.queue import PARTS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
+from .history import History
 from .job import Done, teach_in_turn
+from .open_row import OpenRow
+from .push_row import NOTHING as NOTHING_TAUGHT
+from .push_row import PushRow
 from .sitting import Lesson, Sitting
 from .strokes_in import AllPainted, read_painted
 from .take_home import pack_checkpoint, pack_strokes
-from .words import INTRO, STYLE, lesson_html, painted_html, progress_html
+from .told import no_words, sentence, words
+from .words import INTRO, MARK_IN_VIEW, STYLE, lesson_html, painted_html, progress_html
 
 SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
 SIGN_IN = "Sign in first: on this Space only visitors who have signed in can teach."
@@ -68,6 +71,7 @@ class TeachPanel:
         self.given = gr.JSON(None, visible="hidden", label="Painted")
         self.unsure = gr.JSON(None, visible="hidden", label="Unsure")
         self.intro = gr.HTML(f'<div class="teaching">{INTRO}</div>', css_template=STYLE)
+        self.history = History()
         with gr.Row(elem_id="teach_buttons"):
             self.brush = gr.Button("Paint", size="sm", min_width=90, elem_id="teach_paint")
             self.start = gr.Button(
@@ -80,18 +84,16 @@ class TeachPanel:
                 "Where is it unsure?", size="sm", min_width=150, interactive=False,
                 elem_id="teach_unsure",
             )  # fmt: skip
-            self.before = gr.Button(
-                "Before", size="sm", min_width=90, interactive=False, elem_id="teach_before"
-            )
-            self.after = gr.Button(
-                "After", size="sm", min_width=90, interactive=False, elem_id="teach_after"
-            )
+            self.history.add_buttons()
         self.at_once = gr.Checkbox(
             True, label="Answer each stroke at once", elem_id="teach_at_once"
         )
         self.told = gr.HTML(visible="hidden", elem_id="teach_told")
         self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
+        self.history.add_list()
         self.downloads = download_menu(DOWNLOADS, "teach_downloads")
+        self.opener = OpenRow(folders)
+        self.push = PushRow(folders) if sign_in.is_possible(os.environ) else None
 
     @property
     def panel(self) -> Panel:
@@ -116,33 +118,31 @@ class TeachPanel:
         taught = self.start.click(
             self.on_teach,
             [self.given, self.sitting, segment.model, view],
-            [self.start, self.cancel, self.before, self.after, self.progress, self.told,
-             self.downloads, *segment.outputs],
+            [self.start, self.cancel, self.progress, self.told, self.downloads,
+             *self.history.outputs, *(self.push.outputs if self.push else []),
+             *segment.outputs],
             js=WITH_PAINTED,
             concurrency_id="teaching",
             concurrency_limit=16,
             **each,
         )  # fmt: skip
-        outputs = [self.told, *segment.outputs]
-        then = each | PREDICTS | {"trigger_mode": "multiple"}
-        taught.success(segment.on_segment, view, segment.outputs, **then)
+        taught.success(
+            segment.on_segment, view, segment.outputs, trigger_mode="multiple", **each, **PREDICTS
+        )
         self.cancel.click(self.on_cancel, self.sitting, self.cancel, queue=False, **each)
         self.ask.click(None, self.unsure, None, js=f"(box) => ({tell('viewer', 'visit')})(box)")
-        for button, is_after in ((self.before, False), (self.after, True)):
-            chosen = button.click(
-                self.on_after if is_after else self.on_before,
-                [self.sitting, view],
-                outputs,
-                **(each | {"trigger_mode": "multiple"}),
-            )
-            chosen.success(segment.on_segment, view, segment.outputs, **then)
         connect(
             self.downloads,
             self.write,
-            [self.given, self.sitting],
+            [self.given, self.sitting, segment.model],
             WITH_PAINTED,
             self.told,
         )
+        self.history.connect(segment, self.sitting, self._go_to, [self.told, *segment.outputs])
+        self.opener.connect(segment, self.sitting)
+        segment.picture.change(None, segment.picture, None, js=MARK_IN_VIEW, **HIDDEN)
+        if self.push:
+            self.push.connect(self.sitting, segment.model)
 
     # ----------------------------------------------------------------------------- strokes
 
@@ -160,7 +160,7 @@ class TeachPanel:
             return {self.told: words(error)}
         told = {self.downloads: usable(painted=True)} | no_words(self.told)
         if not sitting.is_busy:
-            told[self.progress] = painted_html(all_painted)
+            told[self.progress] = painted_html(all_painted, in_view.picture)
         if not at_once:
             return told
         try:
@@ -269,12 +269,14 @@ class TeachPanel:
         told = at_rest | {
             self.progress: lesson_html(lesson, all_painted.absent),
             self.downloads: usable(taught=True),
-            self.before: gr.update(interactive=True),
-            self.after: gr.update(interactive=True),
         }
+        if self.push:
+            told |= self.push.shown_for(lesson)
         in_view.titles[lesson.name] = title
         # The list of choices is this visitor's alone.
         listed = {self.segment.model: gr.update(choices=self._choices(sitting))}
+        chosen = model if lesson.is_worse else lesson.name
+        told |= self.history.shown_for(sitting, chosen)
         if lesson.is_worse:
             yield told | listed
             return
@@ -289,13 +291,6 @@ class TeachPanel:
         sitting.cancel()
         return gr.update(interactive=False)
 
-    def on_before(self, sitting: Sitting, in_view: InView) -> Updates:
-        """What the last teaching began with, once more."""
-        return self._go_to(sitting.lessons[-1].base, in_view) if sitting.lessons else NOTHING
-
-    def on_after(self, sitting: Sitting, in_view: InView) -> Updates:
-        return self._go_to(sitting.lessons[-1].name, in_view) if sitting.lessons else NOTHING
-
     def _go_to(self, name: str, in_view: InView) -> Updates:
         chosen = self.segment.on_model_input(name, in_view)
         nothing = "__type__" in chosen  # there is no picture
@@ -303,14 +298,14 @@ class TeachPanel:
 
     # -------------------------------------------------------------------------- taking home
 
-    def write(self, kind: str, given: Any, sitting: Sitting) -> str:
-        """Writes what was asked for; returns its path."""
+    def write(self, kind: str, given: Any, sitting: Sitting, model: str) -> str:
+        """Writes what was asked for; returns its path. model: Whose checkpoint, if it is taught."""
         folder = self.folders.new()
         if kind == "strokes":
             return str(pack_strokes(read_painted(given, sitting), folder))
-        if not sitting.lessons:
-            raise ConfigError("Nothing was taught yet.")
-        return str(pack_checkpoint(sitting.lessons[-1], folder))
+        if (lesson := sitting.lesson_at(model)) is None:
+            raise ConfigError(NOTHING_TAUGHT)
+        return str(pack_checkpoint(lesson, folder))
 
 
 def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:
@@ -319,16 +314,3 @@ def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:
     return Lesson(
         done.name, title, base, judgement.words, judgement.is_worse, pictures, done.outcome
     )
-
-
-def sentence(text: str) -> Updates:
-    return gr.update(value=alert(text), visible=True)
-
-
-def words(error: Exception) -> Updates:
-    """What went wrong, as an update of the place for it."""
-    return sentence(page_sentence(error))
-
-
-def no_words(told: gr.HTML) -> Updates:
-    return {told: gr.update(value="", visible="hidden")}

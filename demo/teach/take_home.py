@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -23,25 +24,37 @@ from ..server.taught import taught_folders
 from .sitting import Lesson
 from .strokes_in import AllPainted, Painted
 
+IMAGES, STROKES_NAME = "images", "strokes.json"
 READ_ME = """Strokes that were painted on {images}, as a data set: 255 in a mask is unknown.
 
     python -m train --dataset_name THIS_FOLDER --output_dir out
 
 trains a network on them, and with --pretrained_model_name_or_path NAME it begins with a
-checkpoint. strokes.json holds the strokes as they were painted.
+checkpoint. strokes.json holds the strokes as they were painted: "Open strokes" on the page brings
+them back, from this zip or from that file alone.
 """
 
 
 def pack_checkpoint(lesson: Lesson, folder: Path) -> Path:
     """A zip with the checkpoint's folder; unpacked, `UNet.from_pretrained` loads it."""
-    name = f"{lesson.base.rpartition('/')[2]}-taught"
-    made = folder / name
+    made = write_checkpoint(lesson, folder)
+    return _zipped(made, folder / f"{made.name}.zip")
+
+
+def write_checkpoint(lesson: Lesson, folder: Path) -> Path:
+    """The checkpoint's folder with its card, made in `folder`; its name is `usual_name`."""
+    made = folder / usual_name(lesson)
     model = UNet.from_pretrained(taught_folders().folder(lesson.name))
     model.origin = None
     model.save_pretrained(made, license=licence_of(lesson.base))
     card = made / CARD_NAME
     card.write_text(f"{card.read_text('utf-8').rstrip()}\n\n{card_section(lesson)}", "utf-8")
-    return _zipped(made, folder / f"{name}.zip")
+    return made
+
+
+def usual_name(lesson: Lesson) -> str:
+    """ "unet-nuclei-taught"; of a base "org/name@revision" only the name."""
+    return f"{lesson.base.rpartition('/')[2].partition('@')[0]}-taught"
 
 
 def licence_of(base: str) -> str | None:
@@ -70,31 +83,44 @@ def card_section(lesson: Lesson) -> str:
 def pack_strokes(painted: AllPainted, folder: Path) -> Path:
     """A zip with images, masks and strokes, which `python -m train --dataset_name` takes."""
     made = folder / "strokes"
-    (made / "images").mkdir(parents=True)
+    (made / IMAGES).mkdir(parents=True)
     (made / "masks").mkdir()
-    rows = []
-    for number, picture in enumerate(painted.pictures):
+    rows: list[dict[str, str]] = []
+    names: set[str] = set()
+    for picture in painted.pictures:
         image = read_upload(picture.path, picture.place)
-        name = f"{number:03d}_{Path(picture.path).stem}"
-        file = _write_image(image, picture, made / "images", name)
+        name = _free_name(Path(picture.path).stem, names)
+        file = _write_image(image, picture, made / IMAGES, name)
         size = image.height, image.width
         label = raster(read_strokes(picture.strokes, len(painted.classes)), size)
         PIL.Image.fromarray(label).save(made / "masks" / f"{name}.png")
         rows.append(
             {
-                "file_name": f"images/{file.name}",
+                "file_name": f"{IMAGES}/{file.name}",
                 "mask_file_name": f"masks/{name}.png",
                 "picture": picture.key,
             }
         )
     _write_json(made / "id2label.json", dict(enumerate(painted.classes)))
     strokes = {picture.key: picture.strokes for picture in painted.pictures}
-    _write_json(made / "strokes.json", {"classes": _classes(painted), "strokes": strokes})
+    called = {picture.key: picture.name for picture in painted.pictures}
+    _write_json(
+        made / STROKES_NAME,
+        {"classes": _classes(painted), "names": called, "strokes": strokes},
+    )
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (made / "metadata.jsonl").write_text(lines, "utf-8")
     many = f"{len(rows)} image{'s' if len(rows) > 1 else ''}"
     (made / "README.txt").write_text(READ_ME.format(images=many), "utf-8")
     return _zipped(made, folder / "strokes.zip")
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """The file's own name, numbered where another file has it; it is added to those taken."""
+    numbered = (f"{stem}_{number}" for number in count(2))
+    name = next(one for one in chain([stem], numbered) if one not in taken)
+    taken.add(name)
+    return name
 
 
 def _classes(painted: AllPainted) -> Sequence[dict[str, str]]:
@@ -111,8 +137,11 @@ def _write_image(image: ImageData, picture: Painted, folder: Path, name: str) ->
     color = pixels.ndim == 3 and pixels.shape[2] == 3
     if pixels.ndim == 3 and not color:
         pixels = np.moveaxis(pixels, 2, 0)
+    pixels = np.squeeze(pixels)
+    # Without axes, nobody who reads several channels knows that they are no pages.
+    axes = {"axes": "CYX"} if pixels.ndim == 3 and not color else None
     photometric = "rgb" if color else "minisblack"
-    tifffile.imwrite(path, np.squeeze(pixels), photometric=photometric)
+    tifffile.imwrite(path, pixels, photometric=photometric, metadata=axes)
     return path
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from unet_hf.batch.progress import duration
 
+from ..server.predictions import Place
 from .job import Status
 from .sitting import Lesson
 from .strokes_in import AllPainted
@@ -18,8 +19,17 @@ STYLE = """
   non-scaling-stroke; }
 .teaching table { border-collapse: collapse; width: fit-content; }
 .teaching td, .teaching th { padding: 2px 14px 2px 0; text-align: left; font-weight: normal; }
+.teaching tr[aria-current] td:first-child { font-weight: 600; }
+.teaching tr[aria-current] td:last-child::after { content: " · in view"; }
 .teaching .worse { color: var(--error-text-color); }
 """
+# Of the list of `painted_html`, while no request is made: given what the viewer shows.
+MARK_IN_VIEW = """(shown) => {
+  for (const row of document.querySelectorAll("#teach_progress [data-picture]")) {
+    if (row.dataset.picture === shown?.picture) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  }
+}"""
 INTRO = (
     "Paint a few strokes on the picture: of each class, where it is right and above all where it "
     "is wrong. <strong>Teach</strong> then trains the checkpoint on the strokes of all your "
@@ -96,12 +106,15 @@ def _left(absent: Sequence[str]) -> str:
     return f"<div>Painted earlier, but not open here: {names}. Open them again to add them.</div>"
 
 
-def painted_html(painted: AllPainted) -> str:
-    """What there is to learn from."""
-    rows = "".join(
-        f"<tr><td>{html.escape(picture.name)}</td><td>{picture.count} strokes</td></tr>"
-        for picture in painted.pictures
-    )
+def painted_html(painted: AllPainted, in_view: tuple[str | None, Place] | None = None) -> str:
+    """What there is to learn from. in_view: File and place of the picture in view."""
+    rows = ""
+    for picture in painted.pictures:
+        current = ' aria-current="true"' if (picture.path, picture.place) == in_view else ""
+        rows += (
+            f'<tr data-picture="{html.escape(picture.key)}"{current}>'
+            f"<td>{html.escape(picture.name)}</td><td>{picture.count} strokes</td></tr>"
+        )
     return _box(f"<table>{rows}</table>{_left(painted.absent)}")
 
 

@@ -231,7 +231,8 @@ def tell(elem_id: str, event: str) -> str:
     `fly` and `visit` take a `Box`, which the former lets blink; `opacity` and `threshold` numbers
     from 0 to 1; `objects` what `object_layer` gives, and `choose` the id of one of these objects.
     `paint` turns the brush on, with the classes in {"classes": [{"name", "color"} ...]} (without a
-    colour one is found), which then stay, or with null, those of the result in view.
+    colour one is found), which then stay, or with null, those of the result in view. `strokes`
+    takes what `painted` gives, which comes after what is painted already.
     """
     return (
         f"(detail) => {{ document.querySelector('#{elem_id} .viewer')"

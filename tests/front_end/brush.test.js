@@ -6,6 +6,7 @@ import { test } from "node:test";
 import {
   faultOfName, freeColor, listOf, newList,
 } from "../../demo/viewer/web/class_lists.js";
+import { holds, openStrokes } from "../../demo/viewer/web/open_strokes.js";
 import { Recorder } from "../../demo/viewer/web/recorder.js";
 import { Sheet, strokesInWords } from "../../demo/viewer/web/sheet.js";
 import { LONGEST, segmentCovers } from "../../demo/viewer/web/strokes.js";
@@ -87,4 +88,30 @@ test("names are not empty and differ, a new colour is the least like the others"
   assert.equal(faultOfName(classes, 1, "b"), "");
   assert.equal(freeColor(classes, PALETTE), "#009e73");
   assert.equal(freeColor([], PALETTE), "#9a9a9a");
+});
+
+test("strokes of a file come after those that are there, and a file twice adds nothing", () => {
+  const [one, two, three] = [1, 2, 0].map((id) => ({ class: id, radius: 4, points: [0, id] }));
+  assert.ok(holds([one, two, three], [two, three]) && holds([one], []));
+  assert.ok(!holds([one, two, three], [one, three]) && !holds([one], [one, two]));
+  const classes = [{ name: "a", color: "#9a9a9a" }, { name: "b", color: "#e69f00" }];
+  const sheets = {}, kept = [];
+  const painted = {
+    listWith: () => ({ id: "list" }),
+    sheetOf: (list, facts) => (sheets[facts.picture] ??= new Sheet(list.id, facts)),
+    keep: (sheet) => { kept.push(sheet.picture); return ""; },
+  };
+  const picture = (strokes) => ({ name: "x.png", width: 9, height: 9, strokes });
+  painted.sheetOf({ id: "list" }, { picture: "p", width: 9, height: 9 }).add(three);
+  const opened = { classes, pictures: { p: picture([one, two]), q: picture([one]) } };
+  assert.equal(openStrokes(painted, opened, 3).words,
+    "3 strokes opened. Where something was painted already, the strokes of the file came after it.");
+  assert.deepEqual(sheets.p.strokes, [three, one, two]);
+  assert.deepEqual(kept, ["p", "q"]);
+  assert.equal(openStrokes(painted, opened, 3).words, "3 strokes were here already.");
+  const more = { classes, pictures: { p: picture([two, one]) } };
+  assert.match(openStrokes(painted, more, 3).words, /^0 strokes opened\. Not those on x\.png/);
+  assert.deepEqual(sheets.p.strokes, [three, one, two]);
+  sheets.p.undo();
+  assert.deepEqual(sheets.p.strokes, [three, one]);
 });

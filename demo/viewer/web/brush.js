@@ -7,6 +7,7 @@ import { pointAt } from "./camera.js";
 import { faultOfName } from "./class_lists.js";
 import { listen } from "./controls.js";
 import { drawStrokes } from "./draw_strokes.js";
+import { openStrokes } from "./open_strokes.js";
 import { Painted } from "./painted.js";
 import { Palette } from "./palette.js";
 import { Recorder } from "./recorder.js";
@@ -39,6 +40,7 @@ export class Brush {
     }
     connectBrushKeys(viewer.root, viewer.canvas, this);
     listen(viewer.root, "viewer:paint", (asked) => this.start(asked?.classes ?? null));
+    listen(viewer.root, "viewer:strokes", (opened) => this.open(opened));
     listen(viewer.root, "viewer:painted", (answer) => Object.assign(answer, this.painted.told()));
     this.painted.loaded.then(() => {
       this.shown();
@@ -130,6 +132,20 @@ export class Brush {
     if (wanted && (wanted !== painted.list || classes)) this.useList(wanted.id);
     this.toggle(true);
     if (value) this.viewer.canvas.focus();
+  }
+
+  /**
+   * Brings strokes of a file back, and turns the tool on.
+   *
+   * @param {import("./open_strokes.js").Opened} opened
+   */
+  async open(opened) {
+    await this.painted.loaded;
+    this.end();
+    const { list, words } = openStrokes(this.painted, opened, MOST_STROKES);
+    this.toggle(true);
+    this.useList(list.id);
+    this.say(words);
   }
 
   /** @param {string} id Of a list of classes. */

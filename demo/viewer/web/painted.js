@@ -85,7 +85,7 @@ export class Painted {
 
   /**
    * @param {ClassList} list
-   * @param {Payload} value
+   * @param {import("./sheet.js").Picture} value
    */
   sheetOf(list, value) {
     const id = sheetId(list.id, value.picture);
@@ -144,18 +144,29 @@ export class Painted {
 
   /** Keeps the sheet in view as it is now. */
   save() {
-    const { sheet, list, kept } = this;
-    if (!sheet || !list || !kept) return;
+    if (!this.sheet || !this.list) return;
+    this.change(this.list, {});
+    const words = this.keep(this.sheet);
+    if (words) this.say(words);
+  }
+
+  /**
+   * Says in words what had to go for it; "" if nothing.
+   *
+   * @param {Sheet} sheet That has changed.
+   */
+  keep(sheet) {
+    const { kept } = this;
+    if (!kept) return "";
     sheet.when = Date.now();
-    this.change(list, {});
     if (sheet.strokes.length) kept.put(sheet.record());
     else kept.remove(sheet.id);
     const full = [...this.sheets.values()].filter(({ strokes }) => strokes.length);
-    if (full.length <= MOST_PICTURES) return;
+    if (full.length <= MOST_PICTURES) return "";
     const oldest = full.reduce((one, other) => (other.when < one.when ? other : one));
     this.sheets.delete(oldest.id);
     kept.remove(oldest.id);
-    this.say(`Strokes are kept of ${MOST_PICTURES} pictures: those on ${oldest.name} went.`);
+    return `Strokes are kept of ${MOST_PICTURES} pictures: those on ${oldest.name} went.`;
   }
 
   /** @param {ClassList | null} list */

@@ -8,7 +8,8 @@ import shutil
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -112,6 +113,15 @@ def _unpack(archive: Path, staged: Staged) -> None:
             "left out. Make it again"
         )
         return
+    with open_archive(archive) as opened:
+        hidden = unpack_images(opened, staged)
+    if hidden:
+        staged.left_out.append(f"{archive.name}: {hidden} hidden files were left out")
+
+
+@contextmanager
+def open_archive(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Raises `ConfigError` if it is no archive, is damaged, or lists too many files."""
     if _directory_bytes(archive) > MAX_DIRECTORY:
         raise ConfigError(f"{archive.name} lists more than {MAX_FILES} files. {TOO_MUCH}")
     try:
@@ -120,21 +130,32 @@ def _unpack(archive: Path, staged: Staged) -> None:
         raise ConfigError(
             f"{archive.name} is a damaged zip archive ({error}). Make it again."
         ) from error
-    hidden = 0
     with opened:
-        for entry in opened.infolist():
-            if entry.is_dir():
-                continue
-            name = entry.filename.replace("\\", "/")
-            parts = PurePosixPath(name).parts
-            if any(part.startswith((".", "__MACOSX")) and part != ".." for part in parts):
-                hidden += 1
-            elif refusal := _refusal(entry, name, parts):
-                staged.left_out.append(f"{name[:200]} {refusal}; left out")
-            else:
-                _extract(opened, entry, name, staged)
-    if hidden:
-        staged.left_out.append(f"{archive.name}: {hidden} hidden files were left out")
+        yield opened
+
+
+def unpack_images(
+    opened: zipfile.ZipFile,
+    staged: Staged,
+    is_wanted: Callable[[PurePosixPath], bool] = lambda path: True,
+) -> int:
+    """Adds the images of an archive; returns how many hidden files there were.
+
+    is_wanted: Given the path of a file in the archive; the others are passed over.
+    """
+    hidden = 0
+    for entry in opened.infolist():
+        name = entry.filename.replace("\\", "/")
+        path = PurePosixPath(name)
+        if entry.is_dir() or not is_wanted(path):
+            continue
+        if any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts):
+            hidden += 1
+        elif refusal := _refusal(entry, name, path.parts):
+            staged.left_out.append(f"{name[:200]} {refusal}; left out")
+        else:
+            _extract(opened, entry, name, staged)
+    return hidden
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, staged: Staged) -> None:
