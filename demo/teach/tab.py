@@ -38,6 +38,7 @@ from .job import Done, teach_in_turn
 from .sitting import Lesson, Sitting
 from .strokes_in import AllPainted, read_painted
 from .take_home import pack_checkpoint, pack_strokes
+from .warm import warm
 from .words import INTRO, STYLE, lesson_html, painted_html, progress_html
 
 SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
@@ -150,8 +151,7 @@ class TeachPanel:
         """Something was painted on the picture in view, or taken away."""
         try:
             self._note_picture(given, sitting, in_view)
-            if not sitting.is_busy:
-                sitting.warm_up()
+            warm().start()
             all_painted = read_painted(given, sitting)
         except ConfigError:  # nothing is left
             empty = {self.progress: "", self.downloads: usable(painted=False)}
@@ -188,12 +188,12 @@ class TeachPanel:
             return self._as_before(in_view)
         model = load_model(name)
         wanted = (path, place, name)
-        if sitting.quick is None or sitting.quick[0] != wanted:
-            sitting.quick = None  # the old ones need not be there beside the new ones
+        if (known := sitting.features.get(wanted)) is None:
             image = read_upload(path, place)
             with turns().take(Run(), image.height * image.width):
-                sitting.quick = (wanted, (image, Features(model, image)))
-        image, features = sitting.quick[1]
+                known = image, Features(model, image)
+            sitting.features.keep(wanted, known)
+        image, features = known
         classes = all_painted.classes
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
@@ -248,8 +248,7 @@ class TeachPanel:
             title = f"{network.title or base}, taught {datetime.now():%H:%M}"
             yield at_work | no_words(self.told)
             done = None
-            with sessions().run(session_of(request)) as run:
-                folder = self.folders.new()
+            with sessions().run(session_of(request)) as run, self.folders.lent() as folder:
                 steps = teach_in_turn(sitting, network, all_painted, folder, run, title)
                 for status in steps:
                     if isinstance(status, Done):
