@@ -1,29 +1,39 @@
 """A teaching that goes wrong says why, and leaves nothing behind."""
 
+import errno
 import os
 import signal
 import time
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
+from demo.segment.model_panel import panel
+from demo.segment.tab import SegmentTab
 from demo.server import limits
+from demo.server.errors_in_words import page_sentence
 from demo.server.folders import KeptFolders
+from demo.server.in_view import InView
 from demo.server.kept_results import KeptResults
 from demo.server.models import load_model
 from demo.server.predictions import FIRST
+from demo.server.recipe import TAKEN_HOME, Recipe
 from demo.server.result_store import array_bytes
 from demo.server.runs import Run, StoppedError
 from demo.teach import job as teach_job
 from demo.teach.job import Status, teach_in_turn
-from demo.teach.process import TeachingError
+from demo.teach.process import Progress, TeachingError
 from demo.teach.sitting import Sitting
-from demo.teach.strokes_in import AllPainted, Painted
+from demo.teach.strokes_in import AllPainted, NothingPaintedError, Painted, read_painted
 from demo.teach.warm import Warm, warm
+from demo.teach.words import progress_html, strokes
+from demo.viewer.component import show_result
 from train.teaching.features import Features
 from unet_hf import read_image
+from unet_hf.errors import ConfigError
 
-from .test_teach_page import CELL, GROUND, begun, until
+from .test_teach_page import CELL, CLASSES, GROUND, begun, until
 
 
 @pytest.fixture
@@ -91,6 +101,11 @@ def test_one_that_never_begins_can_be_cancelled(tiny, sitting, painted, tmp_path
     assert process.has_ended(20)
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_of_the_server_is_said(code):
+    assert "disk of this server is full" in page_sentence(OSError(code, os.strerror(code)))
+
+
 # ------------------------------------------------------------------------ what stays behind
 
 
@@ -127,3 +142,61 @@ def test_a_lent_folder_is_gone_however_it_ends(tmp_path):
         (folder / "base").mkdir()
         raise ValueError
     assert not folder.exists()
+
+
+# ------------------------------------------------------------------ a name that nobody else has
+
+
+def test_what_others_are_given_does_not_name_a_taught_checkpoint(tiny, tmp_path):
+    name = "taught-" + 32 * "a"
+    command = Recipe(name).command("images", ["mask"])
+    assert name not in command and f"--model {TAKEN_HOME}" in command
+    about = panel(name, load_model(tiny))
+    assert "Take its checkpoint home" in about and "from_pretrained(&quot;" not in about
+    with gr.Blocks():
+        segment = SegmentTab([tiny], True, tiny, KeptFolders(tmp_path))
+        segment.connect(gr.context.Context.root_block)
+    example = segment.first
+    result = load_model(tiny).segment(example.path)
+    for model, is_linked in ((name, False), (tiny, True)):
+        view = InView((example.path, FIRST), model)
+        shown = segment.show_result(view, result, show_result(result))
+        assert (shown[segment.share]["value"] is not None) is is_linked
+
+
+# ------------------------------------------------------------------------------ strokes
+
+
+def test_only_an_empty_page_is_taken_for_one():
+    """Whatever else cannot be read is said; strokes on any number of images can be taken home."""
+    with pytest.raises(NothingPaintedError):
+        read_painted({"classes": CLASSES, "pictures": {}}, Sitting())
+    with pytest.raises(ConfigError) as caught:
+        read_painted({"classes": CLASSES * 20, "pictures": {}}, Sitting())
+    assert not isinstance(caught.value, NothingPaintedError)
+
+
+def test_an_answer_stays_when_the_first_result_comes_after_it(tiny, picture, tmp_path, gate):
+    with gr.Blocks():
+        segment = SegmentTab([tiny], True, tiny, KeptFolders(tmp_path))
+        segment.connect(gr.context.Context.root_block)
+    view = InView((str(picture), FIRST), tiny)
+    view.choose_model(tiny)
+    steps = segment.on_segment(view)
+    next(steps)
+    answer = load_model(tiny).segment(picture)
+    segment.show_answer(view, answer, show_result(answer))
+    gate.let(1)
+    *_, last = steps
+    assert segment.current not in last and view.is_answer
+    shown = segment.show_kept(view)  # all strokes were taken away
+    assert segment.current in shown and not view.is_answer
+    view.choose_model(tiny)
+    gate.let(1)
+    assert segment.current in list(segment.on_segment(view))[-1]  # it was asked for
+
+
+def test_the_time_that_is_left_is_said_once_it_can_be_known():
+    assert "left" not in progress_html(Status(0, Progress((1.0,) * 2, 80), 40.0))
+    assert "about 10 s left" in progress_html(Status(0, Progress((1.0,) * 10, 80), 50.0))
+    assert strokes(1) == "1 stroke"

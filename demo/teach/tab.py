@@ -28,15 +28,15 @@ from ..server.errors_in_words import page_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
-from ..server.models import load_model
+from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
-from ..server.queue import PARTS, PREDICTS, turns
+from ..server.queue import ANSWERS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
 from .job import Done, teach_in_turn
-from .sitting import Lesson, Sitting
-from .strokes_in import AllPainted, read_painted
+from .sitting import Lesson, Sitting, check_pictures
+from .strokes_in import AllPainted, NothingPaintedError, read_painted
 from .take_home import pack_checkpoint, pack_strokes
 from .warm import warm
 from .words import INTRO, STYLE, lesson_html, painted_html, progress_html
@@ -112,7 +112,7 @@ class TeachPanel:
             js=WITH_PAINTED,
             trigger_mode="always_last",
             **each,
-            **PARTS,
+            **ANSWERS,
         )
         taught = self.start.click(
             self.on_teach,
@@ -147,13 +147,21 @@ class TeachPanel:
 
     # ----------------------------------------------------------------------------- strokes
 
-    def on_stroke(self, given: Any, sitting: Sitting, at_once: bool, in_view: InView) -> Updates:
+    def on_stroke(
+        self,
+        given: Any,
+        sitting: Sitting,
+        at_once: bool,
+        in_view: InView,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Updates:
         """Something was painted on the picture in view, or taken away."""
         try:
             self._note_picture(given, sitting, in_view)
             warm().start()
             all_painted = read_painted(given, sitting)
-        except ConfigError:  # nothing is left
+        except NothingPaintedError:
             empty = {self.progress: "", self.downloads: usable(painted=False)}
             return empty | self._as_before(in_view) | no_words(self.told)
         except Exception as error:
@@ -164,7 +172,8 @@ class TeachPanel:
         if not at_once:
             return told
         try:
-            return told | self._answered(all_painted, sitting, in_view)
+            visitor = sign_in.visitor(profile, token)
+            return told | self._answered(all_painted, sitting, in_view, visitor)
         except Exception as error:
             return told | {self.told: words(error)}
 
@@ -180,13 +189,19 @@ class TeachPanel:
         if key in (given.get("pictures") or {}):
             sitting.note_place(key, path, place)
 
-    def _answered(self, all_painted: AllPainted, sitting: Sitting, in_view: InView) -> Updates:
+    def _answered(
+        self,
+        all_painted: AllPainted,
+        sitting: Sitting,
+        in_view: InView,
+        visitor: Visitor | None = None,
+    ) -> Updates:
         """The picture in view with what its strokes say."""
         path, place, name = in_view.wanted
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
         if not here:
             return self._as_before(in_view)
-        model = load_model(name)
+        model = load_model(name, visitor)
         wanted = (path, place, name)
         if (known := sitting.features.get(wanted)) is None:
             image = read_upload(path, place)
@@ -212,6 +227,7 @@ class TeachPanel:
         """The result of the network alone, if an answer is in view."""
         if not in_view.is_answer:
             return {}
+        in_view.is_answer = False  # also where the network is still at work on it
         return self.segment.show_kept(in_view)
 
     # ---------------------------------------------------------------------------- teaching
@@ -243,6 +259,7 @@ class TeachPanel:
                 raise ConfigError(SIGN_IN)
             self._note_picture(given, sitting, in_view)
             all_painted = read_painted(given, sitting)
+            check_pictures(len(all_painted.pictures))
             base = sitting.base_of(model)
             network = load_model(base, visitor)
             title = f"{network.title or base}, taught {datetime.now():%H:%M}"

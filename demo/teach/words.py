@@ -3,9 +3,10 @@
 import html
 from collections.abc import Sequence
 
+from train.teaching.teach import MEASURED
 from unet_hf.batch.progress import duration
 
-from .job import Status
+from .job import SECONDS, Status
 from .sitting import Lesson
 from .strokes_in import AllPainted
 
@@ -38,7 +39,9 @@ def progress_html(status: Status) -> str:
     if progress is None or not progress.steps:
         return _box("<progress></progress><div>Preparing …</div>")
     done, steps = len(progress.losses), progress.steps
-    left = status.seconds * (steps - done) / done if done else None
+    left = None
+    if done > MEASURED:  # the first ones are no measure, and there are no more than fit
+        left = min(status.seconds * (steps - done) / done, max(SECONDS - status.seconds, 1))
     words = f"Step {done} of {steps}"
     if left is not None and done < steps:
         words += f", about {duration(left)} left"
@@ -80,13 +83,17 @@ def lesson_html(lesson: Lesson, absent: Sequence[str]) -> str:
         )
     steps, seconds = lesson.outcome["steps"], lesson.outcome["seconds"]
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{count} strokes</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td>{strokes(count)}</td></tr>"
         for name, count in lesson.pictures
     )
     return _box(
         f"{told}<div>{steps} steps in {duration(seconds)}.</div>"
         f"<table><caption hidden>Images it was taught on</caption>{rows}</table>{_left(absent)}"
     )
+
+
+def strokes(count: int) -> str:
+    return "1 stroke" if count == 1 else f"{count} strokes"
 
 
 def _left(absent: Sequence[str]) -> str:
@@ -99,7 +106,7 @@ def _left(absent: Sequence[str]) -> str:
 def painted_html(painted: AllPainted) -> str:
     """What there is to learn from."""
     rows = "".join(
-        f"<tr><td>{html.escape(picture.name)}</td><td>{picture.count} strokes</td></tr>"
+        f"<tr><td>{html.escape(picture.name)}</td><td>{strokes(picture.count)}</td></tr>"
         for picture in painted.pictures
     )
     return _box(f"<table>{rows}</table>{_left(painted.absent)}")
