@@ -70,14 +70,13 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                     counted=objects.state,
                 )
         with gr.Tab("Many images", id="batch"):
-            batch = BatchTab(models, offer.anything, default_model or segment.first.model, folders)
+            batch = BatchTab(models, default_model or segment.first.model, folders)
         with gr.Tab("Compare", id="compare") as compare:
             compared = compare_tab(
                 compare,
                 segment.images.image,
                 segment.images.in_view,
                 models,
-                offer.anything,
                 segment.first.model,
             )
         with gr.Tab("In your browser", id="private"):

@@ -30,7 +30,7 @@ class BatchPage:
 
     def __init__(self, model: str) -> None:
         with gr.Blocks(analytics_enabled=False) as self.page:
-            self.tab = BatchTab([model, "unet-nuclei"], True, model, ResultFolders())
+            self.tab = BatchTab([model, "unet-nuclei"], model, ResultFolders())
         self.events = Events(self.page)
         self.shown: dict[Any, Any] = {}
 

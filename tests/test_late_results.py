@@ -45,7 +45,7 @@ COMPONENTS = show_counting({"method": "components", "min_size": 0})
 def segment_page(tiny: str) -> tuple[SegmentTab, Events]:
     folders = ResultFolders()
     with gr.Blocks(analytics_enabled=False) as page:
-        tab = SegmentTab([tiny, "unet-nuclei"], True, tiny, folders)
+        tab = SegmentTab([tiny, "unet-nuclei"], tiny, folders)
         objects = objects_tab.objects_view(
             tab.current, tab.in_view, tab.picture, "viewer", folders, tab.downloads
         )
@@ -370,7 +370,7 @@ def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanw
     with gr.Blocks(analytics_enabled=False) as page:
         image = [gr.State(None), gr.State(None)]
         with gr.Tab("Compare") as tab:
-            compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
+            compare_tab(tab, image, gr.State(InView()), [tiny], tiny)
     in_view = InView((two.path, FIRST))
 
     def compared() -> list[dict]:

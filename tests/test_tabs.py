@@ -192,7 +192,7 @@ def compare_page(served: Callable, tiny: str, picture: Path) -> Page:
         with gr.Tab("Other"):
             gr.Markdown("Other")
         with gr.Tab("Compare") as tab:
-            compare_tab(tab, image, gr.State(InView()), [tiny, "unet-nuclei"], True, tiny)
+            compare_tab(tab, image, gr.State(InView()), [tiny, "unet-nuclei"], tiny)
 
     page = served(build)
     page.get_by_role("tab", name="Compare").click()
@@ -262,7 +262,7 @@ def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page,
 @pytest.fixture
 def batch_page(served: Callable, tiny: str, picture: Path) -> Page:
     def build() -> None:
-        BatchTab([tiny], True, tiny, ResultFolders())
+        BatchTab([tiny], tiny, ResultFolders())
         other = gr.Button("Somebody else's image")
         answer = gr.Markdown(elem_id="answer")
 
@@ -380,12 +380,12 @@ def test_a_phone_sees_every_tab_whole(
     def build() -> None:
         with gr.Tabs():
             with gr.Tab("Batch"):
-                BatchTab([tiny], True, tiny, ResultFolders())
+                BatchTab([tiny], tiny, ResultFolders())
             with gr.Tab("Ground truth"):
                 truth_tab(gr.State(lambda: segment_file(str(picture), tiny)))
             with gr.Tab("Compare") as tab:
                 image = [gr.State(str(picture)), gr.State(None)]
-                compare_tab(tab, image, gr.State(InView()), [tiny], True, tiny)
+                compare_tab(tab, image, gr.State(InView()), [tiny], tiny)
 
     PIL.Image.fromarray(drawing.label).save(tmp_path / "truth.png")
     page = served(build)

@@ -92,8 +92,9 @@ def begun(folder: Path, tiny: str, picture: Path, **more: object) -> TeachProces
     image = {"source": str(picture)}
     job = {"pictures": [{"image": image, "strokes": GROUND + CELL}], "seconds": 60, "seed": 0}
     job |= {"classes": ["ground", "cell"], "colors": ["#999999", "#d55e00"], "title": "Mine"}
+    job["megabytes"] = 4000
     process = TeachProcess()
-    process.wait_until_ready()
+    until(lambda: process.is_ready(1))
     process.begin(folder, job | more)
     return process
 

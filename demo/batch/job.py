@@ -30,8 +30,9 @@ from ..server import archives, limits, predictions
 from ..server.errors_in_words import plain_sentence
 from ..server.models import Visitor
 from ..server.queue import Urgency
-from ..server.recipe import Recipe
+from ..server.recipe import TAKEN_HOME, Recipe
 from ..server.runs import Run, StoppedError
+from ..server.taught import is_taught
 from .previews import Previews
 
 MAX_PAGES = 1000  # of all files together
@@ -187,7 +188,8 @@ class BatchJob:
     def recipe_in_words(self) -> str:
         """ "Cell nuclei (unet-nuclei), threshold 0.60, touching objects split, from 20 pixels"."""
         recipe = self.recipe
-        parts = [f"{self.title} ({recipe.model})" if self.title else recipe.model]
+        name = "a taught checkpoint" if is_taught(recipe.model) else recipe.model
+        parts = [f"{self.title} ({name})" if self.title else name]
         parts += [f"threshold {recipe.threshold:g}"] if recipe.threshold is not None else []
         parts += [method_words(recipe.method, recipe.seed)]
         parts += [f"from {recipe.min_size} pixels"] if recipe.min_size else []
@@ -196,10 +198,16 @@ class BatchJob:
         return ", ".join(parts)
 
     def reproduction(self) -> str:
+        taught = ""
+        if is_taught(self.recipe.model):
+            taught = (
+                "# The checkpoint was taught in the browser: take it home there, under Teach, and\n"
+                f"# unpack it in a folder {TAKEN_HOME!r}.\n"
+            )
         return (
             f"# {self.recipe_in_words()}\n"
             f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and what\n"
-            f"# counts objects. {how_to_install('objects')}\n"
+            f"# counts objects. {how_to_install('objects')}\n{taught}"
             f"{self.recipe.command(FOLDER, self.outputs)}\n"
         )
 

@@ -23,6 +23,7 @@ from ..server.model_facts import model_choices, shipped_title
 from ..server.models import load_model
 from ..server.queue import WATCHES
 from ..server.recipe import Recipe
+from ..server.taught import is_taught
 from .job import BatchJob, Status
 from .previews import previews
 
@@ -46,14 +47,12 @@ class BatchTab:
     """Adds the view to the page that is being built; files and a recipe may come from other tabs.
 
     Args:
-        models: Checkpoints to choose from. any_model: Others may be typed.
+        models: Checkpoints to choose from. Others can be typed, or come from another tab.
         chosen: The one it begins with.
         folders: Where images and results go.
     """
 
-    def __init__(
-        self, models: Sequence[str], any_model: bool, chosen: str, folders: ResultFolders
-    ) -> None:
+    def __init__(self, models: Sequence[str], chosen: str, folders: ResultFolders) -> None:
         self.folders = folders
         self.job = gr.State(None, time_to_live=limits.KEEP_SECONDS)
         # A new number begins a run.
@@ -68,7 +67,7 @@ class BatchTab:
                 )
                 upload_guard("batch_upload", anywhere=True)
             with gr.Column(scale=8, min_width=260):
-                self._add_recipe(models, any_model, chosen)
+                self._add_recipe(models, chosen)
         with gr.Row():
             self.start = gr.Button(
                 button_words(0, chosen),
@@ -87,13 +86,13 @@ class BatchTab:
         self.previews = previews()
         self._connect()
 
-    def _add_recipe(self, models: Sequence[str], any_model: bool, chosen: str) -> None:
+    def _add_recipe(self, models: Sequence[str], chosen: str) -> None:
         with gr.Row():
             self.model = gr.Dropdown(
                 model_choices(models),
                 value=chosen,
                 label="Checkpoint",
-                allow_custom_value=any_model,
+                allow_custom_value=True,
                 min_width=220,
                 scale=2,
                 elem_id="batch_model",
@@ -362,7 +361,8 @@ def recipe_of(
 def button_words(images: int, model: str) -> str:
     """ "Segment 30 images with Cell nuclei"."""
     many = f"{images} image{'' if images == 1 else 's'}" if images else "images"
-    return f"Segment {many} with {shipped_title(model) or model}"
+    name = "your taught checkpoint" if is_taught(model) else shipped_title(model) or model
+    return f"Segment {many} with {name}"
 
 
 def is_gone(job: BatchJob | None) -> bool:

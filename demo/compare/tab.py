@@ -53,7 +53,6 @@ def compare_tab(
     image: Sequence[gr.components.Component],
     in_view: gr.State,
     models: Sequence[str],
-    any_model: bool,
     chosen: str,
 ) -> Panel:
     """Adds the view to the page that is being built.
@@ -62,7 +61,7 @@ def compare_tab(
         tab: What is opened to see it.
         image: Hold the path of the image in view, and where to look in it, see `Place.chosen`.
         in_view: The session's `InView`.
-        models: Checkpoints to choose from. any_model: Others may be typed.
+        models: Checkpoints to choose from. Others can be typed, or come from another tab.
         chosen: The one both sides begin with where no result is in view.
     """
     asked = gr.State(Asked(), time_to_live=limits.KEEP_SECONDS)
@@ -77,7 +76,7 @@ def compare_tab(
                     model_choices(models),
                     value=chosen,
                     label=f"Checkpoint {side}",
-                    allow_custom_value=any_model,
+                    allow_custom_value=True,
                     min_width=160,
                     elem_id=f"compare_model_{side.lower()}",
                 )

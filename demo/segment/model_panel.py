@@ -6,6 +6,7 @@ from typing import Any
 from unet_hf import UNet
 
 from ..server.model_facts import facts_of_model
+from ..server.taught import is_taught
 
 # What people call the data that the shipped checkpoints are trained on.
 DATA_SETS = {
@@ -33,13 +34,19 @@ def panel(name: str, model: UNet) -> str:
         ("Licence", facts["licence"]),
         ("Speed, as measured once", _speed(facts.get("speed"))),
         ("Commit", facts.get("commit", "")[:12]),
-        ("In Python", f'UNet.from_pretrained("{name}").segment("image.tif").save("out")'),
+        ("In Python", _in_python(name)),
     ):
         if text:
             lines.append(f"<dt>{title}</dt><dd>{html.escape(text)}</dd>")
     about = html.escape(model.title or name)
     body = f"<summary>About {about}</summary><dl>{''.join(lines)}</dl>"
     return f'<details class="model">{body}</details>'
+
+
+def _in_python(name: str) -> str:
+    if is_taught(name):
+        return "Take its checkpoint home under Teach: unpacked, UNet.from_pretrained loads it."
+    return f'UNet.from_pretrained("{name}").segment("image.tif").save("out")'
 
 
 def _data(data: dict[str, Any] | None) -> str:

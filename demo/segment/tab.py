@@ -33,6 +33,7 @@ from ..server.queue import PREDICTS
 from ..server.result_files import write_overlay, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..server.runs import StoppedError, sessions
+from ..server.taught import is_taught
 from ..viewer.component import Camera, busy, idle, seen, show_image, show_result, viewer
 from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
 from ..viewer.payload import Payload
@@ -211,7 +212,10 @@ class SegmentTab:
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
         return self._shown(in_view, handle, result, drawn) | {
-            self.share: link_to(self._example(path), model, result),
+            # A taught checkpoint is its visitor's alone, and gone after an hour.
+            self.share: no_link()
+            if is_taught(model)
+            else link_to(self._example(path), model, result),
         }
 
     def show_answer(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
@@ -358,8 +362,14 @@ class SegmentTab:
             yield {self.picture: idle()} | self.tell(error) if failed else NOTHING
             return
         # Looked at once more: writing what the viewer is sent takes its time, too.
-        late = not in_view.still_wants(wanted)
-        yield NOTHING if late else self.show_result(in_view, result, drawn)
+        if not in_view.still_wants(wanted):
+            yield NOTHING
+        elif in_view.is_answer:  # strokes were answered meanwhile, and say more
+            in_view.is_wanted = False
+            in_view.results.keep(wanted, result)
+            yield {self.picture: idle()}
+        else:
+            yield self.show_result(in_view, result, drawn)
 
     def on_load(
         self,

@@ -1,5 +1,6 @@
 """What a visitor reads when something went wrong."""
 
+import errno
 import logging
 import re
 import uuid
@@ -7,6 +8,7 @@ import uuid
 from unet_hf import UNetError
 
 logger = logging.getLogger(__name__)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 # What the library says to people who write Python, and the page to people who do not.
@@ -48,6 +50,9 @@ def plain_sentence(error: Exception) -> str:
     """What a visitor reads. Unexpected errors are logged whole and told in one line."""
     if isinstance(error, UNetError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        logger.error("%s", error)
+        return "The disk of this server is full. Try again in some minutes; nothing else is wrong."
     code = uuid.uuid4().hex[:8]
     logger.error("unexpected error %s", code, exc_info=error)
     return (

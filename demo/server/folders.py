@@ -6,8 +6,8 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -28,6 +28,15 @@ class KeptFolders:
         folder = self.root / uuid.uuid4().hex
         folder.mkdir(parents=True)
         return folder
+
+    @contextmanager
+    def lent(self) -> Iterator[Path]:
+        """A folder that is deleted at once when nobody needs it any more."""
+        folder = self.new()
+        try:
+            yield folder
+        finally:
+            rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:
         """Deletes whatever in `root` has not changed for `limits.KEEP_SECONDS`."""

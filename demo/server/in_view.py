@@ -38,7 +38,8 @@ class InView:
     opened_at: Where the picture was opened in the viewer; None: the whole was shown. The page may
         take the result of a picture before it has taken the picture.
     is_wanted: A result of what was chosen last is still to come.
-    is_answer: What is in view is what strokes say of the picture, and no checkpoint's result.
+    is_answer: What is in view is what strokes say of the picture, and no checkpoint's result, which
+        is not shown in its place before it is asked for.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
     """
@@ -76,6 +77,7 @@ class InView:
         """A result of another checkpoint is wanted."""
         self.stop()
         self.model, self.is_wanted, self.counted_as = name, True, None
+        self.is_answer = False
 
     @property
     def wanted(self) -> tuple[str | None, Place, str]:

@@ -1,4 +1,4 @@
-"""What one visitor has segmented so far: shown again without computing, for an hour.
+"""What was computed for one visitor so far: shown again without computing, for an hour.
 
 The arrays are in `result_store` with those of all visitors; a session may hold a quarter of it.
 """
@@ -6,8 +6,8 @@ The arrays are in `result_store` with those of all visitors; a session may hold 
 import time
 import weakref
 from collections.abc import Hashable
+from typing import Any
 
-from unet_hf import Segmentation
 from unet_hf.errors import ConfigError
 
 from . import limits
@@ -18,13 +18,13 @@ _sessions: "weakref.WeakSet[KeptResults]" = weakref.WeakSet()
 
 
 class KeptResults:
-    """Results of one session, by what they are of."""
+    """Results of one session, by what they are of; see `result_store.array_bytes`."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Handle, float]] = {}  # the newest is the last
         _sessions.add(self)
 
-    def keep(self, key: Hashable, result: Segmentation) -> Handle:
+    def keep(self, key: Hashable, result: Any) -> Handle:
         """In place of an earlier one of the same; the oldest leave if there are too many."""
         handle = result_store().keep(result)
         self._kept.pop(key, None)
@@ -33,7 +33,7 @@ class KeptResults:
             del self._kept[next(iter(self._kept))]
         return handle
 
-    def get(self, key: Hashable) -> Segmentation | None:
+    def get(self, key: Hashable) -> Any:
         """None if there is none, or none any more."""
         self.sweep()
         if key not in self._kept:

@@ -19,6 +19,7 @@ from .runs import Run
 PREDICTS = {"concurrency_id": "network", "concurrency_limit": 8}
 MEASURES = {"concurrency_id": "measures", "concurrency_limit": 2}  # counts objects, scores a mask
 PARTS = {"concurrency_id": "parts", "concurrency_limit": 2}  # follows a slider: nobody waits long
+ANSWERS = {"concurrency_id": "answers", "concurrency_limit": 2}  # what a stroke says
 WATCHES = {"concurrency_id": "batches", "concurrency_limit": 16}  # tells how far a batch is
 # Of any other event, such as reading an image or writing a file: for each event, over all visitors.
 OTHERS_AT_ONCE = 4

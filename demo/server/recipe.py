@@ -11,6 +11,10 @@ from unet_hf.network.configuration import checked_threshold, settled_objects
 from unet_hf.objects.learned import NOT_LEARNED
 from unet_hf.objects.objects import check_options
 
+from .taught import is_taught
+
+TAKEN_HOME = "taught"  # the folder of a checkpoint that is on this server only
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -61,9 +65,9 @@ class Recipe:
         return asdict(self)
 
     def command(self, files: str, outputs: Sequence[str]) -> str:
-        """The command line that gives the same files."""
+        """The command line that gives the same files, with a taught checkpoint in a folder."""
         options = {
-            "model": self.model,
+            "model": TAKEN_HOME if is_taught(self.model) else self.model,
             "threshold": self.threshold,
             "only": ",".join(outputs),
             "method": self.method,

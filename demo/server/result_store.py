@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 
 from unet_hf.errors import ConfigError
 
@@ -82,14 +83,16 @@ def result_store() -> ResultStore:
 
 
 def array_bytes(values: Collection[Any]) -> int:
-    """Bytes of all arrays in some values; of one that several share, once."""
+    """Bytes of all arrays and tensors in some values; of one that several share, once."""
     return sum({id(array): array.nbytes for array in _arrays(values)}.values())
 
 
-def _arrays(value: Any) -> Iterator[np.ndarray]:
+def _arrays(value: Any) -> Iterator[np.ndarray | torch.Tensor]:
     if isinstance(value, np.ndarray):
         base = value.base if isinstance(value.base, np.ndarray) else value
         yield base  # a view keeps all of it in memory
+    elif isinstance(value, torch.Tensor):
+        yield value
     elif is_dataclass(value):
         for part in fields(value):
             yield from _arrays(getattr(value, part.name))

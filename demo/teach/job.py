@@ -14,13 +14,18 @@ from ..server import limits
 from ..server.runs import Run, StoppedError
 from ..server.taught import taught_folders
 from .line import line
-from .process import Progress
+from .process import Progress, TeachingError
 from .sitting import Sitting
 from .strokes_in import AllPainted
 
 GLANCE = 0.3  # seconds between two looks
 SECONDS = 60.0  # of a teaching
 PATIENCE = 3 * SECONDS  # after which a process is ended, whatever it does
+MEGABYTES = 8000  # of memory that a process may have
+TOO_LONG = (
+    "The teaching was not done after {:.0f} minutes, and was ended. Nothing that was painted is "
+    "lost, and the old checkpoint is as it was: teach on fewer or smaller images."
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,15 @@ def _teach(
     (folder / BASE).mkdir()
     write_model(base, folder / BASE)
     process = sitting.take_process()
-    process.wait_until_ready()
-    process.begin(folder, _job(painted, title))
     began = time.monotonic()
+    while not process.is_ready(GLANCE):
+        _check(sitting, run, began)
+        yield Status()
+    process.begin(folder, _job(painted, title))
+    ready = time.monotonic()
     while not process.has_ended(GLANCE):
-        _check(sitting, run)
-        seconds = time.monotonic() - began
-        if seconds > PATIENCE:
-            process.end()
-        yield Status(0, process.progress(), seconds)
+        _check(sitting, run, began)
+        yield Status(0, process.progress(), time.monotonic() - ready)
     outcome = process.outcome()
     name, place = taught_folders().place()
     (folder / TAUGHT).rename(place)
@@ -107,13 +112,19 @@ def _job(painted: AllPainted, title: str) -> dict[str, Any]:
         "classes": painted.classes,
         "colors": painted.colors,
         "seconds": SECONDS,
+        "megabytes": MEGABYTES,
         "seed": 0,
         "title": title,
     }
 
 
-def _check(sitting: Sitting, run: Run) -> None:
-    """Raises `StoppedError` if nobody wants it any more."""
+def _check(sitting: Sitting, run: Run, began: float | None = None) -> None:
+    """Raises `StoppedError` if nobody wants it any more, and `TeachingError` if it takes too long.
+
+    began: When its process was its own.
+    """
     if sitting.is_cancelled:
         raise StoppedError("Cancelled.")
     run.check()
+    if began is not None and time.monotonic() - began > PATIENCE:
+        raise TeachingError(TOO_LONG.format(PATIENCE / 60))

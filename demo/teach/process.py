@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from train.teaching.worker import BASE, EVENTS, JOB, OUTCOME, READY
+from train.teaching.worker import BASE, EVENTS, JOB, READY
 from unet_hf.errors import UNetError
 from unet_hf.files import parse_json, write_atomically
 
@@ -56,6 +56,8 @@ class TeachProcess:
             env=environment,
         )
         self._folder: Path | None = None
+        self._first, self._heard = "", threading.Event()  # the first line it has said
+        threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -64,11 +66,16 @@ class TeachProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def wait_until_ready(self) -> None:
-        """Returns when it has imported what it needs. Raises `TeachingError` if it never will."""
-        if self._process.stdout.readline().strip() != READY:
-            self.end()
+    def is_ready(self, seconds: float) -> bool:
+        """Whether it has imported what it needs; waits for so long at most.
+
+        Raises `TeachingError` if it never will.
+        """
+        if not self._heard.wait(seconds):
+            return False
+        if self._first != READY:
             raise TeachingError(DIED)
+        return True
 
     def begin(self, folder: Path, job: dict[str, Any]) -> None:
         """Hands over a job; `folder` holds the base already. One process does one job."""
@@ -101,10 +108,11 @@ class TeachProcess:
         return not self.is_alive()
 
     def outcome(self) -> dict[str, Any]:
-        """What it left when it ended. Raises `TeachingError` with the sentence of its error."""
+        """What it said when it ended. Raises `TeachingError` with the sentence of its error."""
+        said = self._process.stdout.read().strip()
         try:
-            outcome = parse_json((self._folder / OUTCOME).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            outcome = parse_json(said.rpartition("\n")[2])
+        except ValueError:
             raise TeachingError(DIED) from None
         if "error" in outcome:
             raise TeachingError(outcome["error"])
@@ -119,3 +127,8 @@ class TeachProcess:
                 pipe.close()
         # It is gone in no time, but nobody waits for it here.
         threading.Thread(target=self._process.wait, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(ValueError):  # it was ended before it said anything
+            self._first = self._process.stdout.readline().strip()
+        self._heard.set()

@@ -5,8 +5,10 @@ from typing import Any
 
 from unet_hf.errors import ConfigError
 
+from ..server.kept_results import KeptResults
 from ..server.predictions import Place
 from .process import TeachProcess
+from .warm import warm
 
 MOST_PICTURES = 30
 
@@ -34,8 +36,8 @@ class Sitting:
     places: Where the painted pictures are, by `Payload.picture`: file and place in it.
     lessons: The latest comes last.
     pushed: Repositories on the Hub that were created for it.
-    process: That is warm, or at work.
-    quick: The features that were computed last, by what they are of; see `teach.answer`.
+    process: That is at work.
+    features: With the image, by what they are of, see `InView.wanted`; for answers at once.
     """
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class Sitting:
         self.lessons: list[Lesson] = []
         self.pushed: set[str] = set()
         self.process: TeachProcess | None = None
-        self.quick: tuple[tuple, Any] | None = None
+        self.features = KeptResults()
         self.is_busy = False
         self.is_cancelled = False
 
@@ -69,14 +71,9 @@ class Sitting:
         """Something is painted on this picture."""
         self.places[picture] = (path, place)
 
-    def warm_up(self) -> None:
-        """Starts a process, so that it has imported everything when it is needed."""
-        if self.process is None or not self.process.is_alive():
-            self.process = TeachProcess()
-
     def take_process(self) -> TeachProcess:
         """A process for one job."""
-        self.warm_up()
+        self.process = warm().take()
         return self.process
 
     def end_process(self) -> None:

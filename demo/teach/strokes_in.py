@@ -8,9 +8,13 @@ from train.teaching.strokes import read_strokes
 from unet_hf.errors import ConfigError
 
 from ..server.predictions import Place
-from .sitting import Sitting, check_pictures
+from .sitting import Sitting
 
 MOST_CLASSES = 20
+
+
+class NothingPaintedError(ConfigError):
+    """There is no stroke on any picture that is here."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def read_painted(given: Any, sitting: Sitting) -> AllPainted:
     """Reads what `viewer.component.painted` gave; a browser may send anything.
 
     Raises:
-        ConfigError: It is not that, or nothing is painted on any picture that is here.
+        NothingPaintedError: Nothing is painted on any picture that is here.
+        ConfigError: It is not that.
     """
     try:
         classes = [str(one["name"]).strip()[:80] for one in given["classes"]]
@@ -71,10 +76,9 @@ def read_painted(given: Any, sitting: Sitting) -> AllPainted:
         else:
             absent.append(name)
     if not painted:
-        raise ConfigError(
+        raise NothingPaintedError(
             "Nothing is painted yet: choose the brush above the picture, and paint a few strokes "
             "of each class."
             + (f" Open {', '.join(absent)} again to learn from it." if absent else "")
         )
-    check_pictures(len(painted))
     return AllPainted(classes, colors, painted, absent)

@@ -26,9 +26,9 @@ from ..server import limits, sign_in
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
-from ..server.models import load_model
+from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
-from ..server.queue import PARTS, PREDICTS, turns
+from ..server.queue import ANSWERS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
@@ -37,10 +37,11 @@ from .job import Done, teach_in_turn
 from .open_row import OpenRow
 from .push_row import NOTHING as NOTHING_TAUGHT
 from .push_row import PushRow
-from .sitting import Lesson, Sitting
-from .strokes_in import AllPainted, read_painted
+from .sitting import Lesson, Sitting, check_pictures
+from .strokes_in import AllPainted, NothingPaintedError, read_painted
 from .take_home import pack_checkpoint, pack_strokes
 from .told import no_words, sentence, words
+from .warm import warm
 from .words import INTRO, MARK_IN_VIEW, STYLE, lesson_html, painted_html, progress_html
 
 SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
@@ -113,7 +114,7 @@ class TeachPanel:
             js=WITH_PAINTED,
             trigger_mode="always_last",
             **each,
-            **PARTS,
+            **ANSWERS,
         )
         taught = self.start.click(
             self.on_teach,
@@ -146,14 +147,21 @@ class TeachPanel:
 
     # ----------------------------------------------------------------------------- strokes
 
-    def on_stroke(self, given: Any, sitting: Sitting, at_once: bool, in_view: InView) -> Updates:
+    def on_stroke(
+        self,
+        given: Any,
+        sitting: Sitting,
+        at_once: bool,
+        in_view: InView,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> Updates:
         """Something was painted on the picture in view, or taken away."""
         try:
             self._note_picture(given, sitting, in_view)
-            if not sitting.is_busy:
-                sitting.warm_up()
+            warm().start()
             all_painted = read_painted(given, sitting)
-        except ConfigError:  # nothing is left
+        except NothingPaintedError:
             empty = {self.progress: "", self.downloads: usable(painted=False)}
             return empty | self._as_before(in_view) | no_words(self.told)
         except Exception as error:
@@ -164,7 +172,8 @@ class TeachPanel:
         if not at_once:
             return told
         try:
-            return told | self._answered(all_painted, sitting, in_view)
+            visitor = sign_in.visitor(profile, token)
+            return told | self._answered(all_painted, sitting, in_view, visitor)
         except Exception as error:
             return told | {self.told: words(error)}
 
@@ -180,20 +189,26 @@ class TeachPanel:
         if key in (given.get("pictures") or {}):
             sitting.note_place(key, path, place)
 
-    def _answered(self, all_painted: AllPainted, sitting: Sitting, in_view: InView) -> Updates:
+    def _answered(
+        self,
+        all_painted: AllPainted,
+        sitting: Sitting,
+        in_view: InView,
+        visitor: Visitor | None = None,
+    ) -> Updates:
         """The picture in view with what its strokes say."""
         path, place, name = in_view.wanted
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
         if not here:
             return self._as_before(in_view)
-        model = load_model(name)
+        model = load_model(name, visitor)
         wanted = (path, place, name)
-        if sitting.quick is None or sitting.quick[0] != wanted:
-            sitting.quick = None  # the old ones need not be there beside the new ones
+        if (known := sitting.features.get(wanted)) is None:
             image = read_upload(path, place)
             with turns().take(Run(), image.height * image.width):
-                sitting.quick = (wanted, (image, Features(model, image)))
-        image, features = sitting.quick[1]
+                known = image, Features(model, image)
+            sitting.features.keep(wanted, known)
+        image, features = known
         classes = all_painted.classes
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
@@ -212,6 +227,7 @@ class TeachPanel:
         """The result of the network alone, if an answer is in view."""
         if not in_view.is_answer:
             return {}
+        in_view.is_answer = False  # also where the network is still at work on it
         return self.segment.show_kept(in_view)
 
     # ---------------------------------------------------------------------------- teaching
@@ -243,13 +259,13 @@ class TeachPanel:
                 raise ConfigError(SIGN_IN)
             self._note_picture(given, sitting, in_view)
             all_painted = read_painted(given, sitting)
+            check_pictures(len(all_painted.pictures))
             base = sitting.base_of(model)
             network = load_model(base, visitor)
             title = f"{network.title or base}, taught {datetime.now():%H:%M}"
             yield at_work | no_words(self.told)
             done = None
-            with sessions().run(session_of(request)) as run:
-                folder = self.folders.new()
+            with sessions().run(session_of(request)) as run, self.folders.lent() as folder:
                 steps = teach_in_turn(sitting, network, all_painted, folder, run, title)
                 for status in steps:
                     if isinstance(status, Done):

@@ -3,10 +3,11 @@
 import html
 from collections.abc import Sequence
 
+from train.teaching.teach import MEASURED
 from unet_hf.batch.progress import duration
 
 from ..server.predictions import Place
-from .job import Status
+from .job import SECONDS, Status
 from .sitting import Lesson
 from .strokes_in import AllPainted
 
@@ -48,7 +49,9 @@ def progress_html(status: Status) -> str:
     if progress is None or not progress.steps:
         return _box("<progress></progress><div>Preparing …</div>")
     done, steps = len(progress.losses), progress.steps
-    left = status.seconds * (steps - done) / done if done else None
+    left = None
+    if done > MEASURED:  # the first ones are no measure, and there are no more than fit
+        left = min(status.seconds * (steps - done) / done, max(SECONDS - status.seconds, 1))
     words = f"Step {done} of {steps}"
     if left is not None and done < steps:
         words += f", about {duration(left)} left"
@@ -90,13 +93,17 @@ def lesson_html(lesson: Lesson, absent: Sequence[str]) -> str:
         )
     steps, seconds = lesson.outcome["steps"], lesson.outcome["seconds"]
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{count} strokes</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td>{strokes(count)}</td></tr>"
         for name, count in lesson.pictures
     )
     return _box(
         f"{told}<div>{steps} steps in {duration(seconds)}.</div>"
         f"<table><caption hidden>Images it was taught on</caption>{rows}</table>{_left(absent)}"
     )
+
+
+def strokes(count: int) -> str:
+    return "1 stroke" if count == 1 else f"{count} strokes"
 
 
 def _left(absent: Sequence[str]) -> str:
@@ -113,7 +120,7 @@ def painted_html(painted: AllPainted, in_view: tuple[str | None, Place] | None =
         current = ' aria-current="true"' if (picture.path, picture.place) == in_view else ""
         rows += (
             f'<tr data-picture="{html.escape(picture.key)}"{current}>'
-            f"<td>{html.escape(picture.name)}</td><td>{picture.count} strokes</td></tr>"
+            f"<td>{html.escape(picture.name)}</td><td>{strokes(picture.count)}</td></tr>"
         )
     return _box(f"<table>{rows}</table>{_left(painted.absent)}")
 

@@ -4,6 +4,8 @@ A linear function of the features of all levels is the sum of one function a lev
 that level's own resolution and then enlarged: for a new stroke no feature is computed again.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,14 +20,22 @@ MOST_PIXELS = 2048**2  # 350 MB of features of a network of width 16
 BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
 
 
+@dataclass(init=False, eq=False)
 class Features:
     """Features of one image.
 
+    size: Height and width of it.
     levels: (C, h, w) each, bfloat16, from the full resolution down; every level covers the image
         and its mirrored margin up to `covered`, (height, width) in pixels of the image.
     logits: (classes, H, W) float32, of the network's own classes.
     object_maps: (n, H, W) float32, see `Network.object_channels`; None of none.
     """
+
+    size: tuple[int, int]
+    covered: tuple[int, int]
+    levels: list[Tensor]
+    logits: Tensor
+    object_maps: np.ndarray | None
 
     def __init__(self, model: UNet, image: ImageData) -> None:
         """Raises `ConfigError` for an image of more than `MOST_PIXELS`."""

@@ -3,8 +3,9 @@
 It can be killed at any moment, and nothing of it stays in the memory of the server. It waits for
 the path of a folder on its standard input, so that it has imported everything when it is needed.
 The folder holds `job.json` and the base in `base/`; the process writes a line of `events.jsonl`
-after each step, and at last `taught/` and `outcome.json`, or the sentence of an error. Whoever
-closes its input, or dies, ends it.
+after each step, and at last `taught/`. What came of it, or the sentence of an error, is the last
+line of its standard output: that can be told on a full disk, too. Whoever closes its input, or
+dies, ends it.
 """
 
 import json
@@ -15,13 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-JOB, BASE, EVENTS, OUTCOME, TAUGHT = (
-    "job.json", "base", "events.jsonl", "outcome.json", "taught",
-)  # fmt: skip
+JOB, BASE, EVENTS, TAUGHT = "job.json", "base", "events.jsonl", "taught"
 READY = "ready"  # its first line on the standard output
 NICE = 10  # people who segment images go before
 # Of a server that works on: the sentence of whatever nobody has foreseen.
 UNFORESEEN = "The teaching failed: {}. The old checkpoint is as it was."
+NO_MEMORY = (
+    "The teaching needs more memory than one may have here. Teach on fewer or smaller images; the "
+    "old checkpoint is as it was."
+)
 
 
 def main() -> None:
@@ -37,7 +40,7 @@ def main() -> None:
     if not line:
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(Path(line))
+    print(json.dumps(work(Path(line))), flush=True)
 
 
 def _end_with_parent() -> None:
@@ -47,23 +50,36 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(folder: Path) -> None:
-    """Does the job of a folder; see above."""
+def work(folder: Path) -> dict[str, Any]:
+    """Does the job of a folder, see above; returns what came of it, or {"error": a sentence}."""
     from unet_hf.errors import UNetError
-    from unet_hf.files import write_atomically
 
     try:
-        outcome = _teach(folder)
+        return _teach(folder)
     except UNetError as error:
-        outcome = {"error": str(error)}
+        sentence = str(error)
     except MemoryError:
-        outcome = {"error": UNFORESEEN.format("the memory did not suffice")}
+        sentence = NO_MEMORY
     except OSError as error:
-        outcome = {"error": UNFORESEEN.format(error.strerror or error)}
+        sentence = UNFORESEEN.format(error.strerror or error)
     except Exception as error:
-        outcome = {"error": UNFORESEEN.format(f"{type(error).__name__}: {error}")}
-    text = json.dumps(outcome)
-    write_atomically(folder / OUTCOME, lambda path: path.write_text(text, encoding="utf-8"))
+        sentence = UNFORESEEN.format(f"{type(error).__name__}: {error}")
+        if "can't allocate memory" in sentence:  # PyTorch has no class for it
+            sentence = NO_MEMORY
+    return {"error": sentence}
+
+
+def bound_memory(megabytes: int) -> None:
+    """From now on whatever would need more fails, where the system can do that: on Linux."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = megabytes * 2**20
+    if most != resource.RLIM_INFINITY:
+        bound = min(bound, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, most))
 
 
 def _teach(folder: Path) -> dict[str, Any]:
@@ -73,6 +89,7 @@ def _teach(folder: Path) -> dict[str, Any]:
     from .teach import teach
 
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    bound_memory(job["megabytes"])
     painted = [(read_image(**picture["image"]), picture["strokes"]) for picture in job["pictures"]]
     with (folder / EVENTS).open("a", encoding="utf-8") as events:
 
