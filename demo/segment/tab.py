@@ -187,7 +187,7 @@ class SegmentTab:
         """Another picture: with its result if there is one already, else bare until then."""
         outdated = self.outdated(another_picture=True)
         in_view.opened_at = camera
-        if (kept := self._kept(in_view)) is not None:
+        if (kept := self.kept(in_view)) is not None:
             drawn = show_result(kept, camera=camera, by=in_view.title)
             return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
         in_view.segmented_with, in_view.is_wanted, in_view.is_answer = "", True, False
@@ -226,7 +226,7 @@ class SegmentTab:
 
     def show_kept(self, in_view: InView) -> Updates:
         """What the checkpoint alone says of the picture in view, if it was asked before."""
-        if (kept := self._kept(in_view)) is None:
+        if (kept := self.kept(in_view)) is None:
             return {}
         return self.show_result(in_view, kept, show_result(kept, by=in_view.title))
 
@@ -262,13 +262,15 @@ class SegmentTab:
     def tell(self, error: Exception) -> Updates:
         return {self.alert: gr.update(value=alert(page_sentence(error)), visible=True)}
 
-    def _kept(self, in_view: InView) -> Segmentation | None:
-        """The result of what was chosen last, if it was computed before."""
-        path, place, model = in_view.wanted
+    def kept(self, in_view: InView, model: str | None = None) -> Segmentation | None:
+        """The result of the picture in view, if it was computed before. model: None: the one that
+        was chosen last."""
+        path, place, chosen = in_view.wanted
+        model = chosen if model is None else model
         example = self._example(path)
         if example and (model, place) == (example.model, FIRST):
             return self.example_results.get(example)
-        return in_view.results.get(in_view.wanted)
+        return in_view.results.get((path, place, model))
 
     def _example(self, path: str | None) -> Example | None:
         return next((one for one in self.examples if one.path == path), None)
@@ -298,7 +300,7 @@ class SegmentTab:
         if in_view.wanted[0] is None:
             in_view.is_wanted = False
             return NOTHING
-        if (kept := self._kept(in_view)) is not None:
+        if (kept := self.kept(in_view)) is not None:
             shown = self.show_result(in_view, kept, show_result(kept, by=in_view.title))
         else:
             shown = {self.picture: busy("Segmenting …")}
@@ -402,7 +404,7 @@ class SegmentTab:
         in_view.choose(path)
         in_view.choose_model(name)
         yield {self.images.source: path, self.model: name} | refusal
-        if (kept := self._kept(in_view)) is not None:
+        if (kept := self.kept(in_view)) is not None:
             drawn = show_as_asked(kept, asked, in_view.title)
             yield self.show_result(in_view, kept, drawn)
             return

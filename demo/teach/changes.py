@@ -1,12 +1,47 @@
 """Where a teaching has changed the picture in view: a list whose places are one click away."""
 
+import gradio as gr
+
 from unet_hf import Segmentation
 from unet_hf.evaluation.comparison import Region, differing_regions
 
-from ..parts.region_list import SHOWN, regions_html
+from ..parts.component import HIDDEN
+from ..parts.region_list import SHOWN, region_list, regions_html
+from ..segment.tab import SegmentTab
+from ..server.in_view import InView
+from ..server.queue import MEASURES
+from .sitting import Sitting
 
-LIST = "teach_changes"  # elem_id
 LEAST = 12  # pixels: smaller ones are edges that have moved a little
+
+
+class Changes:
+    """The list; added to the page where it is made. `connect` comes last."""
+
+    def __init__(self) -> None:
+        self.list = region_list("teach_changes", ["viewer"])
+
+    def connect(self, segment: SegmentTab, sitting: gr.State) -> None:
+        """It follows whatever comes into view."""
+
+        def on_view(sitting: Sitting, in_view: InView) -> str:
+            if not sitting.lessons or in_view.is_answer:
+                return ""
+            lesson = sitting.lessons[-1]
+            if in_view.segmented_with not in (lesson.name, lesson.base):
+                return ""
+            kept = [segment.kept(in_view, model) for model in (lesson.base, lesson.name)]
+            return changes_html(*kept)
+
+        segment.version.change(
+            on_view,
+            [sitting, segment.images.in_view],
+            self.list,
+            trigger_mode="always_last",
+            show_progress="hidden",
+            **HIDDEN,
+            **MEASURES,
+        )
 
 
 def changes_html(before: Segmentation | None, after: Segmentation | None) -> str:
@@ -16,7 +51,7 @@ def changes_html(before: Segmentation | None, after: Segmentation | None) -> str
         return ""
     regions = differing_regions(before.mask, after.mask, after.id2label, None, SHOWN + 1)
     large = [region for region in regions if region.pixels >= LEAST]
-    return regions_html("What has changed, the largest first", large, words_of)
+    return regions_html("What the teaching has changed here", large, words_of)
 
 
 def words_of(region: Region) -> str:

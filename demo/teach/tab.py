@@ -32,6 +32,8 @@ from ..server.queue import ANSWERS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
 from ..viewer.component import painted, picture_key, show_result, tell
 from .answer import answer
+from .best_start import BestStart
+from .changes import Changes
 from .history import History
 from .job import Done, teach_in_turn
 from .open_row import OpenRow
@@ -85,6 +87,7 @@ class TeachPanel:
                 "Where is it unsure?", size="sm", min_width=150, interactive=False,
                 elem_id="teach_unsure",
             )  # fmt: skip
+            self.best = BestStart(models)
             self.history.add_buttons()
         self.at_once = gr.Checkbox(
             True, label="Answer each stroke at once", elem_id="teach_at_once"
@@ -92,6 +95,7 @@ class TeachPanel:
         self.told = gr.HTML(visible="hidden", elem_id="teach_told")
         self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
         self.history.add_list()
+        self.changes = Changes()
         self.downloads = download_menu(DOWNLOADS, "teach_downloads")
         self.opener = OpenRow(folders)
         self.push = PushRow(folders) if sign_in.is_possible(os.environ) else None
@@ -140,6 +144,10 @@ class TeachPanel:
             self.told,
         )
         self.history.connect(segment, self.sitting, self._go_to, [self.told, *segment.outputs])
+        self.changes.connect(segment, self.sitting)
+        self.best.connect(
+            segment, self.given, self.sitting, self.told, self.progress, WITH_PAINTED, self._go_to
+        )
         self.opener.connect(segment, self.sitting)
         segment.picture.change(None, segment.picture, None, js=MARK_IN_VIEW, **HIDDEN)
         if self.push:
