@@ -33,7 +33,7 @@ LONG = (
     "test_survival.py", "test_browser.py", "test_images_in.py", "test_space.py", "test_tabs.py",
     "test_whole_page.py", "test_in_browser.py", "test_viewer.py", "test_segment_dataset.py",
     "test_train_hub.py", "test_tiles.py", "test_walk.py", "test_teach_page.py", "test_batch.py",
-    "test_export.py", "test_brush.py", "test_publishing.py", "test_train.py",
+    "test_export.py", "test_brush.py", "test_teach_open.py", "test_publishing.py", "test_train.py",
     "test_hub_datasets.py", "test_fuzz.py",
     "test_load.py", "test_objects_table.py", "test_one_path.py", "test_hub_faults.py",
     "test_hub.py", "test_deploy.py", "test_large.py", "test_tiling.py", "test_bad_inputs.py",
