@@ -44,13 +44,14 @@ from .words import INTRO, STYLE, lesson_html, painted_html, progress_html
 SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
 SIGN_IN = "Sign in first: on this Space only visitors who have signed in can teach."
 BUSY = "A teaching is at work already. Wait until it has ended, or cancel it."
+# Of buttons that were there once something had been taught.
+FORGOTTEN = "What you taught is no longer known here. Teach again: the strokes are still there."
 DOWNLOADS = (
     Download("checkpoint", "Checkpoint (zip)", "taught"),
     Download("strokes", "Strokes (zip)", "painted"),
 )
 WITH_PAINTED = f"(_, ...others) => [{painted()}, ...others]"
 Updates = dict[Any, Any]
-NOTHING: Updates = gr.skip()
 
 
 def is_offered() -> bool:
@@ -307,10 +308,14 @@ class TeachPanel:
 
     def on_before(self, sitting: Sitting, in_view: InView) -> Updates:
         """What the last teaching began with, once more."""
-        return self._go_to(sitting.lessons[-1].base, in_view) if sitting.lessons else NOTHING
+        if not sitting.lessons:
+            return {self.told: sentence(FORGOTTEN)}
+        return self._go_to(sitting.lessons[-1].base, in_view)
 
     def on_after(self, sitting: Sitting, in_view: InView) -> Updates:
-        return self._go_to(sitting.lessons[-1].name, in_view) if sitting.lessons else NOTHING
+        if not sitting.lessons:
+            return {self.told: sentence(FORGOTTEN)}
+        return self._go_to(sitting.lessons[-1].name, in_view)
 
     def _go_to(self, name: str, in_view: InView) -> Updates:
         chosen = self.segment.on_model_input(name, in_view)
@@ -325,7 +330,7 @@ class TeachPanel:
         if kind == "strokes":
             return str(pack_strokes(read_painted(given, sitting), folder))
         if not sitting.lessons:
-            raise ConfigError("Nothing was taught yet.")
+            raise ConfigError(FORGOTTEN)
         return str(pack_checkpoint(sitting.lessons[-1], folder))
 
 
