@@ -54,7 +54,8 @@ class Features:
         fast = model.device.type == "cpu" and cpu_has("avx512_bf16")
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
             batch = prepared[None].contiguous(memory_format=torch.channels_last)
-            *maps, outputs = all_levels(model, batch)
+            # The network may be on a GPU; what is learned from its features is small.
+            *maps, outputs = (found.cpu() for found in all_levels(model, batch.to(model.device)))
         classes = model.config["num_classes"]
         self.logits = outputs[0, :classes].float()
         found = outputs[0, classes:].float().numpy()

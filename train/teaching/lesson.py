@@ -24,6 +24,4 @@ class Lesson:
     decay: float = 0.95
 
 
-CORRECTED = Lesson()  # for classes that the base tells apart already
-# A new last layer has further to go, and there is no old one to stay near to.
-NEW_CLASSES = Lesson(learning_rate=3e-3)
+USUAL_LESSON = Lesson()

@@ -36,11 +36,8 @@ class QuickLearner:
         """
         rows, columns, truth = painted_pixels(label)
         found = self.features.at(rows, columns)
-        deviation, mean = torch.std_mean(found, dim=0, correction=0)
-        deviation = deviation.clamp(min=1e-3 * float(deviation.max().clamp(min=1e-3)))
-        weight, bias = fit(
-            (found - mean) / deviation, torch.from_numpy(truth), self._own(rows, columns, classes)
-        )
+        scaled, deviation, mean = standardised(found)
+        weight, bias = fit(scaled, torch.from_numpy(truth), self._own(rows, columns, classes))
         weight = weight / deviation
         bias = bias - weight @ mean
         logits = self.features.linear(weight) + bias[:, None, None]
@@ -75,6 +72,14 @@ def painted_pixels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     places = np.concatenate(chosen)
     rows, columns = np.unravel_index(places, label.shape)
     return rows, columns, flat[places].astype(np.int64)
+
+
+def standardised(found: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features with mean 0 and deviation 1, (n, C), and the deviation and mean before, (C,)."""
+    deviation, mean = torch.std_mean(found, dim=0, correction=0)
+    # A feature that hardly varies here may vary a lot elsewhere.
+    deviation = deviation.clamp(min=1e-3 * float(deviation.max().clamp(min=1e-3)))
+    return (found - mean) / deviation, deviation, mean
 
 
 def fit(found: Tensor, truth: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,8 +27,9 @@ from ..crops.augmentation import Augmentation
 from ..kernels.forward import use_fast_kernels
 from ..model import crop_size
 from ..optimization import moving_average
+from .first_head import fit_head
 from .judging import Judgement, choose_threshold, judge
-from .lesson import CORRECTED, NEW_CLASSES, Lesson
+from .lesson import USUAL_LESSON, Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss
 from .pictures import Part, StrokeCrops, prepare_parts
 from .pieces import find_pieces, keep_aside, without
@@ -66,7 +67,7 @@ def teach(
     seconds: float = 60.0,
     classes: Sequence[str] | None = None,
     colors: Sequence[str] | None = None,
-    lesson: Lesson | None = None,
+    lesson: Lesson = USUAL_LESSON,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Taught:
@@ -80,7 +81,7 @@ def teach(
         seconds: The teaching takes about so long at most.
         classes: Names of the classes. None: the base's. See `new_student`.
         colors: "#rrggbb" of each class.
-        lesson: How it learns. None: as suits what the base knows of the classes.
+        lesson: How it learns.
         seed: Of the crops, and of what is kept aside.
         progress: Called after each step.
 
@@ -98,7 +99,6 @@ def teach(
         for (_, strokes), result in zip(painted, before, strict=True)
     ]
     known = known_classes(model, list(student.id2label.values()))
-    lesson = lesson or (CORRECTED if known else NEW_CLASSES)
     _check_painted(labels, student, known)
     pieces = [piece for number, label in enumerate(labels) for piece in find_pieces(label, number)]
     aside = keep_aside(pieces, seed)
@@ -111,6 +111,8 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
+    if not known:
+        fit_head(student, parts)
     left = seconds - 2 * predicting
     taught, losses = _learn(student, parts, known, lesson, seed, began + left, progress)
     after = [taught.segment(result.image) for result in before]
