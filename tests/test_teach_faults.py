@@ -38,6 +38,7 @@ from .test_teach_page import CELL, CLASSES, GROUND, begun, until
 
 @pytest.fixture
 def sitting() -> Sitting:
+    warm().end()  # that another test has left
     one = Sitting()
     yield one
     one.end_process()

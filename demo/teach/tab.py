@@ -50,7 +50,6 @@ SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
 SIGN_IN = "Sign in first: on this Space only visitors who have signed in can teach."
 BUSY = "A teaching is at work already. Wait until it has ended, or cancel it."
 # Of buttons that were there once something had been taught.
-FORGOTTEN = "What you taught is no longer known here. Teach again: the strokes are still there."
 DOWNLOADS = (
     Download("checkpoint", "Checkpoint (zip)", "taught"),
     Download("strokes", "Strokes (zip)", "painted"),
