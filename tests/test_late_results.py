@@ -45,7 +45,7 @@ COMPONENTS = show_counting({"method": "components", "min_size": 0})
 def segment_page(tiny: str) -> tuple[SegmentTab, Events]:
     folders = ResultFolders()
     with gr.Blocks(analytics_enabled=False) as page:
-        tab = SegmentTab([tiny, "unet-nuclei"], tiny, folders)
+        tab = SegmentTab([tiny, "unet-nuclei"], True, tiny, folders)
         objects = objects_tab.objects_view(
             tab.current, tab.in_view, tab.picture, "viewer", folders, tab.downloads
         )

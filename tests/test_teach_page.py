@@ -272,6 +272,7 @@ def test_a_visitor_paints_teaches_goes_back_and_takes_it_home(
     page.locator("#teach_start").click()
     expect(page.locator("#teach_progress")).to_contain_text("steps in", timeout=120_000)
     expect(by).to_contain_text("taught", timeout=60_000)
+    expect(page.locator("#teach_changes")).to_contain_text("changed here", timeout=30_000)
     page.locator("#teach_before").click()
     expect(by).not_to_contain_text("taught", timeout=30_000)
     page.locator("#teach_after").click()

@@ -49,7 +49,8 @@ def test_two_thresholds_are_compared_and_another_picture_brings_all_of_its_own(p
     page.get_by_role("tab", name="Segment").click()
     about, count = page.locator("#about"), page.locator("#objects .count")
     expect(about).to_contain_text("mean IoU 0.9287 on 38 images")
-    expect(count).to_have_text("245 objects", timeout=30_000)
+    # bfloat16 and float32 may part one nucleus differently.
+    expect(count).to_have_text(re.compile("^24[456] objects$"), timeout=30_000)
     open_example(page, "Membranes (synthetic)")
     expect(about).to_contain_text("V_rand 0.9868")
     expect(about).to_contain_text("isbi-2012-em-non-commercial")

@@ -7,8 +7,10 @@ page or the endpoints ask for one. It is in no list of others, and is gone after
 import re
 import tempfile
 import uuid
+import weakref
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 
 from unet_hf.errors import CheckpointNotFoundError
 
@@ -26,7 +28,12 @@ def is_taught(name: str) -> bool:
 
 
 class TaughtFolders(KeptFolders):
-    """A folder for each taught checkpoint, of which the name tells."""
+    """A folder for each taught checkpoint, of which the name tells; all go with this object at the
+    latest."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="unet_hf_taught_")))
+        weakref.finalize(self, rmtree, self.root, ignore_errors=True)
 
     def place(self) -> tuple[str, Path]:
         """A new name, and the folder that its checkpoint is to be moved to; it is not there yet."""
@@ -50,4 +57,4 @@ class TaughtFolders(KeptFolders):
 @cache
 def taught_folders() -> TaughtFolders:
     """Those of this process."""
-    return TaughtFolders(Path(tempfile.mkdtemp(prefix="unet_hf_taught_")))
+    return TaughtFolders()

@@ -16,16 +16,16 @@ LEAST = 12  # pixels: smaller ones are edges that have moved a little
 
 
 class Changes:
-    """The list; added to the page where it is made. `connect` comes last."""
+    """The list; added to the page where it is made. `follow` comes last."""
 
     def __init__(self) -> None:
         self.list = region_list("teach_changes", ["viewer"])
 
-    def connect(self, segment: SegmentTab, sitting: gr.State) -> None:
-        """It follows whatever comes into view."""
+    def follow(self, shown: gr.events.Dependency, segment: SegmentTab, sitting: gr.State) -> None:
+        """It is made anew when a result has come into view. shown: That event."""
 
         def on_view(sitting: Sitting, in_view: InView) -> str:
-            if not sitting.lessons or in_view.is_answer:
+            if not sitting.lessons:
                 return ""
             lesson = sitting.lessons[-1]
             if in_view.segmented_with not in (lesson.name, lesson.base):
@@ -33,11 +33,10 @@ class Changes:
             kept = [segment.kept(in_view, model) for model in (lesson.base, lesson.name)]
             return changes_html(*kept)
 
-        segment.version.change(
+        shown.success(
             on_view,
             [sitting, segment.images.in_view],
             self.list,
-            trigger_mode="always_last",
             show_progress="hidden",
             **HIDDEN,
             **MEASURES,

@@ -49,8 +49,11 @@ class History:
         sitting: gr.State,
         go_to: Callable[[str, InView], Updates],
         outputs: list[gr.components.Component],
-    ) -> None:
-        """go_to: Gives the updates, of `outputs`, that bring another checkpoint into use."""
+    ) -> list[gr.events.Dependency]:
+        """go_to: Gives the updates, of `outputs`, that bring another checkpoint into use.
+
+        Returns the events that bring its result into view.
+        """
 
         def on_choose(name: str, sitting: Sitting, in_view: InView) -> Updates:
             known = {value for _, value in choices(sitting)}
@@ -64,14 +67,17 @@ class History:
 
         view = segment.images.in_view
         each = {"show_progress": "hidden", "trigger_mode": "multiple"} | HIDDEN
-        for chosen in (
+        chosen = (
             self.list.input(on_choose, [self.list, sitting, view], outputs, **each),
             self.before.click(on_before, [sitting, view], outputs, **each),
             self.after.click(on_after, [sitting, view], outputs, **each),
-        ):
-            chosen.success(segment.on_segment, view, segment.outputs, **each, **PREDICTS)
+        )
         # However the checkpoint was chosen; one that was not taught here is none of the list.
         segment.model.change(None, segment.model, self.list, js="(name) => name", **HIDDEN)
+        return [
+            one.success(segment.on_segment, view, segment.outputs, **each, **PREDICTS)
+            for one in chosen
+        ]
 
 
 def choices(sitting: Sitting) -> list[tuple[str, str]]:

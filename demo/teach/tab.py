@@ -73,7 +73,7 @@ class TeachPanel:
         self.sitting = gr.State(Sitting(), time_to_live=limits.KEEP_SECONDS)
         self.given = gr.JSON(None, visible="hidden", label="Painted")
         self.unsure = gr.JSON(None, visible="hidden", label="Unsure")
-        self.intro = gr.HTML(f'<div class="teaching">{INTRO}</div>', css_template=STYLE)
+        self.intro = gr.HTML(f'<div class="teaching"><p>{INTRO}</p></div>', css_template=STYLE)
         self.history = History()
         with gr.Row(elem_id="teach_buttons"):
             self.brush = gr.Button("Paint", size="sm", min_width=90, elem_id="teach_paint")
@@ -102,8 +102,9 @@ class TeachPanel:
 
     @property
     def panel(self) -> Panel:
-        """Nothing of it belongs to one picture, but where the network is unsure."""
-        return Panel(lambda: {self.unsure: None, self.ask: gr.update(interactive=False)})
+        """What belongs to the result in view: where it is unsure, and what has changed."""
+        asleep = gr.update(interactive=False)
+        return Panel(lambda: {self.unsure: None, self.ask: asleep, self.changes.list: ""})
 
     def connect(self, segment: SegmentTab) -> None:
         """Says what happens when; comes after `SegmentTab.connect`."""
@@ -131,9 +132,10 @@ class TeachPanel:
             concurrency_limit=16,
             **each,
         )  # fmt: skip
-        taught.success(
+        shown = taught.success(
             segment.on_segment, view, segment.outputs, trigger_mode="multiple", **each, **PREDICTS
         )
+        self.changes.follow(shown, segment, self.sitting)
         self.cancel.click(self.on_cancel, self.sitting, self.cancel, queue=False, **each)
         self.ask.click(None, self.unsure, None, js=f"(box) => ({tell('viewer', 'visit')})(box)")
         connect(
@@ -143,8 +145,10 @@ class TeachPanel:
             WITH_PAINTED,
             self.told,
         )
-        self.history.connect(segment, self.sitting, self._go_to, [self.told, *segment.outputs])
-        self.changes.connect(segment, self.sitting)
+        for shown in self.history.connect(
+            segment, self.sitting, self._go_to, [self.told, *segment.outputs]
+        ):
+            self.changes.follow(shown, segment, self.sitting)
         self.best.connect(
             segment, self.given, self.sitting, self.told, self.progress, WITH_PAINTED, self._go_to
         )
