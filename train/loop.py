@@ -102,9 +102,7 @@ def train(
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
     if resumed_from and not checkpoints.tells_objects(resumed_from):
-        data = replace(
-            data, objects=None
-        )  # it goes on as it was begun, as before cells were parted
+        data = replace(data, objects=None)  # as it was begun, before cells were parted
     config, planned = broadcast_object_list(
         [plan_or_resume(config, data, inspection, progress.config)]
     )[0]

@@ -54,7 +54,7 @@ class Sitting:
         return Sitting()
 
     def __del__(self) -> None:
-        """Gradio has forgotten the session."""
+        """Gradio has forgotten its visitor."""
         self.end_process()
 
     def base_of(self, name: str) -> str:

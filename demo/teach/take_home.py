@@ -54,7 +54,12 @@ def write_checkpoint(lesson: Lesson, folder: Path) -> Path:
 
 def usual_name(lesson: Lesson) -> str:
     """ "unet-nuclei-taught"; of a base "org/name@revision" only the name."""
-    return f"{lesson.base.rpartition('/')[2].partition('@')[0]}-taught"
+    return f"{public_name(lesson.base).rpartition('/')[2].partition('@')[0]}-taught"
+
+
+def public_name(base: str) -> str:
+    """The base as others may read it: of a folder of this server only its last part."""
+    return Path(base).name if Path(base).is_dir() else base
 
 
 def licence_of(base: str) -> str | None:
@@ -74,7 +79,8 @@ def card_section(lesson: Lesson) -> str:
     strokes = sum(count for _, count in lesson.pictures)
     return (
         "## Taught in a browser\n\n"
-        f"These weights began as those of `{lesson.base}`. They were taught by {strokes} strokes "
+        f"These weights began as those of `{public_name(lesson.base)}`, whose terms and licence "
+        f"apply to them, too: see its card. They were taught by {strokes} strokes "
         f"on {images} image{'s' if images > 1 else ''}, in {lesson.outcome['steps']} steps. "
         f"{lesson.words} Nothing more was measured: no score on a data set is known.\n"
     )

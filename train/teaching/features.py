@@ -16,7 +16,7 @@ from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
 
-MOST_PIXELS = 2048**2  # 350 MB of features of a network of width 16
+MOST_PIXELS = 2048**2  # 660 MB of features of a network of width 16
 BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
 
 

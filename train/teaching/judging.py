@@ -16,7 +16,6 @@ from .pieces import Piece
 
 SURE = 0.95  # probability from which the old network counts as sure
 RIGHT = 0.5  # a piece is right if more than so much of it is
-STEADY = 0.9  # below this share of what was sure, the page points at what has changed
 GRID = np.round(np.arange(0.05, 0.96, 0.05), 2)  # thresholds to choose from
 
 
@@ -27,14 +26,13 @@ class Judgement:
     aside: Pieces that were kept aside. right_before, right_after: Of these; None before for classes
     that the old network did not know.
     steady: The share of pixels that were sure and unpainted and are as they were; None without an
-        old network. changed: Of all pixels, the share whose class is another now; None likewise.
+        old network.
     """
 
     aside: int
     right_before: int | None
     right_after: int
     steady: float | None
-    changed: float | None
 
     @property
     def is_worse(self) -> bool:
@@ -73,21 +71,18 @@ def judge(
     """
     right_after = count_right(aside, after)
     if before is None:
-        return Judgement(len(aside), None, right_after, None, None)
-    sure = same = changed = pixels = 0
+        return Judgement(len(aside), None, right_after, None)
+    sure = same = 0
     for old, new, label in zip(before, after, labels, strict=True):
         is_same = old.mask == new.mask
         counted = (label == IGNORE) & (old.probabilities.max(axis=0) > SURE)
         sure += int(counted.sum())
         same += int((counted & is_same).sum())
-        changed += int((~is_same).sum())
-        pixels += is_same.size
     return Judgement(
         len(aside),
         count_right(aside, before),
         right_after,
         same / sure if sure else None,
-        changed / pixels,
     )
 
 

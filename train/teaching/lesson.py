@@ -1,4 +1,4 @@
-"""`Lesson`: how a teaching learns. The values were chosen by `python -m benchmarks.teaching`."""
+"""`Lesson`: how a teaching learns; `python -m benchmarks.teaching` says what comes of it."""
 
 from dataclasses import dataclass
 
