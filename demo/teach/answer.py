@@ -1,5 +1,6 @@
 """Answers a stroke at once: the result in view, with what the strokes on it say."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ def answer(
 
     label: (H, W) uint8, 255 where nothing is painted; something is.
     """
+    began = time.perf_counter()
     known = known_classes(model, classes)
     probabilities = QuickLearner(features, known).learn(label, len(classes))
     threshold = None
@@ -56,6 +58,7 @@ def answer(
         colors=list(colors),
         threshold=threshold,
         image=image,
+        seconds=time.perf_counter() - began,
         notes=("answered at once, by logistic regression on the network's features",),
         **objects,
     )

@@ -171,7 +171,6 @@ class TeachPanel:
         """Something was painted on the picture in view, or taken away."""
         try:
             self._note_picture(given, sitting, in_view)
-            warm().start()
             all_painted = read_painted(given, sitting)
         except NothingPaintedError:
             empty = {self.progress: "", self.downloads: usable(painted=False)}
@@ -181,13 +180,14 @@ class TeachPanel:
         told = {self.downloads: usable(painted=True)} | no_words(self.told)
         if not sitting.is_busy:
             told[self.progress] = painted_html(all_painted, in_view.picture)
-        if not at_once:
-            return told
-        try:
-            visitor = sign_in.visitor(profile, token)
-            return told | self._answered(all_painted, sitting, in_view, visitor)
-        except Exception as error:
-            return told | {self.told: words(error)}
+        if at_once:
+            try:
+                visitor = sign_in.visitor(profile, token)
+                told |= self._answered(all_painted, sitting, in_view, visitor)
+            except Exception as error:
+                told[self.told] = words(error)
+        warm().start()  # not before the answer, which would have to share the processor with it
+        return told
 
     def _note_picture(self, given: Any, sitting: Sitting, in_view: InView) -> None:
         """Remembers the file of the picture in view, if something is painted on it."""

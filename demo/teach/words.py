@@ -19,6 +19,7 @@ STYLE = """
 .teaching path { fill: none; stroke: var(--accent); stroke-width: 2; vector-effect:
   non-scaling-stroke; }
 .teaching table { border-collapse: collapse; width: fit-content; }
+.teaching tr, .teaching tbody { border: 0; }
 .teaching td, .teaching th { border: 0; padding: 2px 14px 2px 0; text-align: left;
   font-weight: normal; }
 .teaching tr[aria-current] td:first-child { font-weight: 600; }
