@@ -131,8 +131,9 @@ def objects_view(
         quiet = {told: gr.update(value="", visible="hidden")}
         if result is None:
             return quiet
-        options = with_seed(options, result)
-        quiet |= {fields: options}
+        asked, options = options, with_seed(options, result)
+        if options != asked:  # else the visitor may have gone on from what was asked
+            quiet |= {fields: options}
         if is_large(result):
             return quiet | outdated() | {table: say(LARGE, ask=True)}
         return quiet | counted(handle, seen_now, options, in_view, version)
