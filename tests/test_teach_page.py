@@ -32,6 +32,8 @@ from unet_hf import UNet, read_image
 from unet_hf.errors import CheckpointNotFoundError, ConfigError
 from unet_hf.hub.save import write_model
 
+from .viewing import canvas_of, viewer_of
+
 GROUND = [{"class": 0, "radius": 12, "points": [40, 40, 120, 40]}]
 CELL = [{"class": 1, "radius": 12, "points": [200, 200, 240, 240]}]
 CLASSES = [{"name": "ground", "color": "#999999"}, {"name": "cell", "color": "#d55e00"}]
@@ -275,6 +277,8 @@ def test_a_visitor_paints_teaches_goes_back_and_takes_it_home(
     expect(page.locator("#teach_changes")).to_contain_text("changed here", timeout=30_000)
     page.locator("#teach_before").click()
     expect(by).not_to_contain_text("taught", timeout=30_000)
+    viewer = viewer_of(page)
+    old = canvas_of(viewer)
     page.locator("#teach_after").click()
     expect(by).to_contain_text("taught", timeout=30_000)
     history = page.locator("#teach_history label:has(input)")
@@ -285,6 +289,16 @@ def test_a_visitor_paints_teaches_goes_back_and_takes_it_home(
     expect(history.last.locator("input")).to_be_checked()
     history.first.click()
     expect(by).to_contain_text("taught", timeout=30_000)
+    # Before and now, on the two sides of a line.
+    new = canvas_of(viewer)
+    page.locator("#viewer [data-toggle=split]").click()
+    expect(page.locator("#viewer .divider.both")).to_be_visible()
+    page.wait_for_timeout(100)
+    both, half = canvas_of(viewer), old.shape[1] // 2
+    assert (both[:, : half - 1] == old[:, : half - 1]).all()
+    assert (both[:, half + 1 :] == new[:, half + 1 :]).all()
+    assert (old != new).any()
+    page.locator("#viewer [data-toggle=split]").click()
     with page.expect_download(timeout=60_000) as download:
         page.locator("#teach_downloads").get_by_text("Checkpoint").click()
     download.value.save_as(tmp_path / "mine.zip")

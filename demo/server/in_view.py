@@ -88,7 +88,10 @@ class InView:
     @property
     def title(self) -> str:
         """What people call the checkpoint that was chosen last."""
-        name = self.model or ""
+        return self.title_of(self.model or "")
+
+    def title_of(self, name: str) -> str:
+        """What people call a checkpoint."""
         return self.titles.get(name) or shipped_title(name) or name
 
     def still_wants(self, wanted: tuple[str | None, Place, str]) -> bool:

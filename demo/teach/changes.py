@@ -1,4 +1,7 @@
-"""Where a teaching has changed the picture in view: a list whose places are one click away."""
+"""What a teaching has changed in the picture in view: a list whose places are one click away, and
+the result before, which the viewer shows left of the line of its split view."""
+
+from typing import Any
 
 import gradio as gr
 
@@ -10,6 +13,7 @@ from ..parts.region_list import SHOWN, region_list, regions_html
 from ..segment.tab import SegmentTab
 from ..server.in_view import InView
 from ..server.queue import MEASURES
+from ..viewer.component import Payload, result_before, show_result
 from .sitting import Sitting
 
 LEAST = 12  # pixels: smaller ones are edges that have moved a little
@@ -20,23 +24,31 @@ class Changes:
 
     def __init__(self) -> None:
         self.list = region_list("teach_changes", ["viewer"])
+        self.before = result_before("viewer")
+
+    def outdated(self) -> dict[Any, Any]:
+        """Nothing has changed in the picture in view, as far as is known."""
+        return {self.list: "", self.before: None}
 
     def follow(self, shown: gr.events.Dependency, segment: SegmentTab, sitting: gr.State) -> None:
-        """It is made anew when a result has come into view. shown: That event."""
+        """They are made anew when a result has come into view. shown: That event."""
 
-        def on_view(sitting: Sitting, in_view: InView) -> str:
+        def on_view(sitting: Sitting, in_view: InView) -> tuple[str, Payload | None]:
             if not sitting.lessons:
-                return ""
+                return "", None
             lesson = sitting.lessons[-1]
             if in_view.segmented_with not in (lesson.name, lesson.base):
-                return ""
-            kept = [segment.kept(in_view, model) for model in (lesson.base, lesson.name)]
-            return changes_html(*kept)
+                return "", None
+            before, after = (segment.kept(in_view, model) for model in (lesson.base, lesson.name))
+            drawn = None
+            if before is not None:
+                drawn = show_result(before, by=in_view.title_of(lesson.base))
+            return changes_html(before, after), drawn
 
         shown.success(
             on_view,
             [sitting, segment.images.in_view],
-            self.list,
+            [self.list, self.before],
             show_progress="hidden",
             **HIDDEN,
             **MEASURES,

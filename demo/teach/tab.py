@@ -7,6 +7,7 @@ whole page works with it.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,9 @@ import gradio as gr
 from train.teaching.features import Features
 from train.teaching.judging import Judgement
 from train.teaching.strokes import raster, read_strokes
+from unet_hf import UNet
 from unet_hf.errors import ConfigError
+from unet_hf.images.image_data import ImageData
 
 from ..parts.component import HIDDEN
 from ..parts.downloads import Download, connect, download_menu, usable
@@ -104,7 +107,7 @@ class TeachPanel:
     def panel(self) -> Panel:
         """What belongs to the result in view: where it is unsure, and what has changed."""
         asleep = gr.update(interactive=False)
-        return Panel(lambda: {self.unsure: None, self.ask: asleep, self.changes.list: ""})
+        return Panel(lambda: {self.unsure: None, self.ask: asleep} | self.changes.outdated())
 
     def connect(self, segment: SegmentTab) -> None:
         """Says what happens when; comes after `SegmentTab.connect`."""
@@ -173,6 +176,8 @@ class TeachPanel:
             self._note_picture(given, sitting, in_view)
             all_painted = read_painted(given, sitting)
         except NothingPaintedError:
+            if at_once:
+                self._prepare(sitting, in_view, sign_in.visitor(profile, token))
             empty = {self.progress: "", self.downloads: usable(painted=False)}
             return empty | self._as_before(in_view) | no_words(self.told)
         except Exception as error:
@@ -213,14 +218,9 @@ class TeachPanel:
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
         if not here:
             return self._as_before(in_view)
-        model = load_model(name, visitor)
         wanted = (path, place, name)
-        if (known := sitting.features.get(wanted)) is None:
-            image = read_upload(path, place)
-            with turns().take(Run(), image.height * image.width):
-                known = image, Features(model, image)
-            sitting.features.keep(wanted, known)
-        image, features = known
+        model = load_model(name, visitor)
+        image, features = features_of(sitting, model, wanted)
         classes = all_painted.classes
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
@@ -234,6 +234,13 @@ class TeachPanel:
             self.unsure: found.unsure,
             self.ask: gr.update(interactive=found.unsure is not None),
         }
+
+    def _prepare(self, sitting: Sitting, in_view: InView, visitor: Visitor | None) -> None:
+        """The brush is on: the first stroke need not wait for features."""
+        if in_view.wanted[0] is None:
+            return
+        with suppress(Exception):  # it is told when something is painted
+            features_of(sitting, load_model(in_view.wanted[2], visitor), in_view.wanted)
 
     def _as_before(self, in_view: InView) -> Updates:
         """The result of the network alone, if an answer is in view."""
@@ -334,6 +341,19 @@ class TeachPanel:
         if (lesson := sitting.lesson_at(model)) is None:
             raise ConfigError(NOTHING_TAUGHT)
         return str(pack_checkpoint(lesson, folder))
+
+
+def features_of(sitting: Sitting, model: UNet, wanted: tuple) -> tuple[ImageData, Features]:
+    """An image with its features, which are kept.
+
+    wanted: See `InView.wanted`.
+    """
+    if (known := sitting.features.get(wanted)) is None:
+        image = read_upload(*wanted[:2])
+        with turns().take(Run(), image.height * image.width):
+            known = image, Features(model, image)
+        sitting.features.keep(wanted, known)
+    return known
 
 
 def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:

@@ -82,6 +82,12 @@ def viewer(
     )
 
 
+def result_before(elem_id: str = "viewer") -> gr.HTML:
+    """Its value, as `show_result` gives it and of the picture in view, is shown in a viewer left of
+    the line of the split view; of None, the bare picture is."""
+    return component(WEB / "result_before", viewer=elem_id)
+
+
 def show_image(image: ImageData, pixel_size: Size = None, camera: Camera | None = None) -> Payload:
     """The picture alone, before anything is known about it. `camera`: see `show_result`."""
     return _payload(

@@ -126,15 +126,28 @@ def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
 
 
 def plain_filters(image: Tensor) -> Tensor:
-    """The image, blurred images and their edges: (n, H, W) float32 of (C, H, W)."""
+    """The image, and of blurred images their edges and ridges: (n, H, W) float32 of (C, H, W).
+
+    Ridges are the eigenvalues of the Hessian matrix: thin dark and bright lines, which a network
+    that has never seen any may tell from nothing.
+    """
     found = [image]
     for deviation in BLURS:
         blurred = blur(image, deviation)
-        down = functional.pad(blurred, (0, 0, 1, 1), mode="replicate")
-        across = functional.pad(blurred, (1, 1, 0, 0), mode="replicate")
-        edges = torch.hypot(down[:, 2:] - down[:, :-2], across[:, :, 2:] - across[:, :, :-2])
-        found += [blurred, edges]
+        rows, columns = _gradient(blurred)
+        rows_rows, rows_columns = _gradient(rows)
+        _, columns_columns = _gradient(columns)
+        half = (rows_rows + columns_columns) / 2
+        apart = torch.hypot((rows_rows - columns_columns) / 2, rows_columns)
+        found += [blurred, torch.hypot(rows, columns), half + apart, half - apart]
     return torch.cat(found)
+
+
+def _gradient(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences of (C, H, W) along rows and columns; the border goes on."""
+    down = functional.pad(image, (0, 0, 1, 1), mode="replicate")
+    across = functional.pad(image, (1, 1, 0, 0), mode="replicate")
+    return down[:, 2:] - down[:, :-2], across[:, :, 2:] - across[:, :, :-2]
 
 
 def blur(image: Tensor, deviation: float) -> Tensor:

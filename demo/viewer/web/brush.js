@@ -116,6 +116,7 @@ export class Brush {
     this.viewer.hold(on);
     this.redraw();
     this.viewer.say(on ? "Painting" : "Not painting");
+    if (on) this.tell();  // Python prepares for the first stroke
   }
 
   /**

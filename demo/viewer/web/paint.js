@@ -22,6 +22,15 @@ import { indicesIn, piecesOf } from "./pieces.js";
  * @property {string} [place] From where `bare` was drawn,
  * @property {Int32Array} [table] and in which colours.
  */
+/** @typedef {[number, number]} Span The first column of the frame that is painted, and the end. */
+/**
+ * A result on one side of the line of a split view.
+ *
+ * @typedef {object} Side
+ * @property {Scene} scene
+ * @property {Look} look
+ * @property {import("./colors.js").PaintTables} tables
+ */
 
 const BACKGROUND = 0xff1c1714;  // #14171c
 
@@ -31,8 +40,9 @@ const BACKGROUND = 0xff1c1714;  // #14171c
  * @param {Look} look
  * @param {Visible} view
  * @param {import("./camera.js").Stage} stage
+ * @param {Side | null} before Left of the line of a split view; null: nothing is painted there.
  */
-export function drawFrame(frame, scene, look, view, stage) {
+export function drawFrame(frame, scene, look, view, stage, before) {
   const pieces = piecesOf(scene, view);
   const place = `${view.left} ${view.top} ${view.scale} ${scene.value.id} ${scene.tiles?.serial}`;
   if (frame.table === look.imageTable && frame.place === place) frame.pixels.set(frame.bare);
@@ -43,16 +53,28 @@ export function drawFrame(frame, scene, look, view, stage) {
     Object.assign(frame, { table: look.imageTable, place });
   }
   if (!look.paint) return;
-  const clear = look.split === null ? 0 : Math.round(look.split * frame.width);
+  const line = look.split === null ? 0 : Math.round(look.split * frame.width);
   const thick = Math.max(1, Math.round(2 * stage.ratio));
-  // Of objects there is what was sent at once, and no tiles.
-  const painted = look.paint.name !== "objects" ? pieces
-    : pieces.map((piece) => ({ ...piece, source: scene.overview }));
-  if (look.outline && paintsClasses(look)) {
-    drawOutlines(frame, painted, scene, look.paint, view.bounds, clear, thick);
-  } else for (const piece of painted) drawFilled(frame, piece, scene, look, look.paint, clear);
+  drawSide(frame, { scene, look, tables: look.paint }, view, [line, frame.width], thick);
+  if (before && line) drawSide(frame, before, view, [0, line], thick);
   const objects = look.chosen ? objectsInView(scene, look) : null;
   if (objects) drawChosen(frame, scene, objects.labels, look.chosen, view.bounds, thick);
+}
+
+/**
+ * @param {Frame} frame
+ * @param {Side} side
+ * @param {Visible} view
+ * @param {Span} span
+ * @param {number} thick Outlines, in device pixels.
+ */
+function drawSide(frame, { scene, look, tables }, view, span, thick) {
+  // Of objects there is what was sent at once, and no tiles.
+  const pieces = piecesOf(scene, view).map((piece) => (
+    tables.name === "objects" ? { ...piece, source: scene.overview } : piece));
+  if (look.outline && paintsClasses(look)) {
+    drawOutlines(frame, pieces, scene, tables, view.bounds, span, thick);
+  } else for (const piece of pieces) drawFilled(frame, piece, scene, look, tables, span);
 }
 
 /**
@@ -91,19 +113,20 @@ function drawPicture({ pixels, width }, { source, across, down }, table, scene, 
  * @param {Scene} scene
  * @param {Look} look
  * @param {import("./colors.js").PaintTables} tables
- * @param {number} clear The first column that is painted.
+ * @param {Span} span
  */
-function drawFilled(frame, { source, across, down }, scene, look, { name, paint }, clear) {
+function drawFilled(frame, { source, across, down }, scene, look, { name, paint }, [first, last]) {
   const plane = planeOf(source, scene, name);
   const weight = paintsClasses(look) ? look.alpha : Math.min(1, 2 * look.alpha);
   const parts = Math.round(256 * weight), keep = 256 - parts;
   const columns = indicesIn(across.columns, source.left, source.step);
-  const begin = Math.max(0, clear - across.offset);
+  const begin = Math.max(0, first - across.offset);
+  const end = Math.min(columns.length, last - across.offset);
   const { pixels } = frame;
   indicesIn(down.columns, source.top, source.step).forEach((y, j) => {
     const row = y * source.width;
     let target = (down.offset + j) * frame.width + across.offset + begin;
-    for (let i = begin; i < columns.length; i++, target++) {
+    for (let i = begin; i < end; i++, target++) {
       const color = paint[plane[row + columns[i]]];
       if (color === 0) continue;
       const bare = pixels[target];  // red and blue are mixed in one go, green in another
@@ -136,10 +159,12 @@ function planeOf(source, scene, name) {
  * @param {Scene} scene
  * @param {import("./colors.js").PaintTables} tables
  * @param {Visible["bounds"]} bounds
- * @param {number} clear The first column that is painted.
+ * @param {Span} span
  * @param {number} thick In device pixels.
  */
-function drawOutlines(frame, pieces, scene, { name, paint, classes }, { across, down }, clear, thick) {
+function drawOutlines(
+  frame, pieces, scene, { name, paint, classes }, { across, down }, [first, end], thick,
+) {
   const count = across.columns.length;
   const Kind = classes instanceof Uint8Array ? Uint8Array : Uint16Array;
   const ids = new Kind(count * down.columns.length);
@@ -162,7 +187,8 @@ function drawOutlines(frame, pieces, scene, { name, paint, classes }, { across, 
   const last = down.columns.length - 1;
   for (let j = 0; j <= last; j++) {
     const above = Math.max(j - thick, 0) * count, below = Math.min(j + thick, last) * count;
-    for (let i = Math.max(0, clear - across.offset); i < count; i++) {
+    const begin = Math.max(0, first - across.offset), stop = Math.min(count, end - across.offset);
+    for (let i = begin; i < stop; i++) {
       const id = ids[j * count + i];
       if (colors[id] === 0) continue;
       const edge = yields(ids[j * count + Math.max(i - thick, 0)], id)

@@ -3,6 +3,7 @@
 // except once for each picture, and for the tiles of a large one.
 
 import { find } from "../../parts/component.js";
+import { Before } from "./before.js";
 import { Brush } from "./brush.js";
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
@@ -121,6 +122,7 @@ export class Viewer {
     this.toldOfWheel = false;
     this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
+    this.before = new Before(this);
     this.brush = props.paints ? new Brush(this) : null;
     connectPointersAndKeys(this.canvas, this);
     connectDivider(this.divider, this.stageElement, this);
@@ -128,6 +130,7 @@ export class Viewer {
     listen(this.root, "viewer:fly", (box) => this.fly(box));
     listen(this.root, "viewer:visit", (box) => this.visit(box));
     listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
+    listen(this.root, "viewer:before", (value) => this.before.take(value));
     listen(this.root, "viewer:choose", (id) => this.choose(id));
     listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
     listen(this.root, "viewer:show", (detail) => this.showHere(detail));
@@ -179,10 +182,11 @@ export class Viewer {
     });
   }
 
-  /** The image's first column right of the line. */
+  /** The image's first column right of the line; left of it is the bare picture. */
   splitColumn() {
     const { scene, look, stage } = this;
     if (!scene || look.split === null || !look.paint || !stage.width) return null;
+    if (this.before.shown) return null;
     const { left, scale, width } = projection(this.camera, stage);
     const column = columnAt(Math.round(look.split * width), left, scale);
     return Math.min(Math.max(column, 0), scene.value.width);
@@ -196,7 +200,9 @@ export class Viewer {
     const pixel = this.pointed && this.pixelUnder(this.pointed);
     const view = viewOf(frame, scene, camera, stage);
     scene.tiles?.want(tilesWanted(scene.tiles.side, view, camera, pixel));
-    drawFrame(frame, scene, look, view, stage);
+    const before = this.before.side(look);
+    before?.scene.tiles?.want(tilesWanted(before.scene.tiles.side, view, camera, null));
+    drawFrame(frame, scene, look, view, stage, before);
     this.brush?.draw(view);
     this.context.putImageData(frame.image, 0, 0);
     const milliseconds = performance.now() - started;
@@ -222,6 +228,7 @@ export class Viewer {
     if (look.split !== null) {
       divider.style.left = `${100 * look.split}%`;
       divider.setAttribute("aria-valuenow", String(Math.round(100 * look.split)));
+      divider.classList.toggle("both", this.before.shown !== null);
     }
     flash.hidden = !flashed;
     if (flashed) {
@@ -415,7 +422,8 @@ export class Viewer {
     if (!scene) return;
     const words = {
       o: look.outline ? "Outlines" : "Filled",
-      s: look.split === null ? "Not split" : "Split: the bare picture on the left",
+      s: look.split === null ? "Not split"
+        : `Split: ${this.before.shown ? "before" : "the bare picture"} on the left`,
       v: look.view, 0: "The whole picture",
     }[key];
     const name = scene.value.names?.[id];
@@ -582,6 +590,7 @@ export class Viewer {
   empty() {
     this.scene?.tiles?.close();
     this.scene = this.flashed = this.pointed = null;
+    this.before.take(null);
     this.canvas.classList.remove("drawn");
     this.canvas.ariaLabel = "No picture";
     for (const part of [".head .name", ".head .by"]) find(this.root, part).textContent = "";
