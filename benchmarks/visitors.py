@@ -10,26 +10,37 @@ RADIUS = 1.5  # px; thinner where the class is
 TRIES = 40  # beginnings of a stroke, of which the longest is taken
 
 
-def paint(truth: np.ndarray, rng: np.random.Generator, strokes: int = 5) -> list[Stroke]:
+def paint(
+    truth: np.ndarray,
+    rng: np.random.Generator,
+    strokes: int = 5,
+    shown: np.ndarray | None = None,
+) -> list[Stroke]:
     """Paints some strokes of each class that is there, away from its borders.
 
-    truth: (H, W) uint8 class ids; 255 is never painted.
+    truth: (H, W) uint8 class ids; 255 is never painted. shown: What the visitor sees, as class
+    ids: strokes then begin where it is wrong, as long as there is such a place for the class.
     """
     painted = []
     for class_id in np.unique(truth[truth != 255]):
         # One pixel of margin, so that what touches the image's border ends there, too.
         depth = ndimage.distance_transform_edt(np.pad(truth == class_id, 1))[1:-1, 1:-1]
         for _ in range(strokes):
-            painted.append(_stroke(depth, int(class_id), rng))
+            wrong = None if shown is None else (shown != truth) & (truth == class_id)
+            painted.append(_stroke(depth, int(class_id), rng, wrong))
     return painted
 
 
-def _stroke(depth: np.ndarray, class_id: int, rng: np.random.Generator) -> Stroke:
+def _stroke(
+    depth: np.ndarray, class_id: int, rng: np.random.Generator, wrong: np.ndarray | None
+) -> Stroke:
     """depth: (H, W), distance to the nearest pixel of another class, px."""
     # As deep as half of the class: who paints membranes goes along all of them, not only where
     # they are thick.
     least = float(np.clip(np.median(depth[depth > 0]), 1, 2.5))
     starts = np.argwhere(depth >= least)
+    if wrong is not None and (wrong & (depth >= least)).any():
+        starts = np.argwhere(wrong & (depth >= least))
     best: list[tuple[float, float]] = []
     for _ in range(TRIES):
         line = _line(depth, least, starts[rng.integers(len(starts))], rng)

@@ -29,7 +29,7 @@ from demo.teach.strokes_in import AllPainted, NothingPaintedError, Painted, read
 from demo.teach.warm import Warm, warm
 from demo.teach.words import progress_html, strokes
 from demo.viewer.component import show_result
-from train.teaching.features import Features
+from train.teaching.features import features_of
 from unet_hf import read_image
 from unet_hf.errors import ConfigError
 
@@ -128,7 +128,7 @@ def test_all_who_paint_share_one_process_that_waits(monkeypatch):
 
 def test_features_count_as_memory_and_are_forgotten_after_an_hour(tiny, picture, monkeypatch):
     image = read_image(picture)
-    features = Features(load_model(tiny), image)
+    features = features_of(load_model(tiny), image)
     size = array_bytes([(image, features)])
     assert size >= sum(level.nbytes for level in features.levels) + features.logits.nbytes
     kept = KeptResults()

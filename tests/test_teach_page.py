@@ -26,7 +26,7 @@ from demo.teach.strokes_in import read_painted
 from demo.teach.take_home import pack_checkpoint, pack_strokes
 from demo.teach.words import curve, lesson_html
 from demo.viewer.component import picture_key
-from train.teaching.features import Features
+from train.teaching.features import features_of
 from train.teaching.worker import BASE
 from unet_hf import UNet, read_image
 from unet_hf.errors import CheckpointNotFoundError, ConfigError
@@ -225,7 +225,7 @@ def test_an_answer_has_the_classes_that_were_painted(tiny, picture):
     label = np.full((96, 96), 255, np.uint8)
     label[5:9, 5:9], label[50:54, 50:54], label[80:84, 10:14] = 0, 1, 2
     names = ["ground", "cell", "crack"]
-    found = answer(model, image, Features(model, image), label, names, ["#000000"] * 3)
+    found = answer(model, image, features_of(model, image), label, names, ["#000000"] * 3)
     assert found.result.id2label == {0: "ground", 1: "cell", 2: "crack"}
     assert found.result.threshold is None
     assert (found.result.mask[label != 255] == label[label != 255]).mean() > 0.6

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 import unet_hf
-from train.teaching.features import Features
+from train.teaching import guess
+from train.teaching.features import features_of
 from train.teaching.judging import choose_threshold
 from train.teaching.lesson import Lesson
 from train.teaching.losses import anchor_loss, painted_loss
-from train.teaching.pictures import painted_boxes
+from train.teaching.pictures import painted_boxes, prepare_parts
 from train.teaching.pieces import find_pieces, keep_aside, without
 from train.teaching.probe import folds, probe
-from train.teaching.quick import QuickLearner
+from train.teaching.quick import learn
 from train.teaching.strokes import Stroke, as_json, raster, read_strokes
 from train.teaching.student import known_classes, new_student
 from train.teaching.teach import teach
@@ -286,7 +287,7 @@ def test_the_threshold_stays_unless_strokes_speak_against_it(base):
 
 def test_the_features_of_the_quick_learner_are_the_networks_own(base):
     image = read_image(dots()[0])
-    features = Features(base, image)
+    features = features_of(base, image)
     with torch.no_grad():
         expected = base(base.preprocessing.prepare(image).whole()[None])[0]
     assert torch.allclose(features.logits, expected, atol=0.05)
@@ -300,8 +301,9 @@ def test_the_features_of_the_quick_learner_are_the_networks_own(base):
 
 def test_a_stroke_is_answered_and_far_from_all_of_them_little_changes(base):
     image, mask = dots()
-    features = Features(base, read_image(image))
-    answered = QuickLearner(features, known=0).learn(strokes_on(mask), 2)
+    features = features_of(base, read_image(image))
+    learned = learn([(features, strokes_on(mask))], known=0, classes=2)
+    answered = learned.probabilities(features)
     assert answered.shape == (2, 96, 80)
     assert np.allclose(answered.sum(0), 1, atol=1e-4)
     assert (answered.argmax(0) == mask).mean() > 0.9
@@ -310,7 +312,7 @@ def test_a_stroke_is_answered_and_far_from_all_of_them_little_changes(base):
 def test_what_is_too_large_for_quick_answers_is_refused_in_words(base, monkeypatch):
     monkeypatch.setattr("train.teaching.features.MOST_PIXELS", 10)
     with pytest.raises(ConfigError, match="megapixels"):
-        Features(base, read_image(dots()[0]))
+        features_of(base, read_image(dots()[0]))
 
 
 # ------------------------------------------------------------------------------ the best start
@@ -336,3 +338,35 @@ def test_every_piece_is_foretold_once_and_a_single_one_never():
     divided = folds(find_pieces(label))
     assert sorted(len(fold) for fold in divided) == [3, 3, 4]
     assert {piece.class_id for fold in divided for piece in fold} == {0}
+
+
+# -------------------------------------------------------------- what nobody painted, guessed
+
+
+@pytest.mark.parametrize("most", [10**6, 900])
+def test_a_forest_guesses_what_nobody_painted_also_from_some_of_the_pixels(base, monkeypatch, most):
+    monkeypatch.setattr(guess, "MOST_GUESSED", most)
+    pictures = [dots(seed) for seed in (0, 1)]
+    parts = [
+        part
+        for image, mask in pictures
+        for part in prepare_parts(base, base.segment(image), strokes_on(mask))
+    ]
+    guessed = guess.guess_unpainted(base, parts, 2)
+    for part, old, (_, mask) in zip(guessed, parts, pictures, strict=True):
+        assert part.old.shape == (2, 96, 80) and torch.equal(part.image, old.image)
+        assert torch.allclose(part.old.sum(0), torch.ones(96, 80), atol=1e-5)
+        assert iou(part.old.argmax(0).numpy(), mask) > 0.7
+
+
+def test_so_many_pixels_are_guessed_as_are_allowed():
+    assert guess.spacing([1000]) == 1
+    every = guess.spacing([4 * guess.MOST_GUESSED, 5 * guess.MOST_GUESSED])
+    assert every == 3
+
+
+def test_a_class_that_is_painted_on_no_part_is_guessed_nowhere(base):
+    image, mask = dots()
+    parts = prepare_parts(base, base.segment(image), strokes_on(mask))
+    (part,) = guess.guess_unpainted(base, parts, 3)
+    assert part.old.shape[0] == 3 and not part.old[2].any()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from train.teaching.features import Features
-from train.teaching.quick import QuickLearner
+from train.teaching.quick import learn
 from train.teaching.student import known_classes
 from unet_hf import Segmentation, UNet
 from unet_hf.images.image_data import ImageData
@@ -39,7 +39,7 @@ def answer(
     """
     began = time.perf_counter()
     known = known_classes(model, classes)
-    probabilities = QuickLearner(features, known).learn(label, len(classes))
+    probabilities = learn([(features, label)], known, len(classes)).probabilities(features)
     threshold = None
     if len(classes) == 2:
         threshold = model.threshold if known else 0.5

@@ -12,9 +12,10 @@ from unet_hf.errors import ConfigError, UNetError
 
 from ..parts.component import HIDDEN
 from ..segment.tab import SegmentTab
+from ..server import sign_in
 from ..server.in_view import InView
 from ..server.model_facts import shipped_title
-from ..server.models import load_model
+from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
 from ..server.queue import MEASURES, PREDICTS, turns
 from ..server.runs import Run
@@ -48,9 +49,15 @@ class BestStart:
     ) -> None:
         """progress: Shows the answer. go_to: Gives the updates that bring a checkpoint into use."""
 
-        def on_ask(given: Any, sitting: Sitting, in_view: InView) -> Updates:
+        def on_ask(
+            given: Any,
+            sitting: Sitting,
+            in_view: InView,
+            profile: gr.OAuthProfile | None = None,
+            token: gr.OAuthToken | None = None,
+        ) -> Updates:
             try:
-                found = self.probed(given, sitting, in_view)
+                found = self.probed(given, sitting, in_view, sign_in.visitor(profile, token))
             except Exception as error:
                 return {told: words(error)}
             chosen = {} if found[0].name == in_view.model else go_to(found[0].name, in_view)
@@ -68,7 +75,9 @@ class BestStart:
         )
         asked.success(segment.on_segment, view, segment.outputs, **each, **PREDICTS)
 
-    def probed(self, given: Any, sitting: Sitting, in_view: InView) -> list[Probed]:
+    def probed(
+        self, given: Any, sitting: Sitting, in_view: InView, visitor: Visitor | None = None
+    ) -> list[Probed]:
         """Checkpoints, the best first. Raises `ConfigError` if too little is painted."""
         path, place, current = in_view.wanted
         painted = read_painted(given, sitting)
@@ -81,7 +90,7 @@ class BestStart:
         checkpoints = {}
         for name in dict.fromkeys([sitting.base_of(current), *self.models]):
             try:
-                checkpoints[name] = load_model(name)
+                checkpoints[name] = load_model(name, visitor)
             except UNetError:  # one on the Hub that is not to be had now
                 continue
         with turns().take(Run(), image.height * image.width):

@@ -51,7 +51,8 @@ class TeachProcess:
             [sys.executable, "-m", "train.teaching.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            # What nobody has foreseen is told there: it is in the server's log.
+            stderr=None,
             text=True,
             env=environment,
         )

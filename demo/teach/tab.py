@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from train.teaching.features import Features
+from train.teaching.features import Features, features_of
 from train.teaching.judging import Judgement
 from train.teaching.strokes import raster, read_strokes
 from unet_hf import UNet
@@ -220,7 +220,7 @@ class TeachPanel:
             return self._as_before(in_view)
         wanted = (path, place, name)
         model = load_model(name, visitor)
-        image, features = features_of(sitting, model, wanted)
+        image, features = kept_features(sitting, model, wanted)
         classes = all_painted.classes
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
@@ -240,7 +240,7 @@ class TeachPanel:
         if in_view.wanted[0] is None:
             return
         with suppress(Exception):  # it is told when something is painted
-            features_of(sitting, load_model(in_view.wanted[2], visitor), in_view.wanted)
+            kept_features(sitting, load_model(in_view.wanted[2], visitor), in_view.wanted)
 
     def _as_before(self, in_view: InView) -> Updates:
         """The result of the network alone, if an answer is in view."""
@@ -343,7 +343,7 @@ class TeachPanel:
         return str(pack_checkpoint(lesson, folder))
 
 
-def features_of(sitting: Sitting, model: UNet, wanted: tuple) -> tuple[ImageData, Features]:
+def kept_features(sitting: Sitting, model: UNet, wanted: tuple) -> tuple[ImageData, Features]:
     """An image with its features, which are kept.
 
     wanted: See `InView.wanted`.
@@ -351,7 +351,7 @@ def features_of(sitting: Sitting, model: UNet, wanted: tuple) -> tuple[ImageData
     if (known := sitting.features.get(wanted)) is None:
         image = read_upload(*wanted[:2])
         with turns().take(Run(), image.height * image.width):
-            known = image, Features(model, image)
+            known = image, features_of(model, image)
         sitting.features.keep(wanted, known)
     return known
 

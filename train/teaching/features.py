@@ -37,20 +37,19 @@ class Features:
     logits: Tensor
     object_maps: np.ndarray | None
 
-    def __init__(self, model: UNet, image: ImageData) -> None:
-        """Raises `ConfigError` for an image of more than `MOST_PIXELS`."""
-        height, width = self.size = image.height, image.width
+    def __init__(self, model: UNet, prepared: Tensor) -> None:
+        """prepared: (C, H, W) float32, as `Preprocessing.prepare` gives it; see `features_of`.
+
+        Raises `ConfigError` if it has more than `MOST_PIXELS`.
+        """
+        height, width = self.size = tuple(prepared.shape[-2:])
         if height * width > MOST_PIXELS:
-            raise ConfigError(
-                f"The image has {height * width / 1e6:.0f} megapixels; strokes are answered at "
-                f"once up to {MOST_PIXELS / 1e6:.0f}. Cut out a part, or go on to teaching."
-            )
+            raise too_large(height * width)
         if model.geometry.padding == "valid":
             raise ConfigError(
                 "This checkpoint trims the borders of what it sees, so strokes cannot be answered "
                 "at once. Go on to teaching, or choose a checkpoint with padding 'same'."
             )
-        prepared = model.preprocessing.prepare(image).whole()
         fast = model.device.type == "cpu" and cpu_has("avx512_bf16")
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
             batch = prepared[None].contiguous(memory_format=torch.channels_last)
@@ -100,6 +99,20 @@ class Features:
                 )
             total += found[0]
         return total[:, : self.size[0], : self.size[1]]
+
+
+def too_large(pixels: int) -> ConfigError:
+    return ConfigError(
+        f"The image has {pixels / 1e6:.0f} megapixels; strokes are answered at once up to "
+        f"{MOST_PIXELS / 1e6:.0f}. Cut out a part, or go on to teaching."
+    )
+
+
+def features_of(model: UNet, image: ImageData) -> Features:
+    """The features of an image. Raises `ConfigError` if it is too large; before it is prepared."""
+    if image.height * image.width > MOST_PIXELS:
+        raise too_large(image.height * image.width)
+    return Features(model, model.preprocessing.prepare(image).whole())
 
 
 def all_levels(model: UNet, image: Tensor) -> list[Tensor]:

@@ -15,11 +15,8 @@ from .quick import fit, painted_pixels, standardised
 def fit_head(student: UNet, parts: Sequence[Part]) -> None:
     """Sets the last layer by logistic regression on what is painted; the rest stays.
 
-    Drawn at random, it would first drag all other layers along. A network that trims borders
-    keeps the layer as it was drawn.
+    Drawn at random, it would first drag all other layers along. The network's padding is "same".
     """
-    if student.geometry.padding == "valid":
-        return
     found, truth = [], []
     for part in parts:
         last = all_levels(student, part.image[None].to(student.device))[1][0]  # (C, h, w)

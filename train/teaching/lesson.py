@@ -12,15 +12,18 @@ class Lesson:
     learning_rate: At its highest; it rises over a tenth of the steps and then falls to 0.
     anchor: Weight of the old network's word where nothing is painted; see `losses.anchor_loss`.
     maps_anchor: Weight of its maps of objects, likewise.
+    guess: Weight of what a forest guesses there, in the place of an old network that has other
+        classes; see `guess_unpainted`.
     decay: Of the moving average of the weights, which is what is kept.
     """
 
-    steps: int = 80
+    steps: int = 160
     crops: int = 4
-    side: int = 128
-    learning_rate: float = 1e-3
+    side: int = 96
+    learning_rate: float = 2e-3
     anchor: float = 0.3
     maps_anchor: float = 0.1
+    guess: float = 1.0
     decay: float = 0.95
 
 

@@ -9,9 +9,9 @@ from unet_hf import UNet
 from unet_hf.errors import UNetError
 from unet_hf.images.image_data import ImageData
 
-from .features import Features
+from .features import features_of
 from .pieces import Piece, find_pieces, without
-from .quick import QuickLearner
+from .quick import learn
 from .student import known_classes
 
 FOLDS = 3
@@ -55,7 +55,7 @@ def _score(
     pieces: Sequence[Piece],
 ) -> tuple[float, int] | None:
     try:
-        learner = QuickLearner(Features(model, image), known_classes(model, classes))
+        features = features_of(model, image)
     except UNetError:
         return None
     right: dict[int, list[float]] = {}
@@ -63,7 +63,8 @@ def _score(
         rest = without(label, fold)
         if not fold or len(np.unique(rest)) < 3:  # 255 and two classes
             continue
-        probabilities = learner.learn(rest, len(classes))
+        learned = learn([(features, rest)], known_classes(model, classes), len(classes))
+        probabilities = learned.probabilities(features)
         for piece in fold:
             part = probabilities[piece.class_id, piece.rows, piece.columns]
             right.setdefault(piece.class_id, []).append(float(part[piece.pixels].mean()))

@@ -1,8 +1,11 @@
-"""`QuickLearner`: answers a stroke at once, by logistic regression on the network's features.
+"""`learn`: answers a stroke at once, by logistic regression on the network's features.
 
 It begins with what the network says and learns only what to add, so that far from all strokes
 the picture stays as it is.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,56 +21,71 @@ RIDGE = 0.05  # weight of the squared size of what is added
 ROUNDS = 40  # of the solver, at most
 
 
-class QuickLearner:
-    """Learns from strokes on one image.
+@dataclass(frozen=True)
+class Learned:
+    """What strokes say, as a linear function of the features.
 
-    features: Of the image. known: How many of the classes, the first ones, the network tells apart
-    already; 0: others.
+    weight: (classes, C). bias: (classes,). known: How many of the classes, the first ones, the
+    network tells apart already; 0: others.
     """
 
-    def __init__(self, features: Features, known: int) -> None:
-        self.features = features
-        self.known = known
+    weight: Tensor
+    bias: Tensor
+    known: int
 
-    def learn(self, label: np.ndarray, classes: int) -> np.ndarray:
-        """Learns what is painted; returns probabilities, (classes, H, W) float32.
-
-        label: (H, W) uint8, IGNORE where nothing is painted; at least one class is.
-        """
-        rows, columns, truth = painted_pixels(label)
-        found = self.features.at(rows, columns)
-        scaled, deviation, mean = standardised(found)
-        weight, bias = fit(scaled, torch.from_numpy(truth), self._own(rows, columns, classes))
-        weight = weight / deviation
-        bias = bias - weight @ mean
-        logits = self.features.linear(weight) + bias[:, None, None]
+    def probabilities(self, features: Features) -> np.ndarray:
+        """Of an image: (classes, H, W) float32."""
+        logits = features.linear(self.weight) + self.bias[:, None, None]
         if self.known:
-            own = self.features.logits[: self.known]
+            own = features.logits[: self.known]
             logits[: self.known] += own
             # A class that the network does not know is as likely as its best one: see `_own`.
-            logits[self.known :] += own.amax(0) if self.known < classes else 0
+            logits[self.known :] += own.amax(0) if self.known < len(logits) else 0
         return logits.softmax(0).numpy()
 
-    def _own(self, rows: np.ndarray, columns: np.ndarray, classes: int) -> Tensor:
-        """What the network says of some pixels: (n, classes) logits."""
-        own = torch.zeros(len(rows), classes)
-        if self.known:
-            said = self.features.logits[: self.known, rows, columns].T
-            own[:, : self.known] = said
-            own[:, self.known :] = said.amax(1, keepdim=True)
-        return own
+
+def learn(painted: Sequence[tuple[Features, np.ndarray]], known: int, classes: int) -> Learned:
+    """Learns what is painted on some images.
+
+    painted: Features of an image, and (H, W) uint8, IGNORE where nothing is painted; something is
+    on at least one. known: See `Learned`.
+    """
+    found, truth, own = [], [], []
+    for features, label in painted:
+        rows, columns, of_class = painted_pixels(label)
+        found.append(features.at(rows, columns))
+        truth.append(torch.from_numpy(of_class))
+        own.append(_own(features, rows, columns, known, classes))
+    scaled, deviation, mean = standardised(torch.cat(found))
+    weight, bias = fit(scaled, torch.cat(truth), torch.cat(own))
+    weight = weight / deviation
+    return Learned(weight, bias - weight @ mean, known)
 
 
-def painted_pixels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, columns and classes of painted pixels, at most `MOST_PAINTED` of each class."""
+def _own(
+    features: Features, rows: np.ndarray, columns: np.ndarray, known: int, classes: int
+) -> Tensor:
+    """What the network says of some pixels: (n, classes) logits."""
+    own = torch.zeros(len(rows), classes)
+    if known:
+        said = features.logits[:known, rows, columns].T
+        own[:, :known] = said
+        own[:, known:] = said.amax(1, keepdim=True)
+    return own
+
+
+def painted_pixels(
+    label: np.ndarray, most: int = MOST_PAINTED
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and classes of painted pixels, at most so many of each class."""
     rng = np.random.default_rng(0)
-    flat, chosen = label.ravel(), []
+    flat, chosen = label.ravel(), [np.zeros(0, np.int64)]
     painted = np.flatnonzero(flat != IGNORE)
     of_class = flat[painted]
     for class_id in np.unique(of_class):
         found = painted[of_class == class_id]
-        if len(found) > MOST_PAINTED:
-            found = rng.choice(found, MOST_PAINTED, replace=False)
+        if len(found) > most:
+            found = rng.choice(found, most, replace=False)
         chosen.append(found)
     places = np.concatenate(chosen)
     rows, columns = np.unravel_index(places, label.shape)

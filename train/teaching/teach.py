@@ -28,6 +28,7 @@ from ..kernels.forward import use_fast_kernels
 from ..model import crop_size
 from ..optimization import moving_average
 from .first_head import fit_head
+from .guess import guess_unpainted
 from .judging import Judgement, choose_threshold, judge
 from .lesson import USUAL_LESSON, Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss
@@ -111,10 +112,13 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
-    if not known:
+    held = Held(known, lesson.anchor, lesson.maps_anchor)
+    if not known and student.geometry.padding == "same":
         fit_head(student, parts)
+        parts = guess_unpainted(student, parts, student.config["num_classes"])
+        held = Held(student.config["num_classes"], lesson.guess, 0.0)
     left = seconds - 2 * predicting
-    taught, losses = _learn(student, parts, known, lesson, seed, began + left, progress)
+    taught, losses = _learn(student, parts, held, lesson, seed, began + left, progress)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
         start = model.threshold if known else None
@@ -122,6 +126,19 @@ def teach(
         after = [result.with_threshold(taught.threshold) for result in after]
     judgement = judge(before if known else None, after, labels, aside)
     return Taught(taught, judgement, before, after, len(losses), time.monotonic() - began, losses)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the network is held to where nothing is painted: the old probabilities of the parts.
+
+    classes: How many, the first ones, they tell apart; 0: nothing. weight: Of them in the loss.
+    maps: The weight of the old maps of objects.
+    """
+
+    classes: int
+    weight: float
+    maps: float
 
 
 def as_label(strokes: Any, size: tuple[int, int], classes: int) -> np.ndarray:
@@ -157,7 +174,7 @@ def _check_painted(labels: Sequence[np.ndarray], student: UNet, known: int) -> N
 def _learn(
     student: UNet,
     parts: Sequence[Part],
-    known: int,
+    held: Held,
     lesson: Lesson,
     seed: int,
     until: float,
@@ -177,7 +194,7 @@ def _learn(
     while step < steps:
         for group in optimizer.param_groups:
             group["lr"] = lesson.learning_rate * schedule(step, steps)
-        losses.append(_step(network, student, crops.batch(step, lesson.crops), known, lesson))
+        losses.append(_step(network, student, crops.batch(step, lesson.crops), held))
         optimizer.step()
         optimizer.zero_grad()
         averaged.update_parameters(student)
@@ -204,9 +221,7 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _step(
-    network: nn.Module, student: UNet, batch: list[Tensor], known: int, lesson: Lesson
-) -> float:
+def _step(network: nn.Module, student: UNet, batch: list[Tensor], held: Held) -> float:
     """Computes the gradients of a step; returns its loss."""
     device = student.device
     image, label, old = (tensor.to(device) for tensor in batch)
@@ -220,10 +235,11 @@ def _step(
     size = logits.shape[-2:]
     label, old = center_crop(label, size), center_crop(old, size)
     loss = painted_loss(logits, label)
-    if known:
-        loss = loss + lesson.anchor * anchor_loss(logits[:, :known], label, old[:, :known])
-        if maps.shape[1]:
-            loss = loss + lesson.maps_anchor * maps_anchor_loss(maps, old[:, known:])
+    if held.classes:
+        told = logits[:, : held.classes]
+        loss = loss + held.weight * anchor_loss(told, label, old[:, : held.classes])
+    if held.maps and maps.shape[1]:
+        loss = loss + held.maps * maps_anchor_loss(maps, old[:, held.classes :])
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     return loss.item()

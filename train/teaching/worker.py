@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ NO_MEMORY = (
 
 
 def main() -> None:
+    import sklearn.ensemble  # noqa: F401, imported before it is needed, as is `teach`
     import torch
 
-    from .teach import teach  # noqa: F401, imported before it is needed
+    from .teach import teach  # noqa: F401
 
     if hasattr(os, "nice"):
         os.nice(NICE)
@@ -63,6 +65,7 @@ def work(folder: Path) -> dict[str, Any]:
     except OSError as error:
         sentence = UNFORESEEN.format(error.strerror or error)
     except Exception as error:
+        traceback.print_exc()  # for the log of the server
         sentence = UNFORESEEN.format(f"{type(error).__name__}: {error}")
         if "can't allocate memory" in sentence:  # PyTorch has no class for it
             sentence = NO_MEMORY
