@@ -17,6 +17,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
 
 MOST_PIXELS = 2048**2  # 660 MB of features of a network of width 16
+BLOCK = 2**16  # pixels in float32 at a time: few CPUs multiply bfloat16
 BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
 
 
@@ -90,8 +91,8 @@ class Features:
         total = torch.zeros(len(weight), *self.covered)
         parts = weight.split([len(level) for level in self.levels], dim=1)
         for level, part in zip(self.levels, parts, strict=True):
-            channels, height, width = level.shape
-            found = (part.bfloat16() @ level.reshape(channels, -1)).float()
+            _, height, width = level.shape
+            found = torch.cat([part @ some.float() for some in level.flatten(1).split(BLOCK, 1)], 1)
             found = found.reshape(1, -1, height, width)
             if (height, width) != self.covered:
                 found = functional.interpolate(

@@ -62,6 +62,11 @@ def learn(painted: Sequence[tuple[Features, np.ndarray]], known: int, classes: i
     return Learned(weight, bias - weight @ mean, known)
 
 
+def prepare() -> None:
+    """A first fit takes a second more, for all that PyTorch imports: it need not be a visitor's."""
+    fit(torch.eye(2), torch.arange(2), torch.zeros(2, 2))
+
+
 def _own(
     features: Features, rows: np.ndarray, columns: np.ndarray, known: int, classes: int
 ) -> Tensor:
