@@ -288,6 +288,39 @@ def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
     expect(root).to_have_attribute("data-strokes", "1")
 
 
+def test_what_comes_into_view_while_one_paints_ends_no_stroke_of_its_picture_and_moves_nothing(
+    page: Page,
+):
+    root = viewer_of(page)
+
+    def paint_while_there_comes(name: str) -> None:
+        before = root.locator("canvas").get_attribute("data-serial")
+        box = root.locator("canvas").bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 240, box["y"] + 100, steps=4)
+        page.get_by_role("button", name=name, exact=True).evaluate("(button) => button.click()")
+        expect(root.locator("canvas")).not_to_have_attribute("data-serial", before)
+        page.mouse.move(box["x"] + 280, box["y"] + 140, steps=4)
+        page.mouse.up()
+
+    root.evaluate("(root) => root.scrollIntoView()")
+    fitted = camera(root)
+    paint_while_there_comes("First")
+    (stroke,) = strokes_on(page)
+    across = np.ptp(np.reshape(stroke["points"], (-1, 2)), axis=0)
+    assert across[1] / across[0] == pytest.approx(0.5, abs=0.1)  # all of it
+    assert camera(root) == fitted
+    assert_covers(page, root)
+    paint_while_there_comes("Second")
+    expect(root).to_have_attribute("data-strokes", "0")
+    assert len(strokes_on(page)) == 2 and not strokes_on(page, seed=2)
+    assert camera(root)["fitted"]
+    before = root.locator("canvas").get_attribute("data-serial")
+    page.get_by_role("button", name="First", exact=True).click()
+    expect(root.locator("canvas")).not_to_have_attribute("data-serial", before)
+
+
 def test_a_reload_keeps_strokes_and_undo_takes_them_away_one_by_one(page: Page):
     root = viewer_of(page)
     for top in (100, 140):

@@ -54,10 +54,12 @@ export class Brush {
   shown() {
     const value = this.viewer.scene?.value;
     if (!value || !this.painted.kept) return this.palette.show();
-    this.end();
     const before = this.painted.list;
+    // An answer comes while the next stroke is being painted: that goes on.
+    if (!this.painted.stays(value)) this.end();
     if (this.painted.open(value) && before) this.tell();
-    this.refresh();
+    if (this.stroke) this.redraw();
+    else this.refresh();
   }
 
   /** Brings the picture and the palette in line with the sheet in view. */

@@ -18,7 +18,7 @@ const STILL = 4;  // CSS pixels that a hand may tremble in a click
  * @param {Viewer} act
  */
 export function connectPointersAndKeys(canvas, act) {
-  /** @type {Map<number, Place & {start: Place}>} Pointers that touch the picture. */
+  /** @type {Map<number, Place & {start: Place, paints: boolean}>} Pointers that touch the picture. */
   const down = new Map();
   let moved = false;
   /** @type {(event: MouseEvent) => Place} */
@@ -36,9 +36,15 @@ export function connectPointersAndKeys(canvas, act) {
       else act.brush.drop();
     }
     if (down.size === 0) moved = false;
-    down.set(event.pointerId, { ...place(event), start: place(event) });
-    if (down.size > 1) moved = true;
-    else if (!drags && act.brush?.begin(place(event)) && event.pointerType !== "touch") act.hold(true);
+    const pointer = { ...place(event), start: place(event), paints: false };
+    down.set(event.pointerId, pointer);
+    if (down.size > 1) {
+      moved = true;
+      for (const other of down.values()) other.paints = false;
+    } else if (!drags && act.brush?.begin(place(event))) {
+      pointer.paints = true;
+      if (event.pointerType !== "touch") act.hold(true);
+    }
     act.point(place(event));
   });
   canvas.addEventListener("mousedown", (event) => {
@@ -51,9 +57,9 @@ export function connectPointersAndKeys(canvas, act) {
     const far = Math.hypot(now.left - before.start.left, now.top - before.start.top);
     if (!moved && far < STILL) return;
     moved = true;
-    if (act.brush?.stroke) {
-      for (const one of event.getCoalescedEvents?.() ?? []) act.brush.move(place(one));
-      act.brush.move(now);
+    if (before.paints) {  // a stroke, or what is left of one that was ended: nothing is moved
+      for (const one of event.getCoalescedEvents?.() ?? []) act.brush?.move(place(one));
+      act.brush?.move(now);
       return act.point(now);
     }
     if (down.size === 1) act.panBy(before.left - now.left, before.top - now.top);

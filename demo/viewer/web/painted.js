@@ -68,6 +68,17 @@ export class Painted {
   }
 
   /**
+   * Whether the sheet in view stays the same when this is shown.
+   *
+   * @param {Payload} value
+   */
+  stays({ picture, names }) {
+    const { list, sheet } = this;
+    return list !== null && sheet?.picture === picture
+      && (list.pinned || !names || listOf(this.lists, names, list) === list);
+  }
+
+  /**
    * The list of these classes, a new one if need be.
    *
    * @param {PaintClass[]} classes
