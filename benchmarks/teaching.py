@@ -2,6 +2,7 @@
 
     python -m benchmarks.teaching --data FOLDER_OF_SETS --rows teaching.jsonl
     python -m benchmarks.teaching --rows teaching.jsonl --table
+    python -m benchmarks.teaching --data FOLDER_OF_SETS --forgetting
 
 Each visitor paints images of the training split (`visitors.paint`), anywhere or, as in the page,
 where what they see is wrong; they teach after the first, the third and the fifth image. What was
@@ -167,6 +168,25 @@ def visit(
     return rows
 
 
+def forgetting(root: Path, seed: int, seconds: float) -> dict:
+    """`unet-nuclei`, taught on one stained image: its scores on all kinds of validation images."""
+    base, rng = UNet.from_pretrained("unet-nuclei"), np.random.default_rng(seed)
+    every = Case("nuclei", "unet-nuclei", None)
+    stained = CASES["stained tissue from fluorescence"]
+    train, test = read_pairs(root, stained, "train"), read_pairs(root, every, "validation")
+    path, truth = train[rng.integers(len(train))]
+    shown = base.segment(path).mask
+    strokes = raster(paint(truth, rng, shown=shown), truth.shape)
+    taught = teach(base, [(path, strokes)], seconds=seconds, seed=seed).model
+    return {
+        "seed": seed,
+        "before": mean_iou(masks_of(base), test),
+        "after": mean_iou(masks_of(taught), test),
+        "this image, before": mean_iou(masks_of(base), [(path, truth)]),
+        "after, this image": mean_iou(masks_of(taught), [(path, truth)]),
+    }
+
+
 def full_supervision(case: Case, root: Path, tests: int) -> float:
     """The shipped checkpoint that was trained on all masks of the training split."""
     model = UNet.from_pretrained(FULL[case.data])
@@ -200,7 +220,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with superalloy, phase, isbi2012, nuclei")
     parser.add_argument(
-        "--rows", type=Path, required=True, help="file that keeps what was measured"
+        "--rows",
+        type=Path,
+        default=Path("teaching.jsonl"),
+        help="file that keeps what was measured",
     )
     parser.add_argument("--fluorescence", help="checkpoint that has seen no stained tissue")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
@@ -209,9 +232,16 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=8, help="validation images, at most")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a teaching")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--forgetting", action="store_true", help="only what unet-nuclei loses by one stained image"
+    )
     parser.add_argument("--table", action="store_true", help="only print what is in the file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.forgetting:
+        for seed in options.seeds:
+            print(forgetting(options.data, seed, options.seconds), flush=True)
+        return
     rows = []
     if options.rows.exists():
         rows = [json.loads(line) for line in options.rows.read_text("utf-8").splitlines()]

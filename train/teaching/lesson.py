@@ -15,6 +15,8 @@ class Lesson:
     guess: Weight of what a forest guesses there, in the place of an old network that has other
         classes; see `guess_unpainted`.
     decay: Of the moving average of the weights, which is what is kept.
+    share: How much of the way from the old weights to these is gone at last; 1: all of it. Weights
+        in between keep most of what either network can do (Wortsman et al. 2022, WiSE-FT).
     """
 
     steps: int = 160
@@ -25,6 +27,9 @@ class Lesson:
     maps_anchor: float = 0.1
     guess: float = 1.0
     decay: float = 0.95
+    share: float = 1.0
 
 
 USUAL_LESSON = Lesson()
+# For a checkpoint that is nearly right, see `choose_lesson`.
+GENTLE_LESSON = Lesson(learning_rate=1e-3, anchor=3.0, share=0.4)

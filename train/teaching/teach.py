@@ -30,8 +30,9 @@ from ..optimization import moving_average
 from .first_head import fit_head
 from .guess import guess_unpainted
 from .judging import Judgement, choose_threshold, judge
-from .lesson import USUAL_LESSON, Lesson
+from .lesson import Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss
+from .nearness import choose_lesson
 from .pictures import Part, StrokeCrops, prepare_parts
 from .pieces import find_pieces, keep_aside, without
 from .strokes import Stroke, raster, read_strokes
@@ -68,7 +69,7 @@ def teach(
     seconds: float = 60.0,
     classes: Sequence[str] | None = None,
     colors: Sequence[str] | None = None,
-    lesson: Lesson = USUAL_LESSON,
+    lesson: Lesson | None = None,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Taught:
@@ -82,7 +83,7 @@ def teach(
         seconds: The teaching takes about so long at most.
         classes: Names of the classes. None: the base's. See `new_student`.
         colors: "#rrggbb" of each class.
-        lesson: How it learns.
+        lesson: How it learns. None: `choose_lesson` says.
         seed: Of the crops, and of what is kept aside.
         progress: Called after each step.
 
@@ -112,13 +113,18 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
+    if lesson is None:
+        lesson = choose_lesson(model, parts, known, student.config["num_classes"])
     held = Held(known, lesson.anchor, lesson.maps_anchor)
     if not known and student.geometry.padding == "same":
         fit_head(student, parts)
         parts = guess_unpainted(student, parts, student.config["num_classes"])
         held = Held(student.config["num_classes"], lesson.guess, 0.0)
     left = seconds - 2 * predicting
+    begun = {name: value.clone() for name, value in student.state_dict().items()}
     taught, losses = _learn(student, parts, held, lesson, seed, began + left, progress)
+    if known:
+        _go_back(taught, begun, lesson.share)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
         start = model.threshold if known else None
@@ -211,6 +217,14 @@ def _learn(
             steps = step + 1  # a last one, with the smallest rate
     taught = averaged.module
     return taught.eval().requires_grad_(False), losses
+
+
+@torch.no_grad()
+def _go_back(taught: UNet, begun: dict[str, Tensor], share: float) -> None:
+    """Puts the weights between those at the beginning and those now; share: Of those now."""
+    for name, value in taught.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.lerp(begun[name].to(value), value, share))
 
 
 def schedule(step: int, steps: int) -> float:
