@@ -8,15 +8,15 @@ import unet_hf
 from train.teaching import guess
 from train.teaching.features import features_of
 from train.teaching.judging import choose_threshold
-from train.teaching.lesson import Lesson
-from train.teaching.losses import anchor_loss, painted_loss
+from train.teaching.lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from train.teaching.losses import anchor_loss, painted_loss, share_right
 from train.teaching.pictures import painted_boxes, prepare_parts
 from train.teaching.pieces import find_pieces, keep_aside, without
 from train.teaching.probe import folds, probe
 from train.teaching.quick import learn
 from train.teaching.strokes import Stroke, as_json, raster, read_strokes
 from train.teaching.student import known_classes, new_student
-from train.teaching.teach import teach
+from train.teaching.teach import Held, Tutor, teach
 from unet_hf import UNet, read_image
 from unet_hf.errors import ConfigError
 
@@ -370,3 +370,50 @@ def test_a_class_that_is_painted_on_no_part_is_guessed_nowhere(base):
     parts = prepare_parts(base, base.segment(image), strokes_on(mask))
     (part,) = guess.guess_unpainted(base, parts, 3)
     assert part.old.shape[0] == 3 and not part.old[2].any()
+
+
+# ------------------------------------------------------------------- near, or far from it
+
+
+@pytest.mark.parametrize(("right", "goes_on"), [(0.95, GENTLE_LESSON), (0.6, USUAL_LESSON)])
+def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
+    tutor = Tutor(None, known=2)
+    for step in range(9):
+        tutor.hear(0.3 if step < 5 else right, step, 80)
+        assert tutor.lesson is GENTLE_LESSON
+    tutor.hear(right, 9, 80)
+    assert tutor.lesson is goes_on
+    assert tutor.held == Held(2, goes_on.anchor, goes_on.maps_anchor)
+    for step in range(10, 80):
+        tutor.hear(0.0, step, 80)
+    assert tutor.lesson is goes_on  # it is decided once
+
+
+def test_a_lesson_that_is_given_stays_and_new_classes_are_not_learned_gently():
+    mine = Lesson(steps=8)
+    for tutor, lesson in ((Tutor(mine, 2), mine), (Tutor(None, 0), USUAL_LESSON)):
+        for step in range(8):
+            tutor.hear(0.0, step, 8)
+        assert tutor.lesson is lesson
+
+
+def test_each_class_counts_alike_in_what_is_right():
+    label = torch.full((1, 4, 4), 255)
+    label[0, 0], label[0, 1, 0] = 0, 1
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[:, 0] = 1  # all are of class 0
+    assert share_right(logits, label) == 0.5
+    assert share_right(logits, torch.full((1, 4, 4), 255)) == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_weights_end_on_the_way_from_the_old_to_the_new_ones(base, share):
+    image, mask = dots()
+    painted = [(image, strokes_on(mask))]
+    steps = {"steps": 4, "crops": 2, "side": 32, "learning_rate": 1e-2}
+    every = teach(base, painted, lesson=Lesson(**steps)).model
+    some = teach(base, painted, lesson=Lesson(**steps, share=share)).model
+    for old, new, between in zip(
+        base.parameters(), every.parameters(), some.parameters(), strict=True
+    ):
+        assert torch.allclose(between, old + share * (new - old), atol=1e-6)

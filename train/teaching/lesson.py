@@ -31,5 +31,6 @@ class Lesson:
 
 
 USUAL_LESSON = Lesson()
-# For a checkpoint that is nearly right, see `choose_lesson`.
+# For a checkpoint that is nearly right: it corrects, and leaves what was right on other images, of
+# which there is none to hold it by.
 GENTLE_LESSON = Lesson(learning_rate=1e-3, anchor=3.0, share=0.4)

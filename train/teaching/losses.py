@@ -27,6 +27,17 @@ def painted_loss(logits: Tensor, label: Tensor) -> Tensor:
     return (entropies * weights[torch.where(known, label, 0)] * known).sum()
 
 
+def share_right(logits: Tensor, label: Tensor) -> float:
+    """The share of the painted pixels whose class is the most probable one; each class alike.
+
+    As `painted_loss`; 1 if nothing is painted.
+    """
+    known = label != IGNORE
+    truth, right = label[known], logits.argmax(1)[known] == label[known]
+    shares = [right[truth == class_id].float().mean() for class_id in truth.unique()]
+    return float(sum(shares) / len(shares)) if shares else 1.0
+
+
 def anchor_loss(logits: Tensor, label: Tensor, old: Tensor) -> Tensor:
     """Computes how far the network has gone from the old one where nothing is painted.
 

@@ -30,14 +30,17 @@ from ..optimization import moving_average
 from .first_head import fit_head
 from .guess import guess_unpainted
 from .judging import Judgement, choose_threshold, judge
-from .lesson import Lesson
-from .losses import anchor_loss, maps_anchor_loss, painted_loss
-from .nearness import choose_lesson
+from .lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from .losses import anchor_loss, maps_anchor_loss, painted_loss, share_right
 from .pictures import Part, StrokeCrops, prepare_parts
 from .pieces import find_pieces, keep_aside, without
 from .strokes import Stroke, raster, read_strokes
 from .student import known_classes, new_student
 
+TRIAL = 8  # one in so many steps, after which a gentle lesson has to have led somewhere
+LEARNED = (
+    0.85  # share of the painted pixels of the last crops that are then right, each class alike
+)
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
 
 # report(steps done, steps in all, loss of the last one); what it raises ends the teaching
@@ -83,7 +86,7 @@ def teach(
         seconds: The teaching takes about so long at most.
         classes: Names of the classes. None: the base's. See `new_student`.
         colors: "#rrggbb" of each class.
-        lesson: How it learns. None: `choose_lesson` says.
+        lesson: How it learns. None: gently, if that leads to what is painted; see `Tutor`.
         seed: Of the crops, and of what is kept aside.
         progress: Called after each step.
 
@@ -113,18 +116,16 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
-    if lesson is None:
-        lesson = choose_lesson(model, parts, known, student.config["num_classes"])
-    held = Held(known, lesson.anchor, lesson.maps_anchor)
+    tutor = Tutor(lesson, known)
     if not known and student.geometry.padding == "same":
         fit_head(student, parts)
         parts = guess_unpainted(student, parts, student.config["num_classes"])
-        held = Held(student.config["num_classes"], lesson.guess, 0.0)
+        tutor.hold_to_guess(student.config["num_classes"])
     left = seconds - 2 * predicting
     begun = {name: value.clone() for name, value in student.state_dict().items()}
-    taught, losses = _learn(student, parts, held, lesson, seed, began + left, progress)
+    taught, losses = _learn(student, parts, tutor, seed, began + left, progress)
     if known:
-        _go_back(taught, begun, lesson.share)
+        _go_back(taught, begun, tutor.lesson.share)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
         start = model.threshold if known else None
@@ -145,6 +146,40 @@ class Held:
     classes: int
     weight: float
     maps: float
+
+
+class Tutor:
+    """Decides how a network learns.
+
+    Near what a checkpoint can do already, a teaching corrects, and has to be gentle. Far from it
+    there is little to keep, and gentle steps lead nowhere. Strokes alone cannot tell the two apart:
+    whoever paints only what is wrong makes any network look bad. So it begins gently, and goes on
+    as usual if by then the network has not learned what is painted.
+
+    lesson: The one that is followed now. held: See `Held`.
+    """
+
+    def __init__(self, lesson: Lesson | None, known: int) -> None:
+        self.is_trial = lesson is None and known > 0
+        self.known = known
+        self.right: list[float] = []
+        self.follow(lesson or (GENTLE_LESSON if known else USUAL_LESSON))
+
+    def follow(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.held = Held(self.known, lesson.anchor, lesson.maps_anchor)
+
+    def hold_to_guess(self, classes: int) -> None:
+        self.held = Held(classes, self.lesson.guess, 0.0)
+
+    def hear(self, right: float, step: int, steps: int) -> None:
+        """right: The share of the painted pixels that were right in this step of so many."""
+        self.right.append(right)
+        if self.is_trial and step + 1 >= steps // TRIAL:
+            self.is_trial = False
+            late = self.right[len(self.right) // 2 :]
+            if sum(late) / len(late) < LEARNED:
+                self.follow(USUAL_LESSON)
 
 
 def as_label(strokes: Any, size: tuple[int, int], classes: int) -> np.ndarray:
@@ -180,13 +215,13 @@ def _check_painted(labels: Sequence[np.ndarray], student: UNet, known: int) -> N
 def _learn(
     student: UNet,
     parts: Sequence[Part],
-    held: Held,
-    lesson: Lesson,
+    tutor: Tutor,
     seed: int,
     until: float,
     progress: Report | None,
 ) -> tuple[UNet, list[float]]:
     """Makes the steps; returns the averaged network and the losses."""
+    lesson = tutor.lesson
     augmentation = Augmentation(crop_size(student, lesson.side))
     crops = StrokeCrops(parts, augmentation, seed)
     # Batch norms keep the averages of the base: those of a few crops of one image would ruin them.
@@ -199,8 +234,10 @@ def _learn(
     measured = time.monotonic()
     while step < steps:
         for group in optimizer.param_groups:
-            group["lr"] = lesson.learning_rate * schedule(step, steps)
-        losses.append(_step(network, student, crops.batch(step, lesson.crops), held))
+            group["lr"] = tutor.lesson.learning_rate * schedule(step, steps)
+        loss, right = _step(network, student, crops.batch(step, lesson.crops), tutor.held)
+        losses.append(loss)
+        tutor.hear(right, step, steps)
         optimizer.step()
         optimizer.zero_grad()
         averaged.update_parameters(student)
@@ -235,8 +272,10 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _step(network: nn.Module, student: UNet, batch: list[Tensor], held: Held) -> float:
-    """Computes the gradients of a step; returns its loss."""
+def _step(
+    network: nn.Module, student: UNet, batch: list[Tensor], held: Held
+) -> tuple[float, float]:
+    """Computes the gradients of a step; returns its loss, and `share_right` of its crops."""
     device = student.device
     image, label, old = (tensor.to(device) for tensor in batch)
     image = image.contiguous(memory_format=torch.channels_last)
@@ -256,4 +295,4 @@ def _step(network: nn.Module, student: UNet, batch: list[Tensor], held: Held) ->
         loss = loss + held.maps * maps_anchor_loss(maps, old[:, held.classes :])
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    return loss.item()
+    return loss.item(), share_right(logits.detach(), label)
