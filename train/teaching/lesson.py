@@ -17,6 +17,8 @@ class Lesson:
     decay: Of the moving average of the weights, which is what is kept.
     share: How much of the way from the old weights to these is gone at last; 1: all of it. Weights
         in between keep most of what either network can do (Wortsman et al. 2022, WiSE-FT).
+    keeps_threshold: Of the base. Else one is chosen by what is painted: if that is only what was
+        wrong, it is a threshold for these places, and for no other image.
     """
 
     steps: int = 160
@@ -28,9 +30,10 @@ class Lesson:
     guess: float = 1.0
     decay: float = 0.95
     share: float = 1.0
+    keeps_threshold: bool = False
 
 
 USUAL_LESSON = Lesson()
 # For a checkpoint that is nearly right: it corrects, and leaves what was right on other images, of
 # which there is none to hold it by.
-GENTLE_LESSON = Lesson(learning_rate=1e-3, anchor=3.0, share=0.4)
+GENTLE_LESSON = Lesson(learning_rate=1e-3, anchor=3.0, share=0.4, keeps_threshold=True)

@@ -128,8 +128,11 @@ def teach(
         _go_back(taught, begun, tutor.lesson.share)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
-        start = model.threshold if known else None
-        taught.config["threshold"] = choose_threshold(after, learned, start)
+        if known and tutor.lesson.keeps_threshold:
+            taught.config["threshold"] = model.threshold
+        else:
+            start = model.threshold if known else None
+            taught.config["threshold"] = choose_threshold(after, learned, start)
         after = [result.with_threshold(taught.threshold) for result in after]
     judgement = judge(before if known else None, after, labels, aside)
     return Taught(taught, judgement, before, after, len(losses), time.monotonic() - began, losses)
