@@ -1,5 +1,7 @@
 """Strokes, and a checkpoint that is taught by them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,8 @@ from train.teaching.probe import folds, probe
 from train.teaching.quick import learn
 from train.teaching.strokes import Stroke, as_json, raster, read_strokes
 from train.teaching.student import known_classes, new_student
-from train.teaching.teach import Held, Tutor, teach
+from train.teaching.teach import teach
+from train.teaching.tutor import Held, Tutor, right_before
 from unet_hf import UNet, read_image
 from unet_hf.errors import ConfigError
 
@@ -379,13 +382,13 @@ def test_a_class_that_is_painted_on_no_part_is_guessed_nowhere(base):
 def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
     tutor = Tutor(None, known=2)
     for step in range(9):
-        tutor.hear(0.3 if step < 5 else right, step, 80)
+        tutor.hears(0.3 if step < 5 else right, step, 80)
         assert tutor.lesson is GENTLE_LESSON
-    tutor.hear(right, 9, 80)
+    tutor.hears(right, 9, 80)
     assert tutor.lesson is goes_on
     assert tutor.held == Held(2, goes_on.anchor, goes_on.maps_anchor)
     for step in range(10, 80):
-        tutor.hear(0.0, step, 80)
+        tutor.hears(0.0, step, 80)
     assert tutor.lesson is goes_on  # it is decided once
 
 
@@ -393,7 +396,7 @@ def test_a_lesson_that_is_given_stays_and_new_classes_are_not_learned_gently():
     mine = Lesson(steps=8)
     for tutor, lesson in ((Tutor(mine, 2), mine), (Tutor(None, 0), USUAL_LESSON)):
         for step in range(8):
-            tutor.hear(0.0, step, 8)
+            tutor.hears(0.0, step, 8)
         assert tutor.lesson is lesson
 
 
@@ -417,3 +420,18 @@ def test_weights_end_on_the_way_from_the_old_to_the_new_ones(base, share):
         base.parameters(), every.parameters(), some.parameters(), strict=True
     ):
         assert torch.allclose(between, old + share * (new - old), atol=1e-6)
+
+
+def test_the_old_word_counts_as_much_as_it_is_better_than_chance(base):
+    image, mask = dots()
+    label = strokes_on(mask)
+    (part,) = prepare_parts(base, base.segment(image), label)
+    truth = torch.from_numpy(np.stack([mask == 0, mask == 1]).astype(np.float32))
+    for old, right, share in ((truth, 1.0, 1.0), (truth.flip(0), 0.0, 0.0), (truth[:1], 0.5, 0.0)):
+        old = old if len(old) == 2 else torch.stack([torch.ones(96, 80), torch.zeros(96, 80)])
+        told = replace(part, old=old)
+        assert right_before([told], 2) == right
+        tutor = Tutor(None, known=2)
+        (both,) = tutor.hold_to_both(base, [told], 2)
+        (guess,) = tutor.hold_to_guess(base, [told], 2)
+        assert torch.allclose(both.old, share * old + (1 - share) * guess.old, atol=1e-5)

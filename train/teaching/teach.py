@@ -28,17 +28,15 @@ from ..kernels.forward import use_fast_kernels
 from ..model import crop_size
 from ..optimization import moving_average
 from .first_head import fit_head
-from .guess import guess_unpainted
 from .judging import Judgement, choose_threshold, judge
-from .lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from .lesson import Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss, share_right
 from .pictures import Part, StrokeCrops, prepare_parts
 from .pieces import find_pieces, keep_aside, without
 from .strokes import Stroke, raster, read_strokes
 from .student import known_classes, new_student
+from .tutor import Held, Tutor
 
-TRIAL = 8  # one in so many steps, after which a gentle lesson has to have led somewhere
-LEARNED = (
     0.85  # share of the painted pixels of the last crops that are then right, each class alike
 )
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
@@ -117,13 +115,14 @@ def teach(
         for part in prepare_parts(student, result, label)
     ]
     tutor = Tutor(lesson, known)
+    if tutor.is_far(parts):
+        parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
     if not known and student.geometry.padding == "same":
         fit_head(student, parts)
-        parts = guess_unpainted(student, parts, student.config["num_classes"])
-        tutor.hold_to_guess(student.config["num_classes"])
+        parts = tutor.hold_to_guess(model, parts, student.config["num_classes"])
     left = seconds - 2 * predicting
     begun = {name: value.clone() for name, value in student.state_dict().items()}
-    taught, losses = _learn(student, parts, tutor, seed, began + left, progress)
+    taught, losses = _learn(model, student, parts, tutor, seed, began + left, progress)
     if known:
         _go_back(taught, begun, tutor.lesson.share)
     after = [taught.segment(result.image) for result in before]
@@ -136,53 +135,6 @@ def teach(
         after = [result.with_threshold(taught.threshold) for result in after]
     judgement = judge(before if known else None, after, labels, aside)
     return Taught(taught, judgement, before, after, len(losses), time.monotonic() - began, losses)
-
-
-@dataclass(frozen=True)
-class Held:
-    """What the network is held to where nothing is painted: the old probabilities of the parts.
-
-    classes: How many, the first ones, they tell apart; 0: nothing. weight: Of them in the loss.
-    maps: The weight of the old maps of objects.
-    """
-
-    classes: int
-    weight: float
-    maps: float
-
-
-class Tutor:
-    """Decides how a network learns.
-
-    Near what a checkpoint can do already, a teaching corrects, and has to be gentle. Far from it
-    there is little to keep, and gentle steps lead nowhere. Strokes alone cannot tell the two apart:
-    whoever paints only what is wrong makes any network look bad. So it begins gently, and goes on
-    as usual if by then the network has not learned what is painted.
-
-    lesson: The one that is followed now. held: See `Held`.
-    """
-
-    def __init__(self, lesson: Lesson | None, known: int) -> None:
-        self.is_trial = lesson is None and known > 0
-        self.known = known
-        self.right: list[float] = []
-        self.follow(lesson or (GENTLE_LESSON if known else USUAL_LESSON))
-
-    def follow(self, lesson: Lesson) -> None:
-        self.lesson = lesson
-        self.held = Held(self.known, lesson.anchor, lesson.maps_anchor)
-
-    def hold_to_guess(self, classes: int) -> None:
-        self.held = Held(classes, self.lesson.guess, 0.0)
-
-    def hear(self, right: float, step: int, steps: int) -> None:
-        """right: The share of the painted pixels that were right in this step of so many."""
-        self.right.append(right)
-        if self.is_trial and step + 1 >= steps // TRIAL:
-            self.is_trial = False
-            late = self.right[len(self.right) // 2 :]
-            if sum(late) / len(late) < LEARNED:
-                self.follow(USUAL_LESSON)
 
 
 def as_label(strokes: Any, size: tuple[int, int], classes: int) -> np.ndarray:
@@ -216,6 +168,7 @@ def _check_painted(labels: Sequence[np.ndarray], student: UNet, known: int) -> N
 
 
 def _learn(
+    model: UNet,
     student: UNet,
     parts: Sequence[Part],
     tutor: Tutor,
@@ -234,13 +187,13 @@ def _learn(
     optimizer = torch.optim.AdamW(student.parameters(), lr=0, weight_decay=0, fused=True)
     losses: list[float] = []
     steps, step = lesson.steps, 0
-    measured = time.monotonic()
+    measured, pace = time.monotonic(), 1.0
     while step < steps:
         for group in optimizer.param_groups:
             group["lr"] = tutor.lesson.learning_rate * schedule(step, steps)
         loss, right = _step(network, student, crops.batch(step, lesson.crops), tutor.held)
         losses.append(loss)
-        tutor.hear(right, step, steps)
+        is_far = tutor.hears(right, step, steps)
         optimizer.step()
         optimizer.zero_grad()
         averaged.update_parameters(student)
@@ -255,6 +208,10 @@ def _learn(
             steps = min(steps, max(step + 1, step + int((until - now) / pace)))
         elif now > until and step < steps - 1:
             steps = step + 1  # a last one, with the smallest rate
+        if is_far:
+            parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
+            crops = StrokeCrops(parts, augmentation, seed)
+            steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
     taught = averaged.module
     return taught.eval().requires_grad_(False), losses
 

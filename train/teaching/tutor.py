@@ -1,0 +1,110 @@
+"""`Tutor`: decides how a network learns from strokes, and what holds it where there are none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from unet_hf import UNet
+from unet_hf.data.detect_encoding import IGNORE
+
+from .guess import guess_unpainted
+from .lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from .losses import share_right
+from .pictures import Part
+
+PROMISING = 0.65  # share of the painted pixels that a base has right that may be taught gently
+TRIAL = 8  # one in so many steps, after which a gentle lesson has to have led somewhere
+LEARNED = (
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the network is held to where nothing is painted: the old probabilities of the parts.
+
+    classes: How many, the first ones, they tell apart; 0: nothing. weight: Of them in the loss.
+    maps: The weight of the old maps of objects.
+    """
+
+    classes: int
+    weight: float
+    maps: float
+
+
+class Tutor:
+    """Decides how a network learns.
+
+    Near what a checkpoint can do already, a teaching corrects, and has to be gentle. Far from it
+    there is little to keep, and gentle steps lead nowhere. Strokes alone cannot tell the two apart:
+    whoever paints only what is wrong makes any network look bad. So it begins gently unless most is
+    wrong, and goes on as usual if by then the network has not learned what is painted; the old
+    network's word then counts little, see `hold_to_both`.
+
+    lesson: The one that is followed now. held: See `Held`.
+    """
+
+    def __init__(self, lesson: Lesson | None, known: int) -> None:
+        self.is_trial = lesson is None and known > 0
+        self.known = known
+        self.right: list[float] = []
+        self.follow(lesson or (GENTLE_LESSON if known else USUAL_LESSON))
+
+    def is_far(self, parts: Sequence[Part]) -> bool:
+        """Whether it is so from the beginning; the usual lesson is then followed."""
+        if not self.is_trial or right_before(parts, self.known) >= PROMISING:
+            return False
+        self.is_trial = False
+        self.follow(USUAL_LESSON)
+        return True
+
+    def follow(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.held = Held(self.known, lesson.anchor, lesson.maps_anchor)
+
+    def hold_to_guess(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
+        """Parts with what a forest guesses as their old probabilities."""
+        self.held = Held(classes, self.lesson.guess, 0.0)
+        return guess_unpainted(model, parts, classes)
+
+    def hold_to_both(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
+        """Parts with a mean of the old probabilities and of what a forest guesses.
+
+        The former count as much as they are better than chance where something is painted.
+        """
+        if model.geometry.padding == "valid":
+            return list(parts)
+        self.held = Held(classes, self.lesson.guess, self.lesson.maps_anchor)
+        chance = 1 / self.known
+        share = max(0.0, (right_before(parts, self.known) - chance) / (1 - chance))
+        both = []
+        for part, guess in zip(parts, guess_unpainted(model, parts, classes), strict=True):
+            mean = (1 - share) * guess.old
+            mean[: self.known] += share * part.old[: self.known]
+            both.append(replace(part, old=torch.cat([mean, part.old[self.known :]])))
+        return both
+
+    def hears(self, right: float, step: int, steps: int) -> bool:
+        """Whether another lesson is followed from now on.
+
+        right: The share of the painted pixels that were right in this step of so many.
+        """
+        self.right.append(right)
+        if not self.is_trial or step + 1 < steps // TRIAL:
+            return False
+        self.is_trial = False
+        late = self.right[len(self.right) // 2 :]
+        if sum(late) / len(late) >= LEARNED:
+            return False
+        self.follow(USUAL_LESSON)
+        return True
+
+
+def right_before(parts: Sequence[Part], known: int) -> float:
+    """The share of the painted pixels that the old network has right, each class alike.
+
+    known: How many of the classes it tells apart.
+    """
+    old = torch.cat([part.old[:known].flatten(1) for part in parts], 1)
+    label = torch.cat([part.label.flatten() for part in parts]).long()
+    label = torch.where(label < known, label, IGNORE)
+    return share_right(old[None], label[None])
