@@ -37,8 +37,6 @@ from .strokes import Stroke, raster, read_strokes
 from .student import known_classes, new_student
 from .tutor import Held, Tutor
 
-    0.85  # share of the painted pixels of the last crops that are then right, each class alike
-)
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
 
 # report(steps done, steps in all, loss of the last one); what it raises ends the teaching
