@@ -415,6 +415,7 @@ def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_
     expect(canvas).to_have_attribute("aria-label", shown)
     expect(canvas).to_have_attribute("data-serial", drawn)
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_disabled()
+    expect(status).to_have_text("Segmenting with Cell nuclei …")  # it may come after what it says
     page.get_by_role("button", name="Stop").click()
     expect(status).to_be_empty()
     gate.let(1)

@@ -356,7 +356,8 @@ class SegmentTab:
                 self.example_results[example] = result
             drawn = show_as_asked(result, view, in_view.title, in_view.opened_at)
         except StoppedError:
-            yield NOTHING
+            # What it has said before may arrive after the stop, and would stay.
+            yield NOTHING if in_view.is_wanted else {self.picture: idle()}
             return
         except Exception as error:
             failed = in_view.still_wants(wanted)
