@@ -380,7 +380,7 @@ def test_a_class_that_is_painted_on_no_part_is_guessed_nowhere(base):
 
 @pytest.mark.parametrize(("right", "goes_on"), [(0.95, GENTLE_LESSON), (0.6, USUAL_LESSON)])
 def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
-    tutor = Tutor(None, known=2)
+    tutor = Tutor(None, known=2, classes=2)
     for step in range(9):
         tutor.hears(0.3 if step < 5 else right, step, 80)
         assert tutor.lesson is GENTLE_LESSON
@@ -394,10 +394,21 @@ def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
 
 def test_a_lesson_that_is_given_stays_and_new_classes_are_not_learned_gently():
     mine = Lesson(steps=8)
-    for tutor, lesson in ((Tutor(mine, 2), mine), (Tutor(None, 0), USUAL_LESSON)):
+    for lesson, known, followed in ((mine, 2, mine), (None, 0, USUAL_LESSON)):
+        tutor = Tutor(lesson, known, 2)
         for step in range(8):
-            tutor.hears(0.0, step, 8)
-        assert tutor.lesson is lesson
+            assert not tutor.hears(0.0, step, 8)
+        assert tutor.lesson is followed
+
+
+def test_a_class_that_is_added_is_learned_whole_and_never_gently(base):
+    image, mask = dots()
+    label = strokes_on(mask)
+    parts = prepare_parts(base, base.segment(image), label)
+    tutor = Tutor(None, known=2, classes=3)
+    assert tutor.lesson is USUAL_LESSON and tutor.lesson.share == 1
+    assert not tutor.is_far(parts) and not tutor.hears(0.0, 150, 160)
+    assert tutor.held.classes == 2  # nothing holds the new class down where nobody painted
 
 
 def test_each_class_counts_alike_in_what_is_right():
@@ -431,7 +442,7 @@ def test_the_old_word_counts_as_much_as_it_is_better_than_chance(base):
         old = old if len(old) == 2 else torch.stack([torch.ones(96, 80), torch.zeros(96, 80)])
         told = replace(part, old=old)
         assert right_before([told], 2) == right
-        tutor = Tutor(None, known=2)
+        tutor = Tutor(None, known=2, classes=2)
         (both,) = tutor.hold_to_both(base, [told], 2)
         (guess,) = tutor.hold_to_guess(base, [told], 2)
         assert torch.allclose(both.old, share * old + (1 - share) * guess.old, atol=1e-5)

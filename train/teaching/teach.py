@@ -112,7 +112,7 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
-    tutor = Tutor(lesson, known)
+    tutor = Tutor(lesson, known, student.config["num_classes"])
     if tutor.is_far(parts):
         parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
     if not known and student.geometry.padding == "same":

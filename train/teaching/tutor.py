@@ -38,16 +38,18 @@ class Tutor:
     there is little to keep, and gentle steps lead nowhere. Strokes alone cannot tell the two apart:
     whoever paints only what is wrong makes any network look bad. So it begins gently unless most is
     wrong, and goes on as usual if by then the network has not learned what is painted; the old
-    network's word then counts little, see `hold_to_both`.
+    network's word then counts little, see `hold_to_both`. A class that is added has to be learned
+    from nothing, and on the way back to the old weights it would be lost: that is never gentle.
 
-    lesson: The one that is followed now. held: See `Held`.
+    known: How many of the classes, the first ones, the base tells apart. lesson: The one that is
+    followed now. held: See `Held`.
     """
 
-    def __init__(self, lesson: Lesson | None, known: int) -> None:
-        self.is_trial = lesson is None and known > 0
+    def __init__(self, lesson: Lesson | None, known: int, classes: int) -> None:
+        self.is_trial = lesson is None and known == classes
         self.known = known
         self.right: list[float] = []
-        self.follow(lesson or (GENTLE_LESSON if known else USUAL_LESSON))
+        self.follow(lesson or (GENTLE_LESSON if self.is_trial else USUAL_LESSON))
 
     def is_far(self, parts: Sequence[Part]) -> bool:
         """Whether it is so from the beginning; the usual lesson is then followed."""
