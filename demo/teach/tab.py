@@ -13,7 +13,6 @@ from typing import Any
 
 import gradio as gr
 
-from train.teaching import quick
 from train.teaching.features import Features, features_of
 from train.teaching.judging import Judgement
 from train.teaching.strokes import raster, read_strokes
@@ -242,7 +241,6 @@ class TeachPanel:
             return
         with suppress(Exception):  # it is told when something is painted
             kept_features(sitting, load_model(in_view.wanted[2], visitor), in_view.wanted)
-            quick.prepare()
 
     def _as_before(self, in_view: InView) -> Updates:
         """The result of the network alone, if an answer is in view."""

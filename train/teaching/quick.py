@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from torch import Tensor
-from torch.nn import functional
 
 from unet_hf.data.detect_encoding import IGNORE
 
@@ -62,11 +63,6 @@ def learn(painted: Sequence[tuple[Features, np.ndarray]], known: int, classes: i
     return Learned(weight, bias - weight @ mean, known)
 
 
-def prepare() -> None:
-    """A first fit takes a second more, for all that PyTorch imports: it need not be a visitor's."""
-    fit(torch.eye(2), torch.arange(2), torch.zeros(2, 2))
-
-
 def _own(
     features: Features, rows: np.ndarray, columns: np.ndarray, known: int, classes: int
 ) -> Tensor:
@@ -114,22 +110,22 @@ def fit(found: Tensor, truth: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Weights, (classes, C), and biases, (classes,).
     """
-    classes = own.shape[1]
-    counts = torch.bincount(truth, minlength=classes)
-    share = (1 / (counts.clamp(min=1) * (counts > 0).sum()))[truth]
-    weight = torch.zeros(classes, found.shape[1], requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    solver = torch.optim.LBFGS(
-        [weight, bias], max_iter=ROUNDS, history_size=10, line_search_fn="strong_wolfe"
-    )
+    given, features, classes = own.numpy(), found.numpy(), own.shape[1]
+    counts = np.bincount(truth, minlength=classes)
+    share = (1 / (counts.clip(min=1) * (counts > 0).sum()))[truth]
+    is_true = np.eye(classes, dtype=bool)[truth]
 
-    def loss() -> Tensor:
-        solver.zero_grad()
-        logits = own + found @ weight.T + bias
-        entropies = functional.cross_entropy(logits, truth, reduction="none")
-        total = (entropies * share).sum() + RIDGE * (weight.square().sum() + bias.square().sum())
-        total.backward()
-        return total
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, bias = np.split(flat.reshape(classes, -1), [-1], axis=1)
+        logits = given + features @ weight.T.astype(np.float32) + bias.T
+        said = log_softmax(logits, axis=1)
+        total = -(said[is_true] @ share) + RIDGE * (flat @ flat)
+        slope = ((np.exp(said) - is_true) * share[:, None]).T
+        by_weight = slope.astype(np.float32) @ features
+        slopes = np.concatenate([by_weight, slope.sum(1, keepdims=True)], axis=1)
+        return total, slopes.ravel() + 2 * RIDGE * flat
 
-    solver.step(loss)
-    return weight.detach(), bias.detach()
+    start = np.zeros(classes * (features.shape[1] + 1))
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS}).x
+    best = torch.from_numpy(best.reshape(classes, -1)).float()
+    return best[:, :-1], best[:, -1]
