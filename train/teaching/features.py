@@ -17,7 +17,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
 
 MOST_PIXELS = 2048**2  # 660 MB of features of a network of width 16
-BLOCK = 2**16  # pixels in float32 at a time: few CPUs multiply bfloat16
+BLOCK = 2**14  # pixels in float32 at a time: few CPUs multiply bfloat16, and caches are small
 BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from scipy.special import log_softmax
 from torch import Tensor
+from torch.nn import functional
 
 from unet_hf.data.detect_encoding import IGNORE
 
@@ -110,22 +110,20 @@ def fit(found: Tensor, truth: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Weights, (classes, C), and biases, (classes,).
     """
-    given, features, classes = own.numpy(), found.numpy(), own.shape[1]
-    counts = np.bincount(truth, minlength=classes)
-    share = (1 / (counts.clip(min=1) * (counts > 0).sum()))[truth]
-    is_true = np.eye(classes, dtype=bool)[truth]
+    classes = own.shape[1]
+    counts = torch.bincount(truth, minlength=classes)
+    share = (1 / (counts.clamp(min=1) * (counts > 0).sum()))[truth][:, None]
+    is_true = functional.one_hot(truth, classes)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weight, bias = np.split(flat.reshape(classes, -1), [-1], axis=1)
-        logits = given + features @ weight.T.astype(np.float32) + bias.T
-        said = log_softmax(logits, axis=1)
-        total = -(said[is_true] @ share) + RIDGE * (flat @ flat)
-        slope = ((np.exp(said) - is_true) * share[:, None]).T
-        by_weight = slope.astype(np.float32) @ features
-        slopes = np.concatenate([by_weight, slope.sum(1, keepdims=True)], axis=1)
-        return total, slopes.ravel() + 2 * RIDGE * flat
+        both = torch.from_numpy(flat).float().reshape(classes, -1)
+        said = (own + found @ both[:, :-1].T + both[:, -1]).log_softmax(1)
+        total = RIDGE * (flat @ flat) - float((said * is_true * share).sum())
+        slope = ((said.exp() - is_true) * share).T
+        slopes = torch.cat([slope @ found, slope.sum(1, keepdim=True)], 1)
+        return total, slopes.double().numpy().ravel() + 2 * RIDGE * flat
 
-    start = np.zeros(classes * (features.shape[1] + 1))
+    start = np.zeros(classes * (found.shape[1] + 1))
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS}).x
-    best = torch.from_numpy(best.reshape(classes, -1)).float()
+    best = torch.from_numpy(best).float().reshape(classes, -1)
     return best[:, :-1], best[:, -1]

@@ -19,7 +19,7 @@ from typing import Any
 
 JOB, BASE, EVENTS, TAUGHT = "job.json", "base", "events.jsonl", "taught"
 READY = "ready"  # its first line on the standard output
-NICE = 10  # people who segment images go before
+NICE = 10  # people who segment images or paint go before, from the first import on
 # Of a server that works on: the sentence of whatever nobody has foreseen.
 UNFORESEEN = "The teaching failed: {}. The old checkpoint is as it was."
 NO_MEMORY = (
@@ -29,13 +29,13 @@ NO_MEMORY = (
 
 
 def main() -> None:
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     import sklearn.ensemble  # noqa: F401, imported before it is needed, as is `teach`
     import torch
 
     from .teach import teach  # noqa: F401
 
-    if hasattr(os, "nice"):
-        os.nice(NICE)
     torch.set_num_threads(max(1, min(2, torch.get_num_threads())))
     print(READY, flush=True)
     line = sys.stdin.readline().strip()
