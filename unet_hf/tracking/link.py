@@ -1,0 +1,186 @@
+"""`link`: objects of each frame to tracks, frame by frame, with SciPy's solver alone."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ..errors import ConfigError
+from .assignment import cheapest
+from .cells import Cells, cells_of
+from .costs import Weights, possible_accounts
+from .frames import KeptFrames, check_film, check_frame
+from .motion import predicted_motion, usual_growth
+from .tracks import FrameObjects, Tracks
+
+
+def link(
+    labels: np.ndarray | Iterable[np.ndarray],
+    *,
+    divisions: float = 0.02,
+    gaps: int = 2,
+    max_distance: float = 1.5,
+    position_spread: float = 0.4,
+    area_spread: float = 0.2,
+    overlap_weight: float = 3.0,
+    turnover: float = 0.01,
+    gap_cost: float = 1.0,
+    register: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Tracks:
+    """Links the objects of a film's frames to tracks, with divisions, and over gaps.
+
+    From each frame to the next, the motion of every object is predicted: that of the whole
+    picture by cross-correlation, then that of the objects around it. What became of all objects
+    is chosen at once, as the cheapest account by an integer program: each goes on as one object,
+    divides into two, or vanishes; what is left is new. An object goes on where one lies near the
+    predicted place, overlaps it, and is about as large; it divides where that is true of two
+    objects taken together. So areas are conserved, but for the growth that is usual between the
+    two frames.
+
+    Distances are in sizes of the object, and a size is the root of its area: the options fit any
+    magnification. They hold for a film in which objects move, beyond the motion of those around
+    them, by less than about half of their size a frame.
+
+    Args:
+        labels: (T, H, W) integers, or an iterable of frames (H, W), which are then kept
+            compressed. 0 is no object; a number is an object of its frame, and means nothing in
+            others.
+        divisions: How often cells divide, as a share of the cells of a frame: 0.02 if a cell
+            lives for 50 frames. 0 if they never do: no division is then ever found.
+        gaps: Frames in which an object may be missing and still be the same afterwards.
+        max_distance: Sizes; no object is farther away from its predicted place.
+        position_spread: Sizes; usual distance from the predicted place.
+        area_spread: Usual change of an area from a frame to the next, as a logarithm: 0.2 for
+            about 20 %.
+        overlap_weight: What it costs not to overlap the predicted place at all, as a negative
+            logarithm of a probability.
+        turnover: Chance that an object vanishes, or appears, in a frame, away from the border.
+        gap_cost: What each missing frame costs, as a negative logarithm of a probability.
+        register: Whether the motion of the whole picture is looked for.
+        progress: Is called after each frame with the number of frames that are done.
+
+    Returns:
+        The tracks. Ids are final frame by frame: those of the first frames do not depend on what
+        follows.
+
+    Raises:
+        ConfigError: There is one frame only, or an option is not usable.
+        ShapeError: A frame is not (H, W), or frames differ in size.
+        UnsupportedLayoutError: Labels are not integers, or negative.
+    """
+    linker = Linker(
+        divisions=divisions,
+        gaps=gaps,
+        max_distance=max_distance,
+        position_spread=position_spread,
+        area_spread=area_spread,
+        overlap_weight=overlap_weight,
+        turnover=turnover,
+        gap_cost=gap_cost,
+        register=register,
+    )
+    check_film(labels)
+    kept = None if isinstance(labels, Sequence | np.ndarray) else KeptFrames()
+    for count, labelled in enumerate(labels, 1):
+        frame = linker.add(labelled)
+        if kept is not None:
+            kept.append(frame)
+        if progress:
+            progress(count)
+    return linker.tracks(labels if kept is None else kept)
+
+
+class Linker:
+    """Links frames as they come: `add` each, then ask for `tracks`. Options are those of `link`.
+
+    Keeps the objects of the last frames, and a few numbers of all others.
+    """
+
+    def __init__(self, *, gaps: int, register: bool, **weights: float) -> None:
+        self._weights = _checked(weights)
+        if isinstance(gaps, bool) or not isinstance(gaps, (int, np.integer)) or gaps < 0:
+            raise ConfigError(f"gaps={gaps!r} is not a number of frames: 0, 1, 2 ...")
+        self._gaps, self._register = int(gaps), bool(register)
+        self._shape: tuple[int, int] | None = None
+        self._cells = cells_of(np.zeros((1, 1), np.uint8))  # of the last frames, the latest first
+        self._tracks = np.zeros(0, np.int64)  # of each of these cells
+        self._missed = np.zeros(0, np.int64)  # frames in which each was not seen
+        self._parent: list[int] = []
+        self._first: list[int] = []
+        self._last: list[int] = []
+        self._frames: list[FrameObjects] = []
+
+    def add(self, frame: np.ndarray) -> np.ndarray:
+        """Links the next frame, (H, W) integers; returns it as an array. Raises as `link`."""
+        frame = check_frame(frame, len(self._frames), self._shape)
+        self._shape = frame.shape
+        cells = cells_of(frame)
+        motion = predicted_motion(self._cells, cells, frame.shape, self._register)
+        expected = self._cells.moved(motion)
+        growth = usual_growth(expected, cells, frame.shape)
+        accounts = possible_accounts(
+            expected, cells, frame.shape, self._missed, growth, self._weights
+        )
+        chosen = cheapest(accounts)
+        source, targets = accounts.source[chosen], accounts.targets[chosen]
+        divides = targets[:, 1] >= 0
+        tracks = np.zeros(len(cells), np.int64)
+        tracks[targets[~divides, 0]] = self._tracks[source[~divides]]
+        parents = np.zeros(len(cells), np.int64)
+        parents[targets[divides]] = self._tracks[source[divides], None]
+        for index in np.flatnonzero(tracks == 0).tolist():
+            tracks[index] = self._begin(int(parents[index]))
+        for track in tracks.tolist():
+            self._last[track - 1] = len(self._frames)
+        self._frames.append(FrameObjects(cells.ids, tracks, cells.areas, cells.centers))
+        gone = np.ones(len(expected), bool)
+        gone[source] = False
+        self._keep(cells, tracks, expected, gone)
+        return frame
+
+    def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
+        """Returns the tracks. labels: the frames that were added, for masks in track ids.
+
+        Raises:
+            ConfigError: Fewer than two frames were added.
+        """
+        if len(self._frames) < 2:
+            raise ConfigError(
+                f"The film has {len(self._frames)} frames, and at least two can be linked. "
+                "Objects of a single picture need no tracks."
+            )
+        parent, first, last = (
+            np.array(values, np.int64) for values in (self._parent, self._first, self._last)
+        )
+        ids = np.arange(1, len(parent) + 1)
+        return Tracks(ids, parent, first, last, tuple(self._frames), self._shape, labels)
+
+    def _begin(self, parent: int) -> int:
+        """Begins a track with the next frame; returns its id."""
+        self._parent.append(parent)
+        self._first.append(len(self._frames))
+        self._last.append(len(self._frames))
+        return len(self._parent)
+
+    def _keep(self, cells: Cells, tracks: np.ndarray, expected: Cells, gone: np.ndarray) -> None:
+        """Keeps what the next frame is compared with: the last cells, and those that are missed."""
+        missed = self._missed + 1
+        inside = ((expected.centers >= 0) & (expected.centers < self._shape)).all(1)
+        gone = gone & inside & (missed <= self._gaps)
+        self._cells = cells.join(expected.take(gone))
+        self._tracks = np.concatenate([tracks, self._tracks[gone]])
+        self._missed = np.concatenate([np.zeros(len(cells), np.int64), missed[gone]])
+
+
+def _checked(weights: dict[str, float]) -> Weights:
+    """Checks the options that are numbers; raises `ConfigError` for one that is not usable."""
+    for name, value in weights.items():
+        usable = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not (usable and math.isfinite(value) and value >= 0):
+            raise ConfigError(f"{name}={value!r} is not usable: it is a number of 0 or more.")
+        if name in ("divisions", "turnover") and value > 1:
+            raise ConfigError(f"{name}={value!r} is a share of the cells of a frame, from 0 to 1.")
+        if name in ("max_distance", "position_spread", "area_spread", "turnover") and value == 0:
+            raise ConfigError(f"{name}=0 links nothing. Give a number above 0.")
+    return Weights(**weights)
