@@ -1,37 +1,28 @@
-"""Tracks as files: the layout of the Cell Tracking Challenge, and a table for napari."""
+"""Tracks as files of the Cell Tracking Challenge."""
 
-import io
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..files import HIDDEN_PREFIX, write_atomically, write_text
-from .tracks import Tracks, renumbered
+from .frames import FrameObjects, renumbered
 
 LARGEST_ID = 2**16 - 1  # of a mask of 16 bits, which the challenge asks for
 
 
-def save_challenge(tracks: Tracks, folder: Path) -> Path:
-    """Writes `mask000.tif ...` and `res_track.txt` as the Cell Tracking Challenge reads them.
-
-    Masks are uint16, compressed by zlib, in track ids. A line of the text is "L B E P": track,
-    first frame, last frame, parent or 0. A track of the challenge has no gaps: after a gap it goes
-    on under a new id, whose parent is the old one. Such ids follow the last track's.
-
-    The folder gets its name when all files are in it. If it exists, each file in it is replaced
-    as a whole, the text last, and masks of a longer film are removed.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ConfigError: There are more than 65,535 ids, or `folder` is a file.
-    """
-    pieces = _Pieces(tracks)
+def save_challenge(
+    frames: Sequence[FrameObjects],
+    parent: np.ndarray,
+    labels: Sequence[np.ndarray] | np.ndarray,
+    folder: Path,
+) -> None:
+    """Writes tracks as files, see `Tracks.save`. parent: (n,) of the tracks 1 to n."""
+    pieces = _Pieces(frames, parent)
     if len(pieces.lines) > LARGEST_ID:
         raise ConfigError(
             f"There are {len(pieces.lines):,} tracks, and masks of 16 bits hold {LARGEST_ID:,}. "
@@ -39,16 +30,17 @@ def save_challenge(tracks: Tracks, folder: Path) -> Path:
         )
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file. Name a folder, which may exist or not.")
-    digits = max(3, len(str(len(tracks.frames) - 1)))
+    digits = max(3, len(str(len(frames) - 1)))
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"{HIDDEN_PREFIX}{uuid.uuid4().hex}")
     into = folder if folder.exists() else new
     try:
         into.mkdir(exist_ok=True)
         (into / "res_track.txt").unlink(missing_ok=True)  # of other masks
-        names = {f"mask{frame:0{digits}d}.tif" for frame in range(len(tracks.frames))}
+        names = {f"mask{frame:0{digits}d}.tif" for frame in range(len(frames))}
         for frame, name in enumerate(sorted(names)):
-            _write_mask(into / name, pieces.mask(frame))
+            mask = renumbered(labels[frame], frames[frame].ids, pieces.of_objects[frame])
+            _write_mask(into / name, mask.astype(np.uint16))
         for old in into.glob("mask*.tif"):
             if old.name not in names and old.stem[4:].isdigit():
                 old.unlink()
@@ -58,7 +50,6 @@ def save_challenge(tracks: Tracks, folder: Path) -> Path:
             os.replace(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    return folder
 
 
 def _write_mask(path: Path, mask: np.ndarray) -> None:
@@ -72,44 +63,27 @@ def _write_mask(path: Path, mask: np.ndarray) -> None:
 
 
 class _Pieces:
-    """Tracks, cut at their gaps. lines: (id, first, last, parent) of each piece, sorted by id."""
+    """Tracks, cut at their gaps.
 
-    def __init__(self, tracks: Tracks) -> None:
-        self._tracks = tracks
-        self._numbers: list[np.ndarray] = []  # of each frame's objects
+    lines: (id, first, last, parent) of each piece, sorted by id.
+    of_objects: For each frame, the pieces that its objects belong to, (n,) int64.
+    """
+
+    def __init__(self, frames: Sequence[FrameObjects], parent: np.ndarray) -> None:
         ends: dict[int, list[int]] = {}  # id -> first, last, parent
-        newest = np.concatenate([[0], tracks.id])  # of each track, the piece that was seen last
-        count = len(tracks)
-        for frame, objects in enumerate(tracks.frames):
+        newest = np.arange(len(parent) + 1)  # of each track, the piece that was seen last
+        count = len(parent)
+        self.of_objects: list[np.ndarray] = []
+        for frame, objects in enumerate(frames):
             for track in objects.tracks.tolist():
                 number = int(newest[track])
                 if number not in ends:
-                    parent = int(newest[tracks.parent[track - 1]])
-                    ends[number] = [frame, frame, parent]
+                    ends[number] = [frame, frame, int(newest[parent[track - 1]])]
                 elif ends[number][1] == frame - 1:
                     ends[number][1] = frame
                 else:
                     count += 1
                     newest[track] = count
                     ends[count] = [frame, frame, number]
-            self._numbers.append(newest[objects.tracks])
+            self.of_objects.append(newest[objects.tracks])
         self.lines = [(number, *ends[number]) for number in sorted(ends)]
-
-    def mask(self, frame: int) -> np.ndarray:
-        """Draws the masks of a frame, (H, W) uint16."""
-        ids = self._tracks.frames[frame].ids
-        labels = self._tracks.labels[frame]
-        return renumbered(labels, ids, self._numbers[frame]).astype(np.uint16)
-
-
-def save_table(tracks: Tracks, path: Path) -> Path:
-    """Writes `Tracks.table` as CSV; numbers have seven digits at most."""
-    table = tracks.table()
-    text = io.StringIO()
-    text.write(",".join(table) + "\n")
-    for row in zip(*(values.tolist() for values in table.values()), strict=True):
-        cells = (f"{value:.7g}" if isinstance(value, float) else str(value) for value in row)
-        text.write(",".join(cells) + "\n")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text.getvalue())
-    return path

@@ -1,13 +1,31 @@
-"""The frames that are linked: what is wrong with them, and how they are kept."""
+"""The frames that are linked: their objects, what is wrong with them, and how they are kept."""
 
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ConfigError, ShapeError, UnsupportedLayoutError
 
 FASTEST = 1  # level of zlib; masks become about a fiftieth of their size at any
+
+
+@dataclass(frozen=True, eq=False)
+class FrameObjects:
+    """The n objects of a frame.
+
+    ids: (n,) int64, their values in the frame that was linked, ascending.
+    tracks: (n,) int64, the tracks that they belong to.
+    areas: (n,) float64, pixels.
+    centers: (n, 2) float64, y and x in pixels; the centre of the first pixel is (0, 0), as napari
+        has it.
+    """
+
+    ids: np.ndarray
+    tracks: np.ndarray
+    areas: np.ndarray
+    centers: np.ndarray
 
 
 class KeptFrames(Sequence):
@@ -78,3 +96,11 @@ def check_film(labels: np.ndarray | Iterable[np.ndarray]) -> None:
             f"The labels are {type(labels).__name__}, and a film is an array (T, H, W) of "
             "integers, or an iterable of frames (H, W)."
         )
+
+
+def renumbered(frame: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Returns a frame with other values, (H, W) int64. old: (n,) ascending, all that are in it."""
+    if not len(old):
+        return np.zeros(frame.shape, np.int64)
+    index = np.searchsorted(old, frame.astype(np.int64)).clip(max=len(old) - 1)
+    return np.where(frame == 0, 0, new[index])

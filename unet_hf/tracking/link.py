@@ -9,9 +9,9 @@ from ..errors import ConfigError
 from .assignment import cheapest
 from .cells import Cells, cells_of
 from .costs import Weights, possible_accounts
-from .frames import KeptFrames, check_film, check_frame
+from .frames import FrameObjects, KeptFrames, check_film, check_frame
 from .motion import predicted_motion, usual_growth
-from .tracks import FrameObjects, Tracks
+from .tracks import Tracks
 
 
 def link(

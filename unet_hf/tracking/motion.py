@@ -39,7 +39,8 @@ def global_shift(before: Cells, after: Cells, shape: tuple[int, int]) -> np.ndar
 def _coarse(cells: Cells, shape: tuple[int, int], step: int) -> np.ndarray:
     """Draws objects at a lower resolution, as the share of each pixel that they cover."""
     rows, columns = (-(-side // step) for side in shape)
-    y, x = (cells.pixels // step).T
+    within = ((cells.pixels >= 0) & (cells.pixels < shape)).all(1)  # not so of those missed before
+    y, x = (cells.pixels[within] // step).T
     counts = np.bincount(y.astype(np.int64) * columns + x, minlength=rows * columns)
     return counts.reshape(rows, columns) / step**2
 

@@ -7,23 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
-
-
-@dataclass(frozen=True, eq=False)
-class FrameObjects:
-    """The n objects of a frame.
-
-    ids: (n,) int64, their values in the frame that was linked, ascending.
-    tracks: (n,) int64, the tracks that they belong to.
-    areas: (n,) float64, pixels.
-    centers: (n, 2) float64, y and x in pixels; the centre of the first pixel is (0, 0), as napari
-        has it.
-    """
-
-    ids: np.ndarray
-    tracks: np.ndarray
-    areas: np.ndarray
-    centers: np.ndarray
+from ..files import write_text
+from .challenge import save_challenge
+from .frames import FrameObjects, renumbered
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,21 +79,32 @@ class Tracks:
         return {name: values[order] for name, values in columns.items()}
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the layout of the Cell Tracking Challenge; see `save_challenge`."""
-        from .challenge import save_challenge
+        """Writes the layout of the Cell Tracking Challenge; returns the folder.
 
-        return save_challenge(self, Path(folder))
+        `mask000.tif ...` are uint16 in track ids, compressed by zlib. A line of `res_track.txt` is
+        "L B E P": track, first frame, last frame, parent or 0. A track of the challenge has no
+        gaps: after a gap it goes on under a new id, whose parent is the old one. Such ids follow
+        the last track's.
+
+        A new folder gets its name when all files are in it. In one that exists, each file is
+        replaced as a whole, the text last, and masks of a longer film are removed.
+
+        Raises:
+            ConfigError: There are more than 65,535 ids, or `folder` is a file.
+        """
+        save_challenge(self.frames, self.parent, self.labels, Path(folder))
+        return Path(folder)
 
     def save_table(self, path: str | Path) -> Path:
-        """Writes `table()` as CSV, completely or not at all; napari opens it as tracks."""
-        from .challenge import save_table
+        """Writes `table()` as CSV, completely or not at all; returns the path.
 
-        return save_table(self, Path(path))
-
-
-def renumbered(frame: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Returns a frame with other values, (H, W) int64. old: (n,) ascending, all that are in it."""
-    if not len(old):
-        return np.zeros(frame.shape, np.int64)
-    index = np.searchsorted(old, frame.astype(np.int64)).clip(max=len(old) - 1)
-    return np.where(frame == 0, 0, new[index])
+        The first four columns are those of napari's tracks layer. Numbers have seven digits.
+        """
+        table, path = self.table(), Path(path)
+        lines = [",".join(table)]
+        for row in zip(*(values.tolist() for values in table.values()), strict=True):
+            cells = (f"{value:.7g}" if isinstance(value, float) else str(value) for value in row)
+            lines.append(",".join(cells))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, "\n".join(lines) + "\n")
+        return path
