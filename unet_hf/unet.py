@@ -1,6 +1,8 @@
 """`UNet`: a network that segments images and can be loaded, saved and shared."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .engine.calibration import Calibration, calibrate, feature_maps
 from .hub.int8_record import read_calibration
@@ -9,6 +11,10 @@ from .images.reading import ImageSource
 from .network.network import Network
 from .predict.segment import segment
 from .predict.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from .film import TrackedFilm
+    from .film.frames import FilmSource
 
 
 class UNet(
@@ -125,6 +131,59 @@ class UNet(
             tile_size=tile_size,
             precision=precision,
             tta=tta,
+            progress=progress,
+        )
+
+    def track(
+        self,
+        film: "FilmSource",
+        *,
+        output: str | os.PathLike | None = None,
+        axes: str | None = None,
+        channel: int | None = None,
+        threshold: float | None = None,
+        tile_size: int | None = None,
+        precision: str = "auto",
+        objects: Mapping[str, Any] | None = None,
+        linking: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "TrackedFilm":
+        """Segments the frames of a film, and follows their objects through time.
+
+        Memory does not grow with the film, except for the tracks and, without `output`, for the
+        objects of each frame, compressed.
+
+        Args:
+            film: A stack or an animation; a folder with an image for each frame, in the order of
+                their names, in which 10 comes after 9; a list of images; or an array, (T, H, W)
+                unless `axes` says otherwise. Z is never taken for time unless `axes` says so.
+            output: A folder for the results, see `TrackedFilm.save`, and for the objects of each
+                frame: a run that was stopped or killed goes on there.
+            axes, channel, threshold, tile_size, precision: See `segment`.
+            objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
+            linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}.
+            progress: Called as `progress(done, frames)` after each frame, and a few times a second
+                while one is segmented. What it raises ends the run.
+
+        Raises:
+            ImageError: A frame cannot be read or does not fit, or planes are not frames in time.
+            ShapeError: Frames differ in size.
+            ConfigError: There is one frame only, an option is not usable, or `output` holds
+                something else.
+        """
+        from .film import track
+
+        return track(
+            self,
+            film,
+            output=output,
+            axes=axes,
+            channel=channel,
+            threshold=threshold,
+            tile_size=tile_size,
+            precision=precision,
+            objects=objects,
+            linking=linking,
             progress=progress,
         )
 

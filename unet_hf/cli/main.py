@@ -12,6 +12,7 @@ from .options import NEEDS_TRAIN, is_optional
 # `run(arguments) -> exit status`.
 COMMANDS = {
     "segment": "segment files, folders, or a data set of the Hub",
+    "track": "segment a film, and follow its objects",
     "evaluate": "score a checkpoint on labelled images",
     "verify": "check that a checkpoint predicts what it promises",
     "calibrate": "make a checkpoint ready for int8",

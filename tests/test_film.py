@@ -1,0 +1,198 @@
+"""`UNet.track` and `python -m unet_hf track`: from a film to its tracks."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+import unet_hf.film.run as film_run
+from unet_hf import Segmentation, UNet, read_image
+from unet_hf.cli.main import main
+from unet_hf.errors import ConfigError, ShapeError, UnsupportedLayoutError
+from unet_hf.film.frames import open_film
+from unet_hf.predict.decision import decide
+
+
+class Killed(BaseException):
+    """As SIGKILL: nothing is tidied up on the way."""
+
+
+@pytest.fixture
+def model(monkeypatch) -> UNet:
+    """Takes what is bright for an object."""
+    segmented = []
+
+    def segment(model: UNet, source, progress=None, **options) -> Segmentation:
+        image = read_image(source)
+        segmented.append(image.page)
+        if progress:
+            progress(1, 1)
+        bright = (image.pixels[..., 0] > 100).astype(np.float32)
+        probabilities = np.stack([1 - bright, bright])
+        return Segmentation(
+            mask=decide(probabilities, 0.5),
+            probabilities=probabilities,
+            id2label=model.id2label,
+            colors=list(model.config["colors"]),
+            threshold=0.5,
+            image=image,
+        )
+
+    monkeypatch.setattr(film_run, "segment", segment)
+    one = UNet(num_classes=2, base_channels=2, depth=1)
+    one.segmented = segmented
+    return one
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """(6, 48, 64): a cell goes right, 3 pixels a frame; another stays, and divides in frame 3."""
+    film = np.zeros((6, 48, 64), np.uint8)
+    for t in range(6):
+        film[t, 5:13, 4 + 3 * t : 12 + 3 * t] = 200
+        if t < 3:
+            film[t, 28:36, 20:36] = 200
+        else:
+            film[t, 28:36, 18:26] = film[t, 28:36, 30:38] = 200
+    return film
+
+
+def stack(path: Path, frames: np.ndarray, axes: str, **options) -> Path:
+    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": axes}, **options)
+    return path
+
+
+def test_cells_are_followed_and_a_division_is_found(model, frames, tmp_path):
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    tracked = model.track(path)
+    tracks = tracked.tracks
+    assert len(tracks) == 4 and tracks.divisions == 1
+    mother = tracks.relabelled(0)[30, 25]
+    daughters = {tracks.relabelled(5)[30, 20], tracks.relabelled(5)[30, 34]}
+    assert {int(tracks.parent[one - 1]) for one in daughters} == {int(mother)}
+    assert len({tracks.relabelled(t)[8, 8 + 3 * t] for t in range(6)}) == 1
+    rows = tracked.summary()
+    walker = int(tracks.relabelled(0)[8, 8]) - 1
+    assert rows["path_px"][walker] == pytest.approx(15)
+    assert rows["displacement_px"][walker] == pytest.approx(15)
+    assert rows["speed_px"][walker] == pytest.approx(3)
+    assert rows["area_px"][walker] == 64
+
+
+def test_a_film_is_a_stack_an_array_a_list_or_a_folder(model, frames, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for t, frame in enumerate(frames):
+        PIL.Image.fromarray(frame).save(folder / f"t{t + 7}.png")  # t7 ... t12
+    expected = model.track(frames).tracks
+    for film in (folder, list(frames), stack(tmp_path / "film.tif", frames, "TYX")):
+        tracks = model.track(film).tracks
+        for t in range(6):
+            assert (tracks.relabelled(t) == expected.relabelled(t)).all()
+
+
+def test_lengths_follow_in_the_unit_of_the_pixels(model, frames):
+    rows = model.track(frames, objects={"pixel_size": "0.5 um"}).summary()
+    assert rows["path_um"] == pytest.approx(rows["path_px"] / 2)
+    assert rows["area_um2"] == pytest.approx(rows["area_px"] / 4)
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(model, frames, tmp_path):
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    model.track(path, output=tmp_path / "whole")
+    model.segmented.clear()
+
+    def kill(done: int, count: int) -> None:
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        model.track(path, output=tmp_path / "killed", progress=kill)
+    assert not (tmp_path / "killed" / "tracks").exists()
+    model.track(path, output=tmp_path / "killed")
+    assert model.segmented == [0, 1, 2, 3, 4, 5]
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {
+            str(file.relative_to(folder)): file.read_bytes()
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
+
+    assert files(tmp_path / "whole") == files(tmp_path / "killed")
+    assert sorted(file.name for file in (tmp_path / "whole").iterdir()) == [
+        "film.json", "objects", "objects.csv", "tracks", "tracks.csv",
+    ]  # fmt: skip
+
+
+def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames, tmp_path):
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    model.track(path, output=tmp_path / "out")
+    with pytest.raises(ConfigError, match="threshold differ"):
+        model.track(path, output=tmp_path / "out", threshold=0.7)
+    other = stack(tmp_path / "other.tif", frames[::-1], "TYX")
+    with pytest.raises(ConfigError, match="film, fingerprint differ"):
+        model.track(other, output=tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="holds other files"):
+        model.track(path, output=tmp_path / "full")
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+    # How objects are linked changes no object: they are not found again.
+    model.segmented.clear()
+    tracked = model.track(path, output=tmp_path / "out", linking={"divisions": 0})
+    assert model.segmented == [] and tracked.tracks.divisions == 0
+
+
+def test_depth_is_never_taken_for_time(frames, tmp_path):
+    path = stack(tmp_path / "depth.tif", frames, "ZYX")
+    with pytest.raises(UnsupportedLayoutError, match=r"Z is depth.*--axes TYX"):
+        open_film(path)
+    assert open_film(path, axes="TYX").count == 6
+    both = stack(tmp_path / "both.tif", frames.reshape(3, 2, 48, 64), "TZYX")
+    with pytest.raises(UnsupportedLayoutError, match="with T and Z beside each other"):
+        open_film(both)
+    tifffile.imwrite(tmp_path / "pages.tif", frames, photometric="minisblack", metadata=None)
+    assert "taken as frames in time" in open_film(tmp_path / "pages.tif").notes[0]
+
+
+def test_what_is_no_film_is_refused_in_words(model, frames, tmp_path):
+    PIL.Image.fromarray(frames[0]).save(tmp_path / "one.png")
+    for film in (tmp_path / "one.png", frames[:1], [frames[0]]):
+        with pytest.raises(ConfigError, match="A film has two frames or more"):
+            model.track(film)
+    with pytest.raises(UnsupportedLayoutError, match="axes='TYXS'"):
+        model.track(np.zeros((4, 8, 8, 3), np.uint8))
+    with pytest.raises(ShapeError, match=r"Frame 1 .* has 48 x 60 pixels, and the first 48 x 64"):
+        model.track([frames[0], frames[1][:, :60]])
+
+
+def test_empty_frames_are_frames(model, frames):
+    frames[1] = 0
+    tracks = model.track(frames).tracks
+    assert len(tracks.frames[1].ids) == 0
+    assert tracks.relabelled(0)[30, 25] == tracks.relabelled(2)[30, 25] > 0  # over the gap
+    assert len(model.track(np.zeros_like(frames)).tracks) == 0
+
+
+def test_the_command_writes_tables_and_masks(model, frames, tmp_path, capsys):
+    UNet(num_classes=2, base_channels=2, depth=1).save_pretrained(tmp_path / "model")
+    path = stack(tmp_path / "film.tif", frames, "TYX", resolution=(4, 4))
+    out = tmp_path / "out"
+    command = ["track", str(path), "--model", str(tmp_path / "model"), "--output", str(out)]
+    assert main([*command, "--min_size", "10", "--gaps", "1"]) == 0
+    assert "6 frames, 4 tracks, 1 divisions" in capsys.readouterr().out
+    with (out / "tracks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 and float(rows[0]["path_px"]) > 0
+    with (out / "objects.csv").open() as file:
+        assert next(csv.reader(file))[:4] == ["track_id", "t", "y", "x"]
+    masks = sorted((out / "tracks").glob("mask*.tif"))
+    assert len(masks) == 6 and tifffile.imread(masks[0]).shape == (48, 64)
+    assert json.loads((out / "film.json").read_text())["objects"] == {"min_size": 10}
+    assert main([*command, "--gaps", "-1"]) == 1
+    assert "differ" in capsys.readouterr().err

@@ -1,0 +1,88 @@
+"""`python -m unet_hf track`: a film to its objects, followed through time."""
+
+import argparse
+import inspect
+from pathlib import Path
+from typing import Any
+
+from ..batch.progress import Progress
+from ..film.run import SUMMARY, TABLE, TRACKS
+from ..network.configuration import OBJECT_METHODS, PRECISIONS
+from ..tracking import link
+from .options import add_option, command_parser, open_checkpoint
+
+DESCRIPTION = """Segments the frames of a film and follows their objects. A run that was stopped or
+killed goes on when the same command is given again."""
+LINKING = {
+    "divisions": "how often cells divide, as a share of the cells of a frame; 0: never",
+    "gaps": "frames in which an object may be missing and still be the same afterwards",
+    "max_distance": "how far from its expected place an object may be, in sizes of it",
+    "position_spread": "how far it usually is from there, in sizes of it",
+    "area_spread": "how much its area usually changes from frame to frame: 0.2 for 20 %%",
+    "turnover": "chance that an object vanishes or appears in a frame, away from the border",
+}
+SEGMENTING = ("axes", "channel", "threshold", "tile_size", "precision")
+OBJECTS = ("method", "seed", "min_size", "pixel_size")
+
+
+def run(arguments: list[str]) -> int:
+    given = _parser().parse_args(arguments)
+    model, _ = open_checkpoint(given)
+    options = vars(given)
+
+    def chosen(names: Any) -> dict[str, Any]:
+        return {name: options[name] for name in names if name in options}
+
+    bar: Progress | None = None
+
+    def progress(done: int, frames: int) -> None:
+        nonlocal bar
+        bar = bar or Progress(frames, "frame")
+        while bar.done < done:
+            bar.step()
+
+    tracked = model.track(
+        given.film,
+        output=given.output,
+        objects=chosen(OBJECTS),
+        linking=chosen(LINKING),
+        progress=progress,
+        **chosen(SEGMENTING),
+    )
+    if bar:
+        bar.bar.close()
+    for note in tracked.notes:
+        print(f"note: {note}")
+    tracks = tracked.tracks
+    print(
+        f"{len(tracks.frames)} frames, {len(tracks)} tracks, {tracks.divisions} divisions\n"
+        f"tracks: {given.output / SUMMARY}\nobjects of each frame: {given.output / TABLE}\n"
+        f"masks in the layout of the Cell Tracking Challenge: {given.output / TRACKS}"
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("track", DESCRIPTION)
+    parser.add_argument("film", help="a stack, an animation, or a folder with an image a frame")
+    parser.add_argument("--model", required=True, help="shipped name, folder or Hub id")
+    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the results")
+
+    def add(name: str, text: str, **keywords: Any) -> None:
+        add_option(parser, name, text, default=argparse.SUPPRESS, **keywords)
+
+    add("axes", "meaning of the axes of a stack, e.g. TYX (default: as the file says)")
+    add("channel", "the only channel to use, counted from 0 (default: all)", type=int)
+    add("threshold", "two classes: overrides the checkpoint's", type=float)
+    add("tile_size", "overrides the checkpoint's", type=int)
+    add("precision", "(default: auto)", choices=PRECISIONS)
+    add("method", "how objects are told apart (default: the checkpoint's)", choices=OBJECT_METHODS)
+    add("seed", "method learned: how sure an object's deepest pixel must be", type=float)
+    add("min_size", "leave out objects of fewer pixels (default: the checkpoint's)", type=int)
+    add("pixel_size", 'with its unit, e.g. "0.25 um" (default: what the file says)')
+    defaults = inspect.signature(link).parameters
+    for name, text in LINKING.items():
+        usual = defaults[name].default
+        add(name, f"{text} (default: {usual})", type=type(usual))
+    return parser

@@ -1,0 +1,149 @@
+"""`open_film`: the frames of a film, read when they are asked for."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError, ImageNotFoundError, UnsupportedLayoutError
+from ..hashes import source_fingerprint
+from ..images.image_data import ImageData
+from ..images.reading import ImageSource, read_image
+from ..images.suffixes import IMAGE_SUFFIXES
+
+FilmSource = ImageSource | Sequence[ImageSource]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of a film.
+
+    name: Of its file or folder. count: Of the frames, at least two. first: The first of them.
+    fingerprint: Changes with the film. notes: What was inferred.
+    """
+
+    name: str
+    count: int
+    first: ImageData
+    fingerprint: str
+    notes: tuple[str, ...]
+    _read: Callable[[int], ImageData]
+
+    def read(self, index: int) -> ImageData:
+        """Reads one frame, counted from 0. Raises `ImageError` if it cannot be read."""
+        return self._read(index) if index else self.first
+
+
+def open_film(source: FilmSource, *, axes: str | None = None, channel: int | None = None) -> Frames:
+    """Opens a film; only its first frame is read.
+
+    Args:
+        source: A stack or an animation; a folder with an image for each frame, in the order of
+            their names, in which 10 comes after 9; a list of what `read_image` takes; or an array,
+            (T, H, W) unless `axes` says otherwise.
+        axes: Meaning of the axes of a stack, e.g. "TYX"; None: as the file says.
+        channel: The only channel to read, counted from 0; None: all of them.
+
+    Raises:
+        ConfigError: There is one frame only.
+        ImageError: It cannot be read, or the file says that its planes are not frames in time.
+    """
+    if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
+        files = _pictures_in(Path(source))
+        return _of_many(files, Path(source).name, axes, channel)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return _of_many(source, "list", axes, channel)
+    if isinstance(source, np.ndarray) and axes is None:
+        if source.ndim != 3:
+            raise UnsupportedLayoutError(
+                f"The array has the shape {source.shape}, and a film of gray frames is (T, H, W). "
+                "Say what its axes are, e.g. axes='TYXS' for (T, H, W, 3)."
+            )
+        axes = "TYX"
+
+    def read(index: int) -> ImageData:
+        return read_image(source, page=index, axes=axes, channel=channel)
+
+    first = read(0)
+    notes = _check_axes(first)
+    return Frames(first.source, first.pages, first, source_fingerprint(source, first), notes, read)
+
+
+def _of_many(sources: Sequence[Any], name: str, axes: str | None, channel: int | None) -> Frames:
+    if len(sources) < 2:
+        raise _single(f"{name} has {len(sources)} images")
+
+    def read(index: int) -> ImageData:
+        image = read_image(sources[index], axes=axes, channel=channel)
+        if image.pages > 1:
+            raise UnsupportedLayoutError(
+                f"{image.source} has {image.pages} pages, and each file of a film is one frame. "
+                "Name this file alone if it is a film, or save its frames as single images."
+            )
+        return image
+
+    first = read(0)
+    prints = source_fingerprint(sources[0], first)
+    if all(isinstance(source, (str, os.PathLike)) for source in sources):
+        prints = "".join(source_fingerprint(source, first) for source in sources)
+    return Frames(name, len(sources), first, _digest(prints), (), read)
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    try:
+        files = [
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.name.lower().endswith(IMAGE_SUFFIXES)
+        ]
+    except OSError as error:
+        raise ImageNotFoundError(
+            f"The folder {folder} cannot be listed ({error.strerror}). Check its permissions."
+        ) from error
+    return sorted(files, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Orders names as people do: "t9.tif" before "t10.tif"."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _check_axes(first: ImageData) -> tuple[str, ...]:
+    """Whether the pages are frames in time; notes on what was inferred."""
+    if first.pages < 2:
+        raise _single(f"{first.source} has one")
+    lengths = dict(zip(first.place.axes, first.place.shape, strict=False))
+    stacked = [axis for axis in first.axes if axis not in "YXSC" and lengths.get(axis, 2) > 1]
+    if len(stacked) > 1:
+        raise UnsupportedLayoutError(
+            f"{first.source} has the axes {first.axes!r}, with {' and '.join(stacked)} beside each "
+            "other: a film has one picture for each time. Save one plane of each, or their "
+            "projection."
+        )
+    if stacked == ["Z"]:
+        raise UnsupportedLayoutError(
+            f"{first.source} has the axes {first.axes!r}: Z is depth, and a film has T. If its "
+            f"planes are frames in time, say so: axes={first.axes.replace('Z', 'T')!r} "
+            f"(--axes {first.axes.replace('Z', 'T')})."
+        )
+    if stacked == ["T"] or first.axes_given:
+        return ()
+    return (f"the file does not say what its {first.pages} pages are: taken as frames in time",)
+
+
+def _single(what: str) -> ConfigError:
+    return ConfigError(
+        f"A film has two frames or more, and {what}. Objects of a single picture are found by "
+        "`segment`."
+    )

@@ -1,0 +1,85 @@
+"""`KeptObjects`: the objects of each frame in files, so that a run that was killed goes on."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..files import parse_json, write_atomically, write_text
+
+RECORD = "film.json"
+FOLDER = "objects"
+
+
+def make_folder(output: Path) -> None:
+    """Makes a folder unless it is there. Raises `ConfigError` if it cannot be made."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {output} cannot be made ({error.strerror}). Name another one."
+        ) from error
+
+
+class KeptObjects(Sequence):
+    """Label images, (H, W) integers, one file a frame, each written completely or not at all."""
+
+    def __init__(self, output: Path, count: int, record: dict[str, Any]) -> None:
+        """Opens a folder, which is made if missing. record: What the objects depend on.
+
+        Raises:
+            ConfigError: It holds the objects of another film, or found otherwise.
+        """
+        self._folder, self._count = output / FOLDER, count
+        self._digits = max(3, len(str(count - 1)))
+        if (output / RECORD).exists():
+            _check_same(output, record)
+        elif any(output.iterdir()):
+            raise ConfigError(
+                f"{output} holds other files, and is not of a film. Name a folder that is empty or "
+                "not there yet."
+            )
+        self._folder.mkdir(exist_ok=True)
+        write_text(output / RECORD, json.dumps(record, indent=2) + "\n")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        import tifffile
+
+        return tifffile.imread(self._path(index))
+
+    def has(self, index: int) -> bool:
+        return self._path(index).is_file()
+
+    def keep(self, index: int, labels: np.ndarray) -> None:
+        import tifffile
+
+        def write(temporary: Path) -> None:
+            # No date and no name of a program: the same objects give the same bytes.
+            tifffile.imwrite(temporary, labels, compression="zlib", metadata=None, software=False)
+
+        write_atomically(self._path(index), write)
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"frame{index:0{self._digits}d}.tif"
+
+
+def _check_same(output: Path, record: dict[str, Any]) -> None:
+    try:
+        old = parse_json((output / RECORD).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{output / RECORD} cannot be read ({error}). Name another folder, or delete this one."
+        ) from error
+    asked = json.loads(json.dumps(record))
+    changed = [name for name in asked if not isinstance(old, dict) or old.get(name) != asked[name]]
+    if changed:
+        raise ConfigError(
+            f"{output} holds objects that were found otherwise: {', '.join(changed)} differ. Name "
+            "another folder, or delete this one."
+        )

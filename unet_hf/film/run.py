@@ -1,0 +1,138 @@
+"""`track`: segments a film frame by frame, and follows its objects."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..files import exclusive_writer
+from ..hashes import model_sha256
+from ..images.pixel_size import PixelSize
+from ..network.network import Network
+from ..predict.segment import segment
+from ..tracking import Tracks, link
+from ..tracking.summary import save_summary, summary
+from .frames import FilmSource, Frames, open_film
+from .kept_objects import KeptObjects, make_folder
+
+TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFilm:
+    """A film whose objects are followed.
+
+    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. notes: What was inferred.
+    """
+
+    name: str
+    tracks: Tracks
+    pixel_size: PixelSize | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> dict[str, np.ndarray]:
+        """A row for each track, see `unet_hf.tracking.summary.summary`."""
+        return summary(self.tracks, self.pixel_size)
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Writes `tracks/` (see `Tracks.save`), `objects.csv` with a row for each object of each
+        frame, and `tracks.csv` with one for each track; returns the folder."""
+        folder = Path(folder)
+        self.tracks.save(folder / TRACKS)
+        self.tracks.save_table(folder / TABLE)
+        save_summary(self.summary(), folder / SUMMARY)
+        return folder
+
+
+def track(
+    model: Network,
+    source: FilmSource,
+    *,
+    output: str | os.PathLike | None = None,
+    axes: str | None = None,
+    channel: int | None = None,
+    threshold: float | None = None,
+    tile_size: int | None = None,
+    precision: str = "auto",
+    objects: Mapping[str, Any] | None = None,
+    linking: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrackedFilm:
+    """Segments a film and follows its objects; see `UNet.track`."""
+    film = open_film(source, axes=axes, channel=channel)
+    find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
+    asked = dict(objects or {})
+    size = PixelSize.of(asked.pop("pixel_size", None)) or film.first.pixel_size
+    folder = None if output is None else Path(output)
+    if folder is not None:
+        make_folder(folder)
+    with exclusive_writer(folder) if folder is not None else nullcontext():
+        kept = None
+        if folder is not None:
+            record = {
+                "film": film.name, "fingerprint": film.fingerprint, "frames": film.count,
+                "channel": channel, "checkpoint": model_sha256(model), **find,
+                "objects": {name: asked[name] for name in sorted(asked)},
+            }  # fmt: skip
+            kept = KeptObjects(folder, film.count, record)
+        found = _Found(model, film, find, asked, kept, progress)
+        tracks = link(found if kept is not None else iter(found), **(linking or {}))
+        tracked = TrackedFilm(film.name, tracks, size, film.notes)
+        if folder is not None:
+            tracked.save(folder)
+    return tracked
+
+
+class _Found(Sequence):
+    """The objects of each frame, found when it is asked for unless a file has them already."""
+
+    def __init__(
+        self,
+        model: Network,
+        film: Frames,
+        find: Mapping[str, Any],
+        objects: Mapping[str, Any],
+        kept: KeptObjects | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._model, self._film, self._find, self._objects = model, film, find, objects
+        self._kept, self._progress = kept, progress
+
+    def __len__(self) -> int:
+        return self._film.count
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for index in range(len(self)):
+            labels = self[index]
+            yield labels
+            self._tell(index + 1)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if self._kept is not None and self._kept.has(index):
+            return self._kept[index]
+        labels = self._find_in(index)
+        if self._kept is not None:
+            self._kept.keep(index, labels)
+        return labels
+
+    def _find_in(self, index: int) -> np.ndarray:
+        image, first = self._film.read(index), self._film.first
+        if (image.height, image.width) != (first.height, first.width):
+            raise ShapeError(
+                f"Frame {index} ({image.source}) has {image.height} x {image.width} pixels, and "
+                f"the first {first.height} x {first.width}. The frames of a film have one size; "
+                "pad or crop them."
+            )
+        result = segment(
+            self._model, image, progress=lambda done, total: self._tell(index), **self._find
+        )
+        return result.objects(**self._objects).instances()
+
+    def _tell(self, done: int) -> None:
+        if self._progress:
+            self._progress(done, len(self))
