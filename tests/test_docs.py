@@ -117,7 +117,7 @@ def test_every_command_of_a_block_is_understood(page):
 @pytest.fixture(scope="module")
 def known_options():
     """All options of all commands."""
-    commands = ["segment", "evaluate", "verify", "calibrate", "info", "export"]
+    commands = ["segment", "track", "evaluate", "verify", "calibrate", "info", "export"]
     modules = [
         ("app.py", []),
         ("demo.deploy", []),
@@ -153,6 +153,7 @@ def files(tmp_path, monkeypatch):
     for name in ("slice", "a", "b", "c"):
         tifffile.imwrite(tmp_path / f"{name}.tif", draw(64, 64))
     tifffile.imwrite(tmp_path / "stack.tif", draw(5, 64, 64), metadata={"axes": "ZYX"}, imagej=True)
+    tifffile.imwrite(tmp_path / "film.tif", draw(3, 64, 64), metadata={"axes": "TYX"}, imagej=True)
     tifffile.imwrite(tmp_path / "cells.tif", draw(2, 64, 64), metadata={"axes": "CYX"}, imagej=True)
     tifffile.imwrite(tmp_path / "slide.ome.tif", draw(64, 64, 3), photometric="rgb")
     monkeypatch.chdir(tmp_path)
