@@ -12,22 +12,22 @@ import numpy as np
 from .cells import Cells, overlaps
 
 CANDIDATES = 8  # objects of the next frame that one object is compared with, the nearest ones
-BORDER_TURNOVER = 0.3  # chance that an object at the border leaves, or that one there is new
+BORDER_TURNOVER = 0.1  # chance that an object at the border leaves, or that one there is new
 BORDER_AREAS = 3.0  # at the border, areas vary so many times as much: part of the object is outside
 UNLIKE_DAUGHTERS = 0.5  # usual difference of two daughters, in the logarithm of their areas
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The options of `link` that decide between accounts; see there."""
+    """The options of `link` that decide between accounts, with its defaults; see there."""
 
-    divisions: float
-    max_distance: float
-    position_spread: float
-    area_spread: float
-    overlap_weight: float
-    turnover: float
-    gap_cost: float
+    divisions: float = 0.02
+    max_distance: float = 1.5
+    position_spread: float = 0.4
+    area_spread: float = 0.2
+    overlap_weight: float = 3.0
+    turnover: float = 0.01
+    gap_cost: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def possible_accounts(
     after: Cells,
     shape: tuple[int, int],
     missed: np.ndarray,
-    growth: float,
+    usual_areas: np.ndarray,
     weights: Weights,
 ) -> Accounts:
     """Lists what may have happened to objects, where it costs less than vanishing and appearing.
@@ -60,13 +60,14 @@ def possible_accounts(
     Args:
         before: Objects where they are expected in the frame of `after`.
         missed: (n,) frames in which each of `before` was not seen; those cannot divide.
-        growth: Usual change of the logarithm of an area from a frame to the next.
+        usual_areas: (n,) pixels, the areas that `before` would have in the frame of `after`.
     """
     lost = np.where(before.at_border, -math.log(BORDER_TURNOVER), -math.log(weights.turnover))
     lost[missed > 0] = 0  # was counted when it vanished
     new = np.where(after.at_border, -math.log(BORDER_TURNOVER), -math.log(weights.turnover))
     near, shared = _nearest(before, after, shape, weights.max_distance)
-    compare = _Comparison(before, after, growth * (1 + missed), weights)
+    # A place that was foretold over more frames is less certain, as in a random walk.
+    compare = _Comparison(before, after, usual_areas, np.sqrt(1 + missed), weights)
 
     source, rank = np.nonzero(near >= 0)
     target = near[source, rank]
@@ -141,7 +142,8 @@ class _Comparison:
 
     before: Cells
     after: Cells
-    growth: np.ndarray  # (n,)
+    usual_areas: np.ndarray  # (n,)
+    uncertainty: np.ndarray  # (n,), of their places; usually 1
     weights: Weights
 
     def __call__(self, source: np.ndarray, targets: np.ndarray, shared: np.ndarray) -> np.ndarray:
@@ -151,9 +153,10 @@ class _Comparison:
         area, old_area = areas.sum(1), before.areas[source]
         center = (after.centers[targets] * areas[..., None]).sum(1) / area[:, None]
         apart = np.linalg.norm(center - before.centers[source], axis=1) / before.sizes[source]
-        grown = np.log(area / old_area) - self.growth[source]
+        grown = np.log(area / self.usual_areas[source])
         spread = np.full(len(source), weights.area_spread)
         spread[before.at_border[source] | after.at_border[targets].any(1)] *= BORDER_AREAS
         iou = shared / (area + old_area - shared)
-        position = (apart / weights.position_spread) ** 2 / 2
+        usual_distance = weights.position_spread * self.uncertainty[source]
+        position = (apart / usual_distance) ** 2 / 2
         return position + (grown / spread) ** 2 / 2 + weights.overlap_weight * (1 - iou)

@@ -97,7 +97,7 @@ class Linker:
     Keeps the objects of the last frames, and a few numbers of all others.
     """
 
-    def __init__(self, *, gaps: int, register: bool, **weights: float) -> None:
+    def __init__(self, *, gaps: int = 2, register: bool = True, **weights: float) -> None:
         self._weights = _checked(weights)
         if isinstance(gaps, bool) or not isinstance(gaps, (int, np.integer)) or gaps < 0:
             raise ConfigError(f"gaps={gaps!r} is not a number of frames: 0, 1, 2 ...")
@@ -106,6 +106,7 @@ class Linker:
         self._cells = cells_of(np.zeros((1, 1), np.uint8))  # of the last frames, the latest first
         self._tracks = np.zeros(0, np.int64)  # of each of these cells
         self._missed = np.zeros(0, np.int64)  # frames in which each was not seen
+        self._past = np.zeros((0, 2))  # areas of each before, as if in this frame; nan if unknown
         self._parent: list[int] = []
         self._first: list[int] = []
         self._last: list[int] = []
@@ -119,8 +120,9 @@ class Linker:
         motion = predicted_motion(self._cells, cells, frame.shape, self._register)
         expected = self._cells.moved(motion)
         growth = usual_growth(expected, cells, frame.shape)
+        usual = usual_areas(expected.areas, self._past) * np.exp(growth * (1 + self._missed))
         accounts = possible_accounts(
-            expected, cells, frame.shape, self._missed, growth, self._weights
+            expected, cells, frame.shape, self._missed, usual, self._weights
         )
         chosen = cheapest(accounts)
         source, targets = accounts.source[chosen], accounts.targets[chosen]
@@ -136,7 +138,10 @@ class Linker:
         self._frames.append(FrameObjects(cells.ids, tracks, cells.areas, cells.centers))
         gone = np.ones(len(expected), bool)
         gone[source] = False
-        self._keep(cells, tracks, expected, gone)
+        past = np.full((len(cells), 2), np.nan)
+        same = (targets[~divides, 0], source[~divides])
+        past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
+        self._keep(cells, tracks, past, expected, gone)
         return frame
 
     def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
@@ -163,14 +168,36 @@ class Linker:
         self._last.append(len(self._frames))
         return len(self._parent)
 
-    def _keep(self, cells: Cells, tracks: np.ndarray, expected: Cells, gone: np.ndarray) -> None:
+    def _keep(
+        self,
+        cells: Cells,
+        tracks: np.ndarray,
+        past: np.ndarray,
+        expected: Cells,
+        gone: np.ndarray,
+    ) -> None:
         """Keeps what the next frame is compared with: the last cells, and those that are missed."""
         missed = self._missed + 1
         inside = ((expected.centers >= 0) & (expected.centers < self._shape)).all(1)
         gone = gone & inside & (missed <= self._gaps)
         self._cells = cells.join(expected.take(gone))
         self._tracks = np.concatenate([tracks, self._tracks[gone]])
+        self._past = np.concatenate([past, self._past[gone]])
         self._missed = np.concatenate([np.zeros(len(cells), np.int64), missed[gone]])
+
+
+def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Returns what areas would be without faults of a single frame, (n,).
+
+    It is the median of three frames. So an object that has swallowed its neighbour for a frame
+    does not divide when both are there again.
+
+    Args:
+        areas: (n,) in the last frame.
+        past: (n, 2) in the two before it; nan for an object that was not there yet.
+    """
+    three = np.concatenate([areas[:, None], past], 1)
+    return np.where(np.isnan(past).any(1), areas, np.median(three, 1))
 
 
 def _checked(weights: dict[str, float]) -> Weights:
