@@ -83,6 +83,18 @@ def test_cells_are_followed_and_a_division_is_found(model, frames, tmp_path):
     assert rows["area_px"][walker] == 64
 
 
+def test_intensities_are_those_of_each_object_in_each_frame(model, frames):
+    frames[frames > 0] = 150
+    frames[4, 5:13, 16:24] = 210
+    tracked = model.track(frames)
+    table, walker = tracked.table(), int(tracked.tracks.relabelled(0)[8, 8])
+    assert table["intensity"][table["track_id"] == walker].tolist() == [150] * 4 + [210, 150]
+    assert tracked.summary()["intensity"][walker - 1] == pytest.approx(160)
+    colour = np.stack([frames, frames // 2, frames // 3], axis=-1)
+    table = model.track(colour, axes="TYXS").table()
+    assert (table["intensity_1"] * 2 == table["intensity_0"]).all()
+
+
 def test_a_film_is_a_stack_an_array_a_list_or_a_folder(model, frames, tmp_path):
     folder = tmp_path / "frames"
     folder.mkdir()

@@ -12,11 +12,13 @@ import numpy as np
 from ..errors import ShapeError
 from ..files import exclusive_writer
 from ..hashes import model_sha256
+from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.network import Network
 from ..predict.segment import segment
 from ..tracking import Tracks, link
-from ..tracking.summary import save_summary, summary
+from ..tracking.summary import summary
+from ..tracking.tracks import Measures, write_table
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
 
@@ -27,25 +29,32 @@ TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
 class TrackedFilm:
     """A film whose objects are followed.
 
-    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. notes: What was inferred.
+    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. measures: The mean intensity
+    of each object in each frame, in the numbers of the file: "intensity", or for several channels
+    "intensity_0" and so on. notes: What was inferred.
     """
 
     name: str
     tracks: Tracks
     pixel_size: PixelSize | None
+    measures: Measures
     notes: tuple[str, ...]
 
     def summary(self) -> dict[str, np.ndarray]:
         """A row for each track, see `unet_hf.tracking.summary.summary`."""
-        return summary(self.tracks, self.pixel_size)
+        return summary(self.tracks, self.pixel_size, self.measures)
+
+    def table(self) -> dict[str, np.ndarray]:
+        """A row for each object of each frame, see `Tracks.table`, with its intensity."""
+        return self.tracks.table(self.measures)
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Writes `tracks/` (see `Tracks.save`), `objects.csv` with a row for each object of each
         frame, and `tracks.csv` with one for each track; returns the folder."""
         folder = Path(folder)
         self.tracks.save(folder / TRACKS)
-        self.tracks.save_table(folder / TABLE)
-        save_summary(self.summary(), folder / SUMMARY)
+        write_table(self.table(), folder / TABLE)
+        write_table(self.summary(), folder / SUMMARY)
         return folder
 
 
@@ -82,7 +91,7 @@ def track(
             kept = KeptObjects(folder, film.count, record)
         found = _Found(model, film, find, asked, kept, progress)
         tracks = link(found if kept is not None else iter(found), **(linking or {}))
-        tracked = TrackedFilm(film.name, tracks, size, film.notes)
+        tracked = TrackedFilm(film.name, tracks, size, found.measures(), film.notes)
         if folder is not None:
             tracked.save(folder)
     return tracked
@@ -102,26 +111,41 @@ class _Found(Sequence):
     ) -> None:
         self._model, self._film, self._find, self._objects = model, film, find, objects
         self._kept, self._progress = kept, progress
+        self._intensities: list[np.ndarray] = []  # of each frame, (n, channels)
 
     def __len__(self) -> int:
         return self._film.count
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for index in range(len(self)):
-            labels = self[index]
+            image = self._film.read(index)
+            labels = self._found(index, image)
+            self._intensities.append(mean_intensities(labels, image.pixels))
             yield labels
             self._tell(index + 1)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        return self._found(index, None)
+
+    def measures(self) -> Measures:
+        """See `TrackedFilm`; after all frames have been gone through."""
+        channels = self._intensities[0].shape[1]
+        names = ["intensity"] if channels == 1 else [f"intensity_{n}" for n in range(channels)]
+        return {
+            name: [found[:, channel] for found in self._intensities]
+            for channel, name in enumerate(names)
+        }
+
+    def _found(self, index: int, image: ImageData | None) -> np.ndarray:
         if self._kept is not None and self._kept.has(index):
             return self._kept[index]
-        labels = self._find_in(index)
+        labels = self._find_in(index, image or self._film.read(index))
         if self._kept is not None:
             self._kept.keep(index, labels)
         return labels
 
-    def _find_in(self, index: int) -> np.ndarray:
-        image, first = self._film.read(index), self._film.first
+    def _find_in(self, index: int, image: ImageData) -> np.ndarray:
+        first = self._film.first
         if (image.height, image.width) != (first.height, first.width):
             raise ShapeError(
                 f"Frame {index} ({image.source}) has {image.height} x {image.width} pixels, and "
@@ -136,3 +160,15 @@ class _Found(Sequence):
     def _tell(self, done: int) -> None:
         if self._progress:
             self._progress(done, len(self))
+
+
+def mean_intensities(labels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Of each object, in the order of their numbers, and channel: (n, C) float64.
+
+    labels: (H, W) integers, 0 for none. pixels: (H, W, C).
+    """
+    ids, which = np.unique(labels, return_inverse=True)
+    which = which.ravel()
+    counts = np.bincount(which)
+    sums = [np.bincount(which, channel.ravel()) for channel in np.moveaxis(pixels, 2, 0)]
+    return (np.stack(sums, axis=1) / counts[:, None])[ids > 0]

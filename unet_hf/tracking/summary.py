@@ -1,27 +1,23 @@
 """`summary`: a row for each track, from where its objects were in each frame."""
 
-import csv
-import io
-from collections.abc import Mapping
-from pathlib import Path
-
 import numpy as np
 
-from ..files import write_text
 from ..images.pixel_size import PixelSize
-from .tracks import Tracks
+from .tracks import Measures, Tracks
 
 
-def summary(tracks: Tracks, pixel_size: PixelSize | None = None) -> dict[str, np.ndarray]:
+def summary(
+    tracks: Tracks, pixel_size: PixelSize | None = None, measures: Measures | None = None
+) -> dict[str, np.ndarray]:
     """Measures each track.
 
     Columns: track_id; parent, 0 for none; first and last frame, from 0; frames in which it was
     seen; path_px, the length of the way through the centres of its objects; displacement_px, from
     the first centre to the last; speed_px, the path by the frames that it took (0 for a track of
     one frame); area_px, the mean. If the pixel size is known, the last four follow in its unit,
-    e.g. path_um, area_um2.
+    e.g. path_um, area_um2. `measures`, see `Tracks.table`, come last, as means.
     """
-    table = tracks.table()
+    table = tracks.table(measures)
     of_track, count = table["track_id"], len(tracks)
     seen = np.bincount(of_track, minlength=count + 1)[1:]
     took = np.maximum(tracks.last - tracks.first, 1)
@@ -48,15 +44,7 @@ def summary(tracks: Tracks, pixel_size: PixelSize | None = None) -> dict[str, np
             f"speed_{unit}": path / took,
             f"area_{unit}" + ("" if unit == "px" else "2"): area * height * width,
         }
+    for name in measures or {}:
+        total = np.bincount(of_track, table[name], minlength=count + 1)[1:]
+        columns[name] = total / np.maximum(seen, 1)
     return columns
-
-
-def save_summary(columns: Mapping[str, np.ndarray], path: Path) -> None:
-    """Writes a table as CSV, completely or not at all. Numbers have seven digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in zip(*(values.tolist() for values in columns.values()), strict=True):
-        writer.writerow(f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text.getvalue())

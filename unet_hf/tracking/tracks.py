@@ -1,6 +1,6 @@
 """`Tracks`: the result of linking, as tables, masks and files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from ..errors import ConfigError
 from ..files import write_text
 from .challenge import save_challenge
 from .frames import FrameObjects, renumbered
+
+Measures = Mapping[str, Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,11 @@ class Tracks:
         objects = self.frames[frame]
         return renumbered(self.labels[frame], objects.ids, objects.tracks).astype(dtype)
 
-    def table(self) -> dict[str, np.ndarray]:
+    def table(self, measures: Measures | None = None) -> dict[str, np.ndarray]:
         """Returns a row for each object of each frame: column name -> (rows,) array.
+
+        measures: More columns: name -> for each frame, a value for each of its objects, in the
+        order of `FrameObjects.ids`.
 
         Columns: track_id, t (frame), y, x (pixels), area (pixels), parent (track id, 0 for none);
         the first four are what napari's tracks layer reads. Rows are sorted by track and frame.
@@ -76,6 +81,8 @@ class Tracks:
             "area": areas.astype(np.int64),
             "parent": self.parent[track - 1],
         }
+        for name, values in (measures or {}).items():
+            columns[name] = np.concatenate(values)
         return {name: values[order] for name, values in columns.items()}
 
     def save(self, folder: str | Path) -> Path:
@@ -95,16 +102,20 @@ class Tracks:
         save_challenge(self.frames, self.parent, self.labels, Path(folder))
         return Path(folder)
 
-    def save_table(self, path: str | Path) -> Path:
-        """Writes `table()` as CSV, completely or not at all; returns the path.
+    def save_table(self, path: str | Path, measures: Measures | None = None) -> Path:
+        """Writes `table` as CSV, completely or not at all; returns the path.
 
         The first four columns are those of napari's tracks layer. Numbers have seven digits.
         """
-        table, path = self.table(), Path(path)
-        lines = [",".join(table)]
-        for row in zip(*(values.tolist() for values in table.values()), strict=True):
-            cells = (f"{value:.7g}" if isinstance(value, float) else str(value) for value in row)
-            lines.append(",".join(cells))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "\n".join(lines) + "\n")
-        return path
+        return write_table(self.table(measures), Path(path))
+
+
+def write_table(columns: Mapping[str, np.ndarray], path: Path) -> Path:
+    """Writes columns of equal length as CSV, see `Tracks.save_table`; returns the path."""
+    lines = [",".join(columns)]
+    for row in zip(*(values.tolist() for values in columns.values()), strict=True):
+        cells = (f"{value:.7g}" if isinstance(value, float) else str(value) for value in row)
+        lines.append(",".join(cells))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(lines) + "\n")
+    return path
