@@ -188,7 +188,8 @@ def test_empty_frames_are_frames(model, frames):
     tracks = model.track(frames).tracks
     assert len(tracks.frames[1].ids) == 0
     assert tracks.relabelled(0)[30, 25] == tracks.relabelled(2)[30, 25] > 0  # over the gap
-    assert len(model.track(np.zeros_like(frames)).tracks) == 0
+    nothing = model.track(np.zeros_like(frames))
+    assert len(nothing.tracks) == 0 and "no object was found" in nothing.notes[0]
 
 
 def test_the_command_writes_tables_and_masks(model, frames, tmp_path, capsys):

@@ -22,6 +22,9 @@ from ..tracking.tracks import Measures, write_table
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
 
+NOTHING = (
+    "no object was found in any frame: these images may be unlike those that the checkpoint knows"
+)
 TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
 
 
@@ -91,7 +94,8 @@ def track(
             kept = KeptObjects(folder, film.count, record)
         found = _Found(model, film, find, asked, kept, progress)
         tracks = link(found if kept is not None else iter(found), **(linking or {}))
-        tracked = TrackedFilm(film.name, tracks, size, found.measures(), film.notes)
+        notes = film.notes if len(tracks) else (*film.notes, NOTHING)
+        tracked = TrackedFilm(film.name, tracks, size, found.measures(), notes)
         if folder is not None:
             tracked.save(folder)
     return tracked
