@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..addresses import missing_here, read_dataset_name
 from ..errors import DatasetError, harmless_cause
 from ..files import parse_json
+from .film_folders import find_films
 from .object_folders import find_object_folders
 from .paired_folders import IMAGE_FOLDERS, MASK_FOLDERS, METADATA, find_pairs, looks_paired
 
@@ -146,6 +147,8 @@ def _open_local(
         splits, findings = _from_disk(path), ["a folder written by save_to_disk"]
     elif not _holds(path, "*.parquet", *METADATA) and (by_image := find_object_folders(path)):
         splits, findings = by_image
+    elif not _holds(path, "*.parquet", *METADATA) and (films := find_films(path)):
+        splits, findings = films
     elif not _holds(path, "*.parquet", *METADATA) and (
         looks_paired(path) or not _holds(path, "*.zip", "*.tar", "*.tar.gz", "*.arrow")
     ):

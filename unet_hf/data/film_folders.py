@@ -1,0 +1,82 @@
+"""Reads films with the masks of some frames, in the layout of the Cell Tracking Challenge."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DatasetError
+from .paired_folders import folders_in, pictures_in
+
+if TYPE_CHECKING:
+    import datasets  # slow to import, so only where it is used
+
+FILM = re.compile(r"\d\d")
+FRAME = re.compile(r"t(\d+)")
+MASK = re.compile(r"man_seg_?(\d+)")
+SLICE = re.compile(r"man_seg_?\d+_\d+")  # of a frame in three dimensions
+
+
+def find_films(root: Path) -> tuple[dict[str, Any], list[str]] | None:
+    """Finds splits with the columns image and mask; None if the layout is another one.
+
+    A film is a folder 01 of frames t000.tif ..., and the masks of some of them are
+    01_GT/SEG/man_seg000.tif ..., in which the number is the object. Frames without a mask are left
+    out: nothing is known of them. The last of several films is the split validation, as the frames
+    of one film are alike. Also returns what was inferred, in words.
+
+    Raises:
+        DatasetError: There are tracks but no masks, a mask without its frame, or frames in three
+            dimensions.
+    """
+    names = [folder.name for folder in folders_in(root) if FILM.fullmatch(folder.name)]
+    names = [name for name in names if (root / f"{name}_GT").is_dir()]
+    if not names:
+        return None
+    films = {name: rows for name in names if (rows := _rows(root, name))}
+    if not films:
+        raise DatasetError(
+            f"{root} holds films with tracks, but no masks: there is no {names[0]}_GT/SEG with "
+            "man_seg000.tif and others. Markers in TRA may be smaller than the cells; if yours are "
+            "whole cells, copy them to SEG under such names."
+        )
+    findings, splits = [], {"train": [], "validation": []}
+    for number, (name, rows) in enumerate(films.items()):
+        split = "validation" if number and number == len(films) - 1 else "train"
+        splits[split] += rows
+        count = len(pictures_in(root / name, "*"))
+        findings.append(
+            f"{split}: film {name}, {len(rows)} of {count} frames, which have masks of objects"
+        )
+    return {split: _table(rows) for split, rows in splits.items() if rows}, findings
+
+
+def _rows(root: Path, name: str) -> list[tuple[Path, Path]]:
+    """(frame, mask) of each mask of a film."""
+    frames = {
+        int(found[1]): path
+        for path in pictures_in(root / name, "*")
+        if (found := FRAME.fullmatch(path.stem))
+    }
+    rows = []
+    for mask in pictures_in(root / f"{name}_GT" / "SEG", "*"):
+        if SLICE.fullmatch(mask.stem):
+            raise DatasetError(
+                f"{mask} is of a frame in three dimensions, and the network sees two. Save its "
+                "slices as images and masks of one plane each."
+            )
+        if found := MASK.fullmatch(mask.stem):
+            if int(found[1]) not in frames:
+                raise DatasetError(
+                    f"{mask} has no frame: there is no t{found[1]}.tif in {root / name}. Add it, "
+                    "or remove the mask."
+                )
+            rows.append((frames[int(found[1])], mask))
+    return rows
+
+
+def _table(rows: list[tuple[Path, Path]]) -> "datasets.Dataset":
+    import datasets
+
+    features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
+    columns = {"image": [str(frame) for frame, _ in rows], "mask": [str(mask) for _, mask in rows]}
+    return datasets.Dataset.from_dict(columns, features=features)
