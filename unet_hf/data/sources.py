@@ -26,7 +26,8 @@ TOKEN = re.compile(r"hf_\w{8,}")
 SHARDS = 64  # shards of a streamed local data set: at most so many worker processes can read it
 ACCEPTED = (
     "a Hub data set 'org/name', a folder with metadata.jsonl (file_name, mask_file_name), a folder "
-    "with images/ and masks/, .parquet files, or a folder written by save_to_disk"
+    "with images/ and masks/, films of the Cell Tracking Challenge, .parquet files, or a folder "
+    "written by save_to_disk"
 )
 METADATA_CURE = (
     "Add a metadata.jsonl beside the two folders, a line an image: "
