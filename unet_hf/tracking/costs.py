@@ -12,7 +12,7 @@ import numpy as np
 from .cells import Cells, overlaps
 
 CANDIDATES = 8  # objects of the next frame that one object is compared with, the nearest ones
-BORDER_TURNOVER = 0.1  # chance that an object at the border leaves, or that one there is new
+BORDER_TURNOVER = 0.05  # chance that an object at the border leaves, or that one there is new
 BORDER_AREAS = 3.0  # at the border, areas vary so many times as much: part of the object is outside
 UNLIKE_DAUGHTERS = 0.5  # usual difference of two daughters, in the logarithm of their areas
 
@@ -26,7 +26,7 @@ class Weights:
     position_spread: float = 0.4
     area_spread: float = 0.2
     overlap_weight: float = 3.0
-    turnover: float = 0.01
+    turnover: float = 0.003
     gap_cost: float = 1.0
 
 

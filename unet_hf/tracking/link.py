@@ -23,7 +23,7 @@ def link(
     position_spread: float = 0.4,
     area_spread: float = 0.2,
     overlap_weight: float = 3.0,
-    turnover: float = 0.01,
+    turnover: float = 0.003,
     gap_cost: float = 1.0,
     register: bool = True,
     progress: Callable[[int], None] | None = None,
