@@ -8,7 +8,7 @@ PIXELS_A_SIZE = 10  # frames are registered at so coarse a resolution that a siz
 SURE = 0.4  # intersection over union, above which two objects are surely the same
 NEIGHBOURS = 8  # sure ones whose motion says how those around them move
 UNLIKE = 0.25  # difference from the usual growth, above which two objects are not surely the same
-RIDGE = 0.1  # weight on no slope of a fit, in neighbours
+LEVEL = 0.1  # weight of the opinion that motion has no slope, in neighbours
 ROUNDS = 3  # in each, more objects become sure
 GROWTH_LIMIT = 0.3  # of the usual growth; more is another segmentation, and not growth
 FEW = 5  # so many sure objects say half of what is to be known about the usual growth
@@ -70,10 +70,21 @@ def predicted_motion(
         source, target = _sure_pairs(before.moved(motion), after, shape)
         if len(source) < 3:  # fewer do not say more than the shift
             break
-        seen = after.centers[target] - before.centers[source]
-        usual = np.median(seen, 0)
-        motion = usual + _from_neighbours(before.centers, source, seen - usual)
+        motion = motion_around(before.centers, source, after.centers[target])
     return motion
+
+
+def motion_around(centers: np.ndarray, source: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Carries the motion of some objects over to all: (n, 2) pixels.
+
+    Args:
+        centers: (n, 2) of all objects before.
+        source: (s,) indices of those whose motion is known, three at least.
+        places: (s, 2) where they are afterwards.
+    """
+    seen = places - centers[source]
+    usual = np.median(seen, 0)
+    return usual + _from_neighbours(centers, source, seen - usual)
 
 
 def usual_growth(expected: Cells, after: Cells, shape: tuple[int, int]) -> float:
@@ -142,6 +153,6 @@ def _local_fit(
     normal = np.einsum("nki,nkj->nij", weights * terms, terms)
     # A little weight on no slope, so that neighbours in a line, too few or all to one side of the
     # place give their mean.
-    normal += np.diag([1e-6, RIDGE, RIDGE])
+    normal += np.diag([1e-6, LEVEL, LEVEL])
     right = np.einsum("nki,nkj->nij", weights * terms, moves[neighbours])
     return np.linalg.solve(normal, right)[:, 0]
