@@ -12,7 +12,7 @@ import numpy as np
 from .cells import Cells, overlaps
 
 CANDIDATES = 8  # objects of the next frame that one object is compared with, the nearest ones
-BORDER_TURNOVER = 0.1  # chance that an object at the border leaves, or that one there is new
+BORDER_TURNOVER = 0.03  # chance that an object at the border leaves, or that one there is new
 BORDER_AREAS = 3.0  # at the border, areas vary so many times as much: part of the object is outside
 UNLIKE_DAUGHTERS = 0.5  # usual difference of two daughters, in the logarithm of their areas
 
@@ -26,7 +26,7 @@ class Weights:
     position_spread: float = 0.4
     area_spread: float = 0.2
     overlap_weight: float = 3.0
-    turnover: float = 0.01
+    turnover: float = 0.003
     gap_cost: float = 1.0
 
 
@@ -136,6 +136,15 @@ def _nearest(
     return near, pixels
 
 
+def centers_of(cells: Cells, targets: np.ndarray) -> np.ndarray:
+    """Returns the centre of one object, or of two taken together: (k, 2).
+
+    targets: (k, 1 or 2) indices into `cells`; -1 for no second one.
+    """
+    areas = np.where(targets < 0, 0, cells.areas[targets])
+    return (cells.centers[targets] * areas[..., None]).sum(1) / areas.sum(1)[:, None]
+
+
 @dataclass(frozen=True, eq=False)
 class _Comparison:
     """Compares objects with what they may have become: one object, or two taken together."""
@@ -149,14 +158,12 @@ class _Comparison:
     def __call__(self, source: np.ndarray, targets: np.ndarray, shared: np.ndarray) -> np.ndarray:
         """Returns costs, (k,). source: (k,), targets: (k, 1 or 2), shared: (k,) pixels."""
         before, after, weights = self.before, self.after, self.weights
-        areas = after.areas[targets]  # (k, 1 or 2)
-        area, old_area = areas.sum(1), before.areas[source]
-        center = (after.centers[targets] * areas[..., None]).sum(1) / area[:, None]
-        apart = np.linalg.norm(center - before.centers[source], axis=1) / before.sizes[source]
+        area, old_area = after.areas[targets].sum(1), before.areas[source]
+        apart = np.linalg.norm(centers_of(after, targets) - before.centers[source], axis=1)
         grown = np.log(area / self.usual_areas[source])
         spread = np.full(len(source), weights.area_spread)
         spread[before.at_border[source] | after.at_border[targets].any(1)] *= BORDER_AREAS
         iou = shared / (area + old_area - shared)
         usual_distance = weights.position_spread * self.uncertainty[source]
-        position = (apart / usual_distance) ** 2 / 2
+        position = (apart / before.sizes[source] / usual_distance) ** 2 / 2
         return position + (grown / spread) ** 2 / 2 + weights.overlap_weight * (1 - iou)

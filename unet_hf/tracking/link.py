@@ -8,10 +8,13 @@ import numpy as np
 from ..errors import ConfigError
 from .assignment import cheapest
 from .cells import Cells, cells_of
-from .costs import Weights, possible_accounts
+from .costs import Weights, centers_of, possible_accounts
 from .frames import FrameObjects, KeptFrames, check_film, check_frame
-from .motion import predicted_motion, usual_growth
+from .motion import motion_around, predicted_motion, usual_growth
 from .tracks import Tracks
+
+LINKINGS = 3  # of two frames; what the first one finds says how objects move, for the next one
+FEWEST = 3  # objects that say how those around them move
 
 
 def link(
@@ -23,7 +26,7 @@ def link(
     position_spread: float = 0.4,
     area_spread: float = 0.2,
     overlap_weight: float = 3.0,
-    turnover: float = 0.01,
+    turnover: float = 0.003,
     gap_cost: float = 1.0,
     register: bool = True,
     progress: Callable[[int], None] | None = None,
@@ -117,15 +120,7 @@ class Linker:
         frame = check_frame(frame, len(self._frames), self._shape)
         self._shape = frame.shape
         cells = cells_of(frame)
-        motion = predicted_motion(self._cells, cells, frame.shape, self._register)
-        expected = self._cells.moved(motion)
-        growth = usual_growth(expected, cells, frame.shape)
-        usual = usual_areas(expected.areas, self._past) * np.exp(growth * (1 + self._missed))
-        accounts = possible_accounts(
-            expected, cells, frame.shape, self._missed, usual, self._weights
-        )
-        chosen = cheapest(accounts)
-        source, targets = accounts.source[chosen], accounts.targets[chosen]
+        expected, growth, source, targets = self._choose(cells)
         divides = targets[:, 1] >= 0
         tracks = np.zeros(len(cells), np.int64)
         tracks[targets[~divides, 0]] = self._tracks[source[~divides]]
@@ -143,6 +138,28 @@ class Linker:
         past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
         self._keep(cells, tracks, past, expected, gone)
         return frame
+
+    def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray]:
+        """Chooses what became of the objects before.
+
+        Returns them at their expected places, their usual growth, the indices (k,) of those that
+        are there, and the indices (k, 2) into `cells` of what they are now: one object and -1, or
+        two.
+        """
+        before, shape = self._cells, self._shape
+        motion = predicted_motion(before, cells, shape, self._register)
+        pairs: tuple[np.ndarray, ...] = ()
+        for _ in range(LINKINGS):
+            expected = before.moved(motion)
+            growth = usual_growth(expected, cells, shape)
+            usual = usual_areas(expected.areas, self._past) * np.exp(growth * (1 + self._missed))
+            accounts = possible_accounts(expected, cells, shape, self._missed, usual, self._weights)
+            chosen = cheapest(accounts)
+            earlier, pairs = pairs, (accounts.source[chosen], accounts.targets[chosen])
+            if len(chosen) < FEWEST or (earlier and all(map(np.array_equal, earlier, pairs))):
+                break
+            motion = motion_around(before.centers, pairs[0], centers_of(cells, pairs[1]))
+        return expected, growth, *pairs
 
     def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
         """Returns the tracks. labels: the frames that were added, for masks in track ids.

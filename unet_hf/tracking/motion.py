@@ -7,6 +7,8 @@ from .cells import Cells, overlaps
 PIXELS_A_SIZE = 10  # frames are registered at so coarse a resolution that a size has these pixels
 SURE = 0.4  # intersection over union, above which two objects are surely the same
 NEIGHBOURS = 8  # sure ones whose motion says how those around them move
+UNLIKE = 0.25  # difference from the usual growth, above which two objects are not surely the same
+LEVEL = 0.1  # weight of the opinion that motion has no slope, in neighbours
 ROUNDS = 3  # in each, more objects become sure
 GROWTH_LIMIT = 0.3  # of the usual growth; more is another segmentation, and not growth
 FEW = 5  # so many sure objects say half of what is to be known about the usual growth
@@ -68,10 +70,21 @@ def predicted_motion(
         source, target = _sure_pairs(before.moved(motion), after, shape)
         if len(source) < 3:  # fewer do not say more than the shift
             break
-        seen = after.centers[target] - before.centers[source]
-        usual = np.median(seen, 0)
-        motion = usual + _from_neighbours(before.centers, source, seen - usual)
+        motion = motion_around(before.centers, source, after.centers[target])
     return motion
+
+
+def motion_around(centers: np.ndarray, source: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Carries the motion of some objects over to all: (n, 2) pixels.
+
+    Args:
+        centers: (n, 2) of all objects before.
+        source: (s,) indices of those whose motion is known, three at least.
+        places: (s, 2) where they are afterwards.
+    """
+    seen = places - centers[source]
+    usual = np.median(seen, 0)
+    return usual + _from_neighbours(centers, source, seen - usual)
 
 
 def usual_growth(expected: Cells, after: Cells, shape: tuple[int, int]) -> float:
@@ -86,7 +99,10 @@ def usual_growth(expected: Cells, after: Cells, shape: tuple[int, int]) -> float
 def _sure_pairs(
     before: Cells, after: Cells, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of objects that overlap each other most, and much."""
+    """Pairs of objects that overlap each other most, and much, and are about as large.
+
+    So a mother and one of its daughters are none.
+    """
     source, target, shared = overlaps(before, after, shape)
     union = before.areas[source] + after.areas[target] - shared
     iou = shared / union
@@ -94,7 +110,13 @@ def _sure_pairs(
     np.maximum.at(best_of_source, source, iou)
     np.maximum.at(best_of_target, target, iou)
     sure = (iou > SURE) & (iou == best_of_source[source]) & (iou == best_of_target[target])
-    return source[sure], target[sure]
+    source, target = source[sure], target[sure]
+    if not len(source):
+        return source, target
+    grown = np.log(after.areas[target] / before.areas[source])
+    usual = np.clip(np.median(grown), -GROWTH_LIMIT, GROWTH_LIMIT)
+    alike = np.abs(grown - usual) < UNLIKE
+    return source[alike], target[alike]
 
 
 def _from_neighbours(centers: np.ndarray, sure: np.ndarray, moves: np.ndarray) -> np.ndarray:
@@ -131,6 +153,6 @@ def _local_fit(
     normal = np.einsum("nki,nkj->nij", weights * terms, terms)
     # A little weight on no slope, so that neighbours in a line, too few or all to one side of the
     # place give their mean.
-    normal += np.diag([1e-6, 0.3, 0.3])
+    normal += np.diag([1e-6, LEVEL, LEVEL])
     right = np.einsum("nki,nkj->nij", weights * terms, moves[neighbours])
     return np.linalg.solve(normal, right)[:, 0]
