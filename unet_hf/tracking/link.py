@@ -207,7 +207,7 @@ class Linker:
 def _check_packages() -> None:
     """Raises `ConfigError` if a package that links objects is missing."""
     try:
-        import scipy.optimize
+        import scipy.optimize  # noqa: F401
         import skimage.registration  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
