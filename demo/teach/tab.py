@@ -204,8 +204,10 @@ class TeachPanel:
         """The picture in view with what its strokes say."""
         path, place, name = in_view.wanted
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
-        if not here:
-            return self._as_before(in_view)
+        if not here:  # yet, perhaps
+            shown = self._as_before(in_view)
+            self._prepare(sitting, in_view, visitor)
+            return shown
         wanted = (path, place, name)
         model = load_model(name, visitor)
         image, features = kept_features(sitting, model, wanted)
@@ -224,7 +226,7 @@ class TeachPanel:
         }
 
     def _prepare(self, sitting: Sitting, in_view: InView, visitor: Visitor | None) -> None:
-        """The brush is on: the first stroke need not wait for features."""
+        """The brush is on, before this picture: its first stroke need not wait for features."""
         if in_view.wanted[0] is None:
             return
         with suppress(Exception):  # it is told when something is painted
