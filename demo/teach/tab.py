@@ -33,7 +33,7 @@ from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
 from ..server.queue import ANSWERS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
-from ..viewer.component import painted, picture_key, show_result, tell
+from ..viewer.component import painted, show_result, tell
 from .answer import answer
 from .best_start import BestStart
 from .changes import Changes
@@ -173,7 +173,7 @@ class TeachPanel:
     ) -> Updates:
         """Something was painted on the picture in view, or taken away."""
         try:
-            self._note_picture(given, sitting, in_view)
+            sitting.note_places(in_view)
             all_painted = read_painted(given, sitting)
         except NothingPaintedError:
             if at_once:
@@ -193,18 +193,6 @@ class TeachPanel:
                 told[self.told] = words(error)
         warm().start()  # not before the answer, which would have to share the processor with it
         return told
-
-    def _note_picture(self, given: Any, sitting: Sitting, in_view: InView) -> None:
-        """Remembers the file of the picture in view, if something is painted on it."""
-        path, place, _ = in_view.wanted
-        if path is None or not isinstance(given, dict):
-            return
-        known = (path, place)
-        if known in sitting.places.values():
-            return
-        key = picture_key(read_upload(path, place))
-        if key in (given.get("pictures") or {}):
-            sitting.note_place(key, path, place)
 
     def _answered(
         self,
@@ -278,7 +266,7 @@ class TeachPanel:
         try:
             if os.environ.get(SWITCH) == "signed_in" and visitor is None:
                 raise ConfigError(SIGN_IN)
-            self._note_picture(given, sitting, in_view)
+            sitting.note_places(in_view)
             all_painted = read_painted(given, sitting)
             check_pictures(len(all_painted.pictures))
             base = sitting.base_of(model)
