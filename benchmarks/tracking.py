@@ -4,7 +4,7 @@ Both get the same objects of each frame and are scored by py-ctcmetrics, which h
 the Cell Tracking Challenge (`pip install py-ctcmetrics==1.3.3`). Without `--data`, the films are
 drawn: true masks, and masks with faults as a network makes them. With it, the folder has the
 layout of the challenge, `01` and `01_GT/TRA`, and the objects are those of the truth, or the masks
-of `--masks`.
+of `--masks`. With `--model`, a checkpoint finds the objects of a drawn film.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from demo.synthetic import Film, film
+from unet_hf import UNet
 from unet_hf.tracking import FrameObjects, Tracks, link
 from unet_hf.tracking.cells import cells_of, overlaps
 
@@ -45,6 +46,9 @@ def main() -> None:
     parser.add_argument(
         "--masks", type=Path, help="a folder of TIFFs to link in place of the truth"
     )
+    parser.add_argument(
+        "--model", help="link what this checkpoint finds in a drawn fluorescence film"
+    )
     parser.add_argument("--divisions", type=float, default=0.02, help="as `link` has it")
     parser.add_argument("--frames", type=int, default=40, help="of each drawn film")
     options = parser.parse_args()
@@ -53,11 +57,12 @@ def main() -> None:
         "overlap alone": link_by_overlap,
     }
     with tempfile.TemporaryDirectory() as folder:
-        cases = (
-            real_cases(options.data, options.masks)
-            if options.data
-            else drawn_cases(Path(folder), options.frames)
-        )
+        if options.model:
+            cases = found_case(options.model, Path(folder), options.frames)
+        elif options.data:
+            cases = real_cases(options.data, options.masks)
+        else:
+            cases = drawn_cases(Path(folder), options.frames)
         rows = [row for case in cases for row in rows_of(case, ways, Path(folder))]
     print(table(HEAD, rows))
     print(f"\n{on_this_machine()}")
@@ -116,6 +121,14 @@ def drawn_cases(folder: Path, frames: int) -> Iterator[Case]:
             yield Case(f"{look}{name}", drawn.labels, truth)
             if not name:
                 yield Case(f"{look}, masks with faults", with_faults(drawn.labels), truth)
+
+
+def found_case(model: str, folder: Path, frames: int) -> Iterator[Case]:
+    drawn = film("fluorescence", frames=frames, seed=100)
+    save_truth(drawn, folder / "fluorescence_GT")
+    network = UNet.from_pretrained(model)
+    found = [network.segment(frame).objects().labels for frame in drawn.frames]
+    yield Case(f"fluorescence, found by {model}", np.stack(found), folder / "fluorescence_GT")
 
 
 def save_truth(drawn: Film, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The brush of the viewer: what is painted covers the pixels that the rule says, and is kept."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -257,6 +258,8 @@ def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
 
     drag(page, root, (200, 100), (260, 100))
     show("Second", 0)
+    # Python was told that the brush is before another picture, and prepares for a stroke on it.
+    expect(page.locator("#said textarea")).to_have_value(re.compile(": 0 of 1$"))
     drag(page, root, (200, 200), (260, 200))
     assert len(page.evaluate(painted())["pictures"]) == 2
     assert_covers(page, root, seed=2)

@@ -7,12 +7,15 @@ import time
 import zipfile
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.interface import build
+from demo.server.folders import KeptFolders
+from demo.server.in_view import InView
 from demo.server.models import load_model
 from demo.server.predictions import FIRST
 from demo.server.runs import Run, StoppedError
@@ -22,7 +25,8 @@ from demo.teach.job import Done, Status, teach_in_turn
 from demo.teach.line import MOST_WAITING, Line, TooManyWaitError
 from demo.teach.process import TeachingError, TeachProcess
 from demo.teach.sitting import Lesson, Sitting
-from demo.teach.strokes_in import read_painted
+from demo.teach.strokes_in import AllPainted, Painted, read_painted
+from demo.teach.tab import TeachPanel
 from demo.teach.take_home import pack_checkpoint, pack_strokes
 from demo.teach.words import curve, lesson_html
 from demo.viewer.component import picture_key
@@ -218,6 +222,18 @@ def test_the_place_to_paint_next_is_unsure_and_away_from_all_strokes():
     assert box["x"] >= 100 and box["y"] + 24 >= 110 + 24  # its middle is 24 px from any stroke
     sure = np.stack([np.ones((200, 200)), np.zeros((200, 200))]).astype(np.float32)
     assert unsure_place(sure, label) is None
+
+
+def test_a_picture_without_a_stroke_is_made_ready_for_its_first(tiny, sitting, picture, tmp_path):
+    with gr.Blocks():
+        panel = TeachPanel([tiny], KeptFolders(tmp_path))
+    view = InView((str(picture), FIRST), tiny)
+    view.choose_model(tiny)
+    elsewhere = Painted("key", "another.png", FIRST, GROUND + CELL)
+    painted = AllPainted(["ground", "cell"], ["#999999", "#d55e00"], [elsewhere], [])
+    assert panel._answered(painted, sitting, view) == {}
+    image, features = sitting.features.get(view.wanted)
+    assert features.size == (image.height, image.width) == (96, 96)
 
 
 def test_an_answer_has_the_classes_that_were_painted(tiny, picture):

@@ -27,6 +27,7 @@ class InView:
 
     picture: The path of a file (None: of no file) and where to look in it; None before anything
         was chosen.
+    places: Where each picture is that was in view, by `Payload.picture`: file and place in it.
     model: The checkpoint that was chosen last; None before any was.
     segmented_with: The checkpoint that the result in the viewer is from; empty without one.
     threshold: Of the result as the page was sent it; None unless there are two classes.
@@ -48,6 +49,7 @@ class InView:
         self, picture: tuple[str | None, Place] | None = None, model: str | None = None
     ) -> None:
         self.picture, self.model = picture, model
+        self.places: dict[str, tuple[str, Place]] = {}
         self.segmented_with = ""
         self.threshold: float | None = None
         self.version = 0
@@ -66,12 +68,17 @@ class InView:
         """Gradio copies what a `gr.State` begins with: a session has its own lock and results."""
         return InView(self.picture, self.model)
 
-    def choose(self, path: str | None, place: Place = FIRST) -> None:
-        """Another picture is wanted: results of the one before are late from now on."""
+    def choose(self, path: str | None, place: Place = FIRST, key: str = "") -> None:
+        """Another picture is wanted: results of the one before are late from now on.
+
+        key: Its `Payload.picture`, by which it is found after others have come into view.
+        """
         if self.picture != (path, place):
             self.stop()
             self.painted = None
         self.picture, self.counted_as = (path, place), None
+        if key:
+            self.places[key] = path, place
 
     def choose_model(self, name: str) -> None:
         """A result of another checkpoint is wanted."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from unet_hf.errors import ConfigError
 
+from ..server.in_view import InView
 from ..server.kept_results import KeptResults
 from ..server.predictions import Place
 from .process import TeachProcess
@@ -33,7 +34,7 @@ class Lesson:
 class Sitting:
     """(No dataclass: of one, Gradio would send the fields to the page.)
 
-    places: Where the painted pictures are, by `Payload.picture`: file and place in it.
+    places: Where pictures are that may be painted, by `Payload.picture`: file and place in it.
     lessons: The latest comes last.
     pushed: Repositories on the Hub that were created for it.
     process: That is at work.
@@ -70,6 +71,11 @@ class Sitting:
     def note_place(self, picture: str, path: str, place: Place) -> None:
         """Something is painted on this picture."""
         self.places[picture] = (path, place)
+
+    def note_places(self, in_view: InView) -> None:
+        """Something is painted on a picture that is or was in view: whoever paints fast is at the
+        next one already."""
+        self.places.update(in_view.places)
 
     def take_process(self) -> TeachProcess:
         """A process for one job."""

@@ -33,7 +33,7 @@ from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
 from ..server.queue import ANSWERS, PREDICTS, turns
 from ..server.runs import Run, StoppedError, sessions
-from ..viewer.component import painted, picture_key, show_result, tell
+from ..viewer.component import painted, show_result, tell
 from .answer import answer
 from .best_start import BestStart
 from .changes import Changes
@@ -173,7 +173,7 @@ class TeachPanel:
     ) -> Updates:
         """Something was painted on the picture in view, or taken away."""
         try:
-            self._note_picture(given, sitting, in_view)
+            sitting.note_places(in_view)
             all_painted = read_painted(given, sitting)
         except NothingPaintedError:
             if at_once:
@@ -194,18 +194,6 @@ class TeachPanel:
         warm().start()  # not before the answer, which would have to share the processor with it
         return told
 
-    def _note_picture(self, given: Any, sitting: Sitting, in_view: InView) -> None:
-        """Remembers the file of the picture in view, if something is painted on it."""
-        path, place, _ = in_view.wanted
-        if path is None or not isinstance(given, dict):
-            return
-        known = (path, place)
-        if known in sitting.places.values():
-            return
-        key = picture_key(read_upload(path, place))
-        if key in (given.get("pictures") or {}):
-            sitting.note_place(key, path, place)
-
     def _answered(
         self,
         all_painted: AllPainted,
@@ -216,8 +204,10 @@ class TeachPanel:
         """The picture in view with what its strokes say."""
         path, place, name = in_view.wanted
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
-        if not here:
-            return self._as_before(in_view)
+        if not here:  # yet, perhaps
+            shown = self._as_before(in_view)
+            self._prepare(sitting, in_view, visitor)
+            return shown
         wanted = (path, place, name)
         model = load_model(name, visitor)
         image, features = kept_features(sitting, model, wanted)
@@ -236,7 +226,7 @@ class TeachPanel:
         }
 
     def _prepare(self, sitting: Sitting, in_view: InView, visitor: Visitor | None) -> None:
-        """The brush is on: the first stroke need not wait for features."""
+        """The brush is on, before this picture: its first stroke need not wait for features."""
         if in_view.wanted[0] is None:
             return
         with suppress(Exception):  # it is told when something is painted
@@ -276,7 +266,7 @@ class TeachPanel:
         try:
             if os.environ.get(SWITCH) == "signed_in" and visitor is None:
                 raise ConfigError(SIGN_IN)
-            self._note_picture(given, sitting, in_view)
+            sitting.note_places(in_view)
             all_painted = read_painted(given, sitting)
             check_pictures(len(all_painted.pictures))
             base = sitting.base_of(model)

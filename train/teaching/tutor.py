@@ -71,13 +71,14 @@ class Tutor:
     def hold_to_both(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
         """Parts with a mean of the old probabilities and of what a forest guesses.
 
-        The former count as much as they are better than chance where something is painted.
+        The former count the more, the better than chance they are where something is painted; by
+        the root of it, as people rather paint where they are wrong.
         """
         if model.geometry.padding == "valid":
             return list(parts)
         self.held = Held(classes, self.lesson.guess, self.lesson.maps_anchor)
         chance = 1 / self.known
-        share = max(0.0, (right_before(parts, self.known) - chance) / (1 - chance))
+        share = max(0.0, (right_before(parts, self.known) - chance) / (1 - chance)) ** 0.5
         both = []
         for part, guess in zip(parts, guess_unpainted(model, parts, classes), strict=True):
             mean = (1 - share) * guess.old

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from .assignment import cheapest
 from .cells import Cells, cells_of
 from .costs import Weights, centers_of, possible_accounts
@@ -101,6 +101,7 @@ class Linker:
     """
 
     def __init__(self, *, gaps: int = 2, register: bool = True, **weights: float) -> None:
+        _check_packages()
         self._weights = _checked(weights)
         if isinstance(gaps, bool) or not isinstance(gaps, (int, np.integer)) or gaps < 0:
             raise ConfigError(f"gaps={gaps!r} is not a number of frames: 0, 1, 2 ...")
@@ -201,6 +202,18 @@ class Linker:
         self._tracks = np.concatenate([tracks, self._tracks[gone]])
         self._past = np.concatenate([past, self._past[gone]])
         self._missed = np.concatenate([np.zeros(len(cells), np.int64), missed[gone]])
+
+
+def _check_packages() -> None:
+    """Raises `ConfigError` if a package that links objects is missing."""
+    try:
+        import scipy.optimize  # noqa: F401
+        import skimage.registration  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"Objects are linked with the package {error.name}, which is not installed. "
+            + how_to_install("objects")
+        ) from error
 
 
 def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:

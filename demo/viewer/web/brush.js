@@ -29,6 +29,7 @@ export class Brush {
     this.chosen = 1;  // id of the class, or `ERASER`
     this.radius = 8;  // in pixels of the image
     this.isSizeChosen = false;
+    this.told = "";  // the picture that Python was told of last
     this.words = "";  // of what the visitor has to know
     /** @type {{recorder: Recorder, class: number, radius: number} | null} Being painted. */
     this.stroke = null;
@@ -57,7 +58,11 @@ export class Brush {
     const before = this.painted.list;
     // An answer comes while the next stroke is being painted: that goes on.
     if (!this.painted.stays(value)) this.end();
-    if (this.painted.open(value) && before) this.tell();
+    const isOther = this.painted.open(value) && before !== null;
+    // With the brush on, Python prepares for the first stroke on the next picture, once it has a
+    // result.
+    const isNext = this.isOn && value.names && value.picture !== this.told;
+    if (isOther || isNext) this.tell();
     if (this.stroke) this.redraw();
     else this.refresh();
   }
@@ -324,6 +329,7 @@ export class Brush {
   tell() {
     const { sheet, list } = this.painted;
     if (!sheet) return;
+    this.told = sheet.picture;
     this.viewer.trigger("input", { picture: sheet.picture, strokes: sheet.strokes.length,
       total: this.painted.strokesFor(list) });
   }
