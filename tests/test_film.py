@@ -21,6 +21,11 @@ class Killed(BaseException):
     """As SIGKILL: nothing is tidied up on the way."""
 
 
+def interrupt(*_) -> None:
+    """As Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def model(monkeypatch) -> UNet:
     """Takes what is bright for an object."""
@@ -158,6 +163,27 @@ def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames
     model.segmented.clear()
     tracked = model.track(path, output=tmp_path / "out", linking={"divisions": 0})
     assert model.segmented == [] and tracked.tracks.divisions == 0
+
+
+def test_an_option_that_was_wrong_can_be_mended_in_the_same_folder(model, frames, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".DS_Store").write_bytes(b"")  # hidden files are nobody's results
+    with pytest.raises(ConfigError, match="min_size"):
+        model.track(frames, output=out, objects={"min_size": -1})
+    assert len(model.track(frames, output=out, objects={"min_size": 1}).tracks) == 4
+
+
+def test_whoever_stops_the_command_is_told_that_it_goes_on(model, frames, tmp_path, capsys):
+    UNet(num_classes=2, base_channels=2, depth=1).save_pretrained(tmp_path / "model")
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    command = ["track", str(path), "--model", str(tmp_path / "model"), "--output"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(film_run, "mean_intensities", interrupt)
+        assert main([*command, str(tmp_path / "out")]) == 130
+    assert "The same command goes on" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert model.segmented == [0, 1, 2, 3, 4, 5]
 
 
 def test_depth_is_never_taken_for_time(frames, tmp_path):

@@ -135,6 +135,7 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
     expect(page.locator("#objects thead")).to_contain_text("area (µm²)")
     page.locator("#objects_options button").first.click()
     smallest = page.locator("#min_size")
+    expect(smallest).to_have_value("15")  # the fields have been filled
     type_over(smallest, "-5")
     expect(page.locator("#min_size_told")).to_contain_text("The smallest size is '-5'.")
     type_over(smallest, "600")

@@ -41,16 +41,20 @@ def run(arguments: list[str]) -> int:
         while bar.done < done:
             bar.step()
 
-    tracked = model.track(
-        given.film,
-        output=given.output,
-        objects=chosen(OBJECTS),
-        linking=chosen(LINKING),
-        progress=progress,
-        **chosen(SEGMENTING),
-    )
-    if bar:
-        bar.bar.close()
+    try:
+        tracked = model.track(
+            given.film,
+            output=given.output,
+            objects=chosen(OBJECTS),
+            linking=chosen(LINKING),
+            progress=progress,
+            **chosen(SEGMENTING),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped. The same command goes on.") from None
+    finally:
+        if bar:
+            bar.bar.close()
     for note in tracked.notes:
         print(f"note: {note}")
     tracks = tracked.tracks

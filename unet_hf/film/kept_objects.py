@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..files import parse_json, write_atomically, write_text
+from ..images.tiff_file import open_tiff_file
 
 RECORD = "film.json"
 FOLDER = "objects"
@@ -36,8 +37,10 @@ class KeptObjects(Sequence):
         self._folder, self._count = output / FOLDER, count
         self._digits = max(3, len(str(count - 1)))
         if (output / RECORD).exists():
-            _check_same(output, record)
-        elif any(output.iterdir()):
+            # A run that failed at its first frame has left nothing that could be mixed up.
+            if self._folder.is_dir() and any(self._folder.glob("frame*.tif")):
+                _check_same(output, record)
+        elif any(not path.name.startswith(".") for path in output.iterdir()):
             raise ConfigError(
                 f"{output} holds other files, and is not of a film. Name a folder that is empty or "
                 "not there yet."
@@ -49,9 +52,8 @@ class KeptObjects(Sequence):
         return self._count
 
     def __getitem__(self, index: int) -> np.ndarray:
-        import tifffile
-
-        return tifffile.imread(self._path(index))
+        with open_tiff_file(self._path(index)) as tiff:
+            return tiff.asarray()
 
     def has(self, index: int) -> bool:
         return self._path(index).is_file()

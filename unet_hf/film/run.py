@@ -88,7 +88,8 @@ def track(
         if folder is not None:
             record = {
                 "film": film.name, "fingerprint": film.fingerprint, "frames": film.count,
-                "channel": channel, "checkpoint": model_sha256(model), **find,
+                "axes": film.first.axes, "channel": channel,
+                "checkpoint": model_sha256(model), **find,
                 "objects": {name: asked[name] for name in sorted(asked)},
             }  # fmt: skip
             kept = KeptObjects(folder, film.count, record)
