@@ -154,6 +154,13 @@ def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames
     other = stack(tmp_path / "other.tif", frames[::-1], "TYX")
     with pytest.raises(ConfigError, match="film, fingerprint differ"):
         model.track(other, output=tmp_path / "out")
+    later = frames.copy()
+    later[4:] = 0
+    for film, other in ((frames, later), (list(frames), list(later))):
+        out = tmp_path / type(film).__name__
+        model.track(film, output=out)
+        with pytest.raises(ConfigError, match=": fingerprint differ"):
+            model.track(other, output=out)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds other files"):

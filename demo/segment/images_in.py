@@ -16,7 +16,7 @@ from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.in_view import InView
 from ..server.predictions import Place, read_upload
-from ..viewer.component import Camera, picture_key, seen
+from ..viewer.component import Camera, seen
 from .file_list import NOT_IN_VIEW, Files, file_list, show_files
 from .page_and_channel import ask_axes, offers_choice, place_chooser, show_place
 
@@ -125,7 +125,7 @@ class ImagesIn:
                 in_view.choose(None)
                 asked = {self.source: files.path, self.shown: None} | chosen(ask_axes())
                 return show_nothing(in_view) | listed(files) | asked | say(error)
-            in_view.choose(files.path, key=picture_key(image))
+            in_view.choose(files.path)
             found = listed(files) | {self.source: files.path} | choices_of(image)
             found |= show(in_view, image, None)
             return found if in_view.is_at(files.path) else {}
@@ -196,7 +196,7 @@ class ImagesIn:
             except Exception as error:
                 # What stays in view is what the sliders say; a typing error can be mended.
                 return say(error) | (chosen(before) if same_axes else {})
-            in_view.choose(path, place, picture_key(image))
+            in_view.choose(path, place)
             size = [image.width, image.height]
             stays = before is not None and before["size"] == size and not view.get("fitted")
             # Sliders that moved on meanwhile are left alone.

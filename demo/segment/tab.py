@@ -34,16 +34,7 @@ from ..server.result_files import write_overlay, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..server.runs import StoppedError, sessions
 from ..server.taught import is_taught
-from ..viewer.component import (
-    Camera,
-    busy,
-    idle,
-    picture_key,
-    seen,
-    show_image,
-    show_result,
-    viewer,
-)
+from ..viewer.component import Camera, busy, idle, seen, show_image, show_result, viewer
 from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
 from ..viewer.payload import Payload
 from .examples import Example, examples, picker
@@ -200,10 +191,12 @@ class SegmentTab:
             drawn = show_result(kept, camera=camera, by=in_view.title)
             return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
         in_view.segmented_with, in_view.is_wanted, in_view.is_answer = "", True, False
+        bare = show_image(image, camera=camera)
+        in_view.note_place(bare["picture"])
         return outdated | {
             self.current: None,
             self.version: in_view.change(),
-            self.picture: busy("Segmenting …", payload=show_image(image, camera=camera)),
+            self.picture: busy("Segmenting …", payload=bare),
             self.facts: facts_of_image(image),
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
@@ -218,6 +211,7 @@ class SegmentTab:
         path, _, model = in_view.wanted
         in_view.is_wanted, in_view.segmented_with = False, model
         in_view.threshold = drawn["threshold"]
+        in_view.note_place(drawn["picture"])
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
         return self._shown(in_view, handle, result, drawn) | {
@@ -289,7 +283,7 @@ class SegmentTab:
     def on_example(self, in_view: InView, event: gr.SelectData) -> Updates:
         example = self.examples[event.index]
         image = read_upload(example.path)
-        in_view.choose(example.path, key=picture_key(image))
+        in_view.choose(example.path)
         in_view.model = example.model
         shown = self.images.replaced_by(example.path) | self.show(in_view, image, None)
         # Another choice may have come meanwhile, which the page has then been told of already.
@@ -298,7 +292,7 @@ class SegmentTab:
     def opened(self, in_view: InView, files: Files, place: Place, model: str) -> Updates:
         """Files from elsewhere, of which the current one is segmented next. Raises `ImageError`."""
         image = read_upload(files.path, place)
-        in_view.choose(files.path, place, picture_key(image))
+        in_view.choose(files.path, place)
         in_view.choose_model(model)
         shown = self.show(in_view, image, None)
         return self.images.brought(files, image) | shown | {self.model: model}
@@ -396,7 +390,7 @@ class SegmentTab:
             return
         asked = read_link(request.query_params, self.examples)
         example, faults = asked.example or self.first, list(asked.faults)
-        path, name, key = example.path, example.model, ""
+        path, name = example.path, example.model
         visitor = sign_in.visitor(profile, token)
         try:
             if wanted := asked.model or (None if asked.example else self.default_model):
@@ -405,14 +399,13 @@ class SegmentTab:
                 name = wanted
             if asked.threshold is not None and load_model(name, visitor).threshold is None:
                 faults.append(f"{name} has more than two classes, and so no threshold.")
-            key = picture_key(read_upload(path))
         except Exception as error:
             faults.append(page_sentence(error))
         refusal = self.tell(ConfigError(" ".join(faults))) if faults else {}
         if in_view.picture is not None:
             yield NOTHING
             return
-        in_view.choose(path, key=key)
+        in_view.choose(path)
         in_view.choose_model(name)
         yield {self.images.source: path, self.model: name} | refusal
         if (kept := self.kept(in_view)) is not None:

@@ -68,17 +68,16 @@ class InView:
         """Gradio copies what a `gr.State` begins with: a session has its own lock and results."""
         return InView(self.picture, self.model)
 
-    def choose(self, path: str | None, place: Place = FIRST, key: str = "") -> None:
-        """Another picture is wanted: results of the one before are late from now on.
-
-        key: Its `Payload.picture`, by which it is found after others have come into view.
-        """
+    def choose(self, path: str | None, place: Place = FIRST) -> None:
+        """Another picture is wanted: results of the one before are late from now on."""
         if self.picture != (path, place):
             self.stop()
             self.painted = None
         self.picture, self.counted_as = (path, place), None
-        if key:
-            self.places[key] = path, place
+
+    def note_place(self, key: str) -> None:
+        """The picture is shown, and found by its `Payload.picture` after others came into view."""
+        self.places[key] = self.picture
 
     def choose_model(self, name: str) -> None:
         """A result of another checkpoint is wanted."""

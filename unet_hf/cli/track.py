@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,27 +35,25 @@ def run(arguments: list[str]) -> int:
         return {name: options[name] for name in names if name in options}
 
     bar: Progress | None = None
+    with ExitStack() as stack:
 
-    def progress(done: int, frames: int) -> None:
-        nonlocal bar
-        bar = bar or Progress(frames, "frame")
-        while bar.done < done:
-            bar.step()
+        def progress(done: int, frames: int) -> None:
+            nonlocal bar
+            bar = bar or stack.enter_context(Progress(frames, "frame"))
+            while bar.done < done:
+                bar.step()
 
-    try:
-        tracked = model.track(
-            given.film,
-            output=given.output,
-            objects=chosen(OBJECTS),
-            linking=chosen(LINKING),
-            progress=progress,
-            **chosen(SEGMENTING),
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("stopped. The same command goes on.") from None
-    finally:
-        if bar:
-            bar.bar.close()
+        try:
+            tracked = model.track(
+                given.film,
+                output=given.output,
+                objects=chosen(OBJECTS),
+                linking=chosen(LINKING),
+                progress=progress,
+                **chosen(SEGMENTING),
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped. The same command goes on.") from None
     for note in tracked.notes:
         print(f"note: {note}")
     tracks = tracked.tracks

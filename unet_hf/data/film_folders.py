@@ -2,13 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import DatasetError
-from .paired_folders import folders_in, pictures_in
-
-if TYPE_CHECKING:
-    import datasets  # slow to import, so only where it is used
+from .paired_folders import folders_in, pictures_in, table_of_pairs
 
 FILM = re.compile(r"\d\d")
 FRAME = re.compile(r"t(\d+)")
@@ -47,7 +44,7 @@ def find_films(root: Path) -> tuple[dict[str, Any], list[str]] | None:
         findings.append(
             f"{split}: film {name}, {len(rows)} of {count} frames, which have masks of objects"
         )
-    return {split: _table(rows) for split, rows in splits.items() if rows}, findings
+    return {split: table_of_pairs(rows) for split, rows in splits.items() if rows}, findings
 
 
 def _rows(root: Path, name: str) -> list[tuple[Path, Path]]:
@@ -72,11 +69,3 @@ def _rows(root: Path, name: str) -> list[tuple[Path, Path]]:
                 )
             rows.append((frames[int(found[1])], mask))
     return rows
-
-
-def _table(rows: list[tuple[Path, Path]]) -> "datasets.Dataset":
-    import datasets
-
-    features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
-    columns = {"image": [str(frame) for frame, _ in rows], "mask": [str(mask) for _, mask in rows]}
-    return datasets.Dataset.from_dict(columns, features=features)

@@ -248,7 +248,8 @@ def _reader(
         if id2label is not None:
             id2label = _checked_labels(id2label, "id2label.json of the data set")
     masks, categories = _sample_masks(source, columns, split, config.hub_token)
-    encoding = _detect_mask_encoding(masks, categories, id2label, config)
+    meaning = config.mask_encoding or (None if config.label_colors else source.mask_encoding)
+    encoding = _detect_mask_encoding(masks, categories, id2label, config, meaning)
     if id2label is not None:
         unique = numbered_names(id2label.values())
         if unique != [*id2label.values()]:
@@ -307,8 +308,9 @@ def _detect_mask_encoding(
     categories: list[Any] | None,
     id2label: dict[str, str] | None,
     config: DataOptions,
+    meaning: str | None,
 ) -> MaskEncoding:
-    """Detects what the masks' values mean.
+    """Detects what the masks' values mean. meaning: What is known of it.
 
     If fewer than half of the masks are not understood, the others decide, and the checks report
     the few.
@@ -322,7 +324,7 @@ def _detect_mask_encoding(
             ignore_index=config.ignore_index,
             reduce_labels=config.reduce_labels,
             label_colors=label_colors,
-            mask_encoding=config.mask_encoding,
+            mask_encoding=meaning,
             categories=categories and [categories[index] for index in chosen],
         )
 

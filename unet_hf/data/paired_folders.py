@@ -51,7 +51,7 @@ def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
     found = {}
     for split, (images, masks) in splits.items():
         pairs = _pair(images, masks)
-        found[split] = _table(pairs)
+        found[split] = table_of_pairs(pairs)
         findings.append(
             f"{split}: {len(pairs)} files of {images.relative_to(root)}/ and "
             f"{masks.relative_to(root)}/ paired by name"
@@ -59,7 +59,8 @@ def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
     return found, findings
 
 
-def _table(pairs: list[tuple[Path, Path]]) -> "datasets.Dataset":
+def table_of_pairs(pairs: list[tuple[Path, Path]]) -> "datasets.Dataset":
+    """(image, mask) of each row, as columns of these names."""
     import datasets
 
     features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
@@ -100,7 +101,7 @@ def _pair_side_by_side(root: Path) -> tuple[dict[str, Any], list[str]] | None:
         findings.append(f"left out, as they have no partner: {', '.join(alone[:5])}{more}")
     if _holds_pickles(root):
         findings.append(PICKLE_CURE)
-    return {split: _table(pairs) for split, pairs in by_split.items()}, findings
+    return {split: table_of_pairs(pairs) for split, pairs in by_split.items()}, findings
 
 
 def _neighbours(folder: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:

@@ -44,6 +44,7 @@ class Source:
     findings: list[str]  # what was inferred, in words
     id2label: dict[str, str] | None  # class names that came with the data
     id2label_origin: str
+    mask_encoding: str | None = None  # what the layout says of the masks; None: nothing
     from_hub: bool = False  # its rows may name no file of this machine, see `downloaded`
 
 
@@ -69,11 +70,11 @@ def open_source(
     name, revision = read_dataset_name(name, revision)
     path, from_hub = Path(name).expanduser(), False
     if path.exists():
-        splits, findings = _open_local(path, config_name, streaming)
+        splits, findings, meaning = _open_local(path, config_name, streaming)
         id2label, origin = _local_labels(path)
     elif HUB_ID.fullmatch(name) and not name.endswith(".parquet"):
         splits = _load(name, config_name, revision=revision, streaming=streaming, token=token)
-        findings, from_hub = [], True
+        findings, meaning, from_hub = [], None, True
         id2label, origin = _hub_labels(name, revision, token)
     else:
         raise DatasetError(
@@ -82,7 +83,7 @@ def open_source(
     splits = {split: _undecoded(rows, name, token) for split, rows in splits.items()}
     features = _common_features(splits)
     _refuse_folders_as_classes(features, name)
-    return Source(splits, features, findings, id2label, origin, from_hub)
+    return Source(splits, features, findings, id2label, origin, meaning, from_hub)
 
 
 def hub_commit(name: str, revision: str | None, token: str | None) -> str | None:
@@ -137,19 +138,21 @@ def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, st
 
 def _open_local(
     path: Path, config_name: str | None, streaming: bool
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[str], str | None]:
+    """Splits, what was inferred, and `Source.mask_encoding`."""
+    meaning = None
     if path.is_file():
         if path.suffix != ".parquet":
             raise DatasetError(f"{path} is no data set that can be read. Accepted are {ACCEPTED}.")
         files = {"train": str(path)}
         splits = _load("parquet", data_files=files, streaming=streaming, shown=str(path))
-        return splits, [f"{path.name} is the split train"]
+        return splits, [f"{path.name} is the split train"], meaning
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         splits, findings = _from_disk(path), ["a folder written by save_to_disk"]
     elif not _holds(path, "*.parquet", *METADATA) and (by_image := find_object_folders(path)):
         splits, findings = by_image
     elif not _holds(path, "*.parquet", *METADATA) and (films := find_films(path)):
-        splits, findings = films
+        splits, findings, meaning = *films, "instances"
     elif not _holds(path, "*.parquet", *METADATA) and (
         looks_paired(path) or not _holds(path, "*.zip", "*.tar", "*.tar.gz", "*.arrow")
     ):
@@ -160,13 +163,13 @@ def _open_local(
         splits = _load(str(path), config_name, streaming=parquet)
         findings = []
         if parquet:
-            return splits, findings
+            return splits, findings, meaning
     if streaming:
         splits = {
             split: rows.to_iterable_dataset(num_shards=max(1, min(SHARDS, len(rows))))
             for split, rows in splits.items()
         }
-    return splits, findings
+    return splits, findings, meaning
 
 
 def _holds(folder: Path, *patterns: str) -> bool:

@@ -1,5 +1,6 @@
 """`open_film`: the frames of a film, read when they are asked for."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -23,19 +24,27 @@ class Frames:
     """The frames of a film.
 
     name: Of its file or folder. count: Of the frames, at least two. first: The first of them.
-    fingerprint: Changes with the film. notes: What was inferred.
+    files: Of the frames, or of all of them; None: they are in memory. notes: What was inferred.
     """
 
     name: str
     count: int
     first: ImageData
-    fingerprint: str
+    files: tuple[Any, ...] | None
     notes: tuple[str, ...]
     _read: Callable[[int], ImageData]
 
     def read(self, index: int) -> ImageData:
         """Reads one frame, counted from 0. Raises `ImageError` if it cannot be read."""
         return self._read(index) if index else self.first
+
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 that changes with the film; files are told by name, size and time."""
+        if self.files is None:
+            prints = (source_fingerprint(one, one) for one in map(self.read, range(self.count)))
+        else:
+            prints = (source_fingerprint(file, self.first) for file in self.files)
+        return hashlib.sha256("".join(prints).encode()).hexdigest()
 
 
 def open_film(source: FilmSource, *, axes: str | None = None, channel: int | None = None) -> Frames:
@@ -70,7 +79,8 @@ def open_film(source: FilmSource, *, axes: str | None = None, channel: int | Non
 
     first = read(0)
     notes = _check_axes(first)
-    return Frames(first.source, first.pages, first, source_fingerprint(source, first), notes, read)
+    files = (source,) if isinstance(source, (str, os.PathLike)) else None
+    return Frames(first.source, first.pages, first, files, notes, read)
 
 
 def _of_many(sources: Sequence[Any], name: str, axes: str | None, channel: int | None) -> Frames:
@@ -86,17 +96,8 @@ def _of_many(sources: Sequence[Any], name: str, axes: str | None, channel: int |
             )
         return image
 
-    first = read(0)
-    prints = source_fingerprint(sources[0], first)
-    if all(isinstance(source, (str, os.PathLike)) for source in sources):
-        prints = "".join(source_fingerprint(source, first) for source in sources)
-    return Frames(name, len(sources), first, _digest(prints), (), read)
-
-
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()
+    are_files = all(isinstance(source, (str, os.PathLike)) for source in sources)
+    return Frames(name, len(sources), read(0), tuple(sources) if are_files else None, (), read)
 
 
 def _pictures_in(folder: Path) -> list[Path]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import parse_json, write_atomically, write_text
+from ..files import parse_json, write_text
 from ..images.tiff_file import open_tiff_file
+from ..tracking.challenge import write_labels
 
 RECORD = "film.json"
 FOLDER = "objects"
@@ -59,13 +60,7 @@ class KeptObjects(Sequence):
         return self._path(index).is_file()
 
     def keep(self, index: int, labels: np.ndarray) -> None:
-        import tifffile
-
-        def write(temporary: Path) -> None:
-            # No date and no name of a program: the same objects give the same bytes.
-            tifffile.imwrite(temporary, labels, compression="zlib", metadata=None, software=False)
-
-        write_atomically(self._path(index), write)
+        write_labels(self._path(index), labels)
 
     def _path(self, index: int) -> Path:
         return self._folder / f"frame{index:0{self._digits}d}.tif"

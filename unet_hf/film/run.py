@@ -87,7 +87,7 @@ def track(
         kept = None
         if folder is not None:
             record = {
-                "film": film.name, "fingerprint": film.fingerprint, "frames": film.count,
+                "film": film.name, "fingerprint": film.fingerprint(), "frames": film.count,
                 "axes": film.first.axes, "channel": channel,
                 "checkpoint": model_sha256(model), **find,
                 "objects": {name: asked[name] for name in sorted(asked)},

@@ -40,7 +40,7 @@ def save_challenge(
         names = {f"mask{frame:0{digits}d}.tif" for frame in range(len(frames))}
         for frame, name in enumerate(sorted(names)):
             mask = renumbered(labels[frame], frames[frame].ids, pieces.of_objects[frame])
-            _write_mask(into / name, mask.astype(np.uint16))
+            write_labels(into / name, mask.astype(np.uint16))
         for old in into.glob("mask*.tif"):
             if old.name not in names and old.stem[4:].isdigit():
                 old.unlink()
@@ -52,12 +52,13 @@ def save_challenge(
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _write_mask(path: Path, mask: np.ndarray) -> None:
+def write_labels(path: Path, labels: np.ndarray) -> None:
+    """Writes (H, W) integers as TIFF, completely or not at all."""
     import tifffile
 
     def write(temporary: Path) -> None:
-        # No date and no name of a program: the same tracks give the same bytes.
-        tifffile.imwrite(temporary, mask, compression="zlib", metadata=None, software=False)
+        # No date and no name of a program: the same labels give the same bytes.
+        tifffile.imwrite(temporary, labels, compression="zlib", metadata=None, software=False)
 
     write_atomically(path, write)
 
