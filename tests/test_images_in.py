@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from demo.segment.examples import SAMPLE, Example, examples, thumbnail
 from demo.segment.file_list import Files, short_names
@@ -45,7 +45,6 @@ CHOOSE = """(input, chosen) => {
 LARGE = 201 * 2**20  # bytes
 
 FORBID = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
-
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
@@ -460,6 +459,22 @@ def test_an_address_is_read():
     for text in ("nan", "inf", "-0.1", "1e9", "", "0x1"):
         assert len(read_link({"opacity": text}, examples()).faults) == 1
     assert read_link({"__theme": "dark"}, examples()).faults == ()
+
+
+def test_no_click_on_the_link_is_lost_while_its_script_loads(browser: Browser, demo_url: str):
+    context = browser.new_context()
+    context.add_init_script(f"({FORBID})()")
+    held: list[Route] = []
+    context.route("**/share_link.js", held.append)
+    page = context.new_page()
+    page.goto(demo_url)
+    button = page.get_by_role("button", name="Copy link")
+    expect(button).to_be_visible(timeout=60_000)
+    expect(button).to_be_disabled()
+    held[0].continue_()
+    button.click()
+    expect(page.get_by_label("Link to this view")).to_have_value(f"{demo_url}/?example=tissue")
+    context.close()
 
 
 def test_a_phone_sees_all_of_it(browser: Browser, demo_url: str, stack: Path):

@@ -6,6 +6,7 @@ import { find, viewerOf } from "../parts/component.js";
  * What an address need not say, as `link_to` makes it in share_link.py.
  *
  * @typedef {object} Usual
+ * @property {string} id Another one for each result.
  * @property {string} example
  * @property {string | null} model
  * @property {number | null} threshold
@@ -27,10 +28,17 @@ const OURS = ["example", "model", "threshold", "opacity", "x", "y", "zoom"];
 export function mount({ element, props, watch }) {
   const field = find(element, "input", HTMLInputElement), said = find(element, "span");
 
+  /** @type {Usual | null} */
+  let told = null;  // what the field and the sentence are about
+
   async function copy() {
-    const viewer = viewerOf("viewer");
-    if (!props.value || !viewer) return;
-    const ours = parametersOf(props.value, JSON.parse(viewer.dataset.seen ?? ""));
+    const seen = viewerOf("viewer")?.dataset.seen;
+    if (!props.value || !seen) {
+      said.textContent = "The picture is not there yet.";
+      return;
+    }
+    told = props.value;
+    const ours = parametersOf(told, JSON.parse(seen));
     // Other parameters may be this visitor's own, such as the signature of a private Space.
     const address = `${location.origin}${location.pathname}?${ours}`;
     const bar = new URL(location.href);
@@ -51,11 +59,15 @@ export function mount({ element, props, watch }) {
   }
 
   function show() {
+    // A click may come before the news that the button is about something.
+    if (props.value && props.value.id === told?.id) return;
     field.hidden = true;
     said.textContent = "";
   }
 
-  find(element, "button").addEventListener("click", copy);
+  const button = find(element, "button", HTMLButtonElement);
+  button.addEventListener("click", copy);
+  button.disabled = false;  // from here on a click is heard
   watch("value", show);
 }
 
