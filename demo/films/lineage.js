@@ -8,7 +8,7 @@
  * @property {number} first A frame, where it leaves its mother's branch.
  * @property {number} last
  * @property {number} row From 0; between two rows where it branches.
- * @property {number | null} from The row of its mother.
+ * @property {{row: number, last: number} | null} from Where its mother's branch ends.
  */
 
 /**
@@ -41,7 +41,7 @@ export function layOut(tracks, root) {
     }
     branch.row = daughters.length
       ? (daughters[0].row + daughters[daughters.length - 1].row) / 2 : rows++;
-    for (const daughter of daughters) daughter.from = branch.row;
+    for (const daughter of daughters) daughter.from = { row: branch.row, last: branch.last };
     open.pop();
     open[open.length - 1]?.daughters.push(branch);
   }

@@ -17,7 +17,7 @@ import { View } from "./view.js";
 /** @typedef {import("./value.js").Place} Place */
 /** @typedef {import("./tracks.js").Track} Track */
 
-const SEEN_WELL = 3;  // diameters of a cell that a flight to it shows
+const SEEN_WELL = 2;  // diameters of a cell that a flight to it shows
 
 /** @param {import("../parts/component.js").Component<{value: FilmValue | null}>} component */
 export function mount(component) {

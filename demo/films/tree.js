@@ -8,7 +8,7 @@ import { layOut } from "./lineage.js";
 /** @typedef {import("./tracks.js").Tracks} Tracks */
 /** @typedef {import("./lineage.js").Branch} Branch */
 
-const WIDTH = 312, LEFT = 8, RIGHT = 30, ROW = 20, TOP = 14, AXIS = 22;
+const WIDTH = 312, LEFT = 8, RIGHT = 30, ROW = 20, TOP = 20, AXIS = 22;
 
 /**
  * The branch of a row and a frame, or the nearest one.
@@ -39,13 +39,18 @@ export function draw(tracks, track, colors, go) {
   const y = (/** @type {number} */ row) => TOP + row * ROW;
   const now = newElement("path", { class: "now" });
   const lines = branches.map((branch) => {
-    const down = branch.from === null ? "" : `M${x(branch.first)} ${y(branch.from)}V${y(branch.row)}`;
+    const { from } = branch, top = y(branch.row);
+    const start = from ? `M${x(from.last)} ${y(from.row)}H${x(branch.first)}V${top}`
+      : `M${x(branch.first)} ${top}`;
     const end = Math.max(x(branch.last), x(branch.first) + 2);
     const own = branch.track === track.id ? "branch chosen" : "branch";
+    const divides = tracks.all.get(branch.track)?.daughters.length;
+    const place = divides ? { x: end - 2, y: top - 6, "text-anchor": "end" }
+      : { x: end + 6, y: top + 4 };
     return newElement("g", { class: own, style: `--track: ${colors.get(branch.track)}` },
       newElement("title", {}, `Track ${branch.track}`),
-      newElement("path", { d: `${down}M${x(branch.first)} ${y(branch.row)}H${end}` }),
-      newElement("text", { x: end + 5, y: y(branch.row) + 4 }, `${branch.track}`));
+      newElement("path", { d: `${start}H${end}` }),
+      newElement("text", place, `${branch.track}`));
   });
   const svg = newElement("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", class: "tree" },
     newElement("title", {}, `Family of track ${track.id}: ${branches.length} `

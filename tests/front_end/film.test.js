@@ -115,7 +115,7 @@ test("mothers stand between their daughters, and no two branches lie on each oth
   assert.equal(rows, 3);
   const rowOf = Object.fromEntries(branches.map(({ track, row }) => [track, row]));
   assert.deepEqual(rowOf, { 1: 0.75, 3: 0, 4: 1.5, 5: 1, 6: 2 });
-  assert.equal(branches.find(({ track }) => track === 6).from, 1.5);
+  assert.deepEqual(branches.find(({ track }) => track === 6).from, { row: 1.5, last: 3 });
   assert.equal(branches.find(({ track }) => track === 1).from, null);
 });
 
