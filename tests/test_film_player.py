@@ -19,10 +19,10 @@ FRAMES, HEIGHT, WIDTH = 6, 48, 64
 # frame -> id in that frame, and the centre (x, y).
 CELLS = {
     1: {frame: (1, 10 + 3 * frame, 10) for frame in range(FRAMES)},
-    2: {frame: (2, 50, 12) for frame in range(FRAMES)},
-    3: {frame: (3, 30, 34) for frame in range(3)},
-    4: {frame: (3, 24, 34) for frame in range(3, FRAMES)},
-    5: {frame: (4, 38, 34) for frame in range(3, FRAMES)},
+    2: dict.fromkeys(range(FRAMES), (2, 50, 12)),
+    3: dict.fromkeys(range(3), (3, 30, 34)),
+    4: dict.fromkeys(range(3, FRAMES), (3, 24, 34)),
+    5: dict.fromkeys(range(3, FRAMES), (4, 38, 34)),
 }
 PARENTS = {1: 0, 2: 0, 3: 0, 4: 3, 5: 3}
 REFUSED = "This would be a third daughter. Cut a link first."
@@ -97,8 +97,10 @@ def build(tmp_path: Path) -> Callable[[], None]:
         few, all_there = gr.Button("few"), gr.Button("all")
         few.click(lambda: write_film(upload_folder() / "film", frames=3), None, player)
         all_there.click(
-            lambda: write_film(upload_folder() / "film")
-            | {"tracks": write_tracks(upload_folder() / "tracks.json")},
+            lambda: (
+                write_film(upload_folder() / "film")
+                | {"tracks": write_tracks(upload_folder() / "tracks.json")}
+            ),
             None,
             player,
         )

@@ -45,6 +45,7 @@ export function draw(tracks, track, colors, go) {
     const end = Math.max(x(branch.last), x(branch.first) + 2);
     const own = branch.track === track.id ? "branch chosen" : "branch";
     const divides = tracks.all.get(branch.track)?.daughters.length;
+    /** @type {Record<string, string | number>} */
     const place = divides ? { x: end - 2, y: top - 6, "text-anchor": "end" }
       : { x: end + 6, y: top + 4 };
     return newElement("g", { class: own, style: `--track: ${colors.get(branch.track)}` },
