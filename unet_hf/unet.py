@@ -1,7 +1,7 @@
 """`UNet`: a network that segments images and can be loaded, saved and shared."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .engine.calibration import Calibration, calibrate, feature_maps
@@ -146,6 +146,7 @@ class UNet(
         precision: str = "auto",
         objects: Mapping[str, Any] | None = None,
         linking: Mapping[str, Any] | None = None,
+        only: Collection[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> "TrackedFilm":
         """Segments the frames of a film, and follows their objects through time.
@@ -162,6 +163,9 @@ class UNet(
             axes, channel, threshold, tile_size, precision: See `segment`.
             objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
             linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}.
+            only: What is written into `output`, see `TrackedFilm.save`; None: tables, masks and
+                lineage. What an earlier run has written there, and is not asked for now, is
+                removed: it may be of another linking.
             progress: Called as `progress(done, frames)` after each frame, and a few times a second
                 while one is segmented. What it raises ends the run.
 
@@ -184,6 +188,7 @@ class UNet(
             precision=precision,
             objects=objects,
             linking=linking,
+            only=only,
             progress=progress,
         )
 
