@@ -258,3 +258,13 @@ def test_the_command_writes_tables_and_masks(model, frames, tmp_path, capsys):
     assert json.loads((out / "film.json").read_text())["objects"] == {"min_size": 10}
     assert main([*command, "--gaps", "-1"]) == 1
     assert "differ" in capsys.readouterr().err
+
+
+def test_a_film_is_followed_as_its_checkpoint_says_and_the_notes_say_so(model, frames):
+    assert "0.02 in a frame: the usual value" in model.track(frames).notes[-1]
+    model.config["tracking"] = {"divisions": 0.0}
+    tracked = model.track(frames)
+    assert tracked.tracks.divisions == 0
+    assert "0 in a frame: as the checkpoint says" in tracked.notes[-1]
+    tracked = model.track(frames, linking={"divisions": 0.02})
+    assert tracked.tracks.divisions == 1 and tracked.notes == ()

@@ -49,6 +49,8 @@ class UNet(
             `object_channels`. None: nothing.
         max_channels: Channels are doubled only up to this number, so that a deep network stays
             small. None: at each pooling.
+        tracking: Options of `unet_hf.tracking.link` that `track` goes by where none are given,
+            `{"divisions": 0.02}`: how often cells divide in such films. None: those of `link`.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -162,7 +164,8 @@ class UNet(
                 frame: a run that was stopped or killed goes on there.
             axes, channel, threshold, tile_size, precision: See `segment`.
             objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
-            linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}.
+            linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}. How often cells
+                divide is otherwise what the checkpoint says, see `tracking`; the notes say it.
             only: What is written into `output`, see `TrackedFilm.save`; None: tables, masks and
                 lineage. What an earlier run has written there, and is not asked for now, is
                 removed: it may be of another linking.

@@ -98,5 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     defaults = inspect.signature(link).parameters
     for name, text in LINKING.items():
         usual = defaults[name].default
-        add(name, f"{text} (default: {usual})", type=type(usual))
+        own = "the checkpoint's, otherwise " if name == "divisions" else ""
+        add(name, f"{text} (default: {own}{usual})", type=type(usual))
     return parser

@@ -19,6 +19,7 @@ from ..tracking import link
 from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
+from .linking import settled_linking
 from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
 from .tracked import TrackedFilm
 
@@ -44,6 +45,7 @@ def track(
 ) -> TrackedFilm:
     """Segments a film and follows its objects; see `UNet.track`."""
     only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
+    linking, how = settled_linking(model.config.get("tracking"), linking or {})
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects or {})
@@ -62,8 +64,8 @@ def track(
             }  # fmt: skip
             kept = KeptObjects(folder, film.count, record)
         found = _Found(model, film, find, asked, kept, progress)
-        tracks = link(found if kept is not None else iter(found), **(linking or {}))
-        notes = film.notes if len(tracks) else (*film.notes, NOTHING)
+        tracks = link(found if kept is not None else iter(found), **linking)
+        notes = (*film.notes, *(how if len(tracks) else (NOTHING,)))
         tracked = TrackedFilm(film.name, tracks, size, found.measures(), notes, film)
         if folder is not None:
             remove_others(folder, only)
