@@ -1,9 +1,8 @@
 """`track`: segments a film frame by frame, and follows its objects."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,17 @@ from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.network import Network
 from ..predict.segment import segment
-from ..tracking import Tracks, link
-from ..tracking.summary import summary
-from ..tracking.tracks import Measures, write_table
+from ..tracking import link
+from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
+from .linking import settled_linking
+from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
+from .tracked import TrackedFilm
 
 NOTHING = (
     "no object was found in any frame: these images may be unlike those that the checkpoint knows"
 )
-TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedFilm:
-    """A film whose objects are followed.
-
-    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. measures: The mean intensity
-    of each object in each frame, in the numbers of the file: "intensity", or for several channels
-    "intensity_0" and so on. notes: What was inferred.
-    """
-
-    name: str
-    tracks: Tracks
-    pixel_size: PixelSize | None
-    measures: Measures
-    notes: tuple[str, ...]
-
-    def summary(self) -> dict[str, np.ndarray]:
-        """A row for each track, see `unet_hf.tracking.summary.summary`."""
-        return summary(self.tracks, self.pixel_size, self.measures)
-
-    def table(self) -> dict[str, np.ndarray]:
-        """A row for each object of each frame, see `Tracks.table`, with its intensity."""
-        return self.tracks.table(self.measures)
-
-    def save(self, folder: str | os.PathLike) -> Path:
-        """Writes `tracks/` (see `Tracks.save`), `objects.csv` with a row for each object of each
-        frame, and `tracks.csv` with one for each track; returns the folder."""
-        folder = Path(folder)
-        self.tracks.save(folder / TRACKS)
-        write_table(self.table(), folder / TABLE)
-        write_table(self.summary(), folder / SUMMARY)
-        return folder
 
 
 def track(
@@ -73,9 +40,12 @@ def track(
     precision: str = "auto",
     objects: Mapping[str, Any] | None = None,
     linking: Mapping[str, Any] | None = None,
+    only: Collection[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrackedFilm:
     """Segments a film and follows its objects; see `UNet.track`."""
+    only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
+    linking, how = settled_linking(model.config.get("tracking"), linking or {})
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects or {})
@@ -94,11 +64,12 @@ def track(
             }  # fmt: skip
             kept = KeptObjects(folder, film.count, record)
         found = _Found(model, film, find, asked, kept, progress)
-        tracks = link(found if kept is not None else iter(found), **(linking or {}))
-        notes = film.notes if len(tracks) else (*film.notes, NOTHING)
-        tracked = TrackedFilm(film.name, tracks, size, found.measures(), notes)
+        tracks = link(found if kept is not None else iter(found), **linking)
+        notes = (*film.notes, *(how if len(tracks) else (NOTHING,)))
+        tracked = TrackedFilm(film.name, tracks, size, found.measures(), notes, film)
         if folder is not None:
-            tracked.save(folder)
+            remove_others(folder, only)
+            tracked.save(folder, only=only)
     return tracked
 
 
