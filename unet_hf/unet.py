@@ -146,7 +146,7 @@ class UNet(
         precision: str = "auto",
         objects: Mapping[str, Any] | None = None,
         linking: Mapping[str, Any] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int], bool | None] | None = None,
     ) -> "TrackedFilm":
         """Segments the frames of a film, and follows their objects through time.
 
@@ -163,7 +163,9 @@ class UNet(
             objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
             linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}.
             progress: Called as `progress(done, frames)` after each frame, and a few times a second
-                while one is segmented. What it raises ends the run.
+                while one is segmented. If it returns False, the film ends with the frames that are
+                done, which are linked and saved; a note says how many there are. What it raises
+                ends the run.
 
         Raises:
             ImageError: A frame cannot be read or does not fit, or planes are not frames in time.
