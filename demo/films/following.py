@@ -2,7 +2,7 @@
 the page's limits, stopped at any time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,7 @@ class Asked:
 
 
 class Following:
-    """One way through a film.
-
-    reason: After `follow`, why the film ended early; empty if nothing was wrong.
-    """
+    """One way through a film."""
 
     def __init__(
         self,
@@ -66,17 +63,17 @@ class Following:
         self.kept = KeptObjects(folder, film.count, {})
         self.film, self.network, self.asked, self.run = film, network, asked, run
         self.tell, self.show = tell, show
-        self.reason = ""
+        self._reasons: list[str] = []  # why the film ends early
         self._objects = self._bytes = 0
 
     def follow(self) -> TrackedFilm:
         """Segments and links the film. If the run is stopped, or a frame is not usable, the frames
-        before are linked.
+        before are linked, and a note says why.
 
         Raises:
             UNetError: There are no two frames that could be linked; why not.
         """
-        return follow(
+        followed = follow(
             self.film,
             self._find,
             kept=self.kept,
@@ -84,6 +81,7 @@ class Following:
             linking={"divisions": self.asked.divisions},
             done=lambda done: self.tell(done, self.film.count),
         )
+        return replace(followed, notes=(*followed.notes, *self._reasons))
 
     def _find(self, index: int) -> FoundFrame:
         try:
@@ -131,5 +129,5 @@ class Following:
             )
 
     def _end(self, reason: str) -> None:
-        self.reason = reason
+        self._reasons.append(reason)
         raise FilmEndError(reason)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from unet_hf import UNet
@@ -18,7 +19,7 @@ from unet_hf.film.run import FoundFrame
 
 from ..parts.gradio_internals import upload_folder
 from ..server.computation import Computation, Report
-from ..server.errors_in_words import page_sentence, without_python
+from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders
 from ..server.models import Visitor
 from ..server.runs import Run
@@ -71,6 +72,8 @@ class FilmJob:
         self.visitor: Visitor | None = None  # who asked for it
         self.status = Status("ready")
         self._run = Run()
+        self._packed: Path | None = None
+        self.pictures: FramePictures | None = None
         self._begin_anew()
 
     def open(self, axes: str | None = None, channel: int | None = None) -> Frames:
@@ -88,17 +91,20 @@ class FilmJob:
         self.asked = asked
         self.pictures = self.pictures or FramePictures(self.shown, film.first)
         self._edits = self.linked.edits if self.linked else self._edits
-        self.linked = self._packed = None
+        self.linked = None
+        self._forget_zip()
         self._run = Run()
         self.status = Status("running", 0, film.count)
 
     def _begin_anew(self) -> None:
         """Forgets what was found."""
+        if self.pictures is not None:
+            for folder in (self.pictures.folder, self.folder / self.id):
+                rmtree(folder, ignore_errors=True)
         self.id = uuid.uuid4().hex
-        self.pictures: FramePictures | None = None
+        self.pictures = None
         self.linked: Linked | None = None
         self._edits = Edits()  # of the run before
-        self._packed: Path | None = None
 
     def stop(self, reason: str = "") -> None:
         """Ends the run within the time of one layer. The frames that are done are linked; `start`
@@ -153,9 +159,8 @@ class FilmJob:
             else:
                 self.fail(error)
             return
-        reason = without_python(following.reason) or self.status.sentence
         state = "finished" if self.status.done == self.status.total else "stopped"
-        self.status = replace(self.status, state=state, sentence=self.plain(reason))
+        self.status = replace(self.status, state=state)
 
     def _show(self, index: int, frame: FoundFrame) -> int:
         return self.pictures.add(index, frame)
@@ -178,7 +183,7 @@ class FilmJob:
         if self.linked is None:
             raise ConfigError(NOT_LINKED)
         self.linked.correct(edits)
-        self._packed = None
+        self._forget_zip()
 
     def value(self) -> dict[str, Any] | None:
         """What the player shows, a `player.FilmValue`; None before the first run."""
@@ -205,11 +210,18 @@ class FilmJob:
         """A zip of the film as it is corrected now. Raises `ConfigError` if it is not linked."""
         if self.linked is None:
             raise ConfigError(NOT_LINKED)
+        film, edits = self.linked.film, self.linked.edits
         if self._packed is None or not self._packed.is_file():
             folder = self.shown / uuid.uuid4().hex
             folder.mkdir()
-            path = folder / "tracks.zip"
-            linked = self.linked
-            pack_film(linked.film, path, self.asked, linked.edits, self.staged.left_out)
-            self._packed = path if linked is self.linked else None
+            packed = folder / "tracks.zip"
+            pack_film(film, packed, self.asked, edits, self.staged.left_out)
+            if self.linked is None or self.linked.film is not film:
+                return packed  # corrected meanwhile
+            self._packed = packed
         return self._packed
+
+    def _forget_zip(self) -> None:
+        if self._packed is not None:
+            rmtree(self._packed.parent, ignore_errors=True)
+        self._packed = None
