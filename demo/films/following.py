@@ -1,5 +1,5 @@
-"""`Following`: a film segmented and linked as everything on the server is: a frame in its turn, with
-the page's limits, stopped at any time."""
+"""`Following`: a film segmented and linked as everything on the server is: each frame in its turn,
+with the page's limits, stopped at any time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

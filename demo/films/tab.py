@@ -1,5 +1,4 @@
-"""The tab *Film*: a stack, an animation or frames in; tracks to watch and to correct, and a zip out.
-"""
+"""The tab *Film*: a stack, an animation or frames in; tracks to watch and to correct, and a zip out."""
 
 import html
 from collections.abc import Iterator, Sequence
@@ -144,9 +143,7 @@ class FilmTab:
         quiet = {"show_progress": "hidden"} | HIDDEN
         for sent in (self.upload.upload, self.upload.clear, self.upload.delete):
             sent(self.on_upload, [self.upload, self.model, self.job], made, **HIDDEN)
-        self.model.change(
-            self.on_model, [self.model, self.job], self.start, queue=False, **quiet
-        )
+        self.model.change(self.on_model, [self.model, self.job], self.start, queue=False, **quiet)
         starting = [self.job, self.number, *self.choices]
         self.start.click(self.on_start, starting, made, **HIDDEN)
         drawn = self.example.click(self.on_example, self.job, made, **HIDDEN)

@@ -7,8 +7,8 @@ from shutil import rmtree
 from typing import Any
 
 from unet_hf.errors import how_to_install
-from unet_hf.film import TrackedFilm
 from unet_hf.files import write_atomically
+from unet_hf.film import TrackedFilm
 
 from ..server import archives
 from ..server.recipe import TAKEN_HOME

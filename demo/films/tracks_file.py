@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from unet_hf.film import TrackedFilm
 from unet_hf.files import write_text
+from unet_hf.film import TrackedFilm
 
 
 def write_tracks(film: TrackedFilm, path: Path) -> None:
