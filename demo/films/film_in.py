@@ -1,4 +1,4 @@
-"""What a visitor sends as a film -> its frames: a stack, an animation, or an image for each frame."""
+"""What a visitor sends as a film -> its frames: a stack, an animation, or a file for each frame."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The tab *Film*: a stack, an animation or frames in; tracks to watch and to correct, and a zip out."""
+"""The tab *Film*: a film in; tracks to watch and to correct, and a zip out."""
 
 import html
 from collections.abc import Iterator, Sequence

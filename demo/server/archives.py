@@ -1,4 +1,4 @@
-"""What a visitor drops for a batch or as a film -> a folder of images: files as they are, zip archives unpacked.
+"""What a visitor drops -> a folder of images: files as they are, zip archives unpacked.
 
 An archive is a stranger's: nothing is written outside the folder, and what it unpacks to is
 counted as it is written, whatever its own table of contents says.
