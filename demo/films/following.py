@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_hf import UNet
-from unet_hf.errors import UNetError
+from unet_hf.errors import ConfigError, UNetError
 from unet_hf.film.frames import Frames
 from unet_hf.film.kept_objects import KeptObjects, make_folder
 from unet_hf.film.run import FilmEndError, FoundFrame, TrackedFilm, check_size, follow
@@ -93,7 +93,8 @@ class Following:
         except UNetError as error:
             if index < FEWEST:
                 raise
-            self._end(plain_sentence(error))
+            self._reasons.append(plain_sentence(error))
+            raise FilmEndError from error
         return frame
 
     def _found(self, index: int) -> FoundFrame:
@@ -118,16 +119,12 @@ class Following:
         _, labels = frame
         self._objects += len(np.unique(labels)) - 1
         if self._objects > limits.FILM_OBJECTS:
-            self._end(
+            raise ConfigError(
                 f"There are more than {limits.FILM_OBJECTS:,} objects in all frames, the limit of "
                 "this page. Send a part of the film, or use `python -m unet_hf track`."
             )
         if self._bytes > limits.FILM_BYTES:
-            self._end(
+            raise ConfigError(
                 f"The pictures of the frames have reached {limits.FILM_BYTES // 2**30} GB, the "
                 "limit of this page. Send the other frames as another film."
             )
-
-    def _end(self, reason: str) -> None:
-        self._reasons.append(reason)
-        raise FilmEndError(reason)
