@@ -154,6 +154,26 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(model, frames
     ]  # fmt: skip
 
 
+def test_a_film_that_is_stopped_keeps_its_frames_and_goes_on(model, frames, tmp_path):
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    whole = model.track(path, output=tmp_path / "whole")
+    stopped = model.track(path, output=tmp_path / "stopped", progress=lambda done, _: done < 4)
+    assert len(stopped.tracks.frames) == 4
+    assert stopped.notes == ("stopped after 4 of 6 frames",)
+    masks = sorted(file.name for file in (tmp_path / "stopped" / "tracks").glob("mask*.tif"))
+    assert masks == [f"mask{frame:03d}.tif" for frame in range(4)]
+    model.segmented.clear()
+    again = model.track(path, output=tmp_path / "stopped")
+    assert model.segmented == [4, 5]
+    assert again.notes == whole.notes
+    for name in ("tracks.csv", "objects.csv", "tracks/res_track.txt"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
+    with pytest.raises(ConfigError, match="has 1 frames"):
+        model.track(path, progress=lambda done, _: done < 1)
+
+
 def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames, tmp_path):
     path = stack(tmp_path / "film.tif", frames, "TYX")
     model.track(path, output=tmp_path / "out")

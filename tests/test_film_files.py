@@ -58,7 +58,7 @@ def tracked(film, labels) -> TrackedFilm:
 
 def test_daughters_lie_beside_their_mother_and_families_below_one_another():
     # 1 divides into 3 and 4, and 4 into 5 and 6; 2 is alone.
-    first, second = families(np.array([0, 0, 1, 1, 4, 4]))
+    first, second = families(np.arange(1, 7), np.array([0, 0, 1, 1, 4, 4]))
     assert first.tracks == (1, 3, 4, 5, 6) and first.height == 3
     assert dict(zip(first.tracks, first.rows, strict=True)) == {3: 0, 5: 1, 6: 2, 4: 1.5, 1: 0.75}
     assert (second.tracks, second.rows, second.height) == ((2,), (0.0,), 1)
@@ -67,7 +67,7 @@ def test_daughters_lie_beside_their_mother_and_families_below_one_another():
 
 def test_a_long_line_of_cells_is_a_family():
     count = 5000  # deeper than Python's stack
-    (family,) = families(np.arange(count))
+    (family,) = families(np.arange(1, count + 1), np.arange(count))
     assert family.tracks == tuple(range(1, count + 1)) and family.height == 1
     assert set(family.rows) == {0.0}
 

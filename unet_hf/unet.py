@@ -149,7 +149,7 @@ class UNet(
         objects: Mapping[str, Any] | None = None,
         linking: Mapping[str, Any] | None = None,
         only: Collection[str] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int], bool | None] | None = None,
     ) -> "TrackedFilm":
         """Segments the frames of a film, and follows their objects through time.
 
@@ -170,7 +170,9 @@ class UNet(
                 lineage. What an earlier run has written there, and is not asked for now, is
                 removed: it may be of another linking.
             progress: Called as `progress(done, frames)` after each frame, and a few times a second
-                while one is segmented. What it raises ends the run.
+                while one is segmented. If it returns False, the film ends with the frames that are
+                done, which are linked and saved; a note says how many there are. What it raises
+                ends the run.
 
         Raises:
             ImageError: A frame cannot be read or does not fit, or planes are not frames in time.

@@ -51,7 +51,7 @@ def frame_geojson(tracks: Tracks, frame: int, place: Place) -> dict[str, Any]:
         feature["properties"] |= {
             "color": color,
             "track": track,
-            "parent": int(tracks.parent[track - 1]),
+            "parent": int(tracks.parent[np.searchsorted(tracks.id, track)]),
             "frame": frame,
         }
         features.append(feature)

@@ -53,7 +53,7 @@ class DrawnFilm(PIL.Image.Image):
         super().__init__()
         self.n_frames = film.count
         self._film, self._tracks = film, tracks
-        self._colors = track_colors(len(tracks))
+        self._colors = track_colors(int(tracks.id.max(initial=0)))
         self._window = window_of(film)
         self.seek(0)
 

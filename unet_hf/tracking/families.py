@@ -24,13 +24,13 @@ class Family:
         return len(self.tracks) > 1
 
 
-def families(parent: np.ndarray) -> list[Family]:
+def families(ids: np.ndarray, parent: np.ndarray) -> list[Family]:
     """Returns all families, in the order of the ids of those that begin them.
 
-    parent: (n,) int, of the tracks 1 to n; 0 for none. A parent has a lower id than its daughters.
+    ids: (n,) int, ascending. parent: (n,) int, 0 for none.
     """
     daughters: dict[int, list[int]] = {}
-    for track, mother in enumerate(parent.tolist(), 1):
+    for track, mother in zip(ids.tolist(), parent.tolist(), strict=True):
         daughters.setdefault(mother, []).append(track)
     return [_family(track, daughters) for track in daughters.get(0, ())]
 

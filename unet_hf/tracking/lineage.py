@@ -2,6 +2,8 @@
 
 from html import escape
 
+import numpy as np
+
 from .colors import track_color
 from .families import Family, families
 from .tracks import Tracks
@@ -33,7 +35,7 @@ def lineage_svg(tracks: Tracks, title: str) -> str:
         tracks: What `link` returns.
         title: The name of the film.
     """
-    shown = families(tracks.parent)
+    shown = families(tracks.id, tracks.parent)
     divided = [family for family in shown if family.divides]
     words = [f"{title}: {_count(len(tracks), 'track')}, {_count(tracks.divisions, 'division')}"]
     if len(tracks) > MOST:
@@ -78,11 +80,12 @@ def _ruler(frames: int, step: float, height: float) -> list[str]:
 def _drawn(family: Family, tracks: Tracks, step: float, top: float) -> list[str]:
     """A path, a number and a text for the mouse of each track. top: of the family's first row."""
     ends: dict[int, tuple[float, float]] = {}
-    mothers = {int(tracks.parent[track - 1]) for track in family.tracks}
+    indices = np.searchsorted(tracks.id, family.tracks)
+    mothers = set(tracks.parent[indices].tolist())
     lines = []
-    for track, row in zip(family.tracks, family.rows, strict=True):
+    for track, row, index in zip(family.tracks, family.rows, indices.tolist(), strict=True):
         first, last, mother = (
-            int(values[track - 1]) for values in (tracks.first, tracks.last, tracks.parent)
+            int(values[index]) for values in (tracks.first, tracks.last, tracks.parent)
         )
         x, end, y = LEFT + first * step, LEFT + last * step, top + ROW * row
         ends[track] = (end, y)
