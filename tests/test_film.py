@@ -159,7 +159,7 @@ def test_a_film_that_is_stopped_keeps_its_frames_and_goes_on(model, frames, tmp_
     whole = model.track(path, output=tmp_path / "whole")
     stopped = model.track(path, output=tmp_path / "stopped", progress=lambda done, _: done < 4)
     assert len(stopped.tracks.frames) == 4
-    assert stopped.notes == ("stopped after 4 of 6 frames",)
+    assert stopped.notes[0] == "stopped after 4 of 6 frames"
     masks = sorted(file.name for file in (tmp_path / "stopped" / "tracks").glob("mask*.tif"))
     assert masks == [f"mask{frame:03d}.tif" for frame in range(4)]
     model.segmented.clear()

@@ -107,7 +107,7 @@ class FilmPage:
         self.show(self.events.on_edits(self.job, SimpleNamespace(edits=list(edits))))
 
     def zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(film_tab.write("film", self.job))
+        return zipfile.ZipFile(film_tab.write("everything", self.job))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from demo.synthetic import film
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.tracks import track_scores
 from unet_hf.tracking import Tracks, link
 from unet_hf.tracking.summary import summary
 
@@ -93,7 +94,7 @@ def test_files_and_tables_of_ids_with_gaps_agree(tracks, tmp_path):
 
 
 def test_corrections_mend_what_the_challenge_scores(tmp_path):
-    from benchmarks.tracking import save_truth, scores
+    from benchmarks.tracking import save_truth
 
     drawn = film("fluorescence", frames=8, size=160, cells=12, seed=7, life=6)
     save_truth(drawn, tmp_path / "01_GT")
@@ -107,7 +108,9 @@ def test_corrections_mend_what_the_challenge_scores(tmp_path):
     apart = true.corrected([cut(*later) for _, later in links])
     again = apart.corrected([join(*one) for one in links])
     found = {
-        name: scores(tracks.save(tmp_path / name), tmp_path / "01_GT")  # ends if it is not valid
+        name: track_scores(
+            tracks.save(tmp_path / name), tmp_path / "01_GT"
+        )  # raises if it is not valid
         for name, tracks in (("true", true), ("apart", apart), ("again", again))
     }
     assert found["apart"]["LNK"] < found["true"]["LNK"] == found["again"]["LNK"]

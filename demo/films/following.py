@@ -9,9 +9,9 @@ import numpy as np
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
+from unet_hf.film import TrackedFilm
 from unet_hf.film.frames import Frames
 from unet_hf.film.kept_objects import KeptObjects, make_folder
-from unet_hf.film import TrackedFilm
 from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow
 
 from ..server import limits, predictions

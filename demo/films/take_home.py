@@ -1,4 +1,4 @@
-"""What a visitor takes home of a film: tables and masks with how it was done, pictures, outlines."""
+"""What a visitor takes home of a film: tables, masks, pictures, and how it was done."""
 
 import json
 import shlex
