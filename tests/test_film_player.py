@@ -338,3 +338,5 @@ def test_a_phone_has_everything_below_each_other_and_nothing_beside_the_page(fil
     stage, side = film.locator(".stage").bounding_box(), film.locator(".side").bounding_box()
     assert side["y"] > stage["y"] + stage["height"]
     assert film.page.evaluate("document.documentElement.scrollWidth") <= 390
+    film.locator("tr.row[data-id='2']").click()
+    expect(film.locator(".stage")).to_be_in_viewport(ratio=0.99)
