@@ -181,6 +181,24 @@ def test_space_plays_and_the_film_begins_again(film: Locator):
     expect(film.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
+def test_a_frame_that_comes_late_covers_no_newer_one(served: Callable, build: Callable):
+    page, held = served(build), []
+    page.route("**/image1.png", lambda route: held.append(route))
+    page.get_by_role("button", name="all", exact=True).click()
+    film = page.locator("#film_player .film")
+    expect(film).to_have_attribute("data-drawn", "0")
+    film.locator(".stage").press("ArrowRight")
+    expect(film).to_have_attribute("data-frame", "1")
+    press(film, "ArrowRight", 2)
+    held[0].continue_()
+    expect(page.locator("tr.row")).to_have_count(5)
+    page.wait_for_timeout(300)
+    assert film.get_attribute("data-drawn") == "2"
+    assert color(film, 3, 40) == [62, 62, 62, 255]
+    press(film, "ArrowLeft", 1)
+    assert color(film, 3, 40) == [61, 61, 61, 255]
+
+
 def test_only_frames_that_are_there_can_be_reached(served: Callable, build: Callable):
     page = served(build)
     page.get_by_role("button", name="few").click()
@@ -320,3 +338,5 @@ def test_a_phone_has_everything_below_each_other_and_nothing_beside_the_page(fil
     stage, side = film.locator(".stage").bounding_box(), film.locator(".side").bounding_box()
     assert side["y"] > stage["y"] + stage["height"]
     assert film.page.evaluate("document.documentElement.scrollWidth") <= 390
+    film.locator("tr.row[data-id='2']").click()
+    expect(film.locator(".stage")).to_be_in_viewport(ratio=0.99)

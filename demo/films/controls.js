@@ -6,7 +6,7 @@ import { clicked, find } from "../parts/component.js";
 
 /** @type {Record<string, (player: Player) => void>} What buttons ask for by name. */
 const ACTS = {
-  play: (player) => player.toggle(),
+  play: (player) => player.clock.toggle(),
   zoomIn: (player) => player.view.zoomMiddle(1.5),
   zoomOut: (player) => player.view.zoomMiddle(1 / 1.5),
   fit: (player) => player.view.fitWhole(),
@@ -44,7 +44,7 @@ export function connectControls(root, player) {
   const length = find(root, ".length select", HTMLSelectElement);
   length.addEventListener("change", () => player.setLook({ length: Number(length.value) }));
   const speed = find(root, ".speed select", HTMLSelectElement);
-  speed.addEventListener("change", () => player.setSpeed(Number(speed.value)));
+  speed.addEventListener("change", () => { player.clock.speed = Number(speed.value); });
 
   root.addEventListener("keydown", (event) => {
     const { key, ctrlKey, metaKey, altKey, shiftKey, target } = event;

@@ -39,19 +39,24 @@ export function outlinesOf(numbers, width, height) {
       loop.push(x + 0.5 + DOWN[side] / 2, y + 0.5 - ACROSS[side] / 2);
       const aheadX = x + ACROSS[side], aheadY = y + DOWN[side];
       const leftX = aheadX + DOWN[side], leftY = aheadY - ACROSS[side];
-      if (at(leftX, leftY) === id) [x, y, side] = [leftX, leftY, (side + 3) % 4];
-      else if (at(aheadX, aheadY) === id) [x, y] = [aheadX, aheadY];
-      else side = (side + 1) % 4;
+      if (at(leftX, leftY) === id) {
+        x = leftX;
+        y = leftY;
+        side = (side + 3) % 4;
+      } else if (at(aheadX, aheadY) === id) {
+        x = aheadX;
+        y = aheadY;
+      } else side = (side + 1) % 4;
     } while (x !== startX || y !== startY || side);
     return straightened(loop);
   }
 
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const id = numbers[y * width + x];
+      const place = y * width + x, id = numbers[place];
       if (!id) continue;
       // Every closed line goes to the right somewhere: along the upper side of a pixel.
-      if (walked[y * width + x] || at(x, y - 1) === id) continue;
+      if (walked[place] || (y > 0 && numbers[place - width] === id)) continue;
       const loop = walk(x, y);
       const outline = found.get(id);
       if (outline) outline.loops.push(loop);

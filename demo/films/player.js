@@ -1,7 +1,8 @@
 // The film player: holds what is shown, which frame, and which track is chosen, and redraws when one
 // of them changes. The modules beside this one do the work. Python is asked only to correct tracks.
 
-import { find } from "../parts/component.js";
+import { bringPartIntoSight, find } from "../parts/component.js";
+import { Clock } from "./clock.js";
 import { colorsOf } from "./colors.js";
 import { connectControls } from "./controls.js";
 import { Correcting } from "./correcting.js";
@@ -41,8 +42,7 @@ export class Player {
     this.chosen = null;
     /** @type {import("./scene.js").Look} */
     this.look = { objects: true, opacity: 0.9, tails: false, length: 10, numbers: false };
-    this.speed = 10;  // frames a second
-    this.playing = 0;  // the timer of the next frame; 0: pause
+    this.clock = new Clock(this);
     this.pending = 0;  // the animation frame of the next drawing
     this.awaitsTracks = false;
     /** @type {Frames | null} */
@@ -75,7 +75,7 @@ export class Player {
   /** Another film, or none. */
   begin() {
     const { value } = this;
-    this.pause();
+    this.clock.pause();
     this.frames?.close();
     this.frames = this.tracks = this.chosen = null;
     this.awaitsTracks = false;
@@ -180,6 +180,11 @@ export class Player {
     return this.frames?.there ?? 0;
   }
 
+  /** The last frame of the whole film. */
+  get last() {
+    return (this.value?.frames ?? 1) - 1;
+  }
+
   /** @param {number} frame The nearest one that is there. */
   goTo(frame) {
     this.frame = Math.max(0, Math.min(frame, this.there - 1));
@@ -189,37 +194,8 @@ export class Player {
 
   /** @param {number} frames */
   step(frames) {
-    this.pause();
+    this.clock.pause();
     this.goTo(this.frame + frames);
-  }
-
-  toggle() {
-    if (this.playing) this.pause();
-    else if (this.there > 1) {
-      this.playing = setTimeout(() => this.playOn(), 1000 / this.speed);
-      if (this.frame === (this.value?.frames ?? 0) - 1) this.goTo(0);
-    }
-    this.showTime();
-  }
-
-  pause() {
-    clearTimeout(this.playing);
-    this.playing = 0;
-    this.showTime();
-  }
-
-  /** The next frame, if it is there; a whole film begins again. */
-  playOn() {
-    if (!this.root.isConnected) return this.pause();
-    this.playing = setTimeout(() => this.playOn(), 1000 / this.speed);
-    const next = (this.frame + 1) % (this.value?.frames ?? 1);
-    if (next < this.there && this.drawn === this.frame && this.frames?.isReady(next)) this.goTo(next);
-    else this.change();
-  }
-
-  /** @param {number} speed Frames a second. */
-  setSpeed(speed) {
-    this.speed = speed;
   }
 
   showTime() {
@@ -234,8 +210,8 @@ export class Player {
     slider.style.setProperty("--there", `${100 * there / all}%`);
     find(root, ".where", HTMLOutputElement).value = value ? where + missing : "";
     const play = find(root, ".play", HTMLButtonElement);
-    play.textContent = this.playing ? "Pause" : "Play";
-    play.classList.toggle("playing", this.playing !== 0);
+    play.textContent = this.clock.runs ? "Pause" : "Play";
+    play.classList.toggle("playing", this.clock.runs);
     play.disabled = there < 2;
     root.dataset.frame = value ? String(frame) : "";
   }
@@ -270,7 +246,7 @@ export class Player {
    */
   visit(id, frame) {
     const first = this.tracks?.all.get(id)?.objects[0];
-    this.pause();
+    this.clock.pause();
     if (first) this.chosen = [first.frame, first.id];
     this.goTo(frame);
   }
@@ -283,6 +259,7 @@ export class Player {
     const inPixels = this.tracks?.areaUnit === "px" || !size ? 1 : size[0];
     const diameter = Math.max(4, Math.sqrt(object.area) / inPixels);
     this.view.fly(object.x + 0.5, object.y + 0.5, SEEN_WELL * diameter);
+    bringPartIntoSight(this.view.stageElement);
   }
 
   /** @param {{x: number, y: number}} pixel That was clicked. */
