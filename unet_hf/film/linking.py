@@ -7,7 +7,7 @@ from typing import Any
 from ..network.configuration import check_tracking
 from ..tracking import link
 
-GIVE = "linking={'divisions': ...}, --divisions"
+GIVE = "linking={'divisions': ...} or --divisions"
 
 
 def settled_linking(
