@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from unet_hf.film.run import SUMMARY, TABLE, TrackedFilm
+from unet_hf.film import TrackedFilm
+from unet_hf.film.outputs import SUMMARY, TABLE
 from unet_hf.tracking.tracks import write_table
 
 from ..parts.endpoints import publish
@@ -18,7 +19,7 @@ from ..server.models import Visitor, load_model
 from ..server.queue import WATCHES
 from ..server.runs import Run, sessions
 from .film_in import open_staged, stage_film, title_of
-from .following import DIVISIONS, Asked, Following
+from .following import Asked, Following
 from .take_home import pack_film
 
 ZIP = "tracks.zip"
@@ -33,7 +34,7 @@ def add_endpoint(folders: ResultFolders) -> None:
         threshold: float | None = None,
         axes: str = "",
         channel: int | None = None,
-        divisions: float = DIVISIONS,
+        divisions: float | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
         request: gr.Request | None = None,
@@ -50,7 +51,7 @@ def add_endpoint(folders: ResultFolders) -> None:
                 file says; planes of depth (Z) are never taken for frames.
             channel: Which channel alone is looked at, from 0, as a gray image. Empty: all.
             divisions: How often cells divide, as a share of the cells of a frame: 0.02 if a cell
-                lives for 50 frames, 0 if they never do.
+                lives for 50 frames, 0 if they never do. Empty: what the checkpoint says, or 0.02.
 
         Returns:
             A table with a row for each object of each frame (CSV: track_id, t, y, x, area, parent
@@ -77,7 +78,7 @@ def add_endpoint(folders: ResultFolders) -> None:
             gr.Number(None, label="Threshold"),
             gr.Textbox("", label="Axes"),
             gr.Number(None, label="Channel", precision=0),
-            gr.Number(DIVISIONS, label="Divisions"),
+            gr.Number(None, label="Divisions"),
         ]
         outputs = [
             gr.File(label="Objects"),

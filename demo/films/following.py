@@ -11,7 +11,8 @@ from unet_hf import UNet
 from unet_hf.errors import ConfigError, UNetError
 from unet_hf.film.frames import Frames
 from unet_hf.film.kept_objects import KeptObjects, make_folder
-from unet_hf.film.run import FilmEndError, FoundFrame, TrackedFilm, check_size, follow
+from unet_hf.film import TrackedFilm
+from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow
 
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
@@ -19,7 +20,6 @@ from ..server.queue import Urgency
 from ..server.runs import Run, StoppedError
 
 FEWEST = 2  # frames; with fewer there is nothing to link
-DIVISIONS = 0.02  # the default of `link`
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class Asked:
     """How a film is followed.
 
     model: The checkpoint's name. threshold: None for the checkpoint's own. axes, channel: As of
-    `unet_hf.film.frames.open_film`. divisions: As of `unet_hf.tracking.link`.
+    `unet_hf.film.frames.open_film`. divisions: As of `unet_hf.tracking.link`;
+    None: as the checkpoint says.
     """
 
     model: str
     threshold: float | None = None
     axes: str | None = None
     channel: int | None = None
-    divisions: float = DIVISIONS
+    divisions: float | None = None
 
     @property
     def finding(self) -> tuple[object, ...]:
@@ -73,12 +74,14 @@ class Following:
         Raises:
             UNetError: There are no two frames that could be linked; why not.
         """
+        divisions = self.asked.divisions
         followed = follow(
             self.film,
             self._find,
             kept=self.kept,
             pixel_size=self.film.first.pixel_size,
-            linking={"divisions": self.asked.divisions},
+            tracking=self.network.config.get("tracking"),
+            linking={} if divisions is None else {"divisions": divisions},
             done=lambda done: self.tell(done, self.film.count),
         )
         return replace(followed, notes=(*followed.notes, *self._reasons))

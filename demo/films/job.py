@@ -27,7 +27,7 @@ from .film_in import open_staged, stage_film, title_of
 from .following import FEWEST, Asked, Following
 from .linked import Edits, Linked
 from .pictures import FramePictures
-from .take_home import pack_film
+from .take_home import write_file
 
 GLANCE = 0.2  # seconds between two looks at a run
 NOT_LINKED = "The film is not linked yet. Wait until all of its frames are done, or stop."
@@ -72,7 +72,7 @@ class FilmJob:
         self.visitor: Visitor | None = None  # who asked for it
         self.status = Status("ready")
         self._run = Run()
-        self._packed: Path | None = None
+        self._files: dict[str, Path] = {}  # that were taken home, by kind
         self.pictures: FramePictures | None = None
         self._begin_anew()
 
@@ -92,7 +92,7 @@ class FilmJob:
         self.pictures = self.pictures or FramePictures(self.shown, film.first)
         self._edits = self.linked.edits if self.linked else self._edits
         self.linked = None
-        self._forget_zip()
+        self._forget_files()
         self._run = Run()
         self.status = Status("running", 0, film.count)
 
@@ -183,7 +183,7 @@ class FilmJob:
         if self.linked is None:
             raise ConfigError(NOT_LINKED)
         self.linked.correct(edits)
-        self._forget_zip()
+        self._forget_files()
 
     def value(self) -> dict[str, Any] | None:
         """What the player shows, a `player.FilmValue`; None before the first run."""
@@ -206,22 +206,25 @@ class FilmJob:
             "refused": linked.refused if linked else "",
         }
 
-    def archive(self) -> Path:
-        """A zip of the film as it is corrected now. Raises `ConfigError` if it is not linked."""
+    def file(self, kind: str) -> Path:
+        """What a visitor takes home, as the film is corrected now: see `take_home.write_file`.
+
+        Raises:
+            ConfigError: It is not linked, or `TrackedFilm.save` cannot write it.
+        """
         if self.linked is None:
             raise ConfigError(NOT_LINKED)
-        film, edits = self.linked.film, self.linked.edits
-        if self._packed is None or not self._packed.is_file():
-            folder = self.shown / uuid.uuid4().hex
-            folder.mkdir()
-            packed = folder / "tracks.zip"
-            pack_film(film, packed, self.asked, edits, self.staged.left_out)
-            if self.linked is None or self.linked.film is not film:
-                return packed  # corrected meanwhile
-            self._packed = packed
-        return self._packed
+        linked, film = self.linked, self.linked.film
+        if (made := self._files.get(kind)) and made.is_file():
+            return made
+        folder = self.shown / uuid.uuid4().hex
+        folder.mkdir()
+        path = write_file(kind, film, folder, self.asked, linked.edits, self.staged.left_out)
+        if self.linked is linked and linked.film is film:  # not corrected meanwhile
+            self._files[kind] = path
+        return path
 
-    def _forget_zip(self) -> None:
-        if self._packed is not None:
-            rmtree(self._packed.parent, ignore_errors=True)
-        self._packed = None
+    def _forget_files(self) -> None:
+        for file in self._files.values():
+            rmtree(file.parent, ignore_errors=True)
+        self._files = {}

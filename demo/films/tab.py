@@ -25,7 +25,7 @@ from ..server.queue import MEASURES, WATCHES
 from ..server.taught import is_taught
 from .example import MODEL as EXAMPLE_MODEL
 from .example import write_example
-from .following import DIVISIONS, Asked
+from .following import Asked
 from .job import FilmJob, Status, shown_folders
 from .player import film_player
 
@@ -33,14 +33,21 @@ BUSY = "A film is at work. Stop it first, or wait until it has finished."
 GONE = "The film is gone after an hour. Send it again."
 SHOW_SECONDS = 1.0  # between two times that the player is told of new frames
 ALL_CHANNELS = -1
+AS_STORED = -1.0
 # How often cells divide, as a share of the cells of a frame.
 LIVES = [
+    ("As the checkpoint says, else once in 50 frames", AS_STORED),
     ("Never", 0.0),
     ("Seldom: once in 200 frames", 0.005),
-    ("As usual: once in 50 frames", DIVISIONS),
+    ("Now and then: once in 50 frames", 0.02),
     ("Often: once in 20 frames", 0.05),
 ]
-DOWNLOADS = (Download("film", "Everything (zip)", "linked"),)
+DOWNLOADS = (
+    Download("everything", "Everything (zip)", "linked"),
+    Download("lineage", "Lineage (SVG)", "linked", more=True),
+    Download("outlines", "Outlines (GeoJSON)", "linked", more=True),
+    Download("overlay", "Film with outlines", "linked", more=True),
+)
 Updates = dict[Any, Any]
 
 
@@ -101,7 +108,7 @@ class FilmTab:
         with gr.Row():
             self.divisions = gr.Dropdown(
                 LIVES,
-                value=DIVISIONS,
+                value=AS_STORED,
                 label="Cells divide",
                 min_width=220,
                 scale=2,
@@ -353,10 +360,10 @@ class FilmTab:
 
 
 def write(kind: str, current: FilmJob | None) -> str:
-    """The zip, which is made when it is asked for; returns its path."""
+    """A file, which is made when it is asked for; returns its path."""
     if current is None or current.is_gone:
         raise ConfigError(GONE)
-    return str(current.archive())
+    return str(current.file(kind))
 
 
 def asked_of(model: str, threshold: str, divisions: float, channel: int, axes: str) -> Asked:
@@ -366,7 +373,7 @@ def asked_of(model: str, threshold: str, divisions: float, channel: int, axes: s
         read_threshold(threshold),
         (axes or "").strip().upper() or None,
         None if channel in (None, ALL_CHANNELS) else int(channel),
-        float(divisions),
+        None if divisions == AS_STORED else float(divisions),
     )
 
 

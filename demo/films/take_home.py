@@ -1,4 +1,4 @@
-"""What a visitor takes home of a film: a zip of tables, masks in track ids, and how it was done."""
+"""What a visitor takes home of a film: tables and masks with how it was done, pictures, outlines."""
 
 import json
 import shlex
@@ -17,6 +17,27 @@ from .following import Asked
 from .linked import Edits
 
 FILM = "film"  # what the visitor's film is called in the command that gives the same
+
+
+def write_file(
+    kind: str, film: TrackedFilm, folder: Path, asked: Asked, edits: Edits, left_out: list[str]
+) -> Path:
+    """Writes one file into an empty folder; returns its path.
+
+    kind: "everything", see `pack_film`; "lineage", "outlines" (a zip) or "overlay", see
+    `TrackedFilm.save`.
+    """
+    if kind == "everything":
+        return pack_film(film, folder / "tracks.zip", asked, edits, left_out)
+    film.save(folder, only=[kind])
+    (made,) = folder.iterdir()
+    if made.is_file():
+        return made
+    packed = folder / f"{made.name}.zip"
+    files = sorted(file.relative_to(folder).as_posix() for file in made.iterdir())
+    write_atomically(packed, lambda file: archives.pack(folder, iter(files), file, {}))
+    rmtree(made)
+    return packed
 
 
 def pack_film(

@@ -1,9 +1,9 @@
 """`track`: segments a film frame by frame, and follows its objects."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +16,23 @@ from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.network import Network
 from ..predict.segment import segment
-from ..tracking import Linker, Tracks
+from ..tracking import Linker
 from ..tracking.frames import KeptFrames
-from ..tracking.summary import summary
-from ..tracking.tracks import Measures, write_table
+from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
+from .linking import settled_linking
+from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
+from .tracked import TrackedFilm
 
 NOTHING = (
     "no object was found in any frame: these images may be unlike those that the checkpoint knows"
 )
-TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
 FoundFrame = tuple[ImageData, np.ndarray]  # a frame and its objects, (H, W) integers
 
 
 class FilmEndError(UNetError):
     """The film is to end here: the frames that are done are linked. See `follow`."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedFilm:
-    """A film whose objects are followed.
-
-    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. measures: The mean intensity
-    of each object in each frame, in the numbers of the file: "intensity", or for several channels
-    "intensity_0" and so on. notes: What was inferred.
-    """
-
-    name: str
-    tracks: Tracks
-    pixel_size: PixelSize | None
-    measures: Measures
-    notes: tuple[str, ...]
-
-    def summary(self) -> dict[str, np.ndarray]:
-        """A row for each track, see `unet_hf.tracking.summary.summary`."""
-        return summary(self.tracks, self.pixel_size, self.measures)
-
-    def table(self) -> dict[str, np.ndarray]:
-        """A row for each object of each frame, see `Tracks.table`, with its intensity."""
-        return self.tracks.table(self.measures)
-
-    def save(self, folder: str | os.PathLike) -> Path:
-        """Writes `tracks/` (see `Tracks.save`), `objects.csv` with a row for each object of each
-        frame, and `tracks.csv` with one for each track; returns the folder."""
-        folder = Path(folder)
-        self.tracks.save(folder / TRACKS)
-        write_table(self.table(), folder / TABLE)
-        write_table(self.summary(), folder / SUMMARY)
-        return folder
 
 
 def track(
@@ -79,9 +47,11 @@ def track(
     precision: str = "auto",
     objects: Mapping[str, Any] | None = None,
     linking: Mapping[str, Any] | None = None,
+    only: Collection[str] | None = None,
     progress: Callable[[int, int], bool | None] | None = None,
 ) -> TrackedFilm:
     """Segments a film and follows its objects; see `UNet.track`."""
+    only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects or {})
@@ -112,9 +82,18 @@ def track(
             result = segment(model, image, progress=lambda done, total: tell(index), **find)
             return image, result.objects(**asked).instances()
 
-        tracked = follow(film, found, kept=kept, pixel_size=size, linking=linking, done=tell)
+        tracked = follow(
+            film,
+            found,
+            kept=kept,
+            pixel_size=size,
+            tracking=model.config.get("tracking"),
+            linking=linking,
+            done=tell,
+        )
         if folder is not None:
-            tracked.save(folder)
+            remove_others(folder, only)
+            tracked.save(folder, only=only)
     return tracked
 
 
@@ -124,6 +103,7 @@ def follow(
     *,
     kept: KeptObjects | None = None,
     pixel_size: PixelSize | None = None,
+    tracking: Any = None,
     linking: Mapping[str, Any] | None = None,
     done: Callable[[int], None] | None = None,
 ) -> TrackedFilm:
@@ -134,14 +114,16 @@ def follow(
             raises `FilmEndError`, the film ends before this frame.
         kept: Where objects are kept; None: compressed in memory.
         pixel_size: Of the frames.
-        linking: Options of `unet_hf.tracking.link`.
+        tracking: What the checkpoint says of linking, from its configuration.
+        linking: Options of `unet_hf.tracking.link`, which come before that.
         done: Called with the number of frames that are linked, after each. If it raises
             `FilmEndError`, the film ends there.
 
     Raises:
         ConfigError: An option is not usable, or the film ends before its second frame.
     """
-    linker = Linker(**(linking or {}))
+    options, how = settled_linking(tracking, linking or {})
+    linker = Linker(**options)
     labels = KeptFrames() if kept is None else kept
     intensities: list[np.ndarray] = []  # of each frame, (n, channels)
     with suppress(FilmEndError):
@@ -159,10 +141,9 @@ def follow(
     notes = list(film.notes)
     if len(intensities) < film.count:
         notes.append(f"stopped after {len(intensities)} of {film.count} frames")
-    if not len(tracks):
-        notes.append(NOTHING)
-    measures = _by_channel(intensities)
-    return TrackedFilm(film.name, tracks, pixel_size, measures, tuple(notes))
+    notes += how if len(tracks) else [NOTHING]
+    measures, frames = _by_channel(intensities), replace(film, count=len(intensities))
+    return TrackedFilm(film.name, tracks, pixel_size, measures, tuple(notes), frames)
 
 
 def check_size(image: ImageData, index: int, film: Frames) -> None:
