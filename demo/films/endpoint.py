@@ -71,21 +71,21 @@ def add_endpoint(folders: ResultFolders) -> None:
             raise gr.Error(plain_sentence(error), print_exception=False) from error
         return *(str(folder / name) for name in (TABLE, SUMMARY, ZIP)), summary_of(followed)
 
-    inputs = [
-        gr.File(label="Film"),
-        gr.Textbox(label="Model"),
-        gr.Number(None, label="Threshold"),
-        gr.Textbox("", label="Axes"),
-        gr.Number(None, label="Channel", precision=0),
-        gr.Number(None, label="Divisions"),
-    ]
-    outputs = [
-        gr.File(label="Objects"),
-        gr.File(label="Tracks"),
-        gr.File(label="Everything"),
-        gr.JSON(label="Summary"),
-    ]
     with gr.Row(visible=False):
+        inputs = [
+            gr.File(label="Film"),
+            gr.Textbox(label="Model"),
+            gr.Number(None, label="Threshold"),
+            gr.Textbox("", label="Axes"),
+            gr.Number(None, label="Channel", precision=0),
+            gr.Number(None, label="Divisions"),
+        ]
+        outputs = [
+            gr.File(label="Objects"),
+            gr.File(label="Tracks"),
+            gr.File(label="Everything"),
+            gr.JSON(label="Summary"),
+        ]
         publish(track, inputs, outputs, **WATCHES)
 
 

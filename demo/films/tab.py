@@ -82,6 +82,7 @@ class FilmTab:
                 variant="primary",
                 interactive=False,
                 min_width=180,
+                scale=2,
                 elem_id="film_run",
             )
             self.stop = gr.Button("Stop", interactive=False, min_width=100, elem_id="film_stop")
