@@ -208,7 +208,6 @@ def _check_packages() -> None:
     """Raises `ConfigError` if a package that links objects is missing."""
     try:
         import scipy.optimize  # noqa: F401
-        import skimage.registration  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"Objects are linked with the package {error.name}, which is not installed. "
