@@ -77,7 +77,7 @@ def cells_of(frame: np.ndarray) -> Cells:
     begins[:, 1:] = frame[:, 1:] != frame[:, :-1]
     y, x = np.nonzero(begins)
     values = frame[y, x]
-    end = np.append(x[1:], width)
+    end = np.append(x, width)[1:]
     end[end == 0] = width  # the next run is in the next row
     runs, values = np.stack([y, x, end], 1)[values > 0], values[values > 0].astype(np.int64)
     ids, owners = np.unique(values, return_inverse=True)
