@@ -29,7 +29,14 @@ import numpy as np
 from demo.synthetic import film
 
 from .measuring import (
-    answer_of, forget_peak, in_own_process, megabytes, on_this_machine, ratios, table, written,
+    answer_of,
+    forget_peak,
+    in_own_process,
+    megabytes,
+    on_this_machine,
+    ratios,
+    table,
+    written,
 )  # fmt: skip
 from .sessions import session
 

@@ -86,6 +86,7 @@ def possible_accounts(
     daughters = np.stack([near[source, first], near[source, second]], 1)
     costs = compare(source, daughters, shared[source, first] + shared[source, second])
     unlike = np.log(np.divide(*after.areas[daughters].T)) / UNLIKE_DAUGHTERS
+    unlike[after.at_border[daughters].any(1)] /= BORDER_AREAS
     costs += unlike**2 / 2 - math.log(weights.divisions)
     # It has to cost less than that one of them was there and the other one is new.
     worth = costs < np.minimum.reduce(
