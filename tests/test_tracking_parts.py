@@ -87,7 +87,7 @@ def test_no_other_choice_of_accounts_saves_more(seed):
     targets[random.random(count) < 0.5, 1] = -1
     lost, new = random.uniform(1, 6, befores), random.uniform(1, 6, afters)
     costs = random.uniform(0, 8, count).round(int(seed % 2) * 3)  # every second one has ties
-    accounts = Accounts(source, targets, costs, lost, new)
+    accounts = Accounts(source, targets, costs, lost, new, np.full(count, -1))
 
     def total(which) -> float:
         """What a choice costs; infinite if an object is in two of its accounts."""

@@ -16,10 +16,13 @@ def cheapest(accounts: Accounts) -> np.ndarray:
     two = targets[:, 1] >= 0
     saved = accounts.lost[source] + accounts.new[targets[:, 0]] - accounts.costs
     saved[two] += accounts.new[targets[two, 1]]
+    merged = accounts.swallowed >= 0
+    saved[merged] += accounts.lost[accounts.swallowed[merged]]
     # Objects by number: those before, behind them those after, and one that is in no account.
     nothing = len(accounts.lost) + len(accounts.new)
     first, second = (len(accounts.lost) + targets).T
-    members = np.stack([source, first, np.where(two, second, nothing)], 1)
+    swallowed = np.where(merged, accounts.swallowed, nothing)
+    members = np.stack([source, swallowed, first, np.where(two, second, nothing)], 1)
     chosen = np.zeros(len(saved), bool)
     undecided = saved > 0
     while undecided.any():

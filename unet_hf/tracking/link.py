@@ -11,6 +11,7 @@ from .cells import Cells, cells_of
 from .costs import Weights, centers_of, possible_accounts
 from .frames import FrameObjects, KeptFrames, check_film, check_frame
 from .motion import motion_around, predicted_motion, usual_growth
+from .splits import sisters_in, without_splits
 from .tracks import Tracks
 
 LINKINGS = 3  # of two frames; what the first one finds says how objects move, for the next one
@@ -64,8 +65,9 @@ def link(
         progress: Is called after each frame with the number of frames that are done.
 
     Returns:
-        The tracks. Ids are final frame by frame: those of the first frames do not depend on what
-        follows.
+        The tracks. Those of the first frames do not depend on what follows, but for one thing: a
+        division is taken back if its daughters are one object again after a frame or two, and do
+        not part within `gaps` frames. Then an object was in pieces.
 
     Raises:
         ConfigError: There is one frame only, or an option is not usable.
@@ -115,13 +117,14 @@ class Linker:
         self._first: list[int] = []
         self._last: list[int] = []
         self._frames: list[FrameObjects] = []
+        self._merges: list[tuple[int, int, int]] = []  # see `without_splits`
 
     def add(self, frame: np.ndarray) -> np.ndarray:
         """Links the next frame, (H, W) integers; returns it as an array. Raises as `link`."""
         frame = check_frame(frame, len(self._frames), self._shape)
         self._shape = frame.shape
         cells = cells_of(frame)
-        expected, growth, source, targets = self._choose(cells)
+        expected, growth, source, targets, swallowed = self._choose(cells)
         divides = targets[:, 1] >= 0
         tracks = np.zeros(len(cells), np.int64)
         tracks[targets[~divides, 0]] = self._tracks[source[~divides]]
@@ -137,30 +140,44 @@ class Linker:
         past = np.full((len(cells), 2), np.nan)
         same = (targets[~divides, 0], source[~divides])
         past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
+        merged = swallowed >= 0
+        past[targets[merged, 0]] = np.nan  # it is as large as both
+        for pair in zip(source[merged], swallowed[merged], strict=True):
+            kept, other = self._tracks[list(pair)].tolist()
+            self._merges.append((kept, other, len(self._frames) - 1))
         self._keep(cells, tracks, past, expected, gone)
         return frame
 
-    def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray]:
+    def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray, np.ndarray]:
         """Chooses what became of the objects before.
 
         Returns them at their expected places, their usual growth, the indices (k,) of those that
-        are there, and the indices (k, 2) into `cells` of what they are now: one object and -1, or
-        two.
+        are there, the indices (k, 2) into `cells` of what they are now: one object and -1, or two;
+        and the indices (k,) of those that they have swallowed, or -1.
         """
         before, shape = self._cells, self._shape
+        seen = self._tracks[self._missed == 0]  # they come first
+        sisters = sisters_in(seen, self._parent, self._first, len(self._frames))
+        larger = before.areas[sisters].argsort(1)[:, ::-1]
+        sisters = np.take_along_axis(sisters, larger, 1)
         motion = predicted_motion(before, cells, shape, self._register)
         pairs: tuple[np.ndarray, ...] = ()
         for _ in range(LINKINGS):
             expected = before.moved(motion)
             growth = usual_growth(expected, cells, shape)
             usual = usual_areas(expected.areas, self._past) * np.exp(growth * (1 + self._missed))
-            accounts = possible_accounts(expected, cells, shape, self._missed, usual, self._weights)
+            accounts = possible_accounts(
+                expected, cells, shape, self._missed, usual, sisters, self._weights
+            )
             chosen = cheapest(accounts)
             earlier, pairs = pairs, (accounts.source[chosen], accounts.targets[chosen])
-            if len(chosen) < FEWEST or (earlier and all(map(np.array_equal, earlier, pairs))):
+            swallowed = accounts.swallowed[chosen]
+            whole = swallowed < 0
+            if whole.sum() < FEWEST or (earlier and all(map(np.array_equal, earlier, pairs))):
                 break
-            motion = motion_around(before.centers, pairs[0], centers_of(cells, pairs[1]))
-        return expected, growth, *pairs
+            places = centers_of(cells, pairs[1][whole])
+            motion = motion_around(before.centers, pairs[0][whole], places)
+        return expected, growth, *pairs, swallowed
 
     def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
         """Returns the tracks. labels: the frames that were added, for masks in track ids.
@@ -176,8 +193,9 @@ class Linker:
         parent, first, last = (
             np.array(values, np.int64) for values in (self._parent, self._first, self._last)
         )
-        ids = np.arange(1, len(parent) + 1)
-        return Tracks(ids, parent, first, last, tuple(self._frames), self._shape, labels)
+        frames, *columns = without_splits(self._frames, parent, first, last, self._merges)
+        ids = np.arange(1, len(columns[0]) + 1)
+        return Tracks(ids, *columns, frames, self._shape, labels)
 
     def _begin(self, parent: int) -> int:
         """Begins a track with the next frame; returns its id."""
