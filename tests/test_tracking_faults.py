@@ -1,4 +1,4 @@
-"""Faults of a frame or two: objects in pieces, and objects that are one, are no divisions."""
+"""What is out of the ordinary: objects in pieces, objects that are one, and a fast one alone."""
 
 import numpy as np
 import pytest
@@ -81,3 +81,32 @@ def test_cells_that_are_one_object_for_a_frame_or_two_keep_their_tracks(merged, 
     assert tracks.divisions == 0
     assert len(tracks) == 5
     assert len(set(tracks_of(film, tracks, 1))) == len(set(tracks_of(film, tracks, 2))) == 1
+
+
+def fast(speed: float, *others: tuple[float, float], size: int = 1) -> np.ndarray:
+    """(6, 120 size, 160 size): a disc that goes right, and discs that stay."""
+    shape = (120 * size, 160 * size)
+    film = np.zeros((6, *shape), np.uint8)
+    for t, frame in enumerate(film):
+        for number, (y, x) in enumerate([(30, 12 + speed * t), *others], 1):
+            frame[disc(shape, y * size, x * size, 4 * size)] = number
+    return film
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_fast_cell_keeps_its_track_where_nothing_else_is(size):
+    others = [(70, 20), (100, 40), (72, 90), (104, 120)]
+    film = fast(24, *others, size=size)  # 3.4 sizes a frame
+    tracks = link(film)
+    assert len(tracks) == 5
+    assert len(set(tracks_of(film, tracks, 1))) == 1
+    assert len(link(fast(31, *others, size=size))) > 5  # 4.4 sizes: too far
+
+
+def test_a_cell_that_appears_beside_another_one_is_not_one_that_vanished_elsewhere():
+    film = fast(0, (80, 20), (30, 60))
+    film[:3, 30:50, 80:] = 0
+    film[3:][film[3:] == 1] = 0  # vanishes at x = 12
+    film[3:, 28:34, 46:53] = 9  # appears 5 sizes away, and the cell at x = 60 is nearer
+    tracks = link(film)
+    assert tracks_of(film, tracks, 9)[0] not in tracks_of(film, tracks, 1)

@@ -10,24 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .cells import Cells, overlaps
+from .weights import Weights
 
 CANDIDATES = 8  # objects of the next frame that one object is compared with, the nearest ones
 BORDER_TURNOVER = 0.03  # chance that an object at the border leaves, or that one there is new
 BORDER_AREAS = 3.0  # at the border, areas vary so many times as much: part of the object is outside
 UNLIKE_DAUGHTERS = 0.5  # usual difference of two daughters, in the logarithm of their areas
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The options of `link` that decide between accounts, with its defaults; see there."""
-
-    divisions: float = 0.02
-    max_distance: float = 1.5
-    position_spread: float = 0.4
-    area_spread: float = 0.2
-    overlap_weight: float = 3.0
-    turnover: float = 0.003
-    gap_cost: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

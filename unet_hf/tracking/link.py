@@ -1,6 +1,5 @@
 """`link`: objects of each frame to tracks, frame by frame, with SciPy's solver alone."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -8,11 +7,13 @@ import numpy as np
 from ..errors import ConfigError, how_to_install
 from .assignment import cheapest
 from .cells import Cells, cells_of
-from .costs import Weights, centers_of, possible_accounts
+from .costs import centers_of, possible_accounts
 from .frames import FrameObjects, KeptFrames, check_film, check_frame
-from .motion import motion_around, predicted_motion, usual_growth
+from .lone import with_lone_pairs
+from .motion import motion_around, predicted_motion, usual_areas, usual_growth
 from .splits import sisters_in, without_splits
 from .tracks import Tracks
+from .weights import checked_weights
 
 LINKINGS = 3  # of two frames; what the first one finds says how objects move, for the next one
 FEWEST = 3  # objects that say how those around them move
@@ -42,6 +43,9 @@ def link(
     objects taken together. So areas are conserved, but for the growth that is usual between the
     two frames.
 
+    An object that moves faster, over a part of the picture where nothing else is, is found up to
+    four sizes away, see `lone_pairs`.
+
     Distances are in sizes of the object, and a size is the root of its area: the options fit any
     magnification. They hold for a film in which objects move, beyond the motion of those around
     them, by less than about half of their size a frame.
@@ -53,7 +57,8 @@ def link(
         divisions: How often cells divide, as a share of the cells of a frame: 0.02 if a cell
             lives for 50 frames. 0 if they never do: no division is then ever found.
         gaps: Frames in which an object may be missing and still be the same afterwards.
-        max_distance: Sizes; no object is farther away from its predicted place.
+        max_distance: Sizes; an object that has others around it is not farther away from its
+            predicted place.
         position_spread: Sizes; usual distance from the predicted place.
         area_spread: Usual change of an area from a frame to the next, as a logarithm: 0.2 for
             about 20 %.
@@ -104,7 +109,7 @@ class Linker:
 
     def __init__(self, *, gaps: int = 2, register: bool = True, **weights: float) -> None:
         _check_packages()
-        self._weights = _checked(weights)
+        self._weights = checked_weights(weights)
         if isinstance(gaps, bool) or not isinstance(gaps, (int, np.integer)) or gaps < 0:
             raise ConfigError(f"gaps={gaps!r} is not a number of frames: 0, 1, 2 ...")
         self._gaps, self._register = int(gaps), bool(register)
@@ -177,7 +182,10 @@ class Linker:
                 break
             places = centers_of(cells, pairs[1][whole])
             motion = motion_around(before.centers, pairs[0][whole], places)
-        return expected, growth, *pairs, swallowed
+        chosen = with_lone_pairs(
+            expected, cells, self._missed, *pairs, swallowed, self._weights.max_distance
+        )
+        return expected, growth, *chosen
 
     def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
         """Returns the tracks. labels: the frames that were added, for masks in track ids.
@@ -231,30 +239,3 @@ def _check_packages() -> None:
             f"Objects are linked with the package {error.name}, which is not installed. "
             + how_to_install("objects")
         ) from error
-
-
-def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:
-    """Returns what areas would be without faults of a single frame, (n,).
-
-    It is the median of three frames. So an object that has swallowed its neighbour for a frame
-    does not divide when both are there again.
-
-    Args:
-        areas: (n,) in the last frame.
-        past: (n, 2) in the two before it; nan for an object that was not there yet.
-    """
-    three = np.concatenate([areas[:, None], past], 1)
-    return np.where(np.isnan(past).any(1), areas, np.median(three, 1))
-
-
-def _checked(weights: dict[str, float]) -> Weights:
-    """Checks the options that are numbers; raises `ConfigError` for one that is not usable."""
-    for name, value in weights.items():
-        usable = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not (usable and math.isfinite(value) and value >= 0):
-            raise ConfigError(f"{name}={value!r} is not usable: it is a number of 0 or more.")
-        if name in ("divisions", "turnover") and value > 1:
-            raise ConfigError(f"{name}={value!r} is a share of the cells of a frame, from 0 to 1.")
-        if name in ("max_distance", "position_spread", "area_spread", "turnover") and value == 0:
-            raise ConfigError(f"{name}=0 links nothing. Give a number above 0.")
-    return Weights(**weights)

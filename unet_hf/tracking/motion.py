@@ -1,4 +1,4 @@
-"""How objects move from a frame to the next: all of them together, and each with its neighbours."""
+"""How objects move and grow from a frame to the next: all together, and with their neighbours."""
 
 import numpy as np
 
@@ -113,6 +113,20 @@ def usual_growth(expected: Cells, after: Cells, shape: tuple[int, int]) -> float
         return 0.0
     growth = np.median(np.log(after.areas[target] / expected.areas[source]))
     return float(np.clip(growth, -GROWTH_LIMIT, GROWTH_LIMIT) * len(source) / (len(source) + FEW))
+
+
+def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Returns what areas would be without faults of a single frame, (n,).
+
+    It is the median of three frames. So an object that has swallowed its neighbour for a frame
+    does not divide when both are there again.
+
+    Args:
+        areas: (n,) in the last frame.
+        past: (n, 2) in the two before it; nan for an object that was not there yet.
+    """
+    three = np.concatenate([areas[:, None], past], 1)
+    return np.where(np.isnan(past).any(1), areas, np.median(three, 1))
 
 
 def _sure_pairs(
