@@ -11,7 +11,7 @@ import tifffile
 from demo.synthetic import film
 from unet_hf.errors import ConfigError, ShapeError, UnsupportedLayoutError
 from unet_hf.tracking import Linker, Tracks, link
-from unet_hf.tracking.costs import Weights
+from unet_hf.tracking.weights import Weights
 
 from .drawn import disc
 
