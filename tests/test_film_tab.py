@@ -439,7 +439,7 @@ def test_a_film_that_is_gone_leaves_no_button_behind(page: FilmPage, film: Path)
     assert page.usable() == (False, False, False)
     assert page.value is None
     with pytest.raises(Exception, match="gone after an hour"):
-        film_tab.write("film", job)
+        film_tab.write("everything", job)
 
 
 def test_two_visitors_have_nothing_in_common(page: FilmPage, film: Path, learned: str):

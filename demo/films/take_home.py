@@ -1,4 +1,4 @@
-"""What a visitor takes home of a film: tables, masks, pictures, and how it was done."""
+"""What a visitor takes home of a film: tables and masks, how it was done, pictures, outlines."""
 
 import json
 import shlex
