@@ -515,6 +515,22 @@ def test_a_file_out_of_reach_is_not_taken_for_a_missing_one():
     assert error.value.code == "image-unreachable"
 
 
+def test_other_numbers_of_the_same_foreground_are_other_data(planted):
+    """A network that parts objects is taught something else by them."""
+
+    def digest():
+        data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
+        return inspect(data, 2000).digest()
+
+    before = digest()
+    assert digest() == before
+    numbered = planted.load("instances", "train/0")
+    planted.change("instances", "train/0", lambda ids: np.minimum(ids, 1))
+    assert digest() != before
+    planted.save("instances", "train/0", numbered)
+    assert digest() == before
+
+
 @pytest.mark.parametrize("size", [16, 40, 64, 200])
 def test_the_share_of_crops_that_meet_a_class_is_close_to_the_counted_one(size):
     rng = np.random.default_rng(0)

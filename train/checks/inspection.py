@@ -44,6 +44,7 @@ class PairSummary:
     finite: bool = True
     digest: bytes = b""  # hash of the pixels
     label_digest: bytes = b""  # hash of the class ids
+    instances_digest: bytes = b""  # hash of the object numbers, if there are any
     places: dict[int, bytes] = field(default_factory=dict)  # class id -> packed GRID x GRID bits
     mask_is_image: bool = False  # the image, read as a mask, equals the mask
     objects: ObjectFacts | None = None  # if the data set tells objects apart
@@ -106,12 +107,12 @@ class Inspection:
         return lines + ([f"and {more} other notes on single images"] if more > 0 else [])
 
     def digest(self) -> str:
-        """Hashes what was looked at: the images and classes of each split, in their order."""
+        """Hashes what was looked at: images, classes, objects of each split, in their order."""
         hashed = hashlib.blake2b(digest_size=16)
         for split in (self.train, self.validation):
             hashed.update(f"{len(split)} images;".encode())
             for facts in split:
-                hashed.update(facts.digest + facts.label_digest)
+                hashed.update(facts.digest + facts.label_digest + facts.instances_digest)
         return hashed.hexdigest()
 
     def areas(self, pairs: Pairs) -> np.ndarray:
@@ -186,6 +187,7 @@ def inspect_pair(
     if pair.instances is None:
         facts.pieces = piece_facts(label) if measured else None
     else:
+        facts.instances_digest = _digest(pair.instances)
         facts.objects = object_facts(pair.instances)
         objects, numbered = (label != 0) & (label != IGNORE), pair.instances != 0
         known = max(facts.labelled, 1)
