@@ -202,6 +202,27 @@ def test_a_killed_cross_validation_goes_on_to_the_same_bytes(trained, data, tmp_
         assert again[name] == reference[name], name
 
 
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_finished_fold_is_not_reused_with_other_data(data, trained, tmp_path, kind):
+    output = tmp_path / "out"
+    shutil.copytree(trained, output)
+    for name in ("config.json", "evaluation.json"):  # the final network is missing
+        (output / name).unlink()
+    config = resumed(output)
+    replaced = data / "train" / kind / "1.png"
+    before = replaced.read_bytes()
+    with PIL.Image.open(replaced) as picture:
+        other = PIL.Image.fromarray(np.array(picture)[::-1])
+    other.save(replaced)  # of the same name
+    words = rf"fold 0, which is finished.*\(changed: the {kind[:-1]} of .*/1\)\. Bring them back"
+    try:
+        with pytest.raises(ConfigError, match=words):
+            train_folds(config)
+    finally:
+        replaced.write_bytes(before)
+    train_folds(config)
+
+
 def resumed(output: Path) -> TrainingConfig:
     return parse_arguments(["--output_dir", str(output), "--resume_from_checkpoint", "latest"])
 

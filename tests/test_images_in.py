@@ -46,6 +46,7 @@ LARGE = 201 * 2**20  # bytes
 
 FORBID = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
 
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     """16 bits, nuclei in 4 pages of 2 channels, each unlike the others; ImageJ's axes."""

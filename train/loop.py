@@ -30,7 +30,8 @@ from . import checkpoints
 from .budget.trial import clock, fit_to_budget
 from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
-from .checks.problems import refuse_errors
+from .checks.problems import refuse_errors, seen_in
+from .checks.seen import Seen, describe_changes
 from .config import DEFAULT_INTERVAL, DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
@@ -132,7 +133,8 @@ def train(
                 config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
-    check_resumed(config, progress, processes, inspection.digest())
+    seen = seen_in(data, inspection)
+    check_resumed(config, progress, processes, seen)
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
@@ -228,7 +230,7 @@ def train(
             if step % config.checkpointing_steps == 0 or at_end or asked:
                 progress.place = gather_object([place_of_next(micro_batches)])[-1]
                 progress.config, progress.processes = config.to_dict(), processes
-                progress.data = inspection.digest()
+                progress.seen = seen
                 if main:
                     checkpoints.save_training_state(
                         output,
@@ -328,11 +330,11 @@ def make_folder(output: Path) -> None:
 
 
 def check_resumed(
-    config: TrainingConfig, progress: TrainingState, processes: int, data: str
+    config: TrainingConfig, progress: TrainingState, processes: int, seen: Seen
 ) -> None:
     """Checks that a resumed training has the options and the data it began with.
 
-    data: `Inspection.digest`. Raises `ConfigError`.
+    Raises `ConfigError`.
     """
     if progress.step == 0:
         return
@@ -351,11 +353,11 @@ def check_resumed(
             f"{progress.processes}`."
         )
     # Another number of images holds back others to evaluate on: some were trained on before.
-    if data != (progress.data or data):
+    if changes := describe_changes(progress.seen or seen, seen):
         raise ConfigError(
             f"The images or masks of {config.dataset_name} are not those that the training was "
-            "begun with. Bring them back, or train on the changed data in another --output_dir, "
-            "from these weights: --pretrained_model_name_or_path "
+            f"begun with ({changes}). Bring them back, or train on the changed data in another "
+            "--output_dir, from these weights: --pretrained_model_name_or_path "
             f"{Path(config.output_dir) / f'checkpoint-{progress.step}'}."
         )
 

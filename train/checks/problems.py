@@ -18,6 +18,7 @@ from unet_hf.errors import DatasetError
 from ..crops.shares import draw_shares
 from .inspection import Inspection, PairSummary
 from .row_faults import ROW_FAULTS, row_faults
+from .seen import Seen, note
 
 # Validation images that are also trained on change the mean score by at most their share. A larger
 # share than this is an error, since the score would be misleading; a smaller one is a warning.
@@ -103,6 +104,17 @@ def rows_of(data: LabelledData, inspection: Inspection) -> tuple[list[Row], list
         [(f"{data.train.split}/{facts.name}", facts) for facts in inspection.train],
         [(f"{data.validation.split}/{facts.name}", facts) for facts in inspection.validation],
     )
+
+
+def seen_in(data: LabelledData, inspection: Inspection) -> Seen:
+    """Returns the notes by which changed images and masks are found later."""
+    return {
+        role: [
+            note(place, facts.digest, facts.label_digest, facts.numbers_digest)
+            for place, facts in rows
+        ]
+        for role, rows in zip(("train", "validation"), rows_of(data, inspection), strict=True)
+    }
 
 
 def by_pixels(rows: list[Row]) -> dict[bytes, list[Row]]:
