@@ -468,7 +468,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
     planted.copy_row("train/4", to="train/5")
     data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
     with pytest.raises(DatasetError) as refused:
-        refuse_errors(data, inspect(data, 2000), CROP)
+        refuse_errors(data, inspect(data, 2000), CROP, "train check")
     message = str(refused.value)
     for words in (
         "train/2",
@@ -485,7 +485,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
 def test_warnings_do_not_stop_a_training(planted):
     planted.copy_row("train/4", to="train/5")
     data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
-    (warning,) = refuse_errors(data, inspect(data, 2000), CROP)
+    (warning,) = refuse_errors(data, inspect(data, 2000), CROP, "train check")
     assert str(warning).startswith("warning: 1 row of 6 repeat")
 
 

@@ -26,7 +26,7 @@ def refuse_faulty_folds(config: TrainingConfig) -> None:
     size = config.resolution or USUAL["resolution"]  # only warnings depend on it
     every = open_folds(replace(config, fold=None))
     inspection = inspect(every, config.max_inspected, inspection_bar)
-    refuse_errors(every, inspection, size, evaluated=False)
+    refuse_errors(every, inspection, size, config.check_command(), evaluated=False)
     lines = []
     for fold in range(config.folds):
         data = open_folds(replace(config, fold=fold))

@@ -104,6 +104,7 @@ def train(
     config, data, inspection = open_and_inspect(config, accelerator)
     if resumed_from and not checkpoints.tells_objects(resumed_from):
         data = replace(data, objects=None)  # as it was begun, before cells were parted
+    check = config.check_command()  # with the options that were given, not those of the plan
     config, planned = broadcast_object_list(
         [plan_or_resume(config, data, inspection, progress.config)]
     )[0]
@@ -113,7 +114,7 @@ def train(
     model = recipe.build_model(config, data.id2label, inspection.channels, data.has_objects)
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
-    problems = refuse_errors(data, inspection, size, evaluated=out_of_fold is None)
+    problems = refuse_errors(data, inspection, size, check, evaluated=out_of_fold is None)
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     if config.freeze_encoder:
         freeze_encoder(model)

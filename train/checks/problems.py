@@ -83,16 +83,20 @@ def find_problems(
 
 
 def refuse_errors(
-    data: LabelledData, inspection: Inspection, size: int, evaluated: bool = True
+    data: LabelledData, inspection: Inspection, size: int, check: str, evaluated: bool = True
 ) -> list[Problem]:
-    """Returns the warnings. Raises `DatasetError`, which lists every error and its cure."""
+    """Returns the warnings. Raises `DatasetError`, which lists every error and its cure.
+
+    check: The command that checks the data, `TrainingConfig.check_command`. The others are those of
+    `find_problems`.
+    """
     problems = find_problems(data, inspection, size, evaluated)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         listed = "".join(f"\n- {str(problem).removeprefix('error: ')}" for problem in errors)
         raise DatasetError(
             f"The data set cannot be trained on as it stands:{listed}\n"
-            "`python -m train check` with the same options lists everything; with --fix FOLDER it "
+            f"`{check}` lists everything; with --fix FOLDER it "
             "writes a copy without the rows that cannot be used."
         )
     return problems

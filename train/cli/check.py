@@ -13,20 +13,15 @@ import numpy as np
 
 from unet_hf.cli.options import add_options
 from unet_hf.data.open import LabelledData, open_data, pin_revision
-from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
 
 from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
 from ..checks.objects import describe_objects, measure_objects
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
-from ..config import CHOICES, DEFAULTS_SHOWN, USUAL, TrainingConfig
+from ..config import CHECKED, CHOICES, DEFAULTS_SHOWN, TrainingConfig
 from ..plan.planner import TrainingPlan, plan_training
 
-OPTIONS = (
-    *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
-    "max_inspected", "preset", *USUAL,
-)  # fmt: skip
 ALL_IMAGES = 2**62  # a limit that no data set reaches
 
 
@@ -40,7 +35,7 @@ def run(arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     add_options(
-        parser, TrainingConfig, dict.fromkeys(OPTIONS), choices=CHOICES, presets=DEFAULTS_SHOWN
+        parser, TrainingConfig, dict.fromkeys(CHECKED), choices=CHOICES, presets=DEFAULTS_SHOWN
     )
     parser.add_argument("--json", action="store_true", help="the findings as JSON, and no text")
     parser.add_argument(
