@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from unet_hf.words import number_of
+
 from ..duration import read_duration, say_duration
 from ..errors import TooShortError
 
@@ -106,7 +108,7 @@ def fit_steps(
     if steps < FEWEST_STEPS:
         enough = math.ceil(needed(FEWEST_STEPS) / (1 - MARGIN) / 10) * 10
         raise TooShortError(
-            f"--time_budget {budget} is too short: {steps} steps would fit. "
+            f"--time_budget {budget} is too short: {number_of(steps, 'step')} would fit. "
             f"{say_duration(costs.used)} are over, a step takes {step}, an evaluation "
             f"{say_duration(costs.evaluation)}, writing the checkpoint with its evidence "
             f"{say_duration(costs.finish)}. The least that makes sense here is {enough}s; "
@@ -120,7 +122,7 @@ def fit_steps(
         steps,
         every,
         checkpointing_steps or -(-steps // saved),
-        f"{steps:,}: {step} a step, {shown} evaluation{'s' * (shown > 1)} of "
+        f"{steps:,}: {step} a step, {number_of(shown, 'evaluation')} of "
         f"{say_duration(costs.evaluation)} fit into {say_duration(seconds)}",
     )
 

@@ -17,6 +17,7 @@ from unet_hf.data.pair_error import PairError
 from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 from unet_hf.images.image_data import ImageData
+from unet_hf.words import number_of
 
 from .look_facts import LookFacts, look_facts
 from .object_facts import ObjectFacts, object_facts, piece_facts
@@ -255,6 +256,13 @@ def inspect(
     return Inspection(
         look(data.train), look(data.validation), total(data.train), total(data.validation)
     )
+
+
+def looked_at_words(looked_at: int, total: int | None) -> str:
+    """Says how many images a split has, None for a stream, and how many were looked at."""
+    if total is None:
+        return f"a stream, its first {number_of(looked_at, 'image')} looked at"
+    return number_of(total, "image") + (f", {looked_at} of them looked at" * (looked_at != total))
 
 
 def inspection_bar(items: Iterable) -> Iterable:
