@@ -87,7 +87,8 @@ def check_sides(a: Side, b: Side, model_a: UNet, model_b: UNet) -> None:
             names = ", ".join(model_a.id2label.values())
             raise ConfigError(
                 f"A and B are the same: {called(a.model)} has more than two classes "
-                f"({names}), and so no threshold. Choose another checkpoint with these classes for one of them."
+                f"({names}), and so no threshold. Choose another checkpoint with these classes for "
+                "one of them."
             )
         return
     cuts = [

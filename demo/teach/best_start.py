@@ -94,7 +94,7 @@ class BestStart:
             except UNetError:  # one on the Hub that is not to be had now
                 continue
         with turns().take(Run(), image.height * image.width):
-            found = probe(checkpoints, image, label, painted.classes)
+            found = probe(checkpoints, image, label, painted.classes, painted.formerly)
         if not found:
             raise ConfigError(TOO_FEW)
         return found
