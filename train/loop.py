@@ -27,6 +27,7 @@ from unet_hf.evaluation.expected import keep_best
 from unet_hf.files import write_text
 
 from . import checkpoints
+from .budget.deadline import Deadline
 from .budget.trial import clock, fit_to_budget
 from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
@@ -35,6 +36,7 @@ from .checks.seen import Seen, describe_changes
 from .config import DEFAULT_INTERVAL, DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
+from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
@@ -124,13 +126,13 @@ def train(
     )
 
     # Steps
-    config, fitted = resumed_budget(config, progress), ""
+    config, fit, costs = resumed_budget(config, progress), None, None
     if config.time_budget:
         if main:
             make_folder(output)
             logger.info("measuring how many steps fit into %s", config.time_budget)
         with explained(progress, output):
-            config, fitted = fit_to_budget(
+            config, fit, costs = fit_to_budget(
                 config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
@@ -141,8 +143,8 @@ def train(
         parts = (config, data, inspection, model, size)
         planned = planned.of_output(output) if config.resume_from_checkpoint else planned
         logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
-        if fitted:
-            logger.info("%-10s%s", "steps", fitted)
+        if fit:
+            logger.info("%-10s%s", "steps", fit.words)
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
@@ -182,6 +184,10 @@ def train(
     patience = config.early_stopping_patience or np.inf
     stopped_early = progress.stale_evaluations >= patience
     started = clock() - progress.seconds
+    deadline = None
+    if costs and fit:
+        budget = read_duration(config.fitted_to)
+        deadline = Deadline(budget, costs, fit, began, clock())
     with explained(progress, output), StopRequest() as stop:
         for step in range(first_step, 0 if stopped_early else last_step + 1):
             progress.step = step
@@ -189,8 +195,10 @@ def train(
             with waiting:
                 micro_batches = learner.fetch(batches)
             loss, norm = learner.gradients(micro_batches)
-            sums = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
-            loss, norm, asked = accelerator.reduce(sums, "sum").tolist()
+            # The first process says how many steps fit; the others add nothing to it.
+            fits = deadline.steps_that_fit(clock(), step - 1, last_step) if deadline else 0
+            sums = torch.stack([loss, norm, *loss.new_tensor([float(stop.asked), fits])])
+            loss, norm, asked, fits = accelerator.reduce(sums, "sum").tolist()
             for what, value in (("loss", loss), ("gradient", norm)):
                 if not np.isfinite(value):
                     raise diverged(what, value, config, step)
@@ -207,6 +215,17 @@ def train(
             if main and bar.disable and step % LOGGED_STEPS == 0:
                 logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
 
+            if 0 < fits < last_step:
+                progress.extended.append([step, last_step])
+                before, last_step = last_step, int(fits)
+                learner.config = config = replace(config, max_train_steps=last_step)
+                bar.total = last_step
+                if main:
+                    write_text(output / "training.json", config.to_json())
+                    bar.write(
+                        f"step {step}: slower than the trial steps, so {last_step:,} steps instead "
+                        f"of {before:,} fit into {config.fitted_to}"
+                    )
             at_end = step == last_step
             if out_of_fold:
                 if main and at_end:

@@ -103,7 +103,7 @@ def fit_steps(
         others = shown * costs.evaluation + costs.unlearned / 2 + kept * costs.checkpoint
         return costs.used + costs.pace.seconds(steps) + others + costs.finish
 
-    steps = _most(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
+    steps = most_steps(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
     step = say_duration(costs.pace.step)
     if steps < FEWEST_STEPS:
         enough = math.ceil(needed(FEWEST_STEPS) / (1 - MARGIN) / 10) * 10
@@ -131,7 +131,7 @@ def _clipped(number: float, most: int) -> int:
     return max(1, min(int(number), most))
 
 
-def _most(fits: Callable[[int], bool]) -> int:
+def most_steps(fits: Callable[[int], bool]) -> int:
     """Finds the largest number of steps that fits; 0 if not even one does."""
     low, high = 0, 1
     while fits(high):
