@@ -54,6 +54,7 @@ def main() -> None:
     from starlette.middleware import Middleware
 
     from demo.batch.tab import served_folders
+    from demo.films.job import shown_folders
     from demo.interface import build
     from demo.parts.gradio_internals import poll_queue_less, upload_folder
     from demo.parts.texts import CSS
@@ -75,9 +76,8 @@ def main() -> None:
     bound_arenas()
     results = ResultFolders()
     demo = build(options.model, results)
-    Janitor(
-        [results, viewer_folders(), served_folders(), taught_folders(), AllKeptResults()]
-    ).start()
+    shown = [viewer_folders(), served_folders(), shown_folders()]
+    Janitor([results, *shown, taught_folders(), AllKeptResults()]).start()
     # Of all visitors; each has a bound of their own, see `server.runs`.
     demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)

@@ -8,8 +8,6 @@ of `--masks`. With `--model`, a checkpoint finds the objects of a drawn film.
 """
 
 import argparse
-import contextlib
-import io
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import numpy as np
 
 from demo.synthetic import Film, film
 from unet_hf import UNet
+from unet_hf.evaluation.tracks import SCORES, track_scores
 from unet_hf.tracking import FrameObjects, Tracks, link
 from unet_hf.tracking.cells import cells_of, overlaps
 
@@ -27,7 +26,7 @@ from .measuring import clock, on_this_machine, table
 
 LOOKS = ("fluorescence", "phase", "dic")
 FAULTS = 0.03  # share of the objects that are missing, and of those that swallow a neighbour
-HEAD = ("film", "objects", "linked by", "SEG", "DET", "TRA", "LNK", "division F1",
+HEAD = ("film", "objects", "linked by", *SCORES, "division F1",
         "divisions right, invented, missed", "s per frame")  # fmt: skip
 
 
@@ -75,32 +74,17 @@ def rows_of(
     for name, way in ways.items():
         found: list[Tracks] = []
         seconds = clock(lambda way=way, found=found: found.append(way(case.labels)))
-        result = scores(found[0].save(folder / "result"), case.truth)
+        result = track_scores(found[0].save(folder / "result"), case.truth)
         objects = sum(len(frame.ids) for frame in found[0].frames)
         yield [
             case.name,
             f"{objects:,}",
             name,
-            *(
-                f"{result[one]:.4f}" if one in result else "-"
-                for one in ("SEG", "DET", "TRA", "LNK")
-            ),
-            f"{result['BC(0)']:.3f}" if result["BC(0)"] is not None else "-",
-            ", ".join(str(result[f"{one}_div(0)"]) for one in ("tp", "fp", "fn")),
+            *("-" if result[one] is None else f"{result[one]:.4f}" for one in SCORES),
+            "-" if result["division_f1"] is None else f"{result['division_f1']:.3f}",
+            ", ".join(str(count) for count in result["divisions"].values()),
             f"{seconds / len(case.labels):.3f}",
         ]
-
-
-def scores(result: Path, truth: Path) -> dict[str, Any]:
-    """What py-ctcmetrics says of a folder `.._RES`, beside a folder `.._GT`."""
-    from ctc_metrics import evaluate_sequence
-
-    wanted = ["Valid", "DET", "TRA", "LNK", "BC", *(["SEG"] if (truth / "SEG").is_dir() else [])]
-    with contextlib.redirect_stdout(io.StringIO()):
-        found = evaluate_sequence(str(result), str(truth), metrics=wanted, threads=1)
-    if not found["Valid"]:
-        raise SystemExit(f"py-ctcmetrics says that {result} is not valid.")
-    return found
 
 
 # ------------------------------------------------------------------------------------- films

@@ -5,7 +5,6 @@ tools; the names of their arguments are those of the API.
 """
 
 import os
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.overlay import Look
 
+from .parts.endpoints import publish
 from .parts.sessions import session_of
 from .server import limits, sign_in
 from .server.errors_in_words import plain_sentence
@@ -84,7 +84,7 @@ def _add_segment(folders: ResultFolders) -> None:
         gr.Number(None, label="Channel", precision=0),
     ]
     outputs = [gr.File(label="Overlay"), gr.File(label="Mask"), gr.JSON(label="Summary")]
-    _publish(segment, inputs, outputs, **PREDICTS)
+    publish(segment, inputs, outputs, **PREDICTS)
 
 
 def _add_objects(folders: ResultFolders) -> None:
@@ -172,7 +172,7 @@ def _add_objects(folders: ResultFolders) -> None:
         gr.File(label="Outlines"),
         gr.JSON(label="Summary"),
     ]
-    _publish(objects, inputs, outputs, **PREDICTS)
+    publish(objects, inputs, outputs, **PREDICTS)
 
 
 def _named_classes(text: str) -> list[str] | None:
@@ -207,7 +207,7 @@ def _add_models() -> None:
         except Exception as error:
             raise gr.Error(plain_sentence(error), print_exception=False) from error
 
-    _publish(models, [gr.Textbox("", label="Model")], [gr.JSON(label="Checkpoints")])
+    publish(models, [gr.Textbox("", label="Model")], [gr.JSON(label="Checkpoints")])
 
 
 def _known_facts(name: str) -> dict[str, Any]:
@@ -219,10 +219,3 @@ def _known_facts(name: str) -> dict[str, Any]:
 @cache
 def _shipped_facts(name: str) -> dict[str, Any]:
     return facts_of_model(load_model(name))
-
-
-def _publish(
-    function: Callable[..., Any], inputs: list[Any], outputs: list[Any], **options: Any
-) -> None:
-    """The function as the endpoint of its name."""
-    gr.Button().click(function, inputs, outputs, api_name=function.__name__, **options)

@@ -8,6 +8,9 @@ from .api import add_endpoint
 from .batch.tab import BatchTab
 from .between_tabs import connect_tabs, many_like_this
 from .compare.tab import compare_tab
+from .films.endpoint import add_endpoint as add_track_endpoint
+from .films.example import MODEL as EXAMPLE_MODEL
+from .films.tab import FilmTab
 from .in_browser.tab import in_browser_tab
 from .objects.tab import DOWNLOADS as OBJECT_FILES
 from .objects.tab import objects_view
@@ -71,6 +74,8 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                 )
         with gr.Tab("Many images", id="batch"):
             batch = BatchTab(models, default_model or segment.first.model, folders)
+        with gr.Tab("Film", id="film"):
+            FilmTab(models, default_model or EXAMPLE_MODEL, folders)
         with gr.Tab("Compare", id="compare") as compare:
             compared = compare_tab(
                 compare,
@@ -88,6 +93,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
             teaching.connect(segment)
         connect_tabs(page, segment, objects, batch, like)
         add_endpoint(folders)
+        add_track_endpoint(folders)
         stop_when_closed(page)
     hide_sign_in_from_api(page)
     return page

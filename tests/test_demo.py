@@ -66,7 +66,7 @@ def test_endpoint_takes_a_threshold(client, picture):
 
 def test_three_endpoints_are_on_the_api_page(client):
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models"]
+    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models", "/track"]
     assert not endpoints["unnamed_endpoints"]
     parameters = endpoints["named_endpoints"]["/segment"]["parameters"]
     assert [p["parameter_name"] for p in parameters][:2] == ["image", "model"]

@@ -113,14 +113,21 @@ def test_a_film_is_a_stack_an_array_a_list_or_a_folder(model, frames, tmp_path):
 
 
 def test_lengths_follow_in_the_unit_of_the_pixels(model, frames):
-    rows = model.track(frames, objects={"pixel_size": "0.5 um"}).summary()
+    tracked = model.track(frames, objects={"pixel_size": "0.5 um"})
+    table = tracked.table()
+    assert table["x_um"] == pytest.approx(table["x"] / 2)
+    assert (
+        list(table)[:4] == ["track_id", "t", "y", "x"] and "x_um" not in model.track(frames).table()
+    )
+    rows = tracked.summary()
     assert rows["path_um"] == pytest.approx(rows["path_px"] / 2)
     assert rows["area_um2"] == pytest.approx(rows["area_px"] / 4)
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(model, frames, tmp_path):
     path = stack(tmp_path / "film.tif", frames, "TYX")
-    model.track(path, output=tmp_path / "whole")
+    everything = ("tables", "masks", "lineage", "outlines", "overlay")
+    model.track(path, output=tmp_path / "whole", only=everything)
     model.segmented.clear()
 
     def kill(done: int, count: int) -> None:
@@ -128,9 +135,9 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(model, frames
             raise Killed
 
     with pytest.raises(Killed):
-        model.track(path, output=tmp_path / "killed", progress=kill)
+        model.track(path, output=tmp_path / "killed", only=everything, progress=kill)
     assert not (tmp_path / "killed" / "tracks").exists()
-    model.track(path, output=tmp_path / "killed")
+    model.track(path, output=tmp_path / "killed", only=everything)
     assert model.segmented == [0, 1, 2, 3, 4, 5]
 
     def files(folder: Path) -> dict[str, bytes]:
@@ -142,8 +149,29 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_bytes(model, frames
 
     assert files(tmp_path / "whole") == files(tmp_path / "killed")
     assert sorted(file.name for file in (tmp_path / "whole").iterdir()) == [
-        "film.json", "objects", "objects.csv", "tracks", "tracks.csv",
+        "film.json", "lineage.svg", "objects", "objects.csv", "outlines", "overlay.webp", "tracks",
+        "tracks.csv",
     ]  # fmt: skip
+
+
+def test_a_film_that_is_stopped_keeps_its_frames_and_goes_on(model, frames, tmp_path):
+    path = stack(tmp_path / "film.tif", frames, "TYX")
+    whole = model.track(path, output=tmp_path / "whole")
+    stopped = model.track(path, output=tmp_path / "stopped", progress=lambda done, _: done < 4)
+    assert len(stopped.tracks.frames) == 4
+    assert stopped.notes[0] == "stopped after 4 of 6 frames"
+    masks = sorted(file.name for file in (tmp_path / "stopped" / "tracks").glob("mask*.tif"))
+    assert masks == [f"mask{frame:03d}.tif" for frame in range(4)]
+    model.segmented.clear()
+    again = model.track(path, output=tmp_path / "stopped")
+    assert model.segmented == [4, 5]
+    assert again.notes == whole.notes
+    for name in ("tracks.csv", "objects.csv", "tracks/res_track.txt"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
+    with pytest.raises(ConfigError, match="has 1 frames"):
+        model.track(path, progress=lambda done, _: done < 1)
 
 
 def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames, tmp_path):
@@ -170,6 +198,14 @@ def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames
     model.segmented.clear()
     tracked = model.track(path, output=tmp_path / "out", linking={"divisions": 0})
     assert model.segmented == [] and tracked.tracks.divisions == 0
+    # What was written of another linking, and is not asked for now, goes.
+    model.track(path, output=tmp_path / "out", only=["tables"])
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "film.json", "objects", "objects.csv", "tracks.csv",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="no output video"):
+        model.track(path, output=tmp_path / "new", only=["video"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_option_that_was_wrong_can_be_mended_in_the_same_folder(model, frames, tmp_path):
@@ -242,3 +278,13 @@ def test_the_command_writes_tables_and_masks(model, frames, tmp_path, capsys):
     assert json.loads((out / "film.json").read_text())["objects"] == {"min_size": 10}
     assert main([*command, "--gaps", "-1"]) == 1
     assert "differ" in capsys.readouterr().err
+
+
+def test_a_film_is_followed_as_its_checkpoint_says_and_the_notes_say_so(model, frames):
+    assert "0.02 in a frame: the usual value" in model.track(frames).notes[-1]
+    model.config["tracking"] = {"divisions": 0.0}
+    tracked = model.track(frames)
+    assert tracked.tracks.divisions == 0
+    assert "0 in a frame: as the checkpoint says" in tracked.notes[-1]
+    tracked = model.track(frames, linking={"divisions": 0.02})
+    assert tracked.tracks.divisions == 1 and tracked.notes == ()

@@ -12,6 +12,7 @@ import pytest
 
 import app
 from demo.batch.tab import served_folders
+from demo.films.job import shown_folders
 from demo.server import folders as kept_folders
 from demo.server import limits
 from demo.server.folders import Janitor, KeptFolders, ResultFolders
@@ -90,7 +91,8 @@ def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
         (results,) = made
         show_image(read_image(gray_image))
         (seen,) = viewer_folders().root.iterdir()
-        old = [aged(seen), aged(results.new()), aged(served_folders().new())]
+        kept = (results, served_folders(), shown_folders())
+        old = [aged(seen), *(aged(folders.new()) for folders in kept)]
         fresh = [results.new(), viewer_folders().new()]
         until(lambda: not any(folder.exists() for folder in old))
         assert all(folder.exists() for folder in fresh)

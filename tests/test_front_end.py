@@ -18,6 +18,8 @@ import pytest
 from playwright.sync_api import expect
 from scipy.ndimage import gaussian_filter
 
+from demo.films import player as films
+from demo.films.player import FilmValue, TracksFile
 from demo.in_browser import tab as in_browser
 from demo.parts.gradio_internals import served_address
 from demo.server.script_caching import CheckedScripts
@@ -98,6 +100,12 @@ def test_a_picture_is_described_by_the_same_keys():
     required, optional = keys_of(WEB / "payload.js", "Payload")
     assert required == Payload.__required_keys__
     assert optional == Payload.__optional_keys__
+
+
+@pytest.mark.parametrize("described", [FilmValue, TracksFile], ids=lambda one: one.__name__)
+def test_a_film_is_described_by_the_same_keys(described: type):
+    required, optional = keys_of(films.HERE / "value.js", described.__name__)
+    assert (required, optional) == (described.__required_keys__, set())
 
 
 def test_a_checkpoint_is_described_by_the_same_keys():

@@ -466,7 +466,7 @@ def test_no_click_on_the_link_is_lost_while_its_script_loads(browser: Browser, d
     context = browser.new_context()
     context.add_init_script(f"({FORBID})()")
     held: list[Route] = []
-    context.route("**/share_link.js", held.append)
+    context.route("**/share_link.js", lambda route: held.append(route))
     page = context.new_page()
     page.goto(demo_url)
     button = page.get_by_role("button", name="Copy link")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from .test_front_end import node, packages  # noqa: F401
 from .viewing import camera, viewer_of
 
-TABS = ("Segment", "Many images", "Compare", "In your browser")
+TABS = ("Segment", "Many images", "Film", "Compare", "In your browser")
 OWN_KILOBYTES = 300
 # What Gradio ships, which every page of Gradio's has.
 GRADIOS = ("/assets/", "/static/", "/svelte/", "/node/", "/_app/", "/theme.css", "/favicon")

@@ -181,7 +181,7 @@ def test_the_folder_that_was_deployed_is_all_it_takes(space, picture):
     expected = UNet.from_pretrained("unet-isbi").segment(picture).mask
     assert np.array_equal(mask(client, picture, "unet-isbi"), expected)
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models"]
+    assert list(endpoints["named_endpoints"]) == ["/segment", "/objects", "/models", "/track"]
     assert not endpoints["unnamed_endpoints"]
 
 

@@ -11,7 +11,7 @@ import tifffile
 from demo.synthetic import film
 from unet_hf.errors import ConfigError, ShapeError, UnsupportedLayoutError
 from unet_hf.tracking import Linker, Tracks, link
-from unet_hf.tracking.costs import Weights
+from unet_hf.tracking.weights import Weights
 
 from .drawn import disc
 
@@ -328,10 +328,11 @@ def test_the_same_seed_draws_the_same_film():
 )
 @pytest.mark.parametrize("look", ["fluorescence", "phase", "dic"])
 def test_true_masks_of_a_drawn_film_are_linked_as_the_truth_says(look, tmp_path):
-    from benchmarks.tracking import save_truth, scores
+    from benchmarks.tracking import save_truth
+    from unet_hf.evaluation.tracks import track_scores
 
     drawn = film(look, frames=12, size=160, cells=14, seed=7)
     save_truth(drawn, tmp_path / "01_GT")
     link(drawn.labels).save(tmp_path / "01_RES")
-    found = scores(tmp_path / "01_RES", tmp_path / "01_GT")
+    found = track_scores(tmp_path / "01_RES", tmp_path / "01_GT")
     assert found["TRA"] >= 0.99

@@ -114,6 +114,8 @@ def train(
     # Network
     set_seed(config.seed)
     model = recipe.build_model(config, data.id2label, inspection.channels, data.has_objects)
+    if data.divisions is not None:
+        model.config["tracking"] = {"divisions": data.divisions}
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
     problems = refuse_errors(data, inspection, size, check, evaluated=out_of_fold is None)

@@ -79,7 +79,8 @@ def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int)
         )
         if seen == ", ".join(id2label.values()):  # else `from_pretrained` has drawn it, and said so
             redraw_head(model)
-            model.config.pop("objects", None)  # it counted objects of the old classes
+            for name in ("objects", "tracking"):  # they were of the old classes
+                model.config.pop(name, None)
             logger.info("the last layer of %s was drawn afresh", source)
     elif known != classes:
         raise ConfigError(

@@ -19,8 +19,12 @@ CHUNK_NUMBERS = 2**20  # numbers of a tensor that are copied at once
 
 
 def model_sha256(model: Network) -> str:
-    """Returns the SHA-256 of configuration and weights, which together decide a prediction."""
-    digest = hashlib.sha256(json.dumps(model.config, sort_keys=True).encode())
+    """Returns the SHA-256 of configuration and weights, which together decide a prediction.
+
+    How objects are followed through a film is left out: it changes no prediction.
+    """
+    config = {name: value for name, value in model.config.items() if name != "tracking"}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         rows = torch.atleast_1d(tensor)

@@ -1,7 +1,7 @@
 """`UNet`: a network that segments images and can be loaded, saved and shared."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .engine.calibration import Calibration, calibrate, feature_maps
@@ -49,6 +49,8 @@ class UNet(
             `object_channels`. None: nothing.
         max_channels: Channels are doubled only up to this number, so that a deep network stays
             small. None: at each pooling.
+        tracking: Options of `unet_hf.tracking.link` that `track` goes by where none are given,
+            `{"divisions": 0.02}`: how often cells divide in such films. None: those of `link`.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -146,7 +148,8 @@ class UNet(
         precision: str = "auto",
         objects: Mapping[str, Any] | None = None,
         linking: Mapping[str, Any] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        only: Collection[str] | None = None,
+        progress: Callable[[int, int], bool | None] | None = None,
     ) -> "TrackedFilm":
         """Segments the frames of a film, and follows their objects through time.
 
@@ -161,9 +164,15 @@ class UNet(
                 frame: a run that was stopped or killed goes on there.
             axes, channel, threshold, tile_size, precision: See `segment`.
             objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
-            linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}.
+            linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}. How often cells
+                divide is otherwise what the checkpoint says, see `tracking`; the notes say it.
+            only: What is written into `output`, see `TrackedFilm.save`; None: tables, masks and
+                lineage. What an earlier run has written there, and is not asked for now, is
+                removed: it may be of another linking.
             progress: Called as `progress(done, frames)` after each frame, and a few times a second
-                while one is segmented. What it raises ends the run.
+                while one is segmented. If it returns False, the film ends with the frames that are
+                done, which are linked and saved; a note says how many there are. What it raises
+                ends the run.
 
         Raises:
             ImageError: A frame cannot be read or does not fit, or planes are not frames in time.
@@ -184,6 +193,7 @@ class UNet(
             precision=precision,
             objects=objects,
             linking=linking,
+            only=only,
             progress=progress,
         )
 

@@ -12,7 +12,7 @@ from unet_hf.batch.progress import duration
 
 from ..parts.component import HIDDEN
 from ..parts.gradio_internals import upload_folder
-from ..parts.html_parts import STYLE, alert, lines, note, table
+from ..parts.html_parts import STYLE, alert, bar, lines, note, table
 from ..parts.object_options import METHODS, read_min_size
 from ..parts.threshold_box import read_seed, read_threshold, seed_box, threshold_box
 from ..parts.upload_guard import upload_guard
@@ -393,15 +393,11 @@ def progress_html(status: Status) -> str:
         "finished": f"Finished: {counted}.",
         "broken": "",
     }[status.state]
-    share = 100 * handled / status.total if status.total else 0
-    bar = (
-        f'<div class="bar" role="progressbar" aria-label="Batch" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i></div>'
-    )
+    share = handled / status.total if status.total else 0
     if status.state == "broken":
         return alert(status.sentence)
     state = f'<p class="state" role="status" data-state="{status.state}">{html.escape(words)}</p>'
-    return state + bar + lines(status.failures)
+    return state + bar(share, "Batch") + lines(status.failures)
 
 
 def results_html(rows: list[list[str]]) -> str:

@@ -1,9 +1,10 @@
 // The histogram of the areas: from the numbers of Python to an <svg>. Colours: table.css.
 
+import { newElement } from "../parts/svg.js";
+
 const WIDTH = 336, HEIGHT = 150;
 const MARGIN = 34;  // room for the words on the left and below
 const TOP = 10;  // room above the highest bar
-const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * As `AreaHistogram.data` makes it: counts[i] objects have an area from edges[i] to edges[i + 1].
@@ -77,16 +78,4 @@ export function draw(histogram) {
  */
 function edgeText(edge) {
   return `${Number(edge.toPrecision(6))}`;
-}
-
-/**
- * @param {string} name
- * @param {Record<string, string | number>} attributes
- * @param {...(Node | string)} children
- */
-function newElement(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.append(...children);
-  return made;
 }

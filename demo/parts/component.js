@@ -88,7 +88,15 @@ export function fly(id, box) {
  */
 export function bringIntoSight(id) {
   const stage = viewerOf(id)?.querySelector(".stage");
-  if (!stage) return;
-  const { top, bottom } = stage.getBoundingClientRect();
-  if (top < 0 || bottom > innerHeight) stage.scrollIntoView({ block: "center" });
+  if (stage) bringPartIntoSight(stage);
+}
+
+/**
+ * Scrolls the page to a part of it, unless all of it is in sight.
+ *
+ * @param {Element} part
+ */
+export function bringPartIntoSight(part) {
+  const { top, bottom } = part.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) part.scrollIntoView({ block: "center" });
 }

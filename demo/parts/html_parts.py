@@ -34,6 +34,16 @@ def lines(texts: Sequence[str], shown: int = 100) -> str:
     return f'<ul class="lines">{items}{more}</ul>' if texts else ""
 
 
+def bar(share: float, label: str) -> str:
+    """How much is done, 0 to 1. label: What of, for screen readers."""
+    percent = 100 * share
+    return (
+        f'<div class="bar" role="progressbar" aria-label="{html.escape(label)}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent:.0f}">'
+        f'<i style="width:{percent:.1f}%"></i></div>'
+    )
+
+
 def alert(sentence: str) -> str:
     """What went wrong, for the eye and for screen readers; nothing if nothing did."""
     return f'<p role="alert" class="alert">{html.escape(sentence)}</p>' if sentence else ""

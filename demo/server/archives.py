@@ -1,4 +1,4 @@
-"""What a visitor drops for a batch -> a folder of images: files as they are, zip archives unpacked.
+"""What a visitor drops -> a folder of images: files as they are, zip archives unpacked.
 
 An archive is a stranger's: nothing is written outside the folder, and what it unpacks to is
 counted as it is written, whatever its own table of contents says.
@@ -29,19 +29,22 @@ TOO_MUCH = "Send fewer at a time, or use `python -m unet_hf segment FOLDER`, whi
 class Staged:
     """A folder of images.
 
+    most: files that it takes, archives unpacked.
     names: of the files, relative to the folder, with slashes.
     left_out: a line for each file that is no image, or whose name was changed.
     """
 
     folder: Path
+    most: int = MAX_FILES
     names: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     bytes: int = 0
+    _taken: set[PurePosixPath] = field(default_factory=set)  # names without their endings
 
     def add(self, name: str, source: BinaryIO) -> None:
         """Raises `ConfigError` beyond the limits."""
-        if len(self.names) == MAX_FILES:
-            raise ConfigError(f"There are more than {MAX_FILES} images. {TOO_MUCH}")
+        if len(self.names) == self.most:
+            raise ConfigError(f"There are more than {self.most} images. {TOO_MUCH}")
         path = self._free(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,30 +64,33 @@ class Staged:
             path.unlink(missing_ok=True)
             raise
         else:
-            self.names.append(path.relative_to(self.folder).as_posix())
+            name = path.relative_to(self.folder).as_posix()
+            self.names.append(name)
+            self._taken.add(PurePosixPath(name).with_suffix(""))
 
     def _free(self, name: str) -> Path:
         """Where it goes: outputs are named without ending, so two may not differ in that alone."""
         wanted = PurePosixPath(name)
-        taken = {PurePosixPath(other).with_suffix("") for other in self.names}
-        if wanted.with_suffix("") not in taken:
+        if wanted.with_suffix("") not in self._taken:
             return self.folder / wanted
         for number in count(2):
             other = wanted.with_name(f"{wanted.stem}_{number}{wanted.suffix}")
-            if other.with_suffix("") not in taken:
+            if other.with_suffix("") not in self._taken:
                 self.left_out.append(f"{name} is called {other} here, as the name is taken")
                 return self.folder / other
         raise AssertionError("unreachable: numbers do not end")
 
 
-def stage(uploads: Sequence[str | Path], folder: Path) -> Staged:
+def stage(uploads: Sequence[str | Path], folder: Path, most: int = MAX_FILES) -> Staged:
     """Copies images into `folder`, which is made, and unpacks archives with their folders.
+
+    most: Files.
 
     Raises:
         ConfigError: Too many or too large, or no image at all. What was copied is removed.
     """
     folder.mkdir()
-    staged = Staged(folder)
+    staged = Staged(folder, most)
     try:
         for upload in map(Path, uploads):
             if upload.suffix.lower() == ".zip":
@@ -113,17 +119,17 @@ def _unpack(archive: Path, staged: Staged) -> None:
             "left out. Make it again"
         )
         return
-    with open_archive(archive) as opened:
+    with open_archive(archive, staged.most) as opened:
         hidden = unpack_images(opened, staged)
     if hidden:
         staged.left_out.append(f"{archive.name}: {hidden} hidden files were left out")
 
 
 @contextmanager
-def open_archive(archive: Path) -> Iterator[zipfile.ZipFile]:
+def open_archive(archive: Path, most: int = MAX_FILES) -> Iterator[zipfile.ZipFile]:
     """Raises `ConfigError` if it is no archive, is damaged, or lists too many files."""
     if _directory_bytes(archive) > MAX_DIRECTORY:
-        raise ConfigError(f"{archive.name} lists more than {MAX_FILES} files. {TOO_MUCH}")
+        raise ConfigError(f"{archive.name} lists more than {most} files. {TOO_MUCH}")
     try:
         opened = zipfile.ZipFile(archive)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

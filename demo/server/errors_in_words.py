@@ -20,6 +20,11 @@ FOR_THE_PAGE = (
     (r" \(and HF_HUB_OFFLINE[^)]*\)", ""),
     (r"Say what they are, e\.g\. axes=.* for a stack\.", "Say what they are, above the picture."),
     (r"Pass (axes, )?e\.g\. axes='CYX'( or axes='ZYX')?\.", "Type, for example, CYX or ZYX."),
+    (r" \(--axes [A-Z]*\)", ""),
+    (
+        r"Objects of a single picture are found by `segment`\.",
+        "A single picture is for the tab Segment.",
+    ),
     (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
     (r"^threshold=", "The threshold "),
     (r"^pixel_size=", "The pixel size "),

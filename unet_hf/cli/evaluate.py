@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.options import DATA_OPTIONS, DataOptions
 from ..errors import ConfigError
+from ..evaluation.relation import relation_to_training
 from ..evaluation.update_card import (
     options_of_labelled_images,
     refuse_shipped,
@@ -20,13 +21,13 @@ from ..hub.layout import EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
 from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
 from ..hub.records import (
     HASHES_KEY,
-    MADE_WITH,
     CheckpointRecords,
     checkpoint_hashes,
     read_record,
 )
 from ..network.configuration import PRECISIONS
 from ..words import number_of
+from .evaluate_tracks import evaluate_films
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 def run(arguments: list[str]) -> int:
     given = parse(arguments)
+    if given.tracks:
+        return evaluate_films(given)
+    if given.divisions is not None:
+        raise ConfigError("--divisions is for films: add --tracks.")
     from ..evaluation.evaluate import CANDIDATES, evaluate_and_tally
     from ..evaluation.record import dataset_record, evaluation_record
 
@@ -103,6 +108,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add_option(parser, "update_card", text, action="store_true")
     text = "with --update_card, on the Hub: as a pull request"
     add_option(parser, "create_pr", text, action="store_true")
+    text = (
+        "score the tracks of films: --dataset_name is a folder of them in the layout of the Cell "
+        "Tracking Challenge, and all of them are scored"
+    )
+    add_option(parser, "tracks", text, action="store_true")
+    text = "with --tracks: how often cells divide, as in `track` (default: the checkpoint's)"
+    add_option(parser, "divisions", text, type=float)
     add_data_options(parser, DATA_OPTIONS)
     return parser.parse_args(arguments)
 
@@ -155,29 +167,6 @@ def expected(
     if relation["trained_on"] or known.training is None:  # nobody knows what it was trained on
         return None
     return held_out_scores(tally)
-
-
-def relation_to_training(dataset: dict[str, Any], evidence: CheckpointRecords) -> dict[str, bool]:
-    """Whether these very images chose the checkpoint, or were trained on.
-
-    A folder may lie elsewhere on this machine, so only the last part of a name counts.
-    """
-    before = evidence.evaluation or {}
-    trained = ((evidence.training or {}).get(MADE_WITH) or {}).get("data") or {}
-
-    def is_of(other: dict[str, Any]) -> bool:
-        names = [Path(one.get("name") or "").name for one in (other, dataset)]
-        return names[0] == names[1] and other.get("split") == dataset["split"]
-
-    chosen = bool(before.get("chosen_on_this_split")) and is_of(before["dataset"])
-    # Splits that were divided into folds are joined in their name.
-    splits = [trained, *({**trained, "split": name} for name in trained_splits(trained))]
-    return {"chosen_on_this_split": chosen, "trained_on": any(map(is_of, splits))}
-
-
-def trained_splits(trained: dict[str, Any]) -> list[str]:
-    """Names of the splits that were trained on, "train + validation" with folds."""
-    return (trained.get("split") or "").split(" + ")
 
 
 def object_lines(objects: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,28 @@ def add_option(parser: argparse._ActionsContainer, name: str, text: str, **keywo
     """Adds one option in both spellings, with underscores and with dashes."""
     flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
     parser.add_argument(*flags, dest=name, help=text, **keywords)
+
+
+def outputs_reader(
+    outputs: Iterable[str], removed: Mapping[str, str] = types.MappingProxyType({})
+) -> Callable[[str], tuple[str, ...]]:
+    """Returns what reads the names of outputs with commas between, in the order of `outputs`.
+
+    removed: What to do instead, by names that there are no more.
+    """
+    outputs = tuple(outputs)
+
+    def read(text: str) -> tuple[str, ...]:
+        asked = [part.strip() for part in text.split(",")]
+        if gone := [part for part in asked if part in removed]:
+            raise argparse.ArgumentTypeError(removed[gone[0]])
+        if unknown := [part for part in asked if part not in outputs]:
+            raise argparse.ArgumentTypeError(
+                f"there is no {unknown[0]!r}; there are {', '.join(outputs)}"
+            )
+        return tuple(output for output in outputs if output in asked)
+
+    return read
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from ..classes import split_names
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED
 from ..predict.overlay import Look
-from .options import add_option, add_options, command_parser
+from .options import add_option, add_options, command_parser, outputs_reader
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
 data set into one that has masks beside its images. What is finished is not computed again: a run
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("files", nargs="*", metavar="FILES", help=text)
     add(group, BatchOptions, READ_OPTIONS)
     text = f"what is written, with commas between (default: {','.join(DEFAULT_OUTPUTS)})"
-    one(group, "only", text, type=_outputs, metavar=",".join(OUTPUTS))
+    one(group, "only", text, type=outputs_reader(OUTPUTS, REMOVED), metavar=",".join(OUTPUTS))
     add(group, Look, LOOK_OPTIONS)
     add(group, BatchOptions, RUN_OPTIONS)
 
@@ -137,17 +137,6 @@ def _whole(text: str, least: int = 0, what: str = "number") -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a {what} from {least} on")
     return int(text)
-
-
-def _outputs(text: str) -> tuple[str, ...]:
-    asked = [part.strip() for part in text.split(",")]
-    if removed := [part for part in asked if part in REMOVED]:
-        raise argparse.ArgumentTypeError(REMOVED[removed[0]])
-    if unknown := [part for part in asked if part not in OUTPUTS]:
-        raise argparse.ArgumentTypeError(
-            f"there is no {unknown[0]!r}; there are {', '.join(OUTPUTS)}"
-        )
-    return tuple(output for output in OUTPUTS if output in asked)
 
 
 def _names(text: str) -> list[str]:

@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.progress import Progress
-from ..film.run import SUMMARY, TABLE, TRACKS
+from ..film.outputs import DEFAULT_FILM_OUTPUTS, FILM_OUTPUTS
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..tracking import link
-from .options import add_option, command_parser, open_checkpoint
+from .options import add_option, command_parser, open_checkpoint, outputs_reader
 
 DESCRIPTION = """Segments the frames of a film and follows their objects. A run that was stopped or
 killed goes on when the same command is given again."""
+WORDS = {
+    "tables": ("tracks", "objects of each frame"),
+    "masks": ("masks in the layout of the Cell Tracking Challenge",),
+    "lineage": ("who came from whom",),
+    "outlines": ("outlines of each frame",),
+    "overlay": ("the film with outlines", "the film with outlines, as PNG"),
+}  # of the files in `FILM_OUTPUTS`
 LINKING = {
     "divisions": "how often cells divide, as a share of the cells of a frame; 0: never",
     "gaps": "frames in which an object may be missing and still be the same afterwards",
@@ -49,6 +56,7 @@ def run(arguments: list[str]) -> int:
                 output=given.output,
                 objects=chosen(OBJECTS),
                 linking=chosen(LINKING),
+                only=given.only,
                 progress=progress,
                 **chosen(SEGMENTING),
             )
@@ -57,11 +65,11 @@ def run(arguments: list[str]) -> int:
     for note in tracked.notes:
         print(f"note: {note}")
     tracks = tracked.tracks
-    print(
-        f"{len(tracks.frames)} frames, {len(tracks)} tracks, {tracks.divisions} divisions\n"
-        f"tracks: {given.output / SUMMARY}\nobjects of each frame: {given.output / TABLE}\n"
-        f"masks in the layout of the Cell Tracking Challenge: {given.output / TRACKS}"
-    )
+    print(f"{len(tracks.frames)} frames, {len(tracks)} tracks, {tracks.divisions} divisions")
+    for output in given.only:
+        for path, words in zip(FILM_OUTPUTS[output], WORDS[output], strict=True):
+            if (given.output / path).exists():
+                print(f"{words}: {given.output / path}")
     return 0
 
 
@@ -75,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, text: str, **keywords: Any) -> None:
         add_option(parser, name, text, default=argparse.SUPPRESS, **keywords)
 
+    text = f"what is written, with commas between (default: {','.join(DEFAULT_FILM_OUTPUTS)})"
+    reader, names = outputs_reader(FILM_OUTPUTS), ",".join(FILM_OUTPUTS)
+    add_option(parser, "only", text, type=reader, metavar=names, default=DEFAULT_FILM_OUTPUTS)
     add("axes", "meaning of the axes of a stack, e.g. TYX (default: as the file says)")
     add("channel", "the only channel to use, counted from 0 (default: all)", type=int)
     add("threshold", "two classes: overrides the checkpoint's", type=float)
@@ -87,5 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     defaults = inspect.signature(link).parameters
     for name, text in LINKING.items():
         usual = defaults[name].default
-        add(name, f"{text} (default: {usual})", type=type(usual))
+        own = "the checkpoint's, otherwise " if name == "divisions" else ""
+        add(name, f"{text} (default: {own}{usual})", type=type(usual))
     return parser

@@ -48,6 +48,7 @@ class LabelledData:
     findings: list[str] = field(default_factory=list)  # what was inferred, in words
     kinds: np.ndarray | None = None  # (len(train),) str, of --balance_column
     objects: str | None = None  # in words, what tells objects of one class apart, see --objects
+    divisions: float | None = None  # how often cells divide in the films, see `link`
 
     @property
     def num_classes(self) -> int:
@@ -127,7 +128,7 @@ def open_data(config: DataOptions) -> LabelledData:
         findings.append(describe_kinds(kinds, config.balance_column))
     return LabelledData(
         *parts, train_name, label, reader.columns, reader.encoding, id2label, findings, kinds,
-        _find_objects(reader, config),
+        _find_objects(reader, config), source.divisions.get(train_name),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ folder of `save_to_disk`.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ class Source:
     id2label_origin: str
     mask_encoding: str | None = None  # what the layout says of the masks; None: nothing
     from_hub: bool = False  # its rows may name no file of this machine, see `downloaded`
+    divisions: dict[str, float] = field(default_factory=dict)  # of cells, by split, see `link`
 
 
 def open_source(
@@ -68,9 +69,9 @@ def open_source(
         DatasetError: It cannot be found, reached or read; the message names the cure.
     """
     name, revision = read_dataset_name(name, revision)
-    path, from_hub = Path(name).expanduser(), False
+    path, from_hub, divisions = Path(name).expanduser(), False, {}
     if path.exists():
-        splits, findings, meaning = _open_local(path, config_name, streaming)
+        splits, findings, meaning, divisions = _open_local(path, config_name, streaming)
         id2label, origin = _local_labels(path)
     elif HUB_ID.fullmatch(name) and not name.endswith(".parquet"):
         splits = _load(name, config_name, revision=revision, streaming=streaming, token=token)
@@ -83,7 +84,7 @@ def open_source(
     splits = {split: _undecoded(rows, name, token) for split, rows in splits.items()}
     features = _common_features(splits)
     _refuse_folders_as_classes(features, name)
-    return Source(splits, features, findings, id2label, origin, meaning, from_hub)
+    return Source(splits, features, findings, id2label, origin, meaning, from_hub, divisions)
 
 
 def hub_commit(name: str, revision: str | None, token: str | None) -> str | None:
@@ -138,21 +139,22 @@ def row_bytes(value: Any, *, token: str | None = None) -> tuple[bytes | None, st
 
 def _open_local(
     path: Path, config_name: str | None, streaming: bool
-) -> tuple[dict[str, Any], list[str], str | None]:
-    """Splits, what was inferred, and `Source.mask_encoding`."""
-    meaning = None
+) -> tuple[dict[str, Any], list[str], str | None, dict[str, float]]:
+    """Splits, what was inferred, `Source.mask_encoding` and `Source.divisions`."""
+    meaning, divisions = None, {}
     if path.is_file():
         if path.suffix != ".parquet":
             raise DatasetError(f"{path} is no data set that can be read. Accepted are {ACCEPTED}.")
         files = {"train": str(path)}
         splits = _load("parquet", data_files=files, streaming=streaming, shown=str(path))
-        return splits, [f"{path.name} is the split train"], meaning
+        return splits, [f"{path.name} is the split train"], meaning, divisions
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         splits, findings = _from_disk(path), ["a folder written by save_to_disk"]
     elif not _holds(path, "*.parquet", *METADATA) and (by_image := find_object_folders(path)):
         splits, findings = by_image
     elif not _holds(path, "*.parquet", *METADATA) and (films := find_films(path)):
-        splits, findings, meaning = *films, "instances"
+        splits, findings, divisions = films
+        meaning = "instances"
     elif not _holds(path, "*.parquet", *METADATA) and (
         looks_paired(path) or not _holds(path, "*.zip", "*.tar", "*.tar.gz", "*.arrow")
     ):
@@ -163,13 +165,13 @@ def _open_local(
         splits = _load(str(path), config_name, streaming=parquet)
         findings = []
         if parquet:
-            return splits, findings, meaning
+            return splits, findings, meaning, divisions
     if streaming:
         splits = {
             split: rows.to_iterable_dataset(num_shards=max(1, min(SHARDS, len(rows))))
             for split, rows in splits.items()
         }
-    return splits, findings, meaning
+    return splits, findings, meaning, divisions
 
 
 def _holds(folder: Path, *patterns: str) -> bool:

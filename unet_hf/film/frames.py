@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigError, ImageNotFoundError, UnsupportedLayoutError
 from ..hashes import source_fingerprint
 from ..images.image_data import ImageData
-from ..images.reading import ImageSource, read_image
+from ..images.reading import MAX_PIXELS, ImageSource, read_image
 from ..images.suffixes import IMAGE_SUFFIXES
 
 FilmSource = ImageSource | Sequence[ImageSource]
@@ -47,7 +47,13 @@ class Frames:
         return hashlib.sha256("".join(prints).encode()).hexdigest()
 
 
-def open_film(source: FilmSource, *, axes: str | None = None, channel: int | None = None) -> Frames:
+def open_film(
+    source: FilmSource,
+    *,
+    axes: str | None = None,
+    channel: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Frames:
     """Opens a film; only its first frame is read.
 
     Args:
@@ -56,26 +62,28 @@ def open_film(source: FilmSource, *, axes: str | None = None, channel: int | Non
             (T, H, W) unless `axes` says otherwise.
         axes: Meaning of the axes of a stack, e.g. "TYX"; None: as the file says.
         channel: The only channel to read, counted from 0; None: all of them.
+        max_pixels: Of a frame; a larger one is refused before it is read.
 
     Raises:
         ConfigError: There is one frame only.
         ImageError: It cannot be read, or the file says that its planes are not frames in time.
     """
+    options = {"axes": axes, "channel": channel, "max_pixels": max_pixels}
     if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
         files = _pictures_in(Path(source))
-        return _of_many(files, Path(source).name, axes, channel)
+        return _of_many(files, Path(source).name, **options)
     if isinstance(source, Sequence) and not isinstance(source, str):
-        return _of_many(source, "list", axes, channel)
+        return _of_many(source, "list", **options)
     if isinstance(source, np.ndarray) and axes is None:
         if source.ndim != 3:
             raise UnsupportedLayoutError(
                 f"The array has the shape {source.shape}, and a film of gray frames is (T, H, W). "
                 "Say what its axes are, e.g. axes='TYXS' for (T, H, W, 3)."
             )
-        axes = "TYX"
+        options["axes"] = "TYX"
 
     def read(index: int) -> ImageData:
-        return read_image(source, page=index, axes=axes, channel=channel)
+        return read_image(source, page=index, **options)
 
     first = read(0)
     notes = _check_axes(first)
@@ -83,12 +91,12 @@ def open_film(source: FilmSource, *, axes: str | None = None, channel: int | Non
     return Frames(first.source, first.pages, first, files, notes, read)
 
 
-def _of_many(sources: Sequence[Any], name: str, axes: str | None, channel: int | None) -> Frames:
+def _of_many(sources: Sequence[Any], name: str, **options: Any) -> Frames:
     if len(sources) < 2:
         raise _single(f"{name} has {len(sources)} images")
 
     def read(index: int) -> ImageData:
-        image = read_image(sources[index], axes=axes, channel=channel)
+        image = read_image(sources[index], **options)
         if image.pages > 1:
             raise UnsupportedLayoutError(
                 f"{image.source} has {image.pages} pages, and each file of a film is one frame. "
@@ -111,11 +119,11 @@ def _pictures_in(folder: Path) -> list[Path]:
         raise ImageNotFoundError(
             f"The folder {folder} cannot be listed ({error.strerror}). Check its permissions."
         ) from error
-    return sorted(files, key=lambda path: _natural(path.name))
+    return sorted(files, key=lambda path: natural_order(path.name))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Orders names as people do: "t9.tif" before "t10.tif"."""
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people do: "t9.tif" before "t10.tif"."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
     return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]
 

@@ -1,64 +1,38 @@
 """`track`: segments a film frame by frame, and follows its objects."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, UNetError
 from ..files import exclusive_writer
 from ..hashes import model_sha256
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.network import Network
 from ..predict.segment import segment
-from ..tracking import Tracks, link
-from ..tracking.summary import summary
-from ..tracking.tracks import Measures, write_table
+from ..tracking import Linker
+from ..tracking.frames import KeptFrames
+from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, make_folder
+from .linking import settled_linking
+from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
+from .tracked import TrackedFilm
 
 NOTHING = (
     "no object was found in any frame: these images may be unlike those that the checkpoint knows"
 )
-TRACKS, TABLE, SUMMARY = "tracks", "objects.csv", "tracks.csv"
+FoundFrame = tuple[ImageData, np.ndarray]  # a frame and its objects, (H, W) integers
 
 
-@dataclass(frozen=True, eq=False)
-class TrackedFilm:
-    """A film whose objects are followed.
-
-    tracks: See `Tracks`. pixel_size: Of the frames, if it is known. measures: The mean intensity
-    of each object in each frame, in the numbers of the file: "intensity", or for several channels
-    "intensity_0" and so on. notes: What was inferred.
-    """
-
-    name: str
-    tracks: Tracks
-    pixel_size: PixelSize | None
-    measures: Measures
-    notes: tuple[str, ...]
-
-    def summary(self) -> dict[str, np.ndarray]:
-        """A row for each track, see `unet_hf.tracking.summary.summary`."""
-        return summary(self.tracks, self.pixel_size, self.measures)
-
-    def table(self) -> dict[str, np.ndarray]:
-        """A row for each object of each frame, see `Tracks.table`, with its intensity."""
-        return self.tracks.table(self.measures)
-
-    def save(self, folder: str | os.PathLike) -> Path:
-        """Writes `tracks/` (see `Tracks.save`), `objects.csv` with a row for each object of each
-        frame, and `tracks.csv` with one for each track; returns the folder."""
-        folder = Path(folder)
-        self.tracks.save(folder / TRACKS)
-        write_table(self.table(), folder / TABLE)
-        write_table(self.summary(), folder / SUMMARY)
-        return folder
+class FilmEndError(UNetError):
+    """The film is to end here: the frames that are done are linked. See `follow`."""
 
 
 def track(
@@ -73,9 +47,11 @@ def track(
     precision: str = "auto",
     objects: Mapping[str, Any] | None = None,
     linking: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    only: Collection[str] | None = None,
+    progress: Callable[[int, int], bool | None] | None = None,
 ) -> TrackedFilm:
     """Segments a film and follows its objects; see `UNet.track`."""
+    only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects or {})
@@ -93,78 +69,101 @@ def track(
                 "objects": {name: asked[name] for name in sorted(asked)},
             }  # fmt: skip
             kept = KeptObjects(folder, film.count, record)
-        found = _Found(model, film, find, asked, kept, progress)
-        tracks = link(found if kept is not None else iter(found), **(linking or {}))
-        notes = film.notes if len(tracks) else (*film.notes, NOTHING)
-        tracked = TrackedFilm(film.name, tracks, size, found.measures(), notes)
+
+        def tell(done: int) -> None:
+            if progress is not None and progress(done, film.count) is False:
+                raise FilmEndError
+
+        def found(index: int) -> FoundFrame:
+            image = film.read(index)
+            check_size(image, index, film)
+            if kept is not None and kept.has(index):
+                return image, kept[index]
+            result = segment(model, image, progress=lambda done, total: tell(index), **find)
+            return image, result.objects(**asked).instances()
+
+        tracked = follow(
+            film,
+            found,
+            kept=kept,
+            pixel_size=size,
+            tracking=model.config.get("tracking"),
+            linking=linking,
+            done=tell,
+        )
         if folder is not None:
-            tracked.save(folder)
+            remove_others(folder, only)
+            tracked.save(folder, only=only)
     return tracked
 
 
-class _Found(Sequence):
-    """The objects of each frame, found when it is asked for unless a file has them already."""
+def follow(
+    film: Frames,
+    find: Callable[[int], FoundFrame],
+    *,
+    kept: KeptObjects | None = None,
+    pixel_size: PixelSize | None = None,
+    tracking: Any = None,
+    linking: Mapping[str, Any] | None = None,
+    done: Callable[[int], None] | None = None,
+) -> TrackedFilm:
+    """Follows the objects of a film, however they are found: what `track` and the page share.
 
-    def __init__(
-        self,
-        model: Network,
-        film: Frames,
-        find: Mapping[str, Any],
-        objects: Mapping[str, Any],
-        kept: KeptObjects | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        self._model, self._film, self._find, self._objects = model, film, find, objects
-        self._kept, self._progress = kept, progress
-        self._intensities: list[np.ndarray] = []  # of each frame, (n, channels)
+    Args:
+        find: Given the number of a frame, returns it with its objects, (H, W) integers. If it
+            raises `FilmEndError`, the film ends before this frame.
+        kept: Where objects are kept; None: compressed in memory.
+        pixel_size: Of the frames.
+        tracking: What the checkpoint says of linking, from its configuration.
+        linking: Options of `unet_hf.tracking.link`, which come before that.
+        done: Called with the number of frames that are linked, after each. If it raises
+            `FilmEndError`, the film ends there.
 
-    def __len__(self) -> int:
-        return self._film.count
+    Raises:
+        ConfigError: An option is not usable, or the film ends before its second frame.
+    """
+    options, how = settled_linking(tracking, linking or {})
+    linker = Linker(**options)
+    labels = KeptFrames() if kept is None else kept
+    intensities: list[np.ndarray] = []  # of each frame, (n, channels)
+    with suppress(FilmEndError):
+        for index in range(film.count):
+            image, found = find(index)
+            linker.add(found)
+            if kept is None:
+                labels.append(found)
+            elif not kept.has(index):
+                kept.keep(index, found)
+            intensities.append(mean_intensities(found, image.pixels))
+            if done is not None:
+                done(index + 1)
+    tracks = linker.tracks(labels)
+    notes = list(film.notes)
+    if len(intensities) < film.count:
+        notes.append(f"stopped after {len(intensities)} of {film.count} frames")
+    notes += how if len(tracks) else [NOTHING]
+    measures, frames = _by_channel(intensities), replace(film, count=len(intensities))
+    return TrackedFilm(film.name, tracks, pixel_size, measures, tuple(notes), frames)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for index in range(len(self)):
-            image = self._film.read(index)
-            labels = self._found(index, image)
-            self._intensities.append(mean_intensities(labels, image.pixels))
-            yield labels
-            self._tell(index + 1)
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._found(index, None)
-
-    def measures(self) -> Measures:
-        """See `TrackedFilm`; after all frames have been gone through."""
-        channels = self._intensities[0].shape[1]
-        names = ["intensity"] if channels == 1 else [f"intensity_{n}" for n in range(channels)]
-        return {
-            name: [found[:, channel] for found in self._intensities]
-            for channel, name in enumerate(names)
-        }
-
-    def _found(self, index: int, image: ImageData | None) -> np.ndarray:
-        if self._kept is not None and self._kept.has(index):
-            return self._kept[index]
-        labels = self._find_in(index, image or self._film.read(index))
-        if self._kept is not None:
-            self._kept.keep(index, labels)
-        return labels
-
-    def _find_in(self, index: int, image: ImageData) -> np.ndarray:
-        first = self._film.first
-        if (image.height, image.width) != (first.height, first.width):
-            raise ShapeError(
-                f"Frame {index} ({image.source}) has {image.height} x {image.width} pixels, and "
-                f"the first {first.height} x {first.width}. The frames of a film have one size; "
-                "pad or crop them."
-            )
-        result = segment(
-            self._model, image, progress=lambda done, total: self._tell(index), **self._find
+def check_size(image: ImageData, index: int, film: Frames) -> None:
+    """Raises `ShapeError` if a frame is not as large as the first."""
+    first = film.first
+    if (image.height, image.width) != (first.height, first.width):
+        raise ShapeError(
+            f"Frame {index} ({image.source}) has {image.height} x {image.width} pixels, and "
+            f"the first {first.height} x {first.width}. The frames of a film have one size; "
+            "pad or crop them."
         )
-        return result.objects(**self._objects).instances()
 
-    def _tell(self, done: int) -> None:
-        if self._progress:
-            self._progress(done, len(self))
+
+def _by_channel(intensities: Sequence[np.ndarray]) -> Measures:
+    """See `TrackedFilm`."""
+    channels = intensities[0].shape[1]
+    names = ["intensity"] if channels == 1 else [f"intensity_{n}" for n in range(channels)]
+    return {
+        name: [found[:, channel] for found in intensities] for channel, name in enumerate(names)
+    }
 
 
 def mean_intensities(labels: np.ndarray, pixels: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ def describe_checkpoint(model: Network, folder: Path, commit: str | None = None)
         "normalization": config["preprocessing"]["normalization"],
         "threshold": model.threshold,
         "objects": config.get("objects"),
+        "tracking": config.get("tracking"),
         "object maps": list(model.object_channels),
         "network": {
             key: config[key]

@@ -30,6 +30,8 @@ from .origin import Origin
 
 HEAD = ("head.weight", "head.bias")
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+# Parts of a configuration that belong to its classes: they go when others come.
+OF_CLASSES = ("colors", "threshold", "title", "objects", "tracking")
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ def load_checkpoint(
         new_head = check_labels(id2label, num_classes) != known  # other names: another task
     if new_head:
         config |= {"num_classes": num_classes, "id2label": id2label}
-        for name in ("colors", "threshold", "title", "objects"):  # they belonged to the old classes
+        for name in OF_CLASSES:
             config.pop(name, None)
     elif id2label is not None and num_classes is None:
         raise ConfigError(

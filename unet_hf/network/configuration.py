@@ -249,19 +249,33 @@ def check_max_channels(number: Any) -> int:
     return _integer("max_channels", number, 1, MAX_CHANNELS)
 
 
+def check_tracking(options: Any) -> dict[str, Any]:
+    """Returns how objects are followed by default: {"divisions": share of the cells of a frame}.
+
+    Raises:
+        ConfigError: Something else is in it.
+    """
+    if not isinstance(options, dict) or set(options) != {"divisions"}:
+        raise ConfigError(
+            f"tracking={str(options)[:100]!r} is not a mapping of divisions, how often cells "
+            'divide as a share of the cells of a frame, e.g. {"divisions": 0.02}.'
+        )
+    return {"divisions": _fraction("tracking.divisions", options["divisions"])}
+
+
 OPTIONAL = {
     "max_channels": check_max_channels,
     "title": check_title,
     "objects": check_objects,
     "object_outputs": check_object_outputs,
+    "tracking": check_tracking,
 }
 
 
 def checked_config(options: dict[str, Any]) -> dict[str, Any]:
     """Returns the complete configuration as JSON: options checked, defaults filled in.
 
-    `max_channels`, `title`, `objects` and `object_outputs` are left out where there are none, as
-    in older checkpoints.
+    What is in `OPTIONAL` is left out where there is none, as in older checkpoints.
 
     Raises:
         ConfigError: An option is not usable; the first one is named.

@@ -74,6 +74,8 @@ class Network(nn.Module):
             `object_channels`. None: nothing.
         max_channels: Channels are doubled only up to this number, so that a deep network stays
             small. None: at each pooling.
+        tracking: Options of `unet_hf.tracking.link` that `track` goes by where none are given,
+            `{"divisions": 0.02}`: how often cells divide in such films. None: those of `link`.
 
     Raises:
         ConfigError: An option is not usable; the message says what would be.
@@ -108,6 +110,7 @@ class Network(nn.Module):
         objects: dict[str, Any] | None = None,
         object_outputs: dict[str, Any] | None = None,
         max_channels: int | None = None,
+        tracking: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.config = checked_config(
@@ -129,6 +132,7 @@ class Network(nn.Module):
                 "objects": objects,
                 "object_outputs": object_outputs,
                 "max_channels": max_channels,
+                "tracking": tracking,
             }
         )
 

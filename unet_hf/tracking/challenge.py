@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,17 @@ LARGEST_ID = 2**16 - 1  # of a mask of 16 bits, which the challenge asks for
 
 def save_challenge(
     frames: Sequence[FrameObjects],
-    parent: np.ndarray,
+    ids: np.ndarray,
+    parents: np.ndarray,
     labels: Sequence[np.ndarray] | np.ndarray,
     folder: Path,
 ) -> None:
-    """Writes tracks as files, see `Tracks.save`. parent: (n,) of the tracks 1 to n."""
-    pieces = _Pieces(frames, parent)
-    if len(pieces.lines) > LARGEST_ID:
+    """Writes tracks as files, see `Tracks.save`. ids, parents: (n,) of the tracks."""
+    pieces = _Pieces(frames, dict(zip(ids.tolist(), parents.tolist(), strict=True)))
+    if pieces.largest > LARGEST_ID:
         raise ConfigError(
-            f"There are {len(pieces.lines):,} tracks, and masks of 16 bits hold {LARGEST_ID:,}. "
-            "Leave out small objects before linking, or save fewer frames."
+            f"The largest of {len(pieces.lines):,} ids is {pieces.largest:,}, and masks of 16 bits "
+            f"hold {LARGEST_ID:,}. Leave out small objects before linking, or save fewer frames."
         )
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file. Name a folder, which may exist or not.")
@@ -67,24 +68,25 @@ class _Pieces:
     """Tracks, cut at their gaps.
 
     lines: (id, first, last, parent) of each piece, sorted by id.
+    largest: The largest id.
     of_objects: For each frame, the pieces that its objects belong to, (n,) int64.
     """
 
-    def __init__(self, frames: Sequence[FrameObjects], parent: np.ndarray) -> None:
+    def __init__(self, frames: Sequence[FrameObjects], mothers: Mapping[int, int]) -> None:
         ends: dict[int, list[int]] = {}  # id -> first, last, parent
-        newest = np.arange(len(parent) + 1)  # of each track, the piece that was seen last
-        count = len(parent)
+        self.largest = max(mothers, default=0)
+        newest = np.arange(self.largest + 1)  # of each track, the piece that was seen last
         self.of_objects: list[np.ndarray] = []
         for frame, objects in enumerate(frames):
             for track in objects.tracks.tolist():
                 number = int(newest[track])
                 if number not in ends:
-                    ends[number] = [frame, frame, int(newest[parent[track - 1]])]
+                    ends[number] = [frame, frame, int(newest[mothers[track]])]
                 elif ends[number][1] == frame - 1:
                     ends[number][1] = frame
                 else:
-                    count += 1
-                    newest[track] = count
-                    ends[count] = [frame, frame, number]
+                    self.largest += 1
+                    newest[track] = self.largest
+                    ends[self.largest] = [frame, frame, number]
             self.of_objects.append(newest[objects.tracks])
         self.lines = [(number, *ends[number]) for number in sorted(ends)]

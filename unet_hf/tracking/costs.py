@@ -5,29 +5,17 @@ different objects add up, and the cheapest account of all of them is the likelie
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .cells import Cells, overlaps
+from .weights import Weights
 
 CANDIDATES = 8  # objects of the next frame that one object is compared with, the nearest ones
 BORDER_TURNOVER = 0.03  # chance that an object at the border leaves, or that one there is new
 BORDER_AREAS = 3.0  # at the border, areas vary so many times as much: part of the object is outside
 UNLIKE_DAUGHTERS = 0.5  # usual difference of two daughters, in the logarithm of their areas
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The options of `link` that decide between accounts, with its defaults; see there."""
-
-    divisions: float = 0.02
-    max_distance: float = 1.5
-    position_spread: float = 0.4
-    area_spread: float = 0.2
-    overlap_weight: float = 3.0
-    turnover: float = 0.003
-    gap_cost: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +24,7 @@ class Accounts:
 
     source: (k,) index of the object before. targets: (k, 2) indices of the objects after; the
     second one is -1 unless the object divides. costs: (k,).
+    swallowed: (k,) index of a second object before, which has become one with the first; or -1.
     lost: (n,) the cost of each object before, if it vanishes. new: (m,) the cost of each object
     after, if it appears.
     """
@@ -45,6 +34,7 @@ class Accounts:
     costs: np.ndarray
     lost: np.ndarray
     new: np.ndarray
+    swallowed: np.ndarray
 
 
 def possible_accounts(
@@ -53,6 +43,7 @@ def possible_accounts(
     shape: tuple[int, int],
     missed: np.ndarray,
     usual_areas: np.ndarray,
+    sisters: np.ndarray,
     weights: Weights,
 ) -> Accounts:
     """Lists what may have happened to objects, where it costs less than vanishing and appearing.
@@ -61,6 +52,7 @@ def possible_accounts(
         before: Objects where they are expected in the frame of `after`.
         missed: (n,) frames in which each of `before` was not seen; those cannot divide.
         usual_areas: (n,) pixels, the areas that `before` would have in the frame of `after`.
+        sisters: (s, 2) indices of `before`, the larger one first: pairs that may be one again.
     """
     lost = np.where(before.at_border, -math.log(BORDER_TURNOVER), -math.log(weights.turnover))
     lost[missed > 0] = 0  # was counted when it vanished
@@ -76,7 +68,7 @@ def possible_accounts(
     worth = costs < lost[source] + new[target]
     links = (source[worth], np.stack([target, np.full_like(target, -1)], 1)[worth], costs[worth])
     if weights.divisions == 0 or near.shape[1] < 2:
-        return Accounts(*links, lost, new)
+        return Accounts(*links, lost, new, np.full(len(links[0]), -1))
 
     alone = np.full(near.shape, np.inf)
     alone[source, rank] = costs
@@ -86,6 +78,7 @@ def possible_accounts(
     daughters = np.stack([near[source, first], near[source, second]], 1)
     costs = compare(source, daughters, shared[source, first] + shared[source, second])
     unlike = np.log(np.divide(*after.areas[daughters].T)) / UNLIKE_DAUGHTERS
+    unlike[after.at_border[daughters].any(1)] /= BORDER_AREAS
     costs += unlike**2 / 2 - math.log(weights.divisions)
     # It has to cost less than that one of them was there and the other one is new.
     worth = costs < np.minimum.reduce(
@@ -96,8 +89,45 @@ def possible_accounts(
         ]
     )
     divided = (source[worth], daughters[worth], costs[worth])
-    joined = (np.concatenate(parts) for parts in zip(links, divided, strict=True))
-    return Accounts(*joined, lost, new)
+    merged = _merged(before, after, near, shared, usual_areas, sisters, weights)
+    swallowed = np.full(len(links[0]) + len(divided[0]) + len(merged[0]), -1)
+    swallowed[len(swallowed) - len(merged[0]) :] = merged[3]
+    joined = (np.concatenate(parts) for parts in zip(links, divided, merged[:3], strict=True))
+    return Accounts(*joined, lost, new, swallowed)
+
+
+def _merged(
+    before: Cells,
+    after: Cells,
+    near: np.ndarray,
+    shared: np.ndarray,
+    usual_areas: np.ndarray,
+    sisters: np.ndarray,
+    weights: Weights,
+) -> tuple[np.ndarray, ...]:
+    """Lists where two sisters overlap one object: source, targets, costs and swallowed.
+
+    The two taken together are compared with it. It costs as much as that one of them vanished.
+    """
+    larger, smaller = sisters.T
+    same = (near[larger][:, :, None] == near[smaller][:, None]) & (near[larger] >= 0)[:, :, None]
+    pair, rank, other = np.nonzero(same)
+    larger, smaller = larger[pair], smaller[pair]
+    pixels = np.stack([shared[larger, rank], shared[smaller, other]], 1)
+    touched = (pixels > 0).all(1)
+    both = np.stack([larger, smaller], 1)[touched]
+    target = near[larger, rank][touched]
+    together = replace(
+        before,
+        areas=before.areas[both].sum(1),
+        centers=centers_of(before, both),
+        at_border=before.at_border[both].any(1),
+    )
+    once = np.ones(len(both))
+    compare = _Comparison(together, after, usual_areas[both].sum(1), once, weights)
+    costs = compare(np.arange(len(both)), target[:, None], pixels[touched].sum(1))
+    costs -= math.log(weights.turnover)
+    return both[:, 0], np.stack([target, np.full_like(target, -1)], 1), costs, both[:, 1]
 
 
 def _nearest(

@@ -1,6 +1,5 @@
 """`link`: objects of each frame to tracks, frame by frame, with SciPy's solver alone."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -8,10 +7,13 @@ import numpy as np
 from ..errors import ConfigError, how_to_install
 from .assignment import cheapest
 from .cells import Cells, cells_of
-from .costs import Weights, centers_of, possible_accounts
+from .costs import centers_of, possible_accounts
 from .frames import FrameObjects, KeptFrames, check_film, check_frame
-from .motion import motion_around, predicted_motion, usual_growth
+from .lone import with_lone_pairs
+from .motion import motion_around, predicted_motion, usual_areas, usual_growth
+from .splits import sisters_in, without_splits
 from .tracks import Tracks
+from .weights import checked_weights
 
 LINKINGS = 3  # of two frames; what the first one finds says how objects move, for the next one
 FEWEST = 3  # objects that say how those around them move
@@ -41,6 +43,9 @@ def link(
     objects taken together. So areas are conserved, but for the growth that is usual between the
     two frames.
 
+    An object that moves faster, over a part of the picture where nothing else is, is found up to
+    four sizes away, see `lone_pairs`.
+
     Distances are in sizes of the object, and a size is the root of its area: the options fit any
     magnification. They hold for a film in which objects move, beyond the motion of those around
     them, by less than about half of their size a frame.
@@ -52,7 +57,8 @@ def link(
         divisions: How often cells divide, as a share of the cells of a frame: 0.02 if a cell
             lives for 50 frames. 0 if they never do: no division is then ever found.
         gaps: Frames in which an object may be missing and still be the same afterwards.
-        max_distance: Sizes; no object is farther away from its predicted place.
+        max_distance: Sizes; an object that has others around it is not farther away from its
+            predicted place.
         position_spread: Sizes; usual distance from the predicted place.
         area_spread: Usual change of an area from a frame to the next, as a logarithm: 0.2 for
             about 20 %.
@@ -64,8 +70,9 @@ def link(
         progress: Is called after each frame with the number of frames that are done.
 
     Returns:
-        The tracks. Ids are final frame by frame: those of the first frames do not depend on what
-        follows.
+        The tracks. Those of the first frames do not depend on what follows, but for one thing: a
+        division is taken back if its daughters are one object again after a frame or two, and do
+        not part within `gaps` frames. Then an object was in pieces.
 
     Raises:
         ConfigError: There is one frame only, or an option is not usable.
@@ -102,7 +109,7 @@ class Linker:
 
     def __init__(self, *, gaps: int = 2, register: bool = True, **weights: float) -> None:
         _check_packages()
-        self._weights = _checked(weights)
+        self._weights = checked_weights(weights)
         if isinstance(gaps, bool) or not isinstance(gaps, (int, np.integer)) or gaps < 0:
             raise ConfigError(f"gaps={gaps!r} is not a number of frames: 0, 1, 2 ...")
         self._gaps, self._register = int(gaps), bool(register)
@@ -115,13 +122,14 @@ class Linker:
         self._first: list[int] = []
         self._last: list[int] = []
         self._frames: list[FrameObjects] = []
+        self._merges: list[tuple[int, int, int]] = []  # see `without_splits`
 
     def add(self, frame: np.ndarray) -> np.ndarray:
         """Links the next frame, (H, W) integers; returns it as an array. Raises as `link`."""
         frame = check_frame(frame, len(self._frames), self._shape)
         self._shape = frame.shape
         cells = cells_of(frame)
-        expected, growth, source, targets = self._choose(cells)
+        expected, growth, source, targets, swallowed = self._choose(cells)
         divides = targets[:, 1] >= 0
         tracks = np.zeros(len(cells), np.int64)
         tracks[targets[~divides, 0]] = self._tracks[source[~divides]]
@@ -137,30 +145,47 @@ class Linker:
         past = np.full((len(cells), 2), np.nan)
         same = (targets[~divides, 0], source[~divides])
         past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
+        merged = swallowed >= 0
+        past[targets[merged, 0]] = np.nan  # it is as large as both
+        for pair in zip(source[merged], swallowed[merged], strict=True):
+            kept, other = self._tracks[list(pair)].tolist()
+            self._merges.append((kept, other, len(self._frames) - 1))
         self._keep(cells, tracks, past, expected, gone)
         return frame
 
-    def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray]:
+    def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray, np.ndarray]:
         """Chooses what became of the objects before.
 
         Returns them at their expected places, their usual growth, the indices (k,) of those that
-        are there, and the indices (k, 2) into `cells` of what they are now: one object and -1, or
-        two.
+        are there, the indices (k, 2) into `cells` of what they are now: one object and -1, or two;
+        and the indices (k,) of those that they have swallowed, or -1.
         """
         before, shape = self._cells, self._shape
+        seen = self._tracks[self._missed == 0]  # they come first
+        sisters = sisters_in(seen, self._parent, self._first, len(self._frames))
+        larger = before.areas[sisters].argsort(1)[:, ::-1]
+        sisters = np.take_along_axis(sisters, larger, 1)
         motion = predicted_motion(before, cells, shape, self._register)
         pairs: tuple[np.ndarray, ...] = ()
         for _ in range(LINKINGS):
             expected = before.moved(motion)
             growth = usual_growth(expected, cells, shape)
             usual = usual_areas(expected.areas, self._past) * np.exp(growth * (1 + self._missed))
-            accounts = possible_accounts(expected, cells, shape, self._missed, usual, self._weights)
+            accounts = possible_accounts(
+                expected, cells, shape, self._missed, usual, sisters, self._weights
+            )
             chosen = cheapest(accounts)
             earlier, pairs = pairs, (accounts.source[chosen], accounts.targets[chosen])
-            if len(chosen) < FEWEST or (earlier and all(map(np.array_equal, earlier, pairs))):
+            swallowed = accounts.swallowed[chosen]
+            whole = swallowed < 0
+            if whole.sum() < FEWEST or (earlier and all(map(np.array_equal, earlier, pairs))):
                 break
-            motion = motion_around(before.centers, pairs[0], centers_of(cells, pairs[1]))
-        return expected, growth, *pairs
+            places = centers_of(cells, pairs[1][whole])
+            motion = motion_around(before.centers, pairs[0][whole], places)
+        chosen = with_lone_pairs(
+            expected, cells, self._missed, *pairs, swallowed, self._weights.max_distance
+        )
+        return expected, growth, *chosen
 
     def tracks(self, labels: Sequence[np.ndarray] | np.ndarray) -> Tracks:
         """Returns the tracks. labels: the frames that were added, for masks in track ids.
@@ -176,8 +201,9 @@ class Linker:
         parent, first, last = (
             np.array(values, np.int64) for values in (self._parent, self._first, self._last)
         )
-        ids = np.arange(1, len(parent) + 1)
-        return Tracks(ids, parent, first, last, tuple(self._frames), self._shape, labels)
+        frames, *columns = without_splits(self._frames, parent, first, last, self._merges)
+        ids = np.arange(1, len(columns[0]) + 1)
+        return Tracks(ids, *columns, frames, self._shape, labels)
 
     def _begin(self, parent: int) -> int:
         """Begins a track with the next frame; returns its id."""
@@ -208,36 +234,8 @@ def _check_packages() -> None:
     """Raises `ConfigError` if a package that links objects is missing."""
     try:
         import scipy.optimize  # noqa: F401
-        import skimage.registration  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"Objects are linked with the package {error.name}, which is not installed. "
             + how_to_install("objects")
         ) from error
-
-
-def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:
-    """Returns what areas would be without faults of a single frame, (n,).
-
-    It is the median of three frames. So an object that has swallowed its neighbour for a frame
-    does not divide when both are there again.
-
-    Args:
-        areas: (n,) in the last frame.
-        past: (n, 2) in the two before it; nan for an object that was not there yet.
-    """
-    three = np.concatenate([areas[:, None], past], 1)
-    return np.where(np.isnan(past).any(1), areas, np.median(three, 1))
-
-
-def _checked(weights: dict[str, float]) -> Weights:
-    """Checks the options that are numbers; raises `ConfigError` for one that is not usable."""
-    for name, value in weights.items():
-        usable = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not (usable and math.isfinite(value) and value >= 0):
-            raise ConfigError(f"{name}={value!r} is not usable: it is a number of 0 or more.")
-        if name in ("divisions", "turnover") and value > 1:
-            raise ConfigError(f"{name}={value!r} is a share of the cells of a frame, from 0 to 1.")
-        if name in ("max_distance", "position_spread", "area_spread", "turnover") and value == 0:
-            raise ConfigError(f"{name}=0 links nothing. Give a number above 0.")
-    return Weights(**weights)

@@ -1,4 +1,4 @@
-"""How objects move from a frame to the next: all of them together, and each with its neighbours."""
+"""How objects move and grow from a frame to the next: all together, and with their neighbours."""
 
 import numpy as np
 
@@ -20,16 +20,11 @@ def global_shift(before: Cells, after: Cells, shape: tuple[int, int]) -> np.ndar
     The shift is that of the highest cross-correlation. It is (0, 0) if it does not bring more
     objects onto others than no shift does, at least two of them and at least half.
     """
-    from skimage.registration import phase_cross_correlation
-
     nothing = np.zeros(2)
     if len(before) < 2 or len(after) < 2:
         return nothing
     step = max(1, int(np.median(before.sizes)) // PIXELS_A_SIZE)
-    pictures = [_coarse(cells, shape, step) for cells in (after, before)]
-    shift, _, _ = phase_cross_correlation(*pictures, normalization=None)
-    # The correlation is circular: of the shifts that it cannot tell apart, this is the shortest.
-    shift = shift * step
+    shift = step * _best_shift(*(_coarse(cells, shape, step) for cells in (before, after)))
     found, unmoved = (
         _agreement(before.moved(np.tile(by, (len(before), 1))), after, shape)
         for by in (shift, nothing)
@@ -38,13 +33,37 @@ def global_shift(before: Cells, after: Cells, shape: tuple[int, int]) -> np.ndar
     return shift if found.sum() > unmoved.sum() and (found > 0.5).sum() >= enough else nothing
 
 
+def _best_shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Returns the shift (y, x) of the highest cross-correlation, in pixels of these pictures.
+
+    The correlation is circular: of the shifts that it cannot tell apart, this is the shortest.
+    """
+    from scipy import fft
+
+    # Of real pictures, half of the transform is enough; scikit-image's correlation takes all.
+    both = fft.rfft2(after) * fft.rfft2(before).conj()
+    best = np.unravel_index(fft.irfft2(both, before.shape).argmax(), before.shape)
+    around = np.array(before.shape)
+    return np.where(best > around // 2, best - around, best).astype(float)
+
+
 def _coarse(cells: Cells, shape: tuple[int, int], step: int) -> np.ndarray:
     """Draws objects at a lower resolution, as the share of each pixel that they cover."""
-    rows, columns = (-(-side // step) for side in shape)
-    within = ((cells.pixels >= 0) & (cells.pixels < shape)).all(1)  # not so of those missed before
-    y, x = (cells.pixels[within] // step).T
-    counts = np.bincount(y.astype(np.int64) * columns + x, minlength=rows * columns)
-    return counts.reshape(rows, columns) / step**2
+    rows, columns = shape[0] // step + 1, shape[1] // step + 2
+    y, begin, end, _ = cells.within(shape)  # those missed before may lie outside
+    # A run is all that lies behind its beginning, without all that lies behind its end: so the
+    # sum along a row is the picture.
+    edge = np.concatenate([begin, end])
+    place = np.tile(y // step, 2) * columns + edge // step
+    sign, into = np.repeat([1.0, -1.0], len(y)), edge % step
+    rises = np.bincount(
+        np.concatenate([place, place + 1]),
+        np.concatenate([sign * (step - into), sign * into]),
+        rows * columns,
+    )
+    picture = rises.reshape(rows, columns).cumsum(1)
+    picture = picture[: -(-shape[0] // step), : -(-shape[1] // step)] / step**2
+    return picture.astype(np.float32)  # correlated in half of the time
 
 
 def _agreement(before: Cells, after: Cells, shape: tuple[int, int]) -> np.ndarray:
@@ -94,6 +113,20 @@ def usual_growth(expected: Cells, after: Cells, shape: tuple[int, int]) -> float
         return 0.0
     growth = np.median(np.log(after.areas[target] / expected.areas[source]))
     return float(np.clip(growth, -GROWTH_LIMIT, GROWTH_LIMIT) * len(source) / (len(source) + FEW))
+
+
+def usual_areas(areas: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Returns what areas would be without faults of a single frame, (n,).
+
+    It is the median of three frames. So an object that has swallowed its neighbour for a frame
+    does not divide when both are there again.
+
+    Args:
+        areas: (n,) in the last frame.
+        past: (n, 2) in the two before it; nan for an object that was not there yet.
+    """
+    three = np.concatenate([areas[:, None], past], 1)
+    return np.where(np.isnan(past).any(1), areas, np.median(three, 1))
 
 
 def _sure_pairs(

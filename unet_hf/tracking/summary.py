@@ -18,8 +18,9 @@ def summary(
     e.g. path_um, area_um2. `measures`, see `Tracks.table`, come last, as means.
     """
     table = tracks.table(measures)
-    of_track, count = table["track_id"], len(tracks)
-    seen = np.bincount(of_track, minlength=count + 1)[1:]
+    count = len(tracks)
+    of_track = np.searchsorted(tracks.id, table["track_id"])  # an index
+    seen = np.bincount(of_track, minlength=count)
     took = np.maximum(tracks.last - tracks.first, 1)
     columns = {
         "track_id": tracks.id,
@@ -31,13 +32,13 @@ def summary(
     scales = [("px", 1.0, 1.0)]
     if pixel_size:
         scales.append((pixel_size.ascii_unit, pixel_size.y, pixel_size.x))
-    begins = np.searchsorted(of_track, tracks.id)
+    begins = np.searchsorted(of_track, np.arange(count))
     ends = begins + seen - 1
     for unit, height, width in scales:
         y, x = table["y"] * height, table["x"] * width
         steps = np.hypot(np.diff(y), np.diff(x)) * (of_track[1:] == of_track[:-1])
-        path = np.bincount(of_track[1:], steps, minlength=count + 1)[1:]
-        area = np.bincount(of_track, table["area"], minlength=count + 1)[1:] / np.maximum(seen, 1)
+        path = np.bincount(of_track[1:], steps, minlength=count)
+        area = np.bincount(of_track, table["area"], minlength=count) / np.maximum(seen, 1)
         columns |= {
             f"path_{unit}": path,
             f"displacement_{unit}": np.hypot(y[ends] - y[begins], x[ends] - x[begins]),
@@ -45,6 +46,6 @@ def summary(
             f"area_{unit}" + ("" if unit == "px" else "2"): area * height * width,
         }
     for name in measures or {}:
-        total = np.bincount(of_track, table[name], minlength=count + 1)[1:]
+        total = np.bincount(of_track, table[name], minlength=count)
         columns[name] = total / np.maximum(seen, 1)
     return columns

@@ -1,14 +1,16 @@
 """`Tracks`: the result of linking, as tables, masks and files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..files import write_text
 from .challenge import save_challenge
+from .corrections import corrected
 from .frames import FrameObjects, renumbered
 
 Measures = Mapping[str, Sequence[np.ndarray]]
@@ -18,7 +20,7 @@ Measures = Mapping[str, Sequence[np.ndarray]]
 class Tracks:
     """The objects of a film, linked: a track is one cell, from its birth to its division or end.
 
-    id: (n,) int64, 1 to n, in the order in which the tracks begin.
+    id: (n,) int64, ascending. `link` numbers tracks from 1 to n in the order in which they begin.
     parent: (n,) int64, the track that divided into this one and another; 0 if none did.
     first, last: (n,) int64, frames from 0. A track may miss frames between.
     frames: The objects of each frame, with their tracks.
@@ -45,7 +47,7 @@ class Tracks:
     def relabelled(self, frame: int) -> np.ndarray:
         """Returns the masks of a frame in track ids, (H, W).
 
-        The type is uint16, or uint32 if there are more than 65,535 tracks.
+        The type is uint16, or uint32 if an id is above 65,535.
 
         Raises:
             ConfigError: There is no such frame.
@@ -54,9 +56,35 @@ class Tracks:
             raise ConfigError(
                 f"There is no frame {frame}: the film has {len(self.frames)}, counted from 0."
             )
-        dtype = np.uint16 if len(self) < 2**16 else np.uint32
+        dtype = np.uint16 if self.id.max(initial=0) < 2**16 else np.uint32
         objects = self.frames[frame]
         return renumbered(self.labels[frame], objects.ids, objects.tracks).astype(dtype)
+
+    def corrected(self, edits: Iterable[Mapping[str, Any]]) -> "Tracks":
+        """Returns the tracks with links cut and joined by hand, in the order of `edits`.
+
+        `{"kind": "join", "from": [frame, object], "to": [frame, object]}` says that the earlier
+        object became the later one. What the later one was linked to before is cut. If the earlier
+        one has become another object, too, it divides into both.
+        `{"kind": "cut", "object": [frame, object]}` says that this object begins a track. Frames
+        count from 0, and an object has its number in `labels`.
+
+        Tracks keep their ids where they begin as before, and new ones follow the last; so ids may
+        have gaps.
+
+        Raises:
+            ConfigError: There is no such object, the first one is not in the earlier frame, they
+                are joined already, the earlier one has two daughters, or the one to cut has no
+                link.
+        """
+        frames, ids, parents = corrected(self.frames, self.id, self.parent, edits)
+        seen = np.concatenate([objects.tracks for objects in frames])
+        index = np.searchsorted(ids, seen)
+        frame = np.repeat(np.arange(len(frames)), [len(objects.ids) for objects in frames])
+        first, last = np.full(len(ids), len(frames)), np.zeros(len(ids), np.int64)
+        np.minimum.at(first, index, frame)
+        np.maximum.at(last, index, frame)
+        return Tracks(ids, parents, first, last, frames, self.shape, self.labels)
 
     def table(self, measures: Measures | None = None) -> dict[str, np.ndarray]:
         """Returns a row for each object of each frame: column name -> (rows,) array.
@@ -79,7 +107,7 @@ class Tracks:
             "y": centers[:, 0],
             "x": centers[:, 1],
             "area": areas.astype(np.int64),
-            "parent": self.parent[track - 1],
+            "parent": self.parent[np.searchsorted(self.id, track)],
         }
         for name, values in (measures or {}).items():
             columns[name] = np.concatenate(values)
@@ -97,9 +125,9 @@ class Tracks:
         replaced as a whole, the text last, and masks of a longer film are removed.
 
         Raises:
-            ConfigError: There are more than 65,535 ids, or `folder` is a file.
+            ConfigError: An id would be above 65,535, or `folder` is a file.
         """
-        save_challenge(self.frames, self.parent, self.labels, Path(folder))
+        save_challenge(self.frames, self.id, self.parent, self.labels, Path(folder))
         return Path(folder)
 
     def save_table(self, path: str | Path, measures: Measures | None = None) -> Path:

@@ -13,7 +13,7 @@ import { Palette } from "./palette.js";
 import { Recorder } from "./recorder.js";
 import { ERASER, newRaster, NOTHING, QUARTERS } from "./strokes.js";
 
-/** @typedef {import("./input.js").Place} Place */
+/** @typedef {import("./pointers.js").Place} Place */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 export const THICKEST = 64;  // pixels of the image, the radius

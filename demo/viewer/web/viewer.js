@@ -10,19 +10,21 @@ import {
 } from "./camera.js";
 import { imageTable, packed, paintTables } from "./colors.js";
 import { connectControls, listen } from "./controls.js";
-import { connectDivider, connectPointersAndKeys } from "./input.js";
+import { Flight, wantsCalm } from "./flight.js";
+import { connectDivider, connectKeys } from "./input.js";
 import { objectAt, objectsDrawn, sceneObjects } from "./objects.js";
 import { drawFrame } from "./paint.js";
 import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
+import { connectPointers } from "./pointers.js";
 import { newScene } from "./scene.js";
 import { newUnpacker } from "./unpack.js";
 
 /** @typedef {import("./camera.js").Box} Box */
 /** @typedef {import("./colors.js").Look} Look */
 /** @typedef {import("./colors.js").View} View */
-/** @typedef {import("./input.js").Place} Place */
+/** @typedef {import("./pointers.js").Place} Place */
 /** @typedef {import("./paint.js").Frame} Frame */
 /** @typedef {import("./payload.js").Payload} Payload */
 /** @typedef {import("./payload.js").Planes} Planes */
@@ -45,7 +47,6 @@ import { newUnpacker } from "./unpack.js";
 
 /** @type {View[]} */
 const VIEWS = ["classes", "objects", "probability", "uncertainty"];
-const FLIGHT = 350;  // milliseconds
 
 /** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
 const ACTS = {
@@ -113,7 +114,7 @@ export class Viewer {
     this.serial = 0;  // of pictures that came
     this.frames = 0;  // that were drawn
     this.pending = 0;  // the animation frame of the next drawing; 0: nothing has changed
-    this.flight = 0;  // the animation frame of a flight
+    this.flight = new Flight();
     this.alphaChosen = false;
     /** @type {Map<string, Habit>} How results of each checkpoint were looked at last. */
     this.habits = new Map();
@@ -124,7 +125,8 @@ export class Viewer {
 
     this.before = new Before(this);
     this.brush = props.paints ? new Brush(this) : null;
-    connectPointersAndKeys(this.canvas, this);
+    connectPointers(this.canvas, this);
+    connectKeys(this.canvas, this);
     connectDivider(this.divider, this.stageElement, this);
     connectControls(this.root, this, Object.keys(props.maps));
     listen(this.root, "viewer:fly", (box) => this.fly(box));
@@ -136,7 +138,7 @@ export class Viewer {
     listen(this.root, "viewer:show", (detail) => this.showHere(detail));
     // Whoever takes the controls is not flown on.
     for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
-      this.root.addEventListener(kind, () => cancelAnimationFrame(this.flight),
+      this.root.addEventListener(kind, () => this.flight.stop(),
         { capture: true, passive: true });
     }
     this.followOthers();
@@ -282,21 +284,10 @@ export class Viewer {
   fly(box, blinks = true) {
     const { scene, camera, stage } = this;
     if (!scene || !box || !stage.width) return;
-    const target = cameraOn(box, scene.value, stage);
-    const start = { ...camera }, began = performance.now(), calm = wantsCalm();
-    cancelAnimationFrame(this.flight);
-    const step = (/** @type {number} */ now) => {
-      const part = calm ? 1 : Math.min(1, Math.max(0, now - began) / FLIGHT);
-      const eased = part * part * (3 - 2 * part);
-      camera.zoom = start.zoom * (target.zoom / start.zoom) ** eased;
-      camera.x = start.x + eased * (target.x - start.x);
-      camera.y = start.y + eased * (target.y - start.y);
-      camera.fitted = false;
-      if (part < 1) this.flight = requestAnimationFrame(step);
-      else if (blinks) this.blink(box);
+    this.flight.start(camera, cameraOn(box, scene.value, stage), (arrived) => {
+      if (arrived && blinks) this.blink(box);
       this.moved();
-    };
-    step(began);
+    });
   }
 
   /** @param {Box} box */
@@ -761,8 +752,4 @@ export class Viewer {
  */
 function kindOf({ by, names }) {
   return JSON.stringify([by, names]);
-}
-
-function wantsCalm() {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -1,0 +1,1 @@
+"""The tab *Film*: objects followed through a film, watched and corrected."""

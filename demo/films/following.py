@@ -1,0 +1,133 @@
+"""`Following`: a film segmented and linked as everything on the server is: each frame in its turn,
+with the page's limits, stopped at any time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from unet_hf import UNet
+from unet_hf.errors import ConfigError, UNetError
+from unet_hf.film import TrackedFilm
+from unet_hf.film.frames import Frames
+from unet_hf.film.kept_objects import KeptObjects, make_folder
+from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow
+
+from ..server import limits, predictions
+from ..server.errors_in_words import plain_sentence
+from ..server.queue import Urgency
+from ..server.runs import Run, StoppedError
+
+FEWEST = 2  # frames; with fewer there is nothing to link
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a film is followed.
+
+    model: The checkpoint's name. threshold: None for the checkpoint's own. axes, channel: As of
+    `unet_hf.film.frames.open_film`. divisions: As of `unet_hf.tracking.link`;
+    None: as the checkpoint says.
+    """
+
+    model: str
+    threshold: float | None = None
+    axes: str | None = None
+    channel: int | None = None
+    divisions: float | None = None
+
+    @property
+    def finding(self) -> tuple[object, ...]:
+        """What the objects depend on; the rest is of the links between them."""
+        return self.model, self.threshold, self.axes, self.channel
+
+
+class Following:
+    """One way through a film."""
+
+    def __init__(
+        self,
+        film: Frames,
+        network: UNet,
+        asked: Asked,
+        run: Run,
+        folder: Path,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+        show: Callable[[int, FoundFrame], int] = lambda index, frame: 0,
+    ) -> None:
+        """folder: Where the objects of each frame are kept; those that are there are not found
+        again. tell: Given how many frames are done, and of how many, again and again. show: Given
+        each frame with its objects; returns how many bytes it has written of it.
+        """
+        make_folder(folder)
+        self.kept = KeptObjects(folder, film.count, {})
+        self.film, self.network, self.asked, self.run = film, network, asked, run
+        self.tell, self.show = tell, show
+        self._reasons: list[str] = []  # why the film ends early
+        self._objects = self._bytes = 0
+
+    def follow(self) -> TrackedFilm:
+        """Segments and links the film. If the run is stopped, or a frame is not usable, the frames
+        before are linked, and a note says why.
+
+        Raises:
+            UNetError: There are no two frames that could be linked; why not.
+        """
+        divisions = self.asked.divisions
+        followed = follow(
+            self.film,
+            self._find,
+            kept=self.kept,
+            pixel_size=self.film.first.pixel_size,
+            tracking=self.network.config.get("tracking"),
+            linking={} if divisions is None else {"divisions": divisions},
+            done=lambda done: self.tell(done, self.film.count),
+        )
+        return replace(followed, notes=(*followed.notes, *self._reasons))
+
+    def _find(self, index: int) -> FoundFrame:
+        try:
+            self.run.check()
+            frame = self._found(index)
+            self._check_limits(frame)
+        except StoppedError:
+            raise FilmEndError from None
+        except UNetError as error:
+            if index < FEWEST:
+                raise
+            self._reasons.append(plain_sentence(error))
+            raise FilmEndError from error
+        return frame
+
+    def _found(self, index: int) -> FoundFrame:
+        image = self.film.read(index)
+        check_size(image, index, self.film)
+        if self.kept.has(index):
+            labels = self.kept[index]
+        else:
+            result = predictions.predict_in_turn(
+                self.network,
+                image,
+                self.asked.threshold,
+                lambda done, total: self.tell(index, self.film.count),
+                self.run,
+                Urgency.BATCH,
+            )
+            labels = result.objects(max_objects=limits.MAX_OBJECTS).instances()
+        self._bytes += self.show(index, (image, labels))
+        return image, labels
+
+    def _check_limits(self, frame: FoundFrame) -> None:
+        _, labels = frame
+        self._objects += len(np.unique(labels)) - 1
+        if self._objects > limits.FILM_OBJECTS:
+            raise ConfigError(
+                f"There are more than {limits.FILM_OBJECTS:,} objects in all frames, the limit of "
+                "this page. Send a part of the film, or use `python -m unet_hf track`."
+            )
+        if self._bytes > limits.FILM_BYTES:
+            raise ConfigError(
+                f"The pictures of the frames have reached {limits.FILM_BYTES // 2**30} GB, the "
+                "limit of this page. Send the other frames as another film."
+            )

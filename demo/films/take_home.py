@@ -1,0 +1,94 @@
+"""What a visitor takes home of a film: tables, masks, pictures, and how it was done."""
+
+import json
+import shlex
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from unet_hf.errors import how_to_install
+from unet_hf.files import write_atomically
+from unet_hf.film import TrackedFilm
+
+from ..server import archives
+from ..server.recipe import TAKEN_HOME
+from ..server.taught import is_taught
+from .following import Asked
+from .linked import Edits
+
+FILM = "film"  # what the visitor's film is called in the command that gives the same
+
+
+def write_file(
+    kind: str, film: TrackedFilm, folder: Path, asked: Asked, edits: Edits, left_out: list[str]
+) -> Path:
+    """Writes one file into an empty folder; returns its path.
+
+    kind: "everything", see `pack_film`; "lineage", "outlines" (a zip) or "overlay", see
+    `TrackedFilm.save`.
+    """
+    if kind == "everything":
+        return pack_film(film, folder / "tracks.zip", asked, edits, left_out)
+    film.save(folder, only=[kind])
+    (made,) = folder.iterdir()
+    if made.is_file():
+        return made
+    packed = folder / f"{made.name}.zip"
+    files = sorted(file.relative_to(folder).as_posix() for file in made.iterdir())
+    write_atomically(packed, lambda file: archives.pack(folder, iter(files), file, {}))
+    rmtree(made)
+    return packed
+
+
+def pack_film(
+    film: TrackedFilm, path: Path, asked: Asked, edits: Edits, left_out: list[str]
+) -> Path:
+    """Writes what `TrackedFilm.save` does as a zip, with notes and the command; returns its path.
+
+    left_out: A line for each file that is no image.
+    """
+    folder = path.with_suffix(".unpacked")
+    try:
+        film.save(folder)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        names = (file.relative_to(folder).as_posix() for file in files)
+        texts = {"reproduce.txt": reproduction(asked, bool(edits))}
+        if edits:
+            texts["corrections.json"] = json.dumps(edits, indent=1) + "\n"
+        if notes := [*film.notes, *left_out]:
+            texts["notes.txt"] = "\n".join(notes) + "\n"
+        write_atomically(path, lambda file: archives.pack(folder, names, file, texts))
+    finally:
+        rmtree(folder, ignore_errors=True)
+    return path
+
+
+def reproduction(asked: Asked, edited: bool) -> str:
+    """The command line that follows the film in the same way."""
+    taught = is_taught(asked.model)
+    options: dict[str, Any] = {
+        "model": TAKEN_HOME if taught else asked.model,
+        "threshold": asked.threshold,
+        "axes": asked.axes,
+        "channel": asked.channel,
+        "divisions": asked.divisions,
+        "output": "out",
+    }
+    words = ["python", "-m", "unet_hf", "track", FILM]
+    for name, value in options.items():
+        words += [] if value is None else [f"--{name}", str(value)]
+    lines = [
+        f"# This follows the same film: a file or a folder of frames, {FILM!r}. It needs what",
+        f"# finds objects. {how_to_install('objects')}",
+    ]
+    if taught:
+        lines += [
+            "# The checkpoint was taught in the browser: take it home there, under Teach, and",
+            f"# unpack it in a folder {TAKEN_HOME!r}.",
+        ]
+    if edited:
+        lines += [
+            "# What was corrected by hand is in corrections.json:",
+            '# tracked.tracks.corrected(json.load(open("corrections.json"))) in Python.',
+        ]
+    return "\n".join([*lines, shlex.join(words)]) + "\n"

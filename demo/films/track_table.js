@@ -1,0 +1,158 @@
+// The table of tracks: sorts, marks the chosen one, and tells which one was chosen.
+
+import { clicked, find } from "../parts/component.js";
+import { digits } from "./curves.js";
+
+/** @typedef {import("./tracks.js").Track} Track */
+/** @typedef {import("./tracks.js").Tracks} Tracks */
+/** @typedef {{title: string, of: (track: Track) => number}} Column */
+
+export const MOST = 200;  // rows that are in the page
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
+  End: Infinity };
+
+/**
+ * Frames count from 1, as the slider has it.
+ *
+ * @param {string} areaUnit
+ * @returns {Column[]}
+ */
+export function columnsOf(areaUnit) {
+  return [
+    { title: "track", of: ({ id }) => id },
+    { title: "parent", of: ({ parent }) => parent },
+    { title: "first frame", of: ({ first }) => first + 1 },
+    { title: "last frame", of: ({ last }) => last + 1 },
+    { title: "frames", of: ({ objects }) => objects.length },
+    { title: `mean area (${areaUnit})`, of: ({ objects }) => objects.length
+      && objects.reduce((sum, { area }) => sum + area, 0) / objects.length },
+    { title: "daughters", of: ({ daughters }) => daughters.length },
+  ];
+}
+
+/**
+ * The rows that are shown, and how many there would be.
+ *
+ * @param {Track[]} tracks
+ * @param {Column} column
+ * @param {boolean} descending
+ */
+export function sorted(tracks, column, descending) {
+  const keyed = tracks.map((track) => ({ track, key: column.of(track) }));
+  const sign = descending ? -1 : 1;
+  keyed.sort((a, b) => sign * (a.key - b.key) || a.track.id - b.track.id);
+  return keyed.slice(0, MOST).map(({ track }) => track);
+}
+
+export class TrackTable {
+  /**
+   * @param {HTMLElement} root
+   * @param {(track: Track) => void} choose
+   */
+  constructor(root, choose) {
+    this.root = find(root, ".list");
+    this.choose = choose;
+    /** @type {Tracks | null} */
+    this.tracks = null;
+    /** @type {Track[]} */
+    this.rows = [];
+    this.column = 0;
+    this.descending = false;
+    this.chosen = 0;
+    this.root.addEventListener("click", (event) => this.click(event));
+    find(this.root, "table").addEventListener("keydown", (event) => this.press(event));
+  }
+
+  /** @param {Tracks | null} tracks */
+  show(tracks) {
+    this.tracks = tracks;
+    this.root.hidden = !tracks?.all.size;
+    if (!tracks) return;
+    const columns = columnsOf(tracks.areaUnit);
+    this.rows = sorted([...tracks.all.values()], columns[this.column], this.descending);
+    find(this.root, "thead tr").replaceChildren(...columns.map((one, place) => {
+      const cell = document.createElement("th"), button = document.createElement("button");
+      cell.scope = "col";
+      button.type = "button";
+      button.dataset.column = String(place);
+      button.textContent = one.title;
+      if (place === this.column) cell.ariaSort = this.descending ? "descending" : "ascending";
+      cell.append(button);
+      return cell;
+    }));
+    find(this.root, "tbody").replaceChildren(...this.rows.map((track) => newRow(track, columns)));
+    const all = tracks.all.size;
+    find(this.root, ".cutoff").textContent = all <= MOST ? ""
+      : `${MOST} of ${all} tracks are shown, in this order. The file has all of them.`;
+    this.mark(this.chosen);
+  }
+
+  /** @param {number} id Of the chosen track; 0: none. */
+  mark(id) {
+    this.chosen = id;
+    const table = find(this.root, "table");
+    table.removeAttribute("aria-activedescendant");
+    for (const row of this.root.querySelectorAll("tr.row")) {
+      const marked = row.getAttribute("data-id") === String(id);
+      row.ariaSelected = String(marked);
+      if (!marked) continue;
+      table.setAttribute("aria-activedescendant", row.id);
+      bringIntoSight(find(this.root, ".scroll"), row);
+    }
+  }
+
+  /** @param {Event} event */
+  click(event) {
+    const id = clicked(event, "tr.row")?.dataset.id;
+    const column = clicked(event, "th button")?.dataset.column;
+    const track = id && this.tracks?.all.get(Number(id));
+    if (track) this.choose(track);
+    if (!column) return;
+    this.descending = Number(column) === this.column && !this.descending;
+    this.column = Number(column);
+    this.show(this.tracks);
+    find(this.root, `th button[data-column="${column}"]`).focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const step = STEPS[event.key];
+    if (!step || !this.rows.length || !(event.target instanceof HTMLTableElement)) return;
+    event.preventDefault();
+    event.stopPropagation();  // the player's own keys go from frame to frame
+    const position = this.rows.findIndex(({ id }) => id === this.chosen);
+    const next = position < 0 ? 0 : position + step;
+    this.choose(this.rows[Math.min(Math.max(next, 0), this.rows.length - 1)]);
+  }
+}
+
+/**
+ * @param {Track} track
+ * @param {Column[]} columns
+ */
+function newRow(track, columns) {
+  const row = document.createElement("tr");
+  row.className = "row";
+  row.id = `track_row_${track.id}`;
+  row.dataset.id = String(track.id);
+  row.append(...columns.map(({ title, of }) => {
+    const cell = document.createElement("td"), number = of(track);
+    const isNone = number === 0 && (title === "parent" || title === "daughters");
+    cell.textContent = isNone ? "" : digits(number);
+    return cell;
+  }));
+  return row;
+}
+
+/**
+ * Within the table: the page stays where it is.
+ *
+ * @param {HTMLElement} scroll
+ * @param {Element} row
+ */
+function bringIntoSight(scroll, row) {
+  const inner = scroll.getBoundingClientRect(), { top, bottom, height } = row.getBoundingClientRect();
+  if (top < inner.top + height) scroll.scrollTop -= inner.top + height - top;  // below the head
+  else if (bottom > inner.bottom) scroll.scrollTop += bottom - inner.bottom;
+}

@@ -1,0 +1,501 @@
+"""The tab of films: what a visitor sends, what the player is shown, and what they take home."""
+
+import csv
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import gradio as gr
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+from playwright.sync_api import Page, expect
+
+from demo.films import tab as film_tab
+from demo.films.following import Asked
+from demo.films.job import FilmJob
+from demo.films.tab import FilmTab
+from demo.server import archives, limits
+from demo.server.folders import ResultFolders
+from demo.server.models import load_model
+from unet_hf import UNet
+
+from .page_events import Events
+from .serving import Gate, until
+
+FRAMES = 6
+
+
+def drawn_frames() -> np.ndarray:
+    """(6, 48, 64): a cell goes right, 3 pixels a frame; another stays, and divides in frame 3."""
+    film = np.zeros((FRAMES, 48, 64), np.uint8)
+    for t in range(FRAMES):
+        film[t, 5:13, 4 + 3 * t : 12 + 3 * t] = 200
+        if t < 3:
+            film[t, 28:36, 20:36] = 200
+        else:
+            film[t, 28:36, 18:26] = film[t, 28:36, 30:38] = 200
+    return film
+
+
+def stack(path: Path, frames: np.ndarray, axes: str = "TYX", **options: Any) -> Path:
+    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": axes}, **options)
+    return path
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return stack(tmp_path / "film.tif", drawn_frames())
+
+
+class FilmPage:
+    """The tab, and what a browser would show of it."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        with gr.Blocks(analytics_enabled=False) as self.page:
+            self.tab = FilmTab([model, "unet-nuclei"], model, ResultFolders())
+        self.events = Events(self.page)
+        self.shown: dict[Any, Any] = {}
+
+    def show(self, updates: dict[gr.Component, Any]) -> None:
+        """By `elem_id`; a state by its class."""
+        for component, value in updates.items():
+            name = component.elem_id or f"{type(component).__name__} {component.value}"
+            if isinstance(value, dict) and value.get("__type__") == "update":
+                self.shown.setdefault(name, {}).update(value)
+            else:
+                self.shown[name] = value
+
+    @property
+    def job(self) -> FilmJob | None:
+        return self.shown["State None"]
+
+    @property
+    def value(self) -> dict[str, Any]:
+        return self.shown["film_player"]
+
+    @property
+    def told(self) -> str:
+        return self.shown["film_told"]["value"]
+
+    def usable(self) -> tuple[bool, bool, bool]:
+        """Whether it can be started, stopped, and taken home."""
+        downloads = self.shown["film_downloads"]["value"]["usable"]["linked"]
+        buttons = (self.shown[f"film_{name}"]["interactive"] for name in ("run", "stop"))
+        return *buttons, downloads
+
+    def send(self, *paths: Path) -> None:
+        current = self.shown.get("State None")
+        self.show(self.events.on_upload([str(path) for path in paths], self.model, current))
+
+    def start(self, divisions: float = 0.2, axes: str = "", threshold: str = "") -> None:
+        self.show(self.events.on_start(self.job, 0, self.model, threshold, divisions, -1, axes))
+
+    def run(self) -> None:
+        for updates in self.events.on_run(self.job):
+            self.show(updates)
+
+    def edit(self, *edits: dict[str, Any]) -> None:
+        self.show(self.events.on_edits(self.job, SimpleNamespace(edits=list(edits))))
+
+    def zip(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(film_tab.write("everything", self.job))
+
+
+@pytest.fixture
+def page(learned: str, tmp_path: Path, monkeypatch) -> FilmPage:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    return FilmPage(learned)
+
+
+def file_of(address: str) -> Path:
+    return Path(unquote(address.partition("file=")[2]))
+
+
+def table_of(packed: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(packed.read(name).decode())))
+
+
+# ------------------------------------------------------------------- a whole film
+
+
+def test_a_film_is_followed_as_python_follows_it(page: FilmPage, film: Path, learned, tmp_path):
+    page.send(film)
+    assert page.shown["film_run"]["value"].startswith("Follow the cells of 6 frames with ")
+    page.start()
+    assert page.usable() == (False, True, False)
+    page.run()
+    assert page.usable() == (True, False, True)
+    assert "4 tracks, 1 division, 6 frames" in page.shown["film_progress"]
+
+    model = UNet.from_pretrained(learned)
+    expected = model.track(film, linking={"divisions": 0.2})
+    saved = expected.save(tmp_path / "saved")
+    with page.zip() as packed:
+        files = {file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()}
+        assert set(packed.namelist()) == {*files, "reproduce.txt"}
+        assert all(packed.read(name) == (saved / name).read_bytes() for name in files)
+        assert "--divisions 0.2" in packed.read("reproduce.txt").decode()
+
+
+def test_the_player_is_given_frames_numbers_and_tracks(page: FilmPage, film: Path, learned: str):
+    page.send(film)
+    page.start()
+    page.run()
+    value = page.value
+    assert (value["name"], value["width"], value["height"]) == ("film.tif", 64, 48)
+    assert value["frames"] == len(value["images"]) == len(value["labels"]) == FRAMES
+    frames = drawn_frames()
+    tracked = UNet.from_pretrained(learned).track(film, linking={"divisions": 0.2})
+    for index, (image, labels) in enumerate(zip(value["images"], value["labels"], strict=True)):
+        assert np.array_equal(np.asarray(PIL.Image.open(file_of(image))), frames[index])
+        red, green, blue = np.moveaxis(np.asarray(PIL.Image.open(file_of(labels)), int), 2, 0)
+        assert np.array_equal(red + 256 * green + 65536 * blue, tracked.tracks.labels[index])
+    tracks = json.loads(file_of(value["tracks"]).read_text())
+    objects = tracks["objects"]
+    assert objects["frame"] == sorted(objects["frame"])
+    assert {len(column) for column in objects.values()} == {len(tracked.table()["t"])}
+    assert (tracks["area_unit"], set(objects["intensity"])) == ("px", {200.0})
+    assert tracks["tracks"]["parent"] == tracked.tracks.parent.tolist()
+
+
+def test_lengths_are_told_in_the_unit_of_the_pixels(page: FilmPage, tmp_path: Path):
+    path = stack(tmp_path / "s.tif", drawn_frames(), resolution=(2, 2))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags["ImageDescription"].overwrite("ImageJ=1.11a\nframes=6\nunit=um\n")
+    page.send(path)
+    page.start()
+    page.run()
+    assert page.value["pixel_size"] == [0.5, "µm"]
+    tracks = json.loads(file_of(page.value["tracks"]).read_text())
+    assert tracks["area_unit"] == "µm²"
+    assert min(tracks["objects"]["area"]) < 20  # 64 pixels of a quarter each
+
+
+def test_files_are_frames_in_the_order_in_which_people_count(page: FilmPage, tmp_path: Path):
+    paths = [tmp_path / f"t{9 + number}.png" for number in range(FRAMES)]
+    for path, frame in zip(paths, drawn_frames(), strict=True):
+        PIL.Image.fromarray(frame).save(path)
+    with zipfile.ZipFile(tmp_path / "frames.zip", "w") as packed:
+        for path in reversed(paths):
+            packed.write(path, f"film/{path.name}")
+        packed.writestr("film/notes.txt", "no image")
+    for sent in (sorted(paths), [tmp_path / "frames.zip"]):
+        page.send(*sent)
+        page.start()
+        page.run()
+        assert "4 tracks, 1 division, 6 frames" in page.shown["film_progress"]
+    assert "notes.txt is no image" in page.shown["film_progress"]
+    assert page.value["name"] == "frames.zip"
+
+
+def test_brightness_does_not_flicker(page: FilmPage, tmp_path: Path):
+    """One window for all frames: a frame that is half as bright is drawn half as bright."""
+    frames = drawn_frames().astype(np.uint16) * 20
+    frames[3] //= 2
+    page.send(stack(tmp_path / "deep.tif", frames))
+    page.start()
+    page.run()
+    drawn = [np.asarray(PIL.Image.open(file_of(image))).max() for image in page.value["images"]]
+    assert drawn[3] == pytest.approx(drawn[0] / 2, abs=2)
+
+
+# ------------------------------------------------------------------ stop and go on
+
+
+def test_a_film_that_is_stopped_keeps_its_frames_and_goes_on(page: FilmPage, film, gate: Gate):
+    page.send(film)
+    page.start()
+    gate.let(3)
+    for updates in page.events.on_run(page.job):
+        page.show(updates)
+        if len(gate.asked) == 4 and page.job.status.state == "running":
+            page.events.on_stop(page.job)
+            gate.let(1)
+    assert "Stopped: 3 of 6 frames" in page.shown["film_progress"]
+    assert "Stopped after 3 of 6 frames." in page.shown["film_progress"]
+    assert page.shown["film_run"]["value"] == "Go on"
+    assert page.value["frames"] == len(page.value["images"]) == 3
+    with page.zip() as packed:
+        assert {row["t"] for row in table_of(packed, "objects.csv")} == {"0", "1", "2"}
+    id_, first = page.value["id"], page.value["images"]
+    gate.let(100)
+    page.start()
+    assert page.value["frames"] == FRAMES
+    assert page.value["tracks"] is None
+    page.run()
+    assert len(gate.asked) == 4 + 3
+    assert (page.value["id"], page.value["images"][:3]) == (id_, first)
+    assert "4 tracks, 1 division, 6 frames" in page.shown["film_progress"]
+
+
+def test_a_film_that_is_stopped_at_once_says_that_there_is_nothing(page: FilmPage, film, gate):
+    page.send(film)
+    page.start()
+    page.job.stop()
+    page.run()
+    assert "Stopped: 0 of 6 frames" in page.shown["film_progress"]
+    assert page.usable() == (True, False, False)
+    assert gate.asked == []
+
+
+def test_whoever_closes_the_page_stops_the_film(page: FilmPage, film: Path, gate: Gate):
+    page.send(film)
+    page.start()
+    told = page.events.on_run(page.job)
+    next(told)
+    until(lambda: len(gate.asked) == 1)
+    told.close()
+    gate.let(100)
+    until(lambda: page.job.status.state == "stopped")
+    assert len(gate.asked) == 1
+
+
+def test_only_links_are_made_again_where_only_divisions_change(page: FilmPage, film, gate: Gate):
+    gate.let(100)
+    page.send(film)
+    page.start()
+    page.run()
+    page.start(divisions=0)
+    page.run()
+    assert len(gate.asked) == FRAMES
+    assert "0 divisions" in page.shown["film_progress"]
+    old = page.value["id"], file_of(page.value["images"][0])
+    page.start(threshold="0.3")
+    page.run()
+    assert len(gate.asked) == 2 * FRAMES
+    assert page.value["id"] != old[0]
+    assert not old[1].exists()
+
+
+# -------------------------------------------------------------------- corrections
+
+
+def test_corrections_change_tracks_and_tables_and_nothing_else(page: FilmPage, film: Path):
+    page.send(film)
+    page.start()
+    page.run()
+    before = page.value
+    cut = {"kind": "cut", "object": [3, 2]}
+    page.edit(cut)
+    assert page.value["edits"] == [cut]
+    assert page.value["refused"] == ""
+    assert page.value["tracks"] != before["tracks"]
+    same = ("id", "images", "labels", "frames")
+    assert all(page.value[name] == before[name] for name in same)
+    assert "0 divisions, 6 frames, 1 correction" in page.shown["film_progress"]
+    with page.zip() as packed:
+        assert json.loads(packed.read("corrections.json")) == [cut]
+        assert {row["parent"] for row in table_of(packed, "tracks.csv")} == {"0"}
+        corrected = packed.read("tracks/res_track.txt")
+    page.edit(cut, {"kind": "join", "from": [4, 1], "to": [2, 1]})
+    assert page.value["edits"] == [cut]
+    assert "is not later than" in page.value["refused"]
+    with page.zip() as packed:
+        assert packed.read("tracks/res_track.txt") == corrected
+    page.edit()
+    with page.zip() as packed:
+        assert "corrections.json" not in packed.namelist()
+        assert packed.read("tracks/res_track.txt") != corrected
+
+
+def test_corrections_stay_when_the_film_is_linked_again(page: FilmPage, film: Path):
+    page.send(film)
+    page.start()
+    page.run()
+    page.edit({"kind": "cut", "object": [2, 1]})
+    page.start(divisions=0)
+    page.run()
+    assert page.value["edits"] == [{"kind": "cut", "object": [2, 1]}]
+
+
+@pytest.mark.parametrize(
+    "edits", ["nothing", [7], [{"kind": "cut", "object": [0, 99]}], [{"kind": "paint"}] * 9]
+)
+def test_corrections_that_are_none_are_refused_in_words(page, film, edits, monkeypatch):
+    monkeypatch.setattr(limits, "FILM_EDITS", 8)
+    page.send(film)
+    page.start()
+    page.edit()
+    assert "not linked yet" in page.told
+    page.run()
+    page.show(page.events.on_edits(page.job, SimpleNamespace(edits=edits)))
+    assert page.value["refused"]
+    assert page.value["edits"] == []
+
+
+# ------------------------------------------------------------------------- errors
+
+
+def test_depth_is_frames_only_where_the_visitor_says_so(page: FilmPage, tmp_path: Path):
+    page.send(stack(tmp_path / "deep.tif", drawn_frames(), "ZYX"))
+    assert "Z is depth" in page.told
+    assert "say so: “TYX”." in page.told
+    assert page.shown["film_axes"]["visible"] is True
+    page.start()
+    assert "Z is depth" in page.told
+    page.start(axes="tyx")
+    page.run()
+    assert "4 tracks, 1 division, 6 frames" in page.shown["film_progress"]
+
+
+def test_one_picture_is_sent_to_the_other_tab(page: FilmPage, tmp_path: Path):
+    PIL.Image.fromarray(drawn_frames()[0]).save(tmp_path / "one.png")
+    page.send(tmp_path / "one.png")
+    assert "A single picture is for the tab Segment." in page.told
+    assert page.job is None
+    assert not page.shown["film_run"]["interactive"]
+
+
+def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_path: Path):
+    paths = [tmp_path / f"t{number}.png" for number in range(FRAMES)]
+    for path, frame in zip(paths, drawn_frames(), strict=True):
+        PIL.Image.fromarray(frame).save(path)
+    paths[4].write_bytes(b"no image")
+    page.send(*paths)
+    page.start()
+    page.run()
+    assert "T4.png is not an image" in page.shown["film_progress"]
+    assert page.value["frames"] == 4
+    assert str(page.job.folder) not in page.shown["film_progress"]
+    paths[1].write_bytes(b"no image")
+    page.send(*paths)
+    page.start()
+    page.run()
+    assert 'role="alert"' in page.shown["film_progress"]
+    assert page.usable() == (True, False, False)
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(page: FilmPage, film: Path, monkeypatch):
+    monkeypatch.setattr(limits, "FILM_FRAMES", 5)
+    page.send(film)
+    assert "has 6 frames; the limit of this page is 5" in page.told
+    monkeypatch.setattr(limits, "FILM_FRAMES", 6)
+    monkeypatch.setattr(limits, "FILM_FRAME_PIXELS", 48 * 64 - 1)
+    page.send(film)
+    assert page.job is None
+    assert "pixels" in page.told
+    monkeypatch.setattr(archives, "MAX_BYTES", 100)
+    page.send(film)
+    assert "MB, unpacked" in page.told
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [("FILM_OBJECTS", 6, "more than 6 objects"), ("FILM_BYTES", 1200, "the limit of this page")],
+)
+def test_a_film_that_grows_too_large_ends(page: FilmPage, film, monkeypatch, limit, value, words):
+    monkeypatch.setattr(limits, limit, value)
+    page.send(film)
+    page.start()
+    page.run()
+    assert words in page.shown["film_progress"]
+    assert 2 <= page.value["frames"] < FRAMES
+
+
+@pytest.mark.parametrize("cut", ["high", "7"])
+def test_a_threshold_that_is_none_starts_nothing(page: FilmPage, film: Path, cut: str):
+    page.send(film)
+    page.start(threshold=cut)
+    if not page.told:  # what the checkpoint says of it
+        page.run()
+    assert 'role="alert"' in page.told + page.shown["film_progress"]
+    assert page.shown["film_run"]["interactive"]
+
+
+# ----------------------------------------------------------------- whose it is
+
+
+def test_another_film_takes_the_place_of_the_first(page: FilmPage, film: Path, gate: Gate):
+    page.send(film)
+    first = page.job
+    page.send(film)
+    assert page.job is not first
+    assert not first.folder.exists()
+    assert not first.shown.exists()
+    page.start()
+    running = page.job
+    page.send(film)
+    assert "A film is at work" in page.told
+    assert page.job is running
+
+
+def test_a_film_that_is_gone_leaves_no_button_behind(page: FilmPage, film: Path):
+    page.send(film)
+    page.start()
+    page.run()
+    job = page.job
+    shutil.rmtree(job.folder)
+    page.edit()
+    assert "gone after an hour" in page.shown["film_progress"]
+    assert page.usable() == (False, False, False)
+    assert page.value is None
+    with pytest.raises(Exception, match="gone after an hour"):
+        film_tab.write("film", job)
+
+
+def test_two_visitors_have_nothing_in_common(page: FilmPage, film: Path, learned: str):
+    other = FilmPage(learned)
+    for visitor in (page, other):
+        visitor.send(film)
+        visitor.start()
+        visitor.run()
+    assert page.value["id"] != other.value["id"]
+    assert not {*page.value["images"]} & {*other.value["images"]}
+    assert page.job.folder != other.job.folder
+
+
+def test_an_example_is_drawn_and_left_to_the_shipped_checkpoint(page: FilmPage):
+    page.show(page.events.on_example(None))
+    assert page.shown["film_model"] == "unet-nuclei"
+    assert page.job.film.count == 20
+    assert page.shown["film_run"]["value"] == "Follow the cells of 20 frames with Cell nuclei"
+
+
+def test_a_film_does_not_fill_the_memory(film: Path, learned: str, tmp_path: Path):
+    """Objects are read from the disk when they are needed."""
+    for name in ("job", "shown"):
+        (tmp_path / name).mkdir()
+    job = FilmJob([str(film)], tmp_path / "job", tmp_path / "shown")
+    job.open()
+    job.start(Asked(learned))
+    list(job.run(load_model(learned)))
+    labels = job.linked.film.tracks.labels
+    assert not isinstance(labels, (list, np.ndarray))
+    shutil.rmtree(tmp_path / "job")
+    with pytest.raises(FileNotFoundError):
+        labels[0]
+
+
+# -------------------------------------------------------------------- in a browser
+
+
+def test_a_visitor_drops_a_film_and_takes_its_tracks_home(
+    served: Callable, learned: str, film: Path, tmp_path: Path
+):
+    page: Page = served(lambda: FilmTab([learned], learned, ResultFolders()))
+    page.locator("#film_upload input[type=file]").set_input_files(film)
+    start = page.locator("#film_run")
+    expect(start).to_be_enabled()
+    expect(start).to_contain_text("Follow the cells of 6 frames")
+    start.click()
+    expect(page.locator("#film_counts")).to_contain_text("tracks", timeout=60_000)
+    expect(page.locator("#film_progress [role=status]")).to_have_text("Finished: 6 of 6 frames.")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Everything (zip)").click()
+    download.value.save_as(tmp_path / "home.zip")
+    with zipfile.ZipFile(tmp_path / "home.zip") as packed:
+        names = set(packed.namelist())
+        assert {"tracks/res_track.txt", "tracks/mask005.tif", "objects.csv", "tracks.csv"} <= names
+        assert {row["t"] for row in table_of(packed, "objects.csv")} == set("012345")
+    other: Page = page.another()
+    expect(other.locator("#film_run")).to_be_disabled()
+    expect(other.locator("#film_counts")).to_have_count(0)
