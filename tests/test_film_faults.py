@@ -1,10 +1,14 @@
 """What `UNet.track` says of films and options that are not usable."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, NonFiniteImageError
+from unet_hf.tracking import challenge
 
 FILM = np.zeros((3, 32, 32), np.float32)
 
@@ -38,3 +42,32 @@ def test_a_frame_that_is_not_usable_is_named(model, value, words):
     film[1] = value
     with pytest.raises(NonFiniteImageError, match=f"^Frame 1: .*{words}"):
         model.track(film)
+
+
+def test_a_disk_that_is_full_is_told_in_words_and_the_run_goes_on(model, tmp_path, monkeypatch):
+    write, frames = challenge.write_atomically, []
+
+    def full(path, content):
+        if len(frames) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        frames.append(path)
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(challenge, "write_atomically", full)
+        with pytest.raises(ConfigError, match="the disk is full. Free some space, or name another"):
+            model.track(FILM, output=tmp_path)
+    assert [path.name for path in frames] == ["frame000.tif", "frame001.tif"]
+    kept = [path.stat().st_mtime_ns for path in frames]
+    model.track(FILM, output=tmp_path)
+    assert [path.stat().st_mtime_ns for path in frames] == kept
+
+
+def test_kept_objects_that_are_damaged_are_named(model, tmp_path):
+    model.track(FILM, output=tmp_path)
+    damaged = tmp_path / "objects" / "frame001.tif"
+    damaged.write_bytes(b"no image")
+    with pytest.raises(ConfigError, match=r"frame001.tif is damaged .*Delete it"):
+        model.track(FILM, output=tmp_path)
+    damaged.unlink()
+    model.track(FILM, output=tmp_path)

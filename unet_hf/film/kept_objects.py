@@ -1,14 +1,15 @@
 """`KeptObjects`: the objects of each frame in files, so that a run that was killed goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import parse_json, write_text
+from ..files import DISK_FAULTS, exclusive_writer, parse_json, write_text
 from ..images.tiff_file import open_tiff_file
 from ..tracking.challenge import write_labels
 
@@ -23,6 +24,26 @@ def make_folder(output: Path) -> None:
     except OSError as error:
         raise ConfigError(
             f"The folder {output} cannot be made ({error.strerror}). Name another one."
+        ) from error
+
+
+@contextmanager
+def writing_to(output: Path) -> Iterator[None]:
+    """Makes a folder unless it is there, and locks it for one writer.
+
+    Raises:
+        ConfigError: It cannot be made, another run is writing to it, or the disk took no file.
+    """
+    make_folder(output)
+    try:
+        with exclusive_writer(output):
+            yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        raise ConfigError(
+            f"{output} cannot be written: {DISK_FAULTS[error.errno]}, or name another folder. "
+            "In the same folder, the frames that are done are not segmented again."
         ) from error
 
 
@@ -53,8 +74,17 @@ class KeptObjects(Sequence):
         return self._count
 
     def __getitem__(self, index: int) -> np.ndarray:
-        with open_tiff_file(self._path(index)) as tiff:
-            return tiff.asarray()
+        path = self._path(index)
+        try:
+            with open_tiff_file(path) as tiff:
+                return tiff.asarray()
+        except OSError:  # it is there no more, or the disk fails
+            raise
+        except Exception as error:  # tifffile raises anything
+            raise ConfigError(
+                f"{path} is damaged ({error}). Delete it: the objects of this frame are then found "
+                "again."
+            ) from error
 
     def has(self, index: int) -> bool:
         return self._path(index).is_file()

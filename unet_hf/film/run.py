@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError, ShapeError, UNetError
-from ..files import exclusive_writer
 from ..hashes import model_sha256
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
@@ -21,7 +20,7 @@ from ..tracking import Linker
 from ..tracking.frames import KeptFrames
 from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
-from .kept_objects import KeptObjects, make_folder
+from .kept_objects import KeptObjects, writing_to
 from .linking import check_options, settled_linking
 from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
 from .tracked import TrackedFilm
@@ -61,9 +60,7 @@ def track(
     asked = dict(objects)
     size = PixelSize.of(asked.pop("pixel_size", None)) or film.first.pixel_size
     folder = None if output is None else Path(output)
-    if folder is not None:
-        make_folder(folder)
-    with exclusive_writer(folder) if folder is not None else nullcontext():
+    with nullcontext() if folder is None else writing_to(folder):
         kept = None
         if folder is not None:
             record = {
