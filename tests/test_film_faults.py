@@ -71,3 +71,13 @@ def test_kept_objects_that_are_damaged_are_named(model, tmp_path):
         model.track(FILM, output=tmp_path)
     damaged.unlink()
     model.track(FILM, output=tmp_path)
+
+
+def test_what_a_killed_run_had_not_finished_is_removed(model, tmp_path):
+    model.track(FILM, output=tmp_path)
+    for left in (tmp_path / f".unet_hf-{'0' * 32}", tmp_path / "objects" / f".unet_hf-{'a' * 32}"):
+        left.mkdir()
+    left.rmdir()
+    left.with_suffix(".tif").write_bytes(b"half")
+    model.track(FILM, output=tmp_path)
+    assert not list(tmp_path.rglob(".unet_hf-*"))

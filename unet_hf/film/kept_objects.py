@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import DISK_FAULTS, exclusive_writer, parse_json, write_text
+from ..files import DISK_FAULTS, exclusive_writer, is_temporary, parse_json, write_text
 from ..images.tiff_file import open_tiff_file
 from ..tracking.challenge import write_labels
 
@@ -68,6 +69,8 @@ class KeptObjects(Sequence):
                 "not there yet."
             )
         self._folder.mkdir(exist_ok=True)
+        for folder in (output, self._folder):
+            _remove_temporary(folder)
         write_text(output / RECORD, json.dumps(record, indent=2) + "\n")
 
     def __len__(self) -> int:
@@ -94,6 +97,13 @@ class KeptObjects(Sequence):
 
     def _path(self, index: int) -> Path:
         return self._folder / f"frame{index:0{self._digits}d}.tif"
+
+
+def _remove_temporary(folder: Path) -> None:
+    """Removes what a run that was killed had not finished."""
+    for path in folder.iterdir():
+        if is_temporary(path.name):
+            rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _check_same(output: Path, record: dict[str, Any]) -> None:
