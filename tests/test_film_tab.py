@@ -363,7 +363,8 @@ def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_
     page.send(*paths)
     page.start()
     page.run()
-    assert "T4.png is not an image" in page.shown["film_progress"]
+    assert "Frame 4: t4.png is not an image" in page.shown["film_progress"]
+    assert "Export it as PNG or TIFF.<" in page.shown["film_progress"]
     assert page.value["frames"] == 4
     assert str(page.job.folder) not in page.shown["film_progress"]
     paths[1].write_bytes(b"no image")
@@ -428,12 +429,13 @@ def test_another_film_takes_the_place_of_the_first(page: FilmPage, film: Path, g
     assert page.job is running
 
 
-def test_a_film_that_is_gone_leaves_no_button_behind(page: FilmPage, film: Path):
+@pytest.mark.parametrize("what", ["folder", "shown"])
+def test_a_film_that_is_gone_leaves_no_button_behind(page: FilmPage, film: Path, what: str):
     page.send(film)
     page.start()
     page.run()
     job = page.job
-    shutil.rmtree(job.folder)
+    shutil.rmtree(getattr(job, what))
     page.edit()
     assert "gone after an hour" in page.shown["film_progress"]
     assert page.usable() == (False, False, False)

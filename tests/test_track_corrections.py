@@ -124,6 +124,10 @@ def test_corrections_mend_what_the_challenge_scores(tmp_path):
         (cut(9, 1), "there is no frame 9; the film has 6, counted from 0"),
         (cut(1, 7), "frame 1 has no object 7"),
         (cut(1, "x"), "names the object"),
+        (cut(float("inf"), 1), "names the object [inf, 1]"),
+        (cut(1.7, 1), "names the object [1.7, 1]"),
+        ({"kind": "cut", "object": "12"}, "names the object '12'"),
+        ({"kind": []}, "Edit 2 is {'kind': []}. Expected"),
         (join((3, 1), (3, 2)), "object 2 of frame 3 is not later than object 1 of frame 3"),
         (join((3, 1), (4, 1)), "are joined already"),
         (join((2, 1), (3, 3)), "has two daughters already. Cut one of them first"),
@@ -136,3 +140,9 @@ def test_an_edit_that_cannot_be_made_says_why(tracks, edit, words):
         tracks.corrected([cut(5, 3), edit])
     assert words in str(error.value)
     assert "Edit 2" in str(error.value)
+
+
+@pytest.mark.parametrize("edits", [None, 7, "cut", cut(5, 3)])
+def test_edits_are_a_list(tracks, edits):
+    with pytest.raises(ConfigError, match="which is no list"):
+        tracks.corrected(edits)

@@ -12,7 +12,7 @@ from unet_hf.errors import ConfigError, UNetError
 from unet_hf.film import TrackedFilm
 from unet_hf.film.frames import Frames
 from unet_hf.film.kept_objects import KeptObjects, make_folder
-from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow
+from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow, of_frame
 
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
@@ -89,7 +89,8 @@ class Following:
     def _find(self, index: int) -> FoundFrame:
         try:
             self.run.check()
-            frame = self._found(index)
+            with of_frame(index):
+                frame = self._found(index)
             self._check_limits(frame)
         except StoppedError:
             raise FilmEndError from None

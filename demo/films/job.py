@@ -120,7 +120,7 @@ class FilmJob:
     @property
     def is_gone(self) -> bool:
         """Its hour is over."""
-        return not self.staged.folder.is_dir()
+        return not (self.staged.folder.is_dir() and self.shown.is_dir())
 
     def run(self, network: UNet) -> Iterator[Status]:
         """Follows the film as `start` says; tells how far it is, and the end.

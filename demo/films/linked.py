@@ -36,7 +36,7 @@ class Linked:
     def correct(self, edits: Sequence[Mapping[str, Any]]) -> None:
         """Takes these corrections in place of those before, or says in `refused` why not."""
         try:
-            if len(edits) > limits.FILM_EDITS:
+            if isinstance(edits, list) and len(edits) > limits.FILM_EDITS:
                 raise ConfigError(
                     f"There are more than {limits.FILM_EDITS} corrections, the limit of this page."
                 )

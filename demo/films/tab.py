@@ -416,7 +416,12 @@ def counts_html(job: FilmJob) -> str:
     if job.linked.edits:
         counted.append(many(len(job.linked.edits), "correction"))
     told = f'<p class="title" id="film_counts">{", ".join(counted)}</p>'
-    return told + "".join(note(f"{without_python(said).capitalize()}.") for said in film.notes)
+    return told + "".join(note(sentence(without_python(said))) for said in film.notes)
+
+
+def sentence(said: str) -> str:
+    """A note of the library, which may be a sentence already."""
+    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
 
 
 def many(number: int, what: str) -> str:

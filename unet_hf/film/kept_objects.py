@@ -1,14 +1,16 @@
 """`KeptObjects`: the objects of each frame in files, so that a run that was killed goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import parse_json, write_text
+from ..files import DISK_FAULTS, exclusive_writer, is_temporary, parse_json, write_text
 from ..images.tiff_file import open_tiff_file
 from ..tracking.challenge import write_labels
 
@@ -23,6 +25,26 @@ def make_folder(output: Path) -> None:
     except OSError as error:
         raise ConfigError(
             f"The folder {output} cannot be made ({error.strerror}). Name another one."
+        ) from error
+
+
+@contextmanager
+def writing_to(output: Path) -> Iterator[None]:
+    """Makes a folder unless it is there, and locks it for one writer.
+
+    Raises:
+        ConfigError: It cannot be made, another run is writing to it, or the disk took no file.
+    """
+    make_folder(output)
+    try:
+        with exclusive_writer(output):
+            yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        raise ConfigError(
+            f"{output} cannot be written: {DISK_FAULTS[error.errno]}, or name another folder. "
+            "In the same folder, the frames that are done are not segmented again."
         ) from error
 
 
@@ -47,14 +69,25 @@ class KeptObjects(Sequence):
                 "not there yet."
             )
         self._folder.mkdir(exist_ok=True)
+        for folder in (output, self._folder):
+            _remove_temporary(folder)
         write_text(output / RECORD, json.dumps(record, indent=2) + "\n")
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, index: int) -> np.ndarray:
-        with open_tiff_file(self._path(index)) as tiff:
-            return tiff.asarray()
+        path = self._path(index)
+        try:
+            with open_tiff_file(path) as tiff:
+                return tiff.asarray()
+        except OSError:  # it is there no more, or the disk fails
+            raise
+        except Exception as error:  # tifffile raises anything
+            raise ConfigError(
+                f"{path} is damaged ({error}). Delete it: the objects of this frame are then found "
+                "again."
+            ) from error
 
     def has(self, index: int) -> bool:
         return self._path(index).is_file()
@@ -64,6 +97,13 @@ class KeptObjects(Sequence):
 
     def _path(self, index: int) -> Path:
         return self._folder / f"frame{index:0{self._digits}d}.tif"
+
+
+def _remove_temporary(folder: Path) -> None:
+    """Removes what a run that was killed had not finished."""
+    for path in folder.iterdir():
+        if is_temporary(path.name):
+            rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _check_same(output: Path, record: dict[str, Any]) -> None:

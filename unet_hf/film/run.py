@@ -1,27 +1,27 @@
 """`track`: segments a film frame by frame, and follows its objects."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, UNetError
-from ..files import exclusive_writer
+from ..errors import ImageError, ShapeError, UNetError
 from ..hashes import model_sha256
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.network import Network
 from ..predict.segment import segment
+from ..predict.segmentation import Segmentation
 from ..tracking import Linker
 from ..tracking.frames import KeptFrames
 from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
-from .kept_objects import KeptObjects, make_folder
-from .linking import settled_linking
+from .kept_objects import KeptObjects, writing_to
+from .linking import check_options, settled_linking
 from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
 from .tracked import TrackedFilm
 
@@ -52,14 +52,15 @@ def track(
 ) -> TrackedFilm:
     """Segments a film and follows its objects; see `UNet.track`."""
     only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
+    objects, linking = objects or {}, linking or {}
+    check_options("objects", objects, Segmentation.objects)
+    settled_linking(model.config.get("tracking"), linking)  # before a folder is made
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
-    asked = dict(objects or {})
+    asked = dict(objects)
     size = PixelSize.of(asked.pop("pixel_size", None)) or film.first.pixel_size
     folder = None if output is None else Path(output)
-    if folder is not None:
-        make_folder(folder)
-    with exclusive_writer(folder) if folder is not None else nullcontext():
+    with nullcontext() if folder is None else writing_to(folder):
         kept = None
         if folder is not None:
             record = {
@@ -75,11 +76,12 @@ def track(
                 raise FilmEndError
 
         def found(index: int) -> FoundFrame:
-            image = film.read(index)
-            check_size(image, index, film)
-            if kept is not None and kept.has(index):
-                return image, kept[index]
-            result = segment(model, image, progress=lambda done, total: tell(index), **find)
+            with of_frame(index):
+                image = film.read(index)
+                check_size(image, index, film)
+                if kept is not None and kept.has(index):
+                    return image, kept[index]
+                result = segment(model, image, progress=lambda done, total: tell(index), **find)
             return image, result.objects(**asked).instances()
 
         tracked = follow(
@@ -144,6 +146,15 @@ def follow(
     notes += how if len(tracks) else [NOTHING]
     measures, frames = _by_channel(intensities), replace(film, count=len(intensities))
     return TrackedFilm(film.name, tracks, pixel_size, measures, tuple(notes), frames)
+
+
+@contextmanager
+def of_frame(index: int) -> Iterator[None]:
+    """What is wrong with an image is said with the number of its frame, counted from 0."""
+    try:
+        yield
+    except ImageError as error:
+        raise type(error)(f"Frame {index}: {error}") from error
 
 
 def check_size(image: ImageData, index: int, film: Frames) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import index as whole
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from .frames import FrameObjects
 
 MOST_DAUGHTERS = 2
 KINDS = {"join": ("from", "to"), "cut": ("object",)}  # of an edit, and the objects that it names
+EXPECTED = (
+    'Expected: {"kind": "join", "from": [frame, object], "to": [frame, object]} or '
+    '{"kind": "cut", "object": [frame, object]}.'
+)
 
 
 def corrected(
@@ -20,6 +25,8 @@ def corrected(
     edits: Iterable[Mapping[str, Any]],
 ) -> tuple[tuple[FrameObjects, ...], np.ndarray, np.ndarray]:
     """Returns frames, ids and parents after edits, see `Tracks.corrected`. ids: (n,), ascending."""
+    if not isinstance(edits, Iterable) or isinstance(edits, (str, Mapping)):
+        raise ConfigError(f"The edits are {edits!r:.100}, which is no list. {EXPECTED}")
     links = _Links(frames, dict(zip(ids.tolist(), parents.tolist(), strict=True)))
     for number, edit in enumerate(edits, 1):
         links.apply(edit, number)
@@ -57,12 +64,8 @@ class _Links:
     def apply(self, edit: Mapping[str, Any], number: int) -> None:
         """Changes a link. number: Of the edit, from 1, for errors. Raises `ConfigError`."""
         kind = edit.get("kind") if isinstance(edit, Mapping) else None
-        if kind not in KINDS or any(name not in edit for name in KINDS[kind]):
-            raise ConfigError(
-                f"Edit {number} is {edit!r}. Expected: "
-                '{"kind": "join", "from": [frame, object], "to": [frame, object]} or '
-                '{"kind": "cut", "object": [frame, object]}.'
-            )
+        if kind not in tuple(KINDS) or any(name not in edit for name in KINDS[kind]):
+            raise ConfigError(f"Edit {number} is {edit!r:.100}. {EXPECTED}")
         if kind == "cut":
             index = self._index(edit["object"], number)
             if self.before[index] < 0:
@@ -110,11 +113,11 @@ class _Links:
 
     def _index(self, place: Any, number: int) -> int:
         try:
-            frame, name = (int(part) for part in place)
+            frame, name = map(whole, place)
         except (TypeError, ValueError):
             raise ConfigError(
-                f"Edit {number} names the object {place!r}. Expected: its frame, from 0, and its "
-                "number there."
+                f"Edit {number} names the object {place!r:.100}. Expected: its frame, from 0, "
+                "and its number there."
             ) from None
         if not 0 <= frame < len(self._frames):
             raise ConfigError(
