@@ -43,6 +43,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with gr.Blocks(analytics_enabled=False) as demo:
             picture = viewer(paints=True)
             said = gr.Textbox(elem_id="said")
+            gr.Textbox(elem_id="typed")
             for name, show in shown.items():
                 gr.Button(name).click(show, None, picture, show_progress="hidden")
             own = gr.JSON({"classes": [{"name": "axon"}, {"name": "myelin"}]}, visible="hidden")
@@ -247,6 +248,45 @@ def test_strokes_on_a_hidden_class_stay_and_keys_hide_classes_only_while_nobody_
         page.keyboard.press("]")
 
 
+def test_keys_of_the_brush_act_wherever_the_focus_is_but_where_text_is_typed(page: Page):
+    root, button = viewer_of(page), page.get_by_role("button", name="Bare", exact=True)
+    ground, eraser = root.locator("[data-paint='0']"), root.locator("[data-brush=eraser]")
+    drag(page, root, (200, 100), (260, 100))
+    thin = root.locator(".brush_size").input_value()
+    button.focus()  # as after a click in a list of files
+    page.keyboard.press("1")
+    expect(ground).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("]")
+    expect(root.locator(".brush_size")).not_to_have_value(thin)
+    page.keyboard.press("[")
+    page.keyboard.press("e")
+    expect(eraser).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Control+z")
+    expect(root).to_have_attribute("data-strokes", "0")
+    page.keyboard.press("Control+y")
+    expect(root).to_have_attribute("data-strokes", "1")
+    typed = page.locator("#typed textarea, #typed input")
+    typed.focus()
+    page.keyboard.type("1")
+    expect(typed).to_have_value("1")
+    expect(eraser).to_have_attribute("aria-pressed", "true")
+    holder = page.locator("#viewer")
+    holder.evaluate("(one) => { one.style.display = 'none'; }")  # on a tab that is not seen
+    button.focus()
+    page.keyboard.press("1")
+    page.keyboard.press("Control+z")
+    holder.evaluate("(one) => { one.style.display = ''; }")
+    expect(eraser).to_have_attribute("aria-pressed", "true")
+    expect(root).to_have_attribute("data-strokes", "1")
+    button.focus()
+    page.keyboard.press("2")
+    root.locator("[data-brush=toggle]").click()
+    button.focus()
+    page.keyboard.press("1")  # nobody paints
+    root.locator("[data-brush=toggle]").click()
+    expect(ground).to_have_attribute("aria-pressed", "false")
+
+
 def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
     root = viewer_of(page)
 
@@ -289,6 +329,23 @@ def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
     ]  # fmt: skip
     root.locator(".lists").select_option(label="ground, nucleus · 1 stroke · of this result")
     expect(root).to_have_attribute("data-strokes", "1")
+
+
+def test_a_renamed_class_is_said_to_be_the_one_it_was(page: Page):
+    root = viewer_of(page)
+    drag(page, root, (200, 100), (260, 100))
+    assert "formerly" not in page.evaluate(painted())
+    root.locator("[data-brush=edit]").click()
+    name = root.locator(".class_name")
+    name.fill("cell")
+    told = page.evaluate(painted())
+    assert told["formerly"] == CELLS
+    assert [one["name"] for one in told["classes"]] == ["ground", "cell"]
+    page.get_by_role("button", name="First", exact=True).click()  # as the network calls them
+    expect(root).to_have_attribute("data-strokes", "1")
+    name.fill("nucleus")
+    name.press("Enter")
+    assert "formerly" not in page.evaluate(painted())
 
 
 def test_what_comes_into_view_while_one_paints_ends_no_stroke_of_its_picture_and_moves_nothing(

@@ -14,7 +14,8 @@ import tifffile
 
 from demo.synthetic import Drawing, fluorescence_nuclei
 from train.checks.inspection import PairSummary, inspect, note_places
-from train.checks.problems import Problem, find_problems, refuse_errors
+from train.checks.problems import Problem, find_problems, refuse_errors, seen_in
+from train.checks.seen import describe_changes, look_again
 from train.cli.check import run
 from train.config import TrainingConfig
 from unet_hf.data.open import open_data
@@ -467,7 +468,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
     planted.copy_row("train/4", to="train/5")
     data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
     with pytest.raises(DatasetError) as refused:
-        refuse_errors(data, inspect(data, 2000), CROP)
+        refuse_errors(data, inspect(data, 2000), CROP, "train check")
     message = str(refused.value)
     for words in (
         "train/2",
@@ -484,7 +485,7 @@ def test_a_training_is_refused_with_every_error_and_its_cure(planted):
 def test_warnings_do_not_stop_a_training(planted):
     planted.copy_row("train/4", to="train/5")
     data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
-    (warning,) = refuse_errors(data, inspect(data, 2000), CROP)
+    (warning,) = refuse_errors(data, inspect(data, 2000), CROP, "train check")
     assert str(warning).startswith("warning: 1 row of 6 repeat")
 
 
@@ -513,6 +514,36 @@ def test_a_file_out_of_reach_is_not_taken_for_a_missing_one():
     with pytest.raises(PairError) as error, cell_fault("image", remote):
         raise DatasetError("the network is down")
     assert error.value.code == "image-unreachable"
+
+
+def test_other_numbers_of_the_same_foreground_are_other_data(planted):
+    """A network that parts objects is taught something else by them."""
+
+    def seen():
+        data = open_data(TrainingConfig(dataset_name=str(planted.folder), output_dir="unused"))
+        notes = seen_in(data, inspect(data, 2000))
+        assert look_again(data, 2000, {}) == notes
+        return notes
+
+    before = seen()
+    assert describe_changes(before, seen()) == ""
+    numbered = planted.load("instances", "train/0")
+    planted.change("instances", "train/0", lambda ids: np.minimum(ids, 1))
+    assert describe_changes(before, seen()) == "changed: the mask of train/0"
+    planted.save("instances", "train/0", numbered)
+    assert seen() == before
+
+
+def test_changed_data_is_said_by_name():
+    before = {"train": [["a/1", "x", "m"], ["a/2", "x", "m"]], "validation": [["a/3", "x", "m"]]}
+    now = {"train": [["a/1", "y", "m"], ["a/2", "x", "n"]], "validation": [["a/4", "x", "m"]]}
+    words = "changed: the image of a/1, the mask of a/2; missing: a/3; new: a/4"
+    assert describe_changes(before, now) == words
+    turned = before | {"train": before["train"][::-1]}
+    assert describe_changes(before, turned) == "another order, or others of them are held back"
+    twice = {"train": [["a/1", "x", "m"]] * 2, "validation": []}
+    once = {"train": [["a/1", "x", "m"]], "validation": []}
+    assert describe_changes(twice, once) == "changed: the image of a/1, the mask of a/1"
 
 
 @pytest.mark.parametrize("size", [16, 40, 64, 200])

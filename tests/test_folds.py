@@ -13,6 +13,7 @@ import pytest
 from demo.synthetic import fluorescence_nuclei
 from train import checkpoints
 from train.cli.arguments import parse_arguments
+from train.cli.check import run as check_command
 from train.config import TrainingConfig
 from train.errors import StoppedError, TooShortError
 from train.fold_data import divide, open_folds
@@ -202,6 +203,27 @@ def test_a_killed_cross_validation_goes_on_to_the_same_bytes(trained, data, tmp_
         assert again[name] == reference[name], name
 
 
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_finished_fold_is_not_reused_with_other_data(data, trained, tmp_path, kind):
+    output = tmp_path / "out"
+    shutil.copytree(trained, output)
+    for name in ("config.json", "evaluation.json"):  # the final network is missing
+        (output / name).unlink()
+    config = resumed(output)
+    replaced = data / "train" / kind / "1.png"
+    before = replaced.read_bytes()
+    with PIL.Image.open(replaced) as picture:
+        other = PIL.Image.fromarray(np.array(picture)[::-1])
+    other.save(replaced)  # of the same name
+    words = rf"fold 0, which is finished.*\(changed: the {kind[:-1]} of .*/1\)\. Bring them back"
+    try:
+        with pytest.raises(ConfigError, match=words):
+            train_folds(config)
+    finally:
+        replaced.write_bytes(before)
+    train_folds(config)
+
+
 def resumed(output: Path) -> TrainingConfig:
     return parse_arguments(["--output_dir", str(output), "--resume_from_checkpoint", "latest"])
 
@@ -250,8 +272,13 @@ def test_a_fold_that_cannot_be_trained_is_refused_before_the_first_one_is(data, 
         train_folds(tiny(bare, tmp_path / "out", **options))
     assert "fold 1: " not in str(caught.value)
     masks[0].unlink()
-    with pytest.raises(DatasetError, match=r"it stands:\n- The mask is missing"):
-        train_folds(tiny(bare, tmp_path / "out", **options))
+    with pytest.raises(DatasetError, match=r"it stands:\n- The mask is missing") as caught:
+        train_folds(tiny(bare, tmp_path / "out", seed=3, **options))
+    # The hint can be copied: it has no option that a check does not know.
+    words = str(caught.value).rsplit("\n", 1)[1].split("`")[1].split()
+    assert words[:6] == ["python", "-m", "train", "check", "--dataset_name", str(bare)]
+    assert {"--seed", "--resolution"} <= {*words}
+    assert check_command(words[4:]) == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -1,14 +1,21 @@
 """A teaching that goes wrong says why, and leaves nothing behind."""
 
 import errno
+import json
 import os
 import signal
 import time
 from pathlib import Path
+from shutil import rmtree
+from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 
+from demo.batch.tab import button_words
+from demo.compare.sides import Side, check_sides
+from demo.compare.tab import told_html
 from demo.segment.model_panel import panel
 from demo.segment.tab import SegmentTab
 from demo.server import limits
@@ -16,11 +23,13 @@ from demo.server.errors_in_words import page_sentence
 from demo.server.folders import KeptFolders
 from demo.server.in_view import InView
 from demo.server.kept_results import KeptResults
+from demo.server.model_facts import model_choices, title_of
 from demo.server.models import load_model
 from demo.server.predictions import FIRST
-from demo.server.recipe import TAKEN_HOME, Recipe
+from demo.server.recipe import HOW_TAKEN_HOME, TAKEN_HOME, Recipe, at_home
 from demo.server.result_store import array_bytes
 from demo.server.runs import Run, StoppedError
+from demo.server.taught import taught_folders
 from demo.teach import job as teach_job
 from demo.teach.job import Status, teach_in_turn
 from demo.teach.process import Progress, TeachingError
@@ -32,6 +41,8 @@ from demo.viewer.component import show_result
 from train.teaching.features import features_of
 from unet_hf import read_image
 from unet_hf.errors import ConfigError
+from unet_hf.evaluation.comparison import compare_predictions
+from unet_hf.predict.bundle import Reproduction
 
 from .test_teach_page import CELL, CLASSES, GROUND, begun, until
 
@@ -163,6 +174,35 @@ def test_what_others_are_given_does_not_name_a_taught_checkpoint(tiny, tmp_path)
         view = InView((example.path, FIRST), model)
         shown = segment.show_result(view, result, show_result(result))
         assert (shown[segment.share]["value"] is not None) is is_linked
+
+
+def test_a_taught_checkpoint_is_called_by_its_title_wherever_others_may_read_it(tiny):
+    name, folder = taught_folders().place()
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"title": "Cells, taught 12:00"}))
+    result = load_model(tiny).segment(np.zeros((16, 16), np.uint8))
+    side = Side("A", name, None)
+    differs = compare_predictions(result, result)
+    fake = SimpleNamespace(threshold=None, id2label={0: "a", 1: "b", 2: "c"})
+    with pytest.raises(ConfigError) as same:
+        check_sides(side, side, fake, fake)
+    for text in (
+        model_choices([name])[0][0],
+        title_of(name),
+        told_html([(side, result)] * 2, differs),
+        str(same.value),
+    ):
+        assert "Cells, taught 12:00" in text and name not in text
+    assert Recipe(name).as_json()["model"] == TAKEN_HOME
+    assert title_of("taught-" + 32 * "b") == button_words(0, name).split(" with ")[1]
+    rmtree(folder)
+
+
+def test_what_is_taken_home_of_a_result_says_where_its_taught_checkpoint_is(tiny):
+    result = load_model(tiny).segment(np.zeros((16, 16), np.uint8))
+    recipe = Reproduction(at_home("taught-" + 32 * "a"), note=HOW_TAKEN_HOME)
+    text = recipe.text(result, result.objects())
+    assert f"--model {TAKEN_HOME}" in text and "take it home there, under Teach" in text
 
 
 # ------------------------------------------------------------------------------ strokes

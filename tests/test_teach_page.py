@@ -72,6 +72,12 @@ def test_strokes_are_joined_with_the_files_they_were_painted_on(sitting, given, 
     assert found.classes == ["ground", "cell"]
 
 
+def test_what_renamed_classes_were_called_is_known(sitting, given):
+    assert read_painted(given, sitting).formerly == []
+    given["formerly"] = ["soil", "cell"]
+    assert read_painted(given, sitting).formerly == ["soil", "cell"]
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

@@ -1,5 +1,6 @@
 """Strokes, and a checkpoint that is taught by them."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import unet_hf
+from demo.teach.answer import answer
 from train.teaching import guess
 from train.teaching.features import features_of
 from train.teaching.judging import choose_threshold
@@ -17,7 +19,7 @@ from train.teaching.pieces import find_pieces, keep_aside, without
 from train.teaching.probe import folds, probe
 from train.teaching.quick import learn
 from train.teaching.strokes import Stroke, as_json, raster, read_strokes
-from train.teaching.student import known_classes, new_student
+from train.teaching.student import known_classes, names_known_by, new_student, rename_classes
 from train.teaching.teach import teach
 from train.teaching.tutor import Held, Tutor, right_before
 from unet_hf import UNet, read_image
@@ -224,6 +226,27 @@ def test_a_class_can_be_added_without_losing_the_others(base):
     assert list(taught.model.id2label.values()) == names
     assert taught.model.threshold is None
     assert taught.judgement.steady is not None
+
+
+def test_a_renamed_class_stays_the_one_the_base_knows(base):
+    image, mask = dots()
+    names, formerly = ["background", "spot"], ["background", "dot"]
+    assert names_known_by(base, names, formerly) == formerly
+    assert names_known_by(base, [*names, "crack"], formerly) == [*formerly, "crack"]
+    assert names_known_by(base, names, ["void", "road"]) == names  # another list
+    assert names_known_by(base, formerly, ["void", "road"]) == formerly  # called as the base does
+    named = copy.deepcopy(base)
+    rename_classes(named, names, formerly)
+    assert list(base.id2label.values()) == formerly
+    taught = teach(named, [(image, strokes_on(mask))], classes=names, lesson=QUICK)
+    assert list(taught.model.id2label.values()) == names
+    assert taught.judgement.right_before is not None and taught.judgement.steady is not None
+    found = answer(
+        base, read_image(image), features_of(base, read_image(image)), strokes_on(mask), names,
+        ["#000000", "#ffffff"], formerly,
+    ).result  # fmt: skip
+    assert found.id2label == {0: "background", 1: "spot"}
+    assert found.threshold == base.threshold and found.object_channels == base.object_channels
 
 
 def test_other_classes_begin_with_a_new_last_layer(base):

@@ -1,5 +1,6 @@
 """The steps that fit into `--time_budget`, from what trial steps have measured."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,15 +11,19 @@ import torch
 from demo.synthetic import fluorescence_nuclei
 from train.budget import evaluation as trial_evaluation
 from train.budget import pace as trial_steps
+from train.budget.deadline import Deadline
 from train.budget.fit import Costs, Pace, fit_steps
 from train.checks.inspection import Inspection, PairSummary
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
 from train.duration import read_duration
+from train.loop import train
 from train.model import build_model
 from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import evaluate
+
+from .test_train import tiny, write_dataset
 
 
 @pytest.mark.parametrize(
@@ -116,6 +121,55 @@ def test_an_evaluation_is_foreseen_with_the_true_objects_and_not_with_crumbs(mon
     ten = Inspection([], [PairSummary("a", 0, height=96, width=96)] * 10, 0, 10)
     cost = trial_evaluation.measure_evaluation(model, 900, None, ten, config)
     assert (cost.usual, cost.unlearned, cost.pixel) == pytest.approx((11, 49, 0))
+
+
+def run_on_a_clock(budget: float, slower) -> tuple[float, list[int]]:
+    """Seconds of a training whose steps take `slower(step)` times as long, and its totals."""
+    fit = fit_steps(f"{budget}s", COSTS, None, None)
+    now, total, totals = float(COSTS.used), fit.steps, [fit.steps]
+    deadline = Deadline(budget, COSTS, fit, 0.0, now)
+    step = 0
+    while step < total:
+        fits = deadline.steps_that_fit(now, step, total)
+        if fits < total:
+            total = fits
+            totals.append(total)
+        step += 1
+        now += COSTS.pace.step * slower(step)
+        now += COSTS.evaluation * slower(step) * (step % fit.validation_steps == 0 or step == total)
+        now += COSTS.checkpoint * (step % fit.checkpointing_steps == 0 or step == total)
+    return now + COSTS.finish * slower(step), totals
+
+
+@pytest.mark.parametrize(
+    ("late", "times"), [(0.0, 1.3), (0.0, 3.0), (0.5, 1.3), (0.5, 3.0), (0.8, 1.3), (0.8, 2.0)]
+)
+def test_a_machine_under_load_ends_in_time_with_fewer_steps(late, times):
+    planned = fit_steps("900s", COSTS, None, None).steps
+    seconds, totals = run_on_a_clock(900, lambda step: times if step > late * planned else 1.0)
+    assert seconds <= 1.1 * 900
+    assert totals == sorted(totals, reverse=True) and totals[-1] > late * planned
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 1.1])
+def test_a_pace_as_foreseen_or_better_keeps_all_steps(times):
+    seconds, totals = run_on_a_clock(900, lambda step: times)
+    assert len(totals) == 1 and seconds <= 1.1 * 900
+
+
+def test_a_training_that_is_shortened_ends_there_and_says_so(tmp_path, monkeypatch):
+    data = write_dataset(tmp_path / "cells", {"train": 3}, labels={"0": "wall", "1": "cell"})
+    monkeypatch.setattr(
+        Deadline, "steps_that_fit", lambda self, now, step, total: 8 if step >= 5 else total
+    )
+    options = {"base_channels": 2, "resolution": 32, "time_budget": "90s"}
+    train(tiny(data, tmp_path / "out", **options))
+    written = json.loads((tmp_path / "out/training.json").read_text())
+    assert (written["max_train_steps"], written["fitted_to"]) == (8, "90s")
+    ((step, planned),) = written["made_with"]["extended"]
+    assert step == 6 and planned > 8
+    last = (tmp_path / "out/metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["step"] == 8
 
 
 def test_given_intervals_stay_and_are_paid_for():

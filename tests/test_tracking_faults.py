@@ -60,6 +60,14 @@ def test_daughters_that_stay_apart_are_a_division_of_the_frame_in_which_they_par
     assert tracks.first[daughters].tolist() == [4, 4]
 
 
+def test_daughters_that_are_one_object_for_a_frame_have_parted_before():
+    film = cell_in_pieces(10, {4, 6, 7, 8, 9})
+    tracks = link(film)
+    assert tracks.divisions == 1
+    assert tracks.first[tracks.parent > 0].tolist() == [4, 4]
+    assert len(set(tracks_of(film, tracks, 2))) == 1
+
+
 def test_what_divides_after_it_was_in_pieces_is_the_mother_of_its_daughters():
     film = cell_in_pieces(14, {2, *range(9, 14)})
     tracks = link(film)

@@ -1,6 +1,7 @@
 """`python -m train`, from a folder to a checkpoint, and the sentences it ends with otherwise."""
 
 import json
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from demo.synthetic import electron_micrograph, fluorescence_nuclei
 from train.checkpoints import clear_unfinished
 from train.cli.arguments import parse_arguments
+from train.cli.check import run as check_command
 from train.config import TrainingConfig
 from train.loop import find_start, train
 from unet_hf import UNet
@@ -81,6 +83,19 @@ def test_a_training_does_not_go_on_with_other_images_than_it_was_begun_with(tmp_
         train(tiny(data, tmp_path / "out", **longer))
     (data / "train/metadata.jsonl").write_text("\n".join(lines))
     train(tiny(data, tmp_path / "out", **longer))
+
+
+def test_one_of_a_kind_is_said_in_the_singular(tmp_path, caplog, capsys):
+    data = write_dataset(tmp_path / "cells", {"train": 2}, labels={"0": "wall", "1": "cell"})
+    one = {"max_train_steps": 1, "train_batch_size": 1, "resolution": 96}
+    with caplog.at_level("INFO"):
+        train(tiny(data, tmp_path / "out", **one))
+    check_command(["--dataset_name", str(data)])
+    said = caplog.text + capsys.readouterr().out
+    for words in ("1 of 2 images of train is held back", "1 step of 1 crop", "(1 epoch)"):
+        assert words in said
+    assert said.count("train: 1 image,") == said.count("train, 1 image held back: 1 image") == 2
+    assert re.findall(r"\b1 (?:images|steps|crops|epochs)\b", said) == []
 
 
 def test_a_folder_becomes_a_checkpoint_with_its_evidence(membranes, tmp_path):

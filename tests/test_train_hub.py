@@ -160,7 +160,7 @@ def test_streaming_trains_on_the_same_labels(hub, cells, tmp_path):
         token=None,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "train: a stream; its first 3 images were looked at" in done.stdout
+    assert "train: a stream, its first 3 images looked at" in done.stdout
     rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 4
     assert TOKEN not in done.stdout + done.stderr

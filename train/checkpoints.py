@@ -33,6 +33,8 @@ from unet_hf.errors import CheckpointError, CheckpointNotFoundError
 from unet_hf.evaluation.tally import Tally
 from unet_hf.files import HIDDEN_PREFIX, flush_to_disk, is_temporary, parse_json
 
+from .checks.seen import Seen
+
 STATE = "training_state.json"
 TENSORS = "training.safetensors"
 EVALUATIONS = "evaluations.safetensors"
@@ -49,7 +51,7 @@ class TrainingState:
     step: int = 0
     config: dict[str, Any] = field(default_factory=dict)
     processes: int = 1
-    data: str | None = None  # `Inspection.digest`; None in checkpoints of earlier versions
+    seen: Seen | None = None  # the images and masks; None in checkpoints of earlier versions
     place: list[int] = field(default_factory=lambda: [0, 0])  # streams: epoch, row
     rows: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
     best: dict[str, Any] | None = None  # the best row's evaluation, whole
@@ -227,6 +229,7 @@ def read_progress(folder: Path) -> TrainingState:
         state = parse_json((folder / STATE).read_bytes())
         if state.pop("format") != FORMAT:
             raise ValueError("it was written by another version of this program")
+        state.pop("data", None)  # earlier versions: one hash, which did not say what had changed
         return TrainingState(**state, tallies=read_tallies(folder / EVALUATIONS))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf.addresses import read_repository
-from unet_hf.data.options import DATA_CHOICES, DataOptions, public_name
+from unet_hf.data.options import DATA_CHOICES, DATA_OPTIONS, DataOptions, public_name
 from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.options import option
@@ -34,6 +34,11 @@ USUAL: dict[str, Any] = {
     "border_weight": 10.0,
     "border_sigma": 5.0,
 }
+# Options of `python -m train check`.
+CHECKED = (
+    *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
+    "max_inspected", "preset", *USUAL,
+)  # fmt: skip
 NETWORK_SIZE = ("depth", "base_channels", "max_channels")
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -401,6 +406,10 @@ class TrainingConfig(DataOptions):
     def command(self, without: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> str:
         """The command that repeats this training, with every option that is not its default."""
         return shlex.join(["python", "-m", "train", *self.flags(only, without)])
+
+    def check_command(self) -> str:
+        """The command that checks the data of this training, with the same options."""
+        return shlex.join(["python", "-m", "train", "check", *self.flags(CHECKED)])
 
     def default_of(self, item: dataclasses.Field) -> Any:
         if item.name in ("validation_steps", "checkpointing_steps"):

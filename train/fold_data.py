@@ -13,6 +13,7 @@ from unet_hf.data.open import LabelledData, open_data
 from unet_hf.data.pairs import Pairs
 from unet_hf.data.stacks import PAGE
 from unet_hf.errors import DatasetError
+from unet_hf.words import number_of
 
 from .config import TrainingConfig
 
@@ -37,8 +38,8 @@ def open_folds(config: TrainingConfig) -> LabelledData:
     sizes = np.bincount(fold_of, minlength=config.folds).tolist()
     findings = [text for text in data.findings if not text.startswith("no validation split")]
     findings.append(
-        f"{len(every)} images of {every.split} in {config.folds} folds of "
-        f"{', '.join(map(str, sizes))} images, {how}"
+        f"{number_of(len(every), 'image')} of {every.split} in {config.folds} folds of "
+        f"{', '.join(map(str, sizes))}, {how}"
     )
     kinds = None
     if config.balance_column:
@@ -81,7 +82,8 @@ def assign_folds(pairs: Pairs, config: TrainingConfig) -> tuple[np.ndarray, str]
     if config.fold_column:
         values = column_values(pairs.rows, config.fold_column, "--fold_column")[pairs.indices]
         names, groups = np.unique(values, return_inverse=True)
-        how += f"; images with the same {config.fold_column!r} stay together ({len(names)} groups)"
+        count = number_of(len(names), "group")
+        how += f"; images with the same {config.fold_column!r} stay together ({count})"
     elif PAGE in pairs.rows.features and order == "random":
         how += "; pages of one stack resemble each other: --fold_order contiguous is more honest"
     return divide(groups, config.folds, order, config.seed), how

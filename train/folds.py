@@ -32,10 +32,11 @@ from unet_hf.hub.records import MADE_WITH
 
 from . import checkpoints
 from .checkpoints import BEST, METRICS
+from .checks.seen import Seen
 from .config import TrainingConfig
 from .duration import read_duration
 from .errors import TooShortError, TrainingError
-from .fold_checks import refuse_faulty_folds
+from .fold_checks import refuse_changed_data, refuse_faulty_folds
 from .fold_data import open_folds
 from .loop import find_start, make_folder, train
 from .out_of_fold import OutOfFold
@@ -59,13 +60,15 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
 
     Raises:
         ConfigError: Several processes were launched, or a resumed cross-validation has other
-            options. Else see `loop.train`.
+            options or other data. Else see `loop.train`.
         DatasetError: The data, or one of the folds, cannot be trained on; nothing was trained yet.
     """
     began = time.perf_counter() if began is None else began
     output = Path(config.output_dir)
     _refuse_processes()
     _find_start(config, output)
+    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
+    refuse_changed_data([_noted(folder, config) for folder in folders if _is_finished(folder)])
     if config.push_to_hub:
         HubTarget.verified(config)
     begun = _has_begun(output)
@@ -74,7 +77,6 @@ def train_folds(config: TrainingConfig, began: float | None = None) -> Evaluatio
     make_folder(output)
     if not (begun and (output / TRAINING_NAME).is_file()):
         write_text(output / TRAINING_NAME, config.to_json())
-    folders = [output / FOLDS / str(fold) for fold in range(config.folds)]
     for fold in range(config.folds):
         logger.info("fold %d of %d", fold, config.folds)
         _train_fold(config, fold, folders, began)
@@ -112,7 +114,7 @@ def options_in(folder: Path) -> TrainingConfig:
 def _train_fold(config: TrainingConfig, fold: int, folders: list[Path], began: float) -> None:
     """Trains one fold, or goes on with it; a finished one stays as it is."""
     folder = folders[fold]
-    if (folder / CONFIG_NAME).is_file():  # written last
+    if _is_finished(folder):
         return
     own = {
         "fold": fold,
@@ -180,6 +182,16 @@ def _not_pushed() -> dict[str, Any]:
 def _newest(folder: Path) -> Path:
     found = checkpoints.find_checkpoints(folder)
     return found[max(found)]
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / CONFIG_NAME).is_file()  # written last
+
+
+def _noted(folder: Path, config: TrainingConfig) -> tuple[TrainingConfig, Seen | None]:
+    """Reads the options of a finished fold, and which images and masks it has seen."""
+    options = replace(options_in(folder), hub_token=config.hub_token)
+    return options, checkpoints.read_progress(_newest(folder)).seen
 
 
 def _refuse_processes() -> None:

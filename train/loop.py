@@ -27,13 +27,16 @@ from unet_hf.evaluation.expected import keep_best
 from unet_hf.files import write_text
 
 from . import checkpoints
+from .budget.deadline import Deadline
 from .budget.trial import clock, fit_to_budget
 from .checkpoints import METRICS, TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
-from .checks.problems import refuse_errors
+from .checks.problems import refuse_errors, seen_in
+from .checks.seen import Seen, describe_changes
 from .config import DEFAULT_INTERVAL, DEFAULT_STEPS, TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
+from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
 from .learner import Learner
@@ -103,6 +106,7 @@ def train(
     config, data, inspection = open_and_inspect(config, accelerator)
     if resumed_from and not checkpoints.tells_objects(resumed_from):
         data = replace(data, objects=None)  # as it was begun, before cells were parted
+    check = config.check_command()  # with the options that were given, not those of the plan
     config, planned = broadcast_object_list(
         [plan_or_resume(config, data, inspection, progress.config)]
     )[0]
@@ -114,7 +118,7 @@ def train(
         model.config["tracking"] = {"divisions": data.divisions}
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
-    problems = refuse_errors(data, inspection, size, evaluated=out_of_fold is None)
+    problems = refuse_errors(data, inspection, size, check, evaluated=out_of_fold is None)
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     if config.freeze_encoder:
         freeze_encoder(model)
@@ -124,24 +128,25 @@ def train(
     )
 
     # Steps
-    config, fitted = resumed_budget(config, progress), ""
+    config, fit, costs = resumed_budget(config, progress), None, None
     if config.time_budget:
         if main:
             make_folder(output)
             logger.info("measuring how many steps fit into %s", config.time_budget)
         with explained(progress, output):
-            config, fitted = fit_to_budget(
+            config, fit, costs = fit_to_budget(
                 config, model, data, inspection, maker, accelerator, began, imported, recipe
             )
     config = count_steps(config, crops_an_epoch(inspection, size) / crops_a_step)
-    check_resumed(config, progress, processes, inspection.digest())
+    seen = seen_in(data, inspection)
+    check_resumed(config, progress, processes, seen)
     if main:
         precision = accelerator.mixed_precision
         parts = (config, data, inspection, model, size)
         planned = planned.of_output(output) if config.resume_from_checkpoint else planned
         logger.info(plan(*parts, planned, accelerator.device, precision, processes, progress.step))
-        if fitted:
-            logger.info("%-10s%s", "steps", fitted)
+        if fit:
+            logger.info("%-10s%s", "steps", fit.words)
         for problem in problems:
             logger.warning("%s", problem)
         make_folder(output)
@@ -181,6 +186,10 @@ def train(
     patience = config.early_stopping_patience or np.inf
     stopped_early = progress.stale_evaluations >= patience
     started = clock() - progress.seconds
+    deadline = None
+    if costs and fit:
+        budget = read_duration(config.fitted_to)
+        deadline = Deadline(budget, costs, fit, began, clock())
     with explained(progress, output), StopRequest() as stop:
         for step in range(first_step, 0 if stopped_early else last_step + 1):
             progress.step = step
@@ -188,8 +197,10 @@ def train(
             with waiting:
                 micro_batches = learner.fetch(batches)
             loss, norm = learner.gradients(micro_batches)
-            sums = torch.stack([loss, norm, loss.new_tensor(float(stop.asked))])
-            loss, norm, asked = accelerator.reduce(sums, "sum").tolist()
+            # The first process says how many steps fit; the others add nothing to it.
+            fits = deadline.steps_that_fit(clock(), step - 1, last_step) if deadline else 0
+            sums = torch.stack([loss, norm, *loss.new_tensor([float(stop.asked), fits])])
+            loss, norm, asked, fits = accelerator.reduce(sums, "sum").tolist()
             for what, value in (("loss", loss), ("gradient", norm)):
                 if not np.isfinite(value):
                     raise diverged(what, value, config, step)
@@ -206,6 +217,17 @@ def train(
             if main and bar.disable and step % LOGGED_STEPS == 0:
                 logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
 
+            if 0 < fits < last_step:
+                progress.extended.append([step, last_step])
+                before, last_step = last_step, int(fits)
+                learner.config = config = replace(config, max_train_steps=last_step)
+                bar.total = last_step
+                if main:
+                    write_text(output / "training.json", config.to_json())
+                    bar.write(
+                        f"step {step}: slower than the trial steps, so {last_step:,} steps instead "
+                        f"of {before:,} fit into {config.fitted_to}"
+                    )
             at_end = step == last_step
             if out_of_fold:
                 if main and at_end:
@@ -230,7 +252,7 @@ def train(
             if step % config.checkpointing_steps == 0 or at_end or asked:
                 progress.place = gather_object([place_of_next(micro_batches)])[-1]
                 progress.config, progress.processes = config.to_dict(), processes
-                progress.data = inspection.digest()
+                progress.seen = seen
                 if main:
                     checkpoints.save_training_state(
                         output,
@@ -330,11 +352,11 @@ def make_folder(output: Path) -> None:
 
 
 def check_resumed(
-    config: TrainingConfig, progress: TrainingState, processes: int, data: str
+    config: TrainingConfig, progress: TrainingState, processes: int, seen: Seen
 ) -> None:
     """Checks that a resumed training has the options and the data it began with.
 
-    data: `Inspection.digest`. Raises `ConfigError`.
+    Raises `ConfigError`.
     """
     if progress.step == 0:
         return
@@ -353,11 +375,11 @@ def check_resumed(
             f"{progress.processes}`."
         )
     # Another number of images holds back others to evaluate on: some were trained on before.
-    if data != (progress.data or data):
+    if changes := describe_changes(progress.seen or seen, seen):
         raise ConfigError(
             f"The images or masks of {config.dataset_name} are not those that the training was "
-            "begun with. Bring them back, or train on the changed data in another --output_dir, "
-            "from these weights: --pretrained_model_name_or_path "
+            f"begun with ({changes}). Bring them back, or train on the changed data in another "
+            "--output_dir, from these weights: --pretrained_model_name_or_path "
             f"{Path(config.output_dir) / f'checkpoint-{progress.step}'}."
         )
 

@@ -17,8 +17,9 @@ from unet_hf.errors import ConfigError
 from unet_hf.files import write_atomically
 from unet_hf.images.reading import read_image
 from unet_hf.predict.overlay import draw_overlay, to_display
+from unet_hf.words import number_of
 
-from .checks.inspection import Inspection
+from .checks.inspection import Inspection, looked_at_words
 from .checks.objects import describe_objects
 from .config import TrainingConfig
 from .optimization import warmup_steps
@@ -56,41 +57,34 @@ def plan(
     span = f"{small[0]} x {small[1]}" + (f" to {large[0]} x {large[1]}" if len(sides) > 1 else "")
     epochs = ""
     if inspection.train_total is not None:
-        epochs = (
-            f" ({config.max_train_steps * crops / crops_an_epoch(inspection, size):.0f} epochs)"
-        )
+        count = round(config.max_train_steps * crops / crops_an_epoch(inspection, size))
+        epochs = f" ({number_of(count, 'epoch')})"
     rows = [
         ("data", config.dataset_name),
         *(("", finding) for finding in data.findings),
-        ("train", f"{data.train_name}: {_inspected(inspection.train, inspection.train_total)}, "
+        ("train", f"{data.train_name}: "
+                  f"{looked_at_words(len(inspection.train), inspection.train_total)}, "
                   f"{span} px, {inspection.channels} x {kinds}"),
         *(("", f"read: {note}") for note in inspection.notes()),
         ("", f"shares: {shares}"),
         *(("objects" * (not number), line)
           for number, line in enumerate(describe_objects(data, inspection, config.objects))),
         ("evaluate", f"{data.validation_name}: " + (
-            _inspected(inspection.validation, inspection.validation_total)
+            looked_at_words(len(inspection.validation), inspection.validation_total)
             if inspection.validation_total != 0 else "no image is left; the folds were scored")),
         *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
-        ("training", f"{config.max_train_steps} steps of {crops} crops of {size} x {size} px"
-                     f"{epochs}, {processes} process{'es' * (processes > 1)} on {device}, "
+        ("training", f"{number_of(config.max_train_steps, 'step')} of {number_of(crops, 'crop')} "
+                     f"of {size} x {size} px{epochs}, "
+                     f"{processes} process{'es' * (processes > 1)} on {device}, "
                      f"precision {precision}"),
         ("", f"{config.optimizer}, learning rate {config.learning_rate:g}, {config.lr_scheduler} "
-             f"after {warmup_steps(config)} steps of warm-up; {config.loss}, border weight "
-             f"{config.border_weight:g}, class balance {config.class_balance}"),
+             f"after {number_of(warmup_steps(config), 'step')} of warm-up; {config.loss}, border "
+             f"weight {config.border_weight:g}, class balance {config.class_balance}"),
     ]  # fmt: skip
     if start:
         rows.append(("", f"goes on after step {start}"))
     return "\n".join(f"{head:<10}{text}" for head, text in rows)
-
-
-def _inspected(pairs: list, total: int | None) -> str:
-    if total == len(pairs):
-        return f"{total} images"
-    if total is None:
-        return f"a stream; its first {len(pairs)} images were looked at"
-    return f"{total} images, {len(pairs)} of them looked at"
 
 
 def crops_an_epoch(inspection: Inspection, size: int) -> float:
@@ -134,7 +128,7 @@ def time_left(pace: float, steps: int) -> str:
     """Estimates in words the time for the remaining steps. pace: steps a second."""
     minutes = steps / pace / 60
     amount = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{max(minutes, 0.1):.1f} minutes"
-    return f"about {amount} for the {steps} steps that remain, evaluations not counted"
+    return f"about {amount} for what remains, {number_of(steps, 'step')}, evaluations not counted"
 
 
 def write_samples(path: Path, model: UNet, pairs: Iterable[Pair]) -> None:

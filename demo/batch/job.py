@@ -30,7 +30,7 @@ from ..server import archives, limits, predictions
 from ..server.errors_in_words import plain_sentence
 from ..server.models import Visitor
 from ..server.queue import Urgency
-from ..server.recipe import TAKEN_HOME, Recipe
+from ..server.recipe import HOW_TAKEN_HOME, Recipe
 from ..server.runs import Run, StoppedError
 from ..server.taught import is_taught
 from .previews import Previews
@@ -198,12 +198,7 @@ class BatchJob:
         return ", ".join(parts)
 
     def reproduction(self) -> str:
-        taught = ""
-        if is_taught(self.recipe.model):
-            taught = (
-                "# The checkpoint was taught in the browser: take it home there, under Teach, and\n"
-                f"# unpack it in a folder {TAKEN_HOME!r}.\n"
-            )
+        taught = HOW_TAKEN_HOME if is_taught(self.recipe.model) else ""
         return (
             f"# {self.recipe_in_words()}\n"
             f"# This gives the same files. It wants the images in a folder {FOLDER!r}, and what\n"

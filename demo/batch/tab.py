@@ -19,11 +19,11 @@ from ..parts.upload_guard import upload_guard
 from ..server import limits, sign_in
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders, ResultFolders
-from ..server.model_facts import model_choices, shipped_title
+from ..server.model_facts import model_choices, title_of
 from ..server.models import load_model
 from ..server.queue import WATCHES
 from ..server.recipe import Recipe
-from ..server.taught import is_taught
+from ..server.taught import YOURS, is_taught
 from .job import BatchJob, Status
 from .previews import previews
 
@@ -361,7 +361,7 @@ def recipe_of(
 def button_words(images: int, model: str) -> str:
     """ "Segment 30 images with Cell nuclei"."""
     many = f"{images} image{'' if images == 1 else 's'}" if images else "images"
-    name = "your taught checkpoint" if is_taught(model) else shipped_title(model) or model
+    name = YOURS if is_taught(model) else title_of(model)
     return f"Segment {many} with {name}"
 
 

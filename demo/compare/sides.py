@@ -10,6 +10,8 @@ from unet_hf.errors import ConfigError
 from unet_hf.evaluation.comparison import check_same_classes
 from unet_hf.hub.find import CONFIG_NAME, SHIPPED
 
+from ..server.model_facts import called
+
 APART = 0.1  # of the checkpoint's own threshold, on each side
 LOWEST, HIGHEST = 0.01, 0.99
 CHANGED = "A or B has changed meanwhile. Compare again."
@@ -84,8 +86,9 @@ def check_sides(a: Side, b: Side, model_a: UNet, model_b: UNet) -> None:
         if a.model == b.model:
             names = ", ".join(model_a.id2label.values())
             raise ConfigError(
-                f"A and B are the same: {a.model} has more than two classes ({names}), and so no "
-                "threshold. Choose another checkpoint with these classes for one of them."
+                f"A and B are the same: {called(a.model)} has more than two classes "
+                f"({names}), and so no threshold. Choose another checkpoint with these classes for "
+                "one of them."
             )
         return
     cuts = [

@@ -25,7 +25,7 @@ from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import limits, sign_in
 from ..server.errors_in_words import page_sentence
 from ..server.in_view import InView
-from ..server.model_facts import model_choices, shipped_title
+from ..server.model_facts import called, model_choices, title_of
 from ..server.models import Visitor, load_model
 from ..server.predictions import Place, read_upload, segment_file
 from ..server.queue import PREDICTS
@@ -190,7 +190,7 @@ def compare_tab(
                 with sessions().run(session_of(request)) as run:
                     result = segmented_as(side, found, path, where, visitor, progress, run)
                 found.append((side, result))
-                by = f"{side.label} · {shipped_title(side.model) or side.model}"
+                by = f"{side.label} · {title_of(side.model)}"
                 shown = {picture: show_result(result, by=by), told: ""}
                 yield still_in_view(outdated() | shown if side is a else shown)
             differs = compare_predictions(found[0][1], found[1][1])
@@ -245,7 +245,7 @@ def segmented_as(
             return result.with_threshold(own if side.threshold is None else side.threshold)
 
     def report(done: int, total: int) -> None:
-        progress((done, total), desc=f"{side.label}: {side.model}")
+        progress((done, total), desc=f"{side.label}: {called(side.model)}")
 
     return segment_file(path, side.model, side.threshold, place, report, visitor, run)
 
@@ -281,7 +281,7 @@ def told_html(found: Sequence[tuple[Side, Segmentation]], differs: Disagreement)
     rows = [
         (
             side.label,
-            side.model,
+            called(side.model),
             "–" if result.threshold is None else f"{result.threshold:g}",
             f"{result.seconds:.2f} s",
             *(f"{100 * result.areas()[label]['share']:.2f} %" for label in names),

@@ -17,8 +17,10 @@ from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.queue import MEASURES, PARTS
+from ..server.recipe import HOW_TAKEN_HOME, at_home
 from ..server.result_files import file_stem, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
+from ..server.taught import is_taught
 from ..viewer.drawn_as_seen import look_as_seen
 from .counting import counting, read_counting, show_counting, with_seed
 from .parting import Counted, count_objects, cut_in_view, is_large, layer_of, part_objects
@@ -188,7 +190,9 @@ def objects_view(
         if kind != "everything":
             return write_result(result, folder, look, [kind], objects)[kind]
         path = folder / f"{file_stem(result)}_everything.zip"
-        write_bundle(result, path, Reproduction(in_view.segmented_with, look=look), objects)
+        model = in_view.segmented_with
+        note = HOW_TAKEN_HOME if is_taught(model) else ""
+        write_bundle(result, path, Reproduction(at_home(model), look=look, note=note), objects)
         return str(path)
 
     def outdated() -> Updates:

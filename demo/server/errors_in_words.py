@@ -30,6 +30,7 @@ FOR_THE_PAGE = (
         "(“Cells divide” above changes it)",
     ),
     (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
+    (r" \(linking=\{.* overrides it\)", "; “Cells divide” above overrides it"),
     (r"^threshold=", "The threshold "),
     (r"^pixel_size=", "The pixel size "),
     (r"e\.g\. \(0\.25, 'µm'\) in Python and '0\.25 um' elsewhere", "for example 0.25 um"),

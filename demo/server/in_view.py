@@ -13,7 +13,7 @@ from typing import Any
 from unet_hf.errors import ConfigError
 
 from .kept_results import KeptResults
-from .model_facts import shipped_title
+from .model_facts import title_of
 from .predictions import FIRST, Place
 from .recipe import Recipe
 from .result_store import Handle
@@ -98,7 +98,7 @@ class InView:
 
     def title_of(self, name: str) -> str:
         """What people call a checkpoint."""
-        return self.titles.get(name) or shipped_title(name) or name
+        return self.titles.get(name) or title_of(name)
 
     def still_wants(self, wanted: tuple[str | None, Place, str]) -> bool:
         """Whether a result of this is still to come."""

@@ -10,6 +10,8 @@ from unet_hf.errors import CheckpointError
 from unet_hf.hub.describe import describe_checkpoint
 from unet_hf.hub.find import SHIPPED, find_checkpoint, shipped_checkpoints
 
+from .taught import is_taught, taught_title
+
 
 @cache
 def shipped_title(name: str) -> str:
@@ -19,10 +21,21 @@ def shipped_title(name: str) -> str:
     return json.loads((SHIPPED / name / "config.json").read_text("utf-8")).get("title", "")
 
 
+def called(name: str) -> str:
+    """A checkpoint's name as it may be read by others: of a taught one, its title."""
+    return taught_title(name) if is_taught(name) else name
+
+
+def title_of(name: str) -> str:
+    """What people call a checkpoint."""
+    return shipped_title(name) or called(name)
+
+
 def model_choices(names: Iterable[str]) -> list[tuple[str, str]]:
     """For a list to choose from: "Cell nuclei · unet-nuclei", or the name alone."""
     return [
-        (f"{title} · {name}" if (title := shipped_title(name)) else name, name) for name in names
+        (f"{title} · {name}" if (title := shipped_title(name)) else called(name), name)
+        for name in names
     ]
 
 

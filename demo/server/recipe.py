@@ -14,6 +14,15 @@ from unet_hf.objects.objects import check_options
 from .taught import is_taught
 
 TAKEN_HOME = "taught"  # the folder of a checkpoint that is on this server only
+HOW_TAKEN_HOME = (  # for reproduce.txt
+    "# The checkpoint was taught in the browser: take it home there, under Teach, and\n"
+    f"# unpack it in a folder {TAKEN_HOME!r}.\n"
+)
+
+
+def at_home(model: str) -> str:
+    """A checkpoint as a command of a visitor finds it; the name of a taught one is a key."""
+    return TAKEN_HOME if is_taught(model) else model
 
 
 @dataclass(frozen=True)
@@ -62,12 +71,13 @@ class Recipe:
         }
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """For a file that others may read."""
+        return asdict(self) | {"model": at_home(self.model)}
 
     def command(self, files: str, outputs: Sequence[str]) -> str:
         """The command line that gives the same files, with a taught checkpoint in a folder."""
         options = {
-            "model": TAKEN_HOME if is_taught(self.model) else self.model,
+            "model": at_home(self.model),
             "threshold": self.threshold,
             "only": ",".join(outputs),
             "method": self.method,

@@ -4,6 +4,7 @@ The name is as hard to guess as a key, so that whoever has it may use the checkp
 page or the endpoints ask for one. It is in no list of others, and is gone after an hour.
 """
 
+import json
 import re
 import tempfile
 import uuid
@@ -17,6 +18,7 @@ from unet_hf.errors import CheckpointNotFoundError
 from .folders import KeptFolders
 
 NAME = re.compile(r"taught-[0-9a-f]{32}")
+YOURS = "your taught checkpoint"
 GONE = (
     "This taught checkpoint is no longer kept. Choose another one and teach again: the strokes are "
     "still in your browser."
@@ -52,6 +54,16 @@ class TaughtFolders(KeptFolders):
             raise CheckpointNotFoundError(GONE)
         folder.touch()
         return folder
+
+
+def taught_title(name: str) -> str:
+    """What the page calls a taught checkpoint: "Cell nuclei, taught 14:05"; never its name, which
+    is as good as a key."""
+    try:
+        config = json.loads((taught_folders().root / name / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):  # it is gone
+        config = {}
+    return config.get("title") or YOURS
 
 
 @cache

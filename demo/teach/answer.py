@@ -8,7 +8,7 @@ import numpy as np
 
 from train.teaching.features import Features
 from train.teaching.quick import learn
-from train.teaching.student import known_classes
+from train.teaching.student import known_classes, names_known_by
 from unet_hf import Segmentation, UNet
 from unet_hf.images.image_data import ImageData
 from unet_hf.predict.decision import decide
@@ -32,13 +32,15 @@ def answer(
     label: np.ndarray,
     classes: Sequence[str],
     colors: Sequence[str],
+    formerly: Sequence[str] = (),
 ) -> Answer:
     """Learns what is painted on one image.
 
-    label: (H, W) uint8, 255 where nothing is painted; something is.
+    label: (H, W) uint8, 255 where nothing is painted; something is. formerly: What the first
+    classes were called before some were renamed, see `names_known_by`.
     """
     began = time.perf_counter()
-    known = known_classes(model, classes)
+    known = known_classes(model, names_known_by(model, classes, formerly))
     probabilities = learn([(features, label)], known, len(classes)).probabilities(features)
     threshold = None
     if len(classes) == 2:

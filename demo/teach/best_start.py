@@ -14,7 +14,7 @@ from ..parts.component import HIDDEN
 from ..segment.tab import SegmentTab
 from ..server import sign_in
 from ..server.in_view import InView
-from ..server.model_facts import shipped_title
+from ..server.model_facts import title_of
 from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
 from ..server.queue import MEASURES, PREDICTS, turns
@@ -94,7 +94,7 @@ class BestStart:
             except UNetError:  # one on the Hub that is not to be had now
                 continue
         with turns().take(Run(), image.height * image.width):
-            found = probe(checkpoints, image, label, painted.classes)
+            found = probe(checkpoints, image, label, painted.classes, painted.formerly)
         if not found:
             raise ConfigError(TOO_FEW)
         return found
@@ -103,8 +103,7 @@ class BestStart:
 def probed_html(found: Sequence[Probed]) -> str:
     """The best first, with how sure each is of what it was not shown."""
     rows = "".join(
-        f"<tr><td>{html.escape(shipped_title(one.name) or one.name)}</td>"
-        f"<td>{100 * one.right:.0f} %</td></tr>"
+        f"<tr><td>{html.escape(title_of(one.name))}</td><td>{100 * one.right:.0f} %</td></tr>"
         for one in found
     )
     return (

@@ -8,7 +8,7 @@ import gradio as gr
 from ..parts.component import HIDDEN
 from ..segment.tab import SegmentTab
 from ..server.in_view import InView
-from ..server.model_facts import shipped_title
+from ..server.model_facts import title_of
 from ..server.queue import PREDICTS
 from .sitting import Sitting
 
@@ -84,4 +84,4 @@ def choices(sitting: Sitting) -> list[tuple[str, str]]:
     """Label and checkpoint: the latest teaching first, what they began with last."""
     taught = [(f"{lesson.title}: {lesson.words}", lesson.name) for lesson in sitting.lessons]
     bases = dict.fromkeys(lesson.base for lesson in sitting.lessons)
-    return taught[::-1] + [(f"Not taught: {shipped_title(base) or base}", base) for base in bases]
+    return taught[::-1] + [(f"Not taught: {title_of(base)}", base) for base in bases]

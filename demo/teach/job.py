@@ -110,6 +110,7 @@ def _job(painted: AllPainted, title: str) -> dict[str, Any]:
     return {
         "pictures": pictures,
         "classes": painted.classes,
+        "formerly": painted.formerly,
         "colors": painted.colors,
         "seconds": SECONDS,
         "megabytes": MEGABYTES,

@@ -1,6 +1,6 @@
 """What the page says was painted, joined with the files that it was painted on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,15 @@ class Painted:
 class AllPainted:
     """Everything that was painted.
 
-    absent: Names of pictures that have strokes, but whose files are not here.
+    absent: Names of pictures that have strokes, but whose files are not here. formerly: What the
+    first classes were called before one was renamed; empty: as they are now.
     """
 
     classes: list[str]
     colors: list[str]
     pictures: list[Painted]
     absent: list[str]
+    formerly: list[str] = field(default_factory=list)
 
 
 def read_painted(given: Any, sitting: Sitting) -> AllPainted:
@@ -59,10 +61,11 @@ def read_painted(given: Any, sitting: Sitting) -> AllPainted:
     try:
         classes = [str(one["name"]).strip()[:80] for one in given["classes"]]
         colors = [str(one["color"]) for one in given["classes"]]
+        formerly = [str(name).strip()[:80] for name in given.get("formerly") or ()]
         pictures = dict(given["pictures"])
         names = {key: str(one["name"])[:200] for key, one in pictures.items()}
         strokes = {key: one["strokes"] for key, one in pictures.items()}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ConfigError("What was painted did not arrive whole. Paint once more.") from None
     if len(classes) > MOST_CLASSES:
         raise ConfigError(f"There are {len(classes)} classes; {MOST_CLASSES} can be taught.")
@@ -81,4 +84,4 @@ def read_painted(given: Any, sitting: Sitting) -> AllPainted:
             "of each class."
             + (f" Open {', '.join(absent)} again to learn from it." if absent else "")
         )
-    return AllPainted(classes, colors, painted, absent)
+    return AllPainted(classes, colors, painted, absent, formerly)

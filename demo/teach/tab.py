@@ -215,7 +215,9 @@ class TeachPanel:
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
             return self._as_before(in_view)
-        found = answer(model, image, features, label, classes, all_painted.colors)
+        found = answer(
+            model, image, features, label, classes, all_painted.colors, all_painted.formerly
+        )
         if in_view.wanted != wanted:
             return {}
         title = f"{in_view.title}, with your strokes"

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from unet_hf.words import number_of
+
 from ..duration import read_duration, say_duration
 from ..errors import TooShortError
 
@@ -101,12 +103,12 @@ def fit_steps(
         others = shown * costs.evaluation + costs.unlearned / 2 + kept * costs.checkpoint
         return costs.used + costs.pace.seconds(steps) + others + costs.finish
 
-    steps = _most(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
+    steps = most_steps(lambda steps: needed(steps) <= (1 - MARGIN) * seconds)
     step = say_duration(costs.pace.step)
     if steps < FEWEST_STEPS:
         enough = math.ceil(needed(FEWEST_STEPS) / (1 - MARGIN) / 10) * 10
         raise TooShortError(
-            f"--time_budget {budget} is too short: {steps} steps would fit. "
+            f"--time_budget {budget} is too short: {number_of(steps, 'step')} would fit. "
             f"{say_duration(costs.used)} are over, a step takes {step}, an evaluation "
             f"{say_duration(costs.evaluation)}, writing the checkpoint with its evidence "
             f"{say_duration(costs.finish)}. The least that makes sense here is {enough}s; "
@@ -120,7 +122,7 @@ def fit_steps(
         steps,
         every,
         checkpointing_steps or -(-steps // saved),
-        f"{steps:,}: {step} a step, {shown} evaluation{'s' * (shown > 1)} of "
+        f"{steps:,}: {step} a step, {number_of(shown, 'evaluation')} of "
         f"{say_duration(costs.evaluation)} fit into {say_duration(seconds)}",
     )
 
@@ -129,7 +131,7 @@ def _clipped(number: float, most: int) -> int:
     return max(1, min(int(number), most))
 
 
-def _most(fits: Callable[[int], bool]) -> int:
+def most_steps(fits: Callable[[int], bool]) -> int:
     """Finds the largest number of steps that fits; 0 if not even one does."""
     low, high = 0, 1
     while fits(high):

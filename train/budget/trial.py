@@ -44,8 +44,10 @@ def fit_to_budget(
     began: float,
     imported: float,
     recipe: Recipe = USUAL_RECIPE,
-) -> tuple[TrainingConfig, str]:
-    """Returns the options with the steps that fit into `time_budget`, and a line of the plan.
+) -> tuple[TrainingConfig, Fit, Costs | None]:
+    """Returns the options with the steps that fit into `time_budget`, the fit, and its costs.
+
+    Only the first process knows the costs.
 
     Every process runs the trial steps; the first one decides.
 
@@ -65,6 +67,7 @@ def fit_to_budget(
         learner.prepare()
         pace = measure_pace(learner, seconds, data, inspection, maker)
         fit: Fit | ConfigError | None = None
+        costs: Costs | None = None
         if accelerator.is_main_process:
             with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=config.output_dir) as folder:
                 checkpoint = measure_checkpoint(learner, Path(folder))
@@ -90,7 +93,7 @@ def fit_to_budget(
         validation_steps=fit.validation_steps,
         checkpointing_steps=fit.checkpointing_steps,
     )
-    return fitted, fit.words
+    return fitted, fit, costs
 
 
 def fit_or_error(config: TrainingConfig, costs: Costs) -> Fit | ConfigError:

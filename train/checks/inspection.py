@@ -3,7 +3,6 @@
 The plan and the checks use only these notes, so that a data set is not read twice.
 """
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,9 +17,11 @@ from unet_hf.data.pair_error import PairError
 from unet_hf.data.pairs import Pair, Pairs, StreamedPairs
 from unet_hf.errors import DatasetError
 from unet_hf.images.image_data import ImageData
+from unet_hf.words import number_of
 
 from .look_facts import LookFacts, look_facts
 from .object_facts import ObjectFacts, object_facts, piece_facts
+from .seen import hash_pair, spread_positions
 
 SHOWN_NOTES = 8  # different notes on reading that are printed
 MEASURED = 200  # images of a split whose connected pieces are measured; more would cost minutes
@@ -44,6 +45,7 @@ class PairSummary:
     finite: bool = True
     digest: bytes = b""  # hash of the pixels
     label_digest: bytes = b""  # hash of the class ids
+    numbers_digest: bytes = b""  # hash of the object numbers, if there are any
     places: dict[int, bytes] = field(default_factory=dict)  # class id -> packed GRID x GRID bits
     mask_is_image: bool = False  # the image, read as a mask, equals the mask
     objects: ObjectFacts | None = None  # if the data set tells objects apart
@@ -105,15 +107,6 @@ class Inspection:
         more = len(counts) - SHOWN_NOTES
         return lines + ([f"and {more} other notes on single images"] if more > 0 else [])
 
-    def digest(self) -> str:
-        """Hashes what was looked at: the images and classes of each split, in their order."""
-        hashed = hashlib.blake2b(digest_size=16)
-        for split in (self.train, self.validation):
-            hashed.update(f"{len(split)} images;".encode())
-            for facts in split:
-                hashed.update(facts.digest + facts.label_digest)
-        return hashed.hexdigest()
-
     def areas(self, pairs: Pairs) -> np.ndarray:
         """Pixels of each training image, (len(pairs),); the mean for images not inspected."""
         known = {facts.row: float(facts.area) for facts in self.train if facts.error is None}
@@ -165,6 +158,7 @@ def inspect_pair(
     except PairError as error:
         return PairSummary(error.name or name, row, error=str(error), code=error.code)
     pixels, label = pair.image.pixels, pair.label
+    image_hash, label_hash, numbers_hash = hash_pair(pair)
     facts = PairSummary(
         name=pair.name,
         row=row,
@@ -174,8 +168,9 @@ def inspect_pair(
         dtype=str(pixels.dtype),
         constant=bool((pixels == pixels[:1, :1]).all()),
         finite=_is_finite(pair.image),
-        digest=_digest(pixels),
-        label_digest=_digest(label),
+        digest=image_hash,
+        label_digest=label_hash,
+        numbers_digest=numbers_hash,
         notes=pair.notes,
         doubtful_turn=pair.doubtful_turn,
     )
@@ -193,11 +188,6 @@ def inspect_pair(
         if encoding.num_classes == 2:  # with more, some classes may be regions without ids
             facts.unnumbered = float((objects & ~numbered).sum() / known)
     return facts
-
-
-def _digest(array: np.ndarray) -> bytes:
-    kind = f"{array.shape} {array.dtype}".encode()
-    return hashlib.blake2b(kind + np.ascontiguousarray(array).tobytes(), digest_size=16).digest()
 
 
 def note_places(label: np.ndarray) -> tuple[np.ndarray, dict[int, bytes]]:
@@ -247,7 +237,7 @@ def inspect(
                 inspect_pair(f"{pairs.split}-{row}", row, read, data.encoding)
                 for row, read in enumerate(progress(reads))
             ]
-        positions = np.unique(np.linspace(0, len(pairs) - 1, min(limit, len(pairs))).astype(int))
+        positions = spread_positions(len(pairs), limit)
         every = -(-len(positions) // MEASURED)
         return [
             inspect_pair(
@@ -257,7 +247,7 @@ def inspect(
                 data.encoding,
                 number % every == 0,
             )
-            for number, position in enumerate(progress(positions.tolist()))
+            for number, position in enumerate(progress(positions))
         ]
 
     def total(pairs: Pairs | StreamedPairs) -> int | None:
@@ -266,6 +256,13 @@ def inspect(
     return Inspection(
         look(data.train), look(data.validation), total(data.train), total(data.validation)
     )
+
+
+def looked_at_words(looked_at: int, total: int | None) -> str:
+    """Says how many images a split has, None for a stream, and how many were looked at."""
+    if total is None:
+        return f"a stream, its first {number_of(looked_at, 'image')} looked at"
+    return number_of(total, "image") + (f", {looked_at} of them looked at" * (looked_at != total))
 
 
 def inspection_bar(items: Iterable) -> Iterable:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from unet_hf.data.open import LabelledData
+from unet_hf.words import number_of
 
 from .inspection import Inspection, PairSummary
 
@@ -23,7 +24,7 @@ def describe_objects(data: LabelledData, inspection: Inspection, asked: str) -> 
         ]
     found = measure_objects(inspection.train)
     looked_at = len(inspection.train)
-    images = f"{looked_at} images"
+    images = number_of(looked_at, "image")
     if inspection.train_total != looked_at:
         images = f"the {images} looked at"
     lines = [

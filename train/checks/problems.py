@@ -14,10 +14,12 @@ from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.data.open import LabelledData
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import DatasetError
+from unet_hf.words import number_of
 
 from ..crops.shares import draw_shares
 from .inspection import Inspection, PairSummary
 from .row_faults import ROW_FAULTS, row_faults
+from .seen import Seen, note
 
 # Validation images that are also trained on change the mean score by at most their share. A larger
 # share than this is an error, since the score would be misleading; a smaller one is a warning.
@@ -82,16 +84,20 @@ def find_problems(
 
 
 def refuse_errors(
-    data: LabelledData, inspection: Inspection, size: int, evaluated: bool = True
+    data: LabelledData, inspection: Inspection, size: int, check: str, evaluated: bool = True
 ) -> list[Problem]:
-    """Returns the warnings. Raises `DatasetError`, which lists every error and its cure."""
+    """Returns the warnings. Raises `DatasetError`, which lists every error and its cure.
+
+    check: The command that checks the data, `TrainingConfig.check_command`. The others are those of
+    `find_problems`.
+    """
     problems = find_problems(data, inspection, size, evaluated)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         listed = "".join(f"\n- {str(problem).removeprefix('error: ')}" for problem in errors)
         raise DatasetError(
             f"The data set cannot be trained on as it stands:{listed}\n"
-            "`python -m train check` with the same options lists everything; with --fix FOLDER it "
+            f"`{check}` lists everything; with --fix FOLDER it "
             "writes a copy without the rows that cannot be used."
         )
     return problems
@@ -103,6 +109,17 @@ def rows_of(data: LabelledData, inspection: Inspection) -> tuple[list[Row], list
         [(f"{data.train.split}/{facts.name}", facts) for facts in inspection.train],
         [(f"{data.validation.split}/{facts.name}", facts) for facts in inspection.validation],
     )
+
+
+def seen_in(data: LabelledData, inspection: Inspection) -> Seen:
+    """Returns the notes by which changed images and masks are found later."""
+    return {
+        role: [
+            note(place, facts.digest, facts.label_digest, facts.numbers_digest)
+            for place, facts in rows
+        ]
+        for role, rows in zip(("train", "validation"), rows_of(data, inspection), strict=True)
+    }
 
 
 def by_pixels(rows: list[Row]) -> dict[bytes, list[Row]]:
@@ -128,7 +145,7 @@ def _rows(rows: list[Row], size: int) -> Iterator[Problem]:
             found[fault.code].append((place, facts))
     for fault in ROW_FAULTS:
         if faulty := found[fault.code]:
-            what = f"{fault.what}: {len(faulty)} of {_number(len(rows), 'row')}"
+            what = f"{fault.what}: {len(faulty)} of {number_of(len(rows), 'row')}"
             if first := faulty[0][1].error:
                 what += f"; the first is {first.split('. ')[0].rstrip('.')}"
             yield _problem(fault.code, fault.severity, what, faulty, fault.cure, fault.fixable)
@@ -158,7 +175,7 @@ def _differing(
     if len(kinds) > 1:
         seen = ", ".join(f"{kind} in {count}" for kind, count in kinds)
         others = [row for row in readable if kind_of(row[1]) != kinds[0][0]]
-        what = f"The images have different {of}: {seen} of {_number(len(readable), 'image')}"
+        what = f"The images have different {of}: {seen} of {number_of(len(readable), 'image')}"
         yield _problem(code, severity, what, others, cure)
 
 
@@ -169,7 +186,7 @@ def _leaks(train: list[Row], validation: list[Row]) -> Iterator[Problem]:
         seen = {facts.digest for _, facts in copies}
         leaked = sum(len(held[digest]) for digest in seen)
         severity = "error" if leaked > LEAK_ALLOWED * len(validation) else "warning"
-        what = f"{leaked} of {_number(len(validation), 'validation image')} "
+        what = f"{leaked} of {number_of(len(validation), 'validation image')} "
         what += "is " if leaked == 1 else "are "
         what += "trained on as well, which makes the score too high"
         yield _problem("image-in-both-splits", severity, what, copies,
@@ -185,13 +202,15 @@ def _duplicates(rows: list[Row]) -> Iterator[Problem]:
         else:
             agree += group[1:]
     if contradict:
-        what = f"{len(contradict)} of {_number(len(rows), 'row')} show an image that comes again "
+        what = f"{len(contradict)} of {number_of(len(rows), 'row')} show an image that comes again "
         what += "with another mask"
         yield _problem("image-twice-masks-differ", "error", what, contradict,
                        "Keep the right mask; if each holds one object, or one person's labels, "
                        "merge them into one.")  # fmt: skip
     if agree:
-        what = f"{_number(len(agree), 'row')} of {len(rows)} repeat an earlier one, image and mask"
+        what = (
+            f"{number_of(len(agree), 'row')} of {len(rows)} repeat an earlier one, image and mask"
+        )
         yield _problem("image-twice", "warning", what, agree,
                        "Remove the copies: they count double.", True)  # fmt: skip
 
@@ -201,7 +220,7 @@ def _empty_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
     empty = [(place, facts) for place, facts in known if facts.counts[0] == facts.labelled]
     if 0 < len(empty) < len(known):
         what = f"The mask holds class 0 ({data.id2label['0']}) alone: {len(empty)} of "
-        what += _number(len(rows), "row")
+        what += number_of(len(rows), "row")
         yield _problem("mask-empty", "warning", what, empty,
                        "Keep them if nothing else is on these images; remove them if nobody has "
                        "labelled it.")  # fmt: skip
@@ -219,7 +238,7 @@ def _inverted_masks(rows: list[Row], data: LabelledData) -> Iterator[Problem]:
     if 0.5 < np.median(1 - high) / np.median(low) < 2:
         few = shares > 0.6 if len(high) <= len(low) else shares < 0.4
         turned = [row for row, is_one in zip(both, few, strict=True) if is_one]
-        what = f"{len(turned)} of {_number(len(rows), 'mask')} may be inverted: class 1 covers "
+        what = f"{len(turned)} of {number_of(len(rows), 'mask')} may be inverted: class 1 covers "
         what += f"{np.median(low):.0%} of some images and {np.median(high):.0%} of others"
         yield _problem("mask-inverted", "warning", what, turned,
                        "Look at one of them, and invert those that are wrong.")  # fmt: skip
@@ -234,7 +253,7 @@ def _split(rows: list[Row], data: LabelledData, what: str, severity: str) -> Ite
     if rows and all(facts.error for _, facts in rows):
         return  # reported for each row
     if not rows or counts.sum() == 0:
-        seen = f"There is no labelled pixel to {what} in {_number(len(rows), 'image')}"
+        seen = f"There is no labelled pixel to {what} in {number_of(len(rows), 'image')}"
         yield Problem("nothing-labelled", "error", seen, (), len(rows),
                       "Add labelled images, or name another split.", False)  # fmt: skip
     elif np.count_nonzero(counts) == 1:
@@ -296,7 +315,7 @@ def _few_images(inspection: Inspection, size: int) -> Iterator[Problem]:
         return  # there are more images than were inspected
     crops = sum(facts.area for facts in readable) / size**2
     if len(readable) < 2 or crops < MIN_CROPS:
-        what = f"There is little to train on: {_number(len(readable), 'image')} with "
+        what = f"There is little to train on: {number_of(len(readable), 'image')} with "
         what += f"{crops:.1f} times the area of a crop of {size} x {size} px"
         yield Problem("few-images", "warning", what, (), len(readable),
                       "Label more images, or larger ones.", False)  # fmt: skip
@@ -309,12 +328,12 @@ def _classes(data: LabelledData, inspection: Inspection, size: int) -> Iterator[
     held = sum(
         (facts.counts[: data.num_classes] for facts in inspection.validation), np.zeros_like(counts)
     )
-    looked_at = f"the {_number(len(inspection.train), 'training image')} looked at"
+    looked_at = f"the {number_of(len(inspection.train), 'training image')} looked at"
     unseen = [number for number in range(data.num_classes) if not counts[number]]
     untested = [number for number in np.flatnonzero(counts).tolist() if not held[number]]
     for code, numbers, what, cure in (
         ("class-not-in-validation", untested if np.count_nonzero(held) > 1 else [],
-         f"The {_number(len(inspection.validation), 'validation image')} looked at have no pixel "
+         f"The {number_of(len(inspection.validation), 'validation image')} looked at have no pixel "
          "of classes that are trained on",
          f"Their scores mean nothing, and lower the mean. {HOLD_MORE}"),
         ("class-only-in-validation", [n for n in unseen if held[n]],
@@ -372,10 +391,6 @@ def _kinds_of(inspected: list[PairSummary], data: LabelledData) -> np.ndarray | 
         return None
     kinds = dict(zip(data.train.indices.tolist(), data.kinds.tolist(), strict=True))
     return np.array([kinds[facts.row] for facts in inspected])
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" + "s" * (count != 1)
 
 
 def _some(items: list[str]) -> str:

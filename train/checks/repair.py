@@ -20,6 +20,7 @@ from unet_hf.data.sources import row_bytes
 from unet_hf.errors import DatasetError
 from unet_hf.images.nodata import GDAL_NODATA
 from unet_hf.images.suffixes import SUFFIX_OF_FORMAT
+from unet_hf.words import number_of
 
 from ..config import TrainingConfig
 from .inspection import Inspection, PairSummary, inspect, inspection_bar
@@ -137,7 +138,7 @@ def select(
     train = once(train, {facts.digest for facts in validation})
     if not train or not validation:
         raise DatasetError(
-            f"No copy was written: {len(train)} images would be left to train on, "
+            f"No copy was written: {number_of(len(train), 'image')} would be left to train on, "
             f"{len(validation)} to evaluate on. Add labelled images."
         )
     return train, validation, dict(dropped)

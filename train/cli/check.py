@@ -13,20 +13,16 @@ import numpy as np
 
 from unet_hf.cli.options import add_options
 from unet_hf.data.open import LabelledData, open_data, pin_revision
-from unet_hf.data.options import DATA_OPTIONS
 from unet_hf.errors import ConfigError, UNetError
+from unet_hf.words import number_of
 
-from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
+from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar, looked_at_words
 from ..checks.objects import describe_objects, measure_objects
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
-from ..config import CHOICES, DEFAULTS_SHOWN, USUAL, TrainingConfig
+from ..config import CHECKED, CHOICES, DEFAULTS_SHOWN, TrainingConfig
 from ..plan.planner import TrainingPlan, plan_training
 
-OPTIONS = (
-    *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
-    "max_inspected", "preset", *USUAL,
-)  # fmt: skip
 ALL_IMAGES = 2**62  # a limit that no data set reaches
 
 
@@ -40,7 +36,7 @@ def run(arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     add_options(
-        parser, TrainingConfig, dict.fromkeys(OPTIONS), choices=CHOICES, presets=DEFAULTS_SHOWN
+        parser, TrainingConfig, dict.fromkeys(CHECKED), choices=CHOICES, presets=DEFAULTS_SHOWN
     )
     parser.add_argument("--json", action="store_true", help="the findings as JSON, and no text")
     parser.add_argument(
@@ -155,11 +151,7 @@ def _text(report: dict[str, Any]) -> str:
     for role, head in (("train", "train"), ("validation", "evaluate")):
         split = report[role]
         total, looked_at, sizes = split["images"], split["looked_at"], split["sizes"]
-        seen = f"{total} images" if total == looked_at else f"{looked_at} images looked at"
-        if total is None:
-            seen = f"a stream, its first {seen}"
-        elif total != looked_at:
-            seen = f"{total} images, {looked_at} of them looked at"
+        seen = looked_at_words(looked_at, total)
         span = ""
         if sizes:
             span = " to ".join(f"{h} x {w}" for h, w in dict.fromkeys((sizes[0], sizes[-1])))
@@ -186,8 +178,8 @@ def _listed(problems: list[Problem]) -> str:
 
 def _repair_text(done: Repair) -> str:
     lines = [
-        f"repaired copy: {done.folder}, {done.train} images to train on, {done.validation} to "
-        "evaluate on; other splits are not copied"
+        f"repaired copy: {done.folder}, {number_of(done.train, 'image')} to train on, "
+        f"{done.validation} to evaluate on; other splits are not copied"
     ]
     for reason, names in done.dropped.items():
         lines.append(f"left out, {reason}: {', '.join(names)}")

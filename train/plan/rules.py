@@ -10,6 +10,7 @@ from typing import Any
 
 from unet_hf.data.open import STROKES
 from unet_hf.network.tiling import receptive_reach, round_up
+from unet_hf.words import number_of
 
 from ..config import USUAL
 from .facts import FEW, DataFacts
@@ -177,7 +178,7 @@ def inversion(facts: DataFacts, chosen: Chosen) -> Decided:
     """Inversion: where some images have lighter objects, and some darker ones."""
     if min(facts.light, facts.dark) < max(BOTH_WAYS * facts.images, 2):
         return 0.0, AS_USUAL
-    both = f"objects are lighter than their surroundings in {facts.light} images"
+    both = f"objects are lighter than their surroundings in {number_of(facts.light, 'image')}"
     return 0.05, f"{both}, and darker in {facts.dark}"
 
 

@@ -12,7 +12,7 @@ from unet_hf.images.image_data import ImageData
 from .features import features_of
 from .pieces import Piece, find_pieces, without
 from .quick import learn
-from .student import known_classes
+from .student import known_classes, names_known_by
 
 FOLDS = 3
 
@@ -31,18 +31,24 @@ class Probed:
 
 
 def probe(
-    checkpoints: Mapping[str, UNet], image: ImageData, label: np.ndarray, classes: Sequence[str]
+    checkpoints: Mapping[str, UNet],
+    image: ImageData,
+    label: np.ndarray,
+    classes: Sequence[str],
+    formerly: Sequence[str] = (),
 ) -> list[Probed]:
     """Foretells each third of the pieces from the others; the best checkpoint comes first.
 
     label: (H, W) uint8, 255 where nothing is painted. A checkpoint that the image does not fit is
-    left out. So is everything, if no class has two pieces.
+    left out. So is everything, if no class has two pieces. formerly: What the first classes were
+    called before some were renamed, see `names_known_by`.
     """
     pieces = find_pieces(label)
     found = [
         Probed(name, *score)
         for name, model in checkpoints.items()
-        if (score := _score(model, image, label, classes, pieces)) is not None
+        if (score := _score(model, image, label, names_known_by(model, classes, formerly), pieces))
+        is not None
     ]
     return sorted(found, key=lambda one: one.right, reverse=True)
 

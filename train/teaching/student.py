@@ -21,6 +21,28 @@ def known_classes(model: UNet, names: Sequence[str]) -> int:
     return len(own) if list(names[: len(own)]) == own else 0
 
 
+def names_known_by(
+    model: UNet, names: Sequence[str], formerly: Sequence[str] = ()
+) -> Sequence[str]:
+    """Returns the names by which the base knows the classes, in the order of their ids.
+
+    Args:
+        names: What they are called now.
+        formerly: What the first of them were called before some were renamed; empty: the same. A
+            renamed class stays the same one: these are returned if the base's own come first in
+            them, and not in `names`.
+    """
+    was = [*formerly, *names[len(formerly) :]]
+    return was if not known_classes(model, names) and known_classes(model, was) else names
+
+
+def rename_classes(model: UNet, names: Sequence[str], formerly: Sequence[str] = ()) -> None:
+    """Calls the base's classes as they are called now, see `names_known_by`."""
+    known = known_classes(model, names_known_by(model, names, formerly))
+    if known and known <= len(names):
+        model.config["id2label"] = {str(number): names[number] for number in range(known)}
+
+
 def new_student(
     base: UNet, names: Sequence[str] | None = None, colors: Sequence[str] | None = None
 ) -> UNet:

@@ -89,6 +89,7 @@ def _teach(folder: Path) -> dict[str, Any]:
     from unet_hf import UNet, read_image
     from unet_hf.hub.save import replacing, write_model
 
+    from .student import rename_classes
     from .teach import teach
 
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
@@ -100,8 +101,10 @@ def _teach(folder: Path) -> dict[str, Any]:
             events.write(json.dumps({"step": step, "steps": steps, "loss": loss}) + "\n")
             events.flush()
 
+        base = UNet.from_pretrained(folder / BASE)
+        rename_classes(base, job["classes"], job.get("formerly", ()))
         taught = teach(
-            UNet.from_pretrained(folder / BASE),
+            base,
             painted,
             seconds=job["seconds"],
             classes=job["classes"],

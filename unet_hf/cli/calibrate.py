@@ -17,6 +17,7 @@ from ..evaluation.update_card import (
 from ..hub.int8_record import make_int8_record, write_int8_record
 from ..images.image_data import ImageData
 from ..unet import UNet
+from ..words import number_of
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
 OPTIONS = ("train_split", "validation_split", *DATA_OPTIONS)
@@ -110,8 +111,9 @@ def table(record: dict[str, Any]) -> str:
     """For a terminal."""
     dataset, changes = record["dataset"], record["rounding"]
     lines = [
-        f"calibrated on {record['images']} images of {dataset['name']} ({dataset['train']}); "
-        f"on {dataset['validation']} {100 * changes['changed']:.3f} % of {changes['pixels']:,} "
+        f"calibrated on {number_of(record['images'], 'image')} of {dataset['name']} "
+        f"({dataset['train']}); on {dataset['validation']} "
+        f"{100 * changes['changed']:.3f} % of {changes['pixels']:,} "
         "pixels change class"
     ]
     for name, value in record["scores"]["float32"].items():

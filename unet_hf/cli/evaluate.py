@@ -26,6 +26,7 @@ from ..hub.records import (
     read_record,
 )
 from ..network.configuration import PRECISIONS
+from ..words import number_of
 from .evaluate_tracks import evaluate_films
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
@@ -220,8 +221,9 @@ def table(record: dict[str, Any]) -> str:
     lines += [
         f"pixel accuracy {number(record['pixel_accuracy'])}, expected calibration error "
         f"{number(error)}",
-        f"{len(record['images'])} images of {dataset['name']} ({dataset['shown']}){cut}; "
-        f"{record['precision']}, {'mean of eight views' if record['tta'] else 'one view'}; in "
+        f"{number_of(len(record['images']), 'image')} of {dataset['name']} "
+        f"({dataset['shown']}){cut}; {record['precision']}, "
+        f"{'mean of eight views' if record['tta'] else 'one view'}; in "
         "brackets 95 % bootstrap intervals over the images",
     ]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatasetError
+from ..words import number_of
 from .pairs import Pairs
 
 SHOWN = 12  # kinds that the plan lists
@@ -60,7 +61,9 @@ def kind_shares(kinds: np.ndarray) -> dict[str, float]:
 def describe_kinds(kinds: np.ndarray, column: str) -> str:
     """Says in words how often images of each kind are drawn."""
     counts, shares = Counter(kinds.tolist()), kind_shares(kinds)
-    parts = [f"{kind} {share:.1%} ({counts[kind]} images)" for kind, share in shares.items()]
+    parts = [
+        f"{kind} {share:.1%} ({number_of(counts[kind], 'image')})" for kind, share in shares.items()
+    ]
     more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
     return (
         f"training crops balanced by {column!r}, each kind by the root of its number of images: "

@@ -16,6 +16,7 @@ import numpy as np
 from ..classes import is_membrane_data, numbered_names
 from ..errors import DatasetError, UNetError
 from ..files import BYTE_ORDER_MARK, parse_json
+from ..words import number_of
 from .columns import Columns, find_columns
 from .detect_encoding import IGNORE, MaskEncoding, RawMask, detect_encoding
 from .downloaded import check_downloaded
@@ -101,9 +102,10 @@ def open_data(config: DataOptions) -> LabelledData:
             )
     elif config.streaming:
         held = config.max_validation_images or STREAMED_VALIDATION
-        label = f"{train_name}, its first {held} images"
+        label = f"{train_name}, its first {number_of(held, 'image')}"
         findings.append(
-            f"no validation split: the first {held} images of {train_name} are held back"
+            f"no validation split: the first {number_of(held, 'image')} of {train_name} "
+            f"{_are(held)} held back"
         )
         parts = (
             StreamedPairs(rows, reader, train_name, skip=held),
@@ -111,10 +113,11 @@ def open_data(config: DataOptions) -> LabelledData:
         )
     else:
         kept, held, which = _held_back(rows, reader.columns, config)
-        label = f"{train_name}, {len(held)} images held back"
+        label = f"{train_name}, {number_of(len(held), 'image')} held back"
         findings.append(
-            f"no validation split: {len(held)} of {len(rows)} images of {train_name} are held back"
-            f"{which} (--train_val_split {config.train_val_split}, --seed {config.seed})"
+            f"no validation split: {len(held)} of {number_of(len(rows), 'image')} of {train_name} "
+            f"{_are(len(held))} held back{which} "
+            f"(--train_val_split {config.train_val_split}, --seed {config.seed})"
         )
         parts = Pairs(rows, reader, train_name, kept), Pairs(rows, reader, train_name, held)
     if config.max_validation_images and isinstance(parts[1], Pairs):
@@ -168,7 +171,7 @@ def held_back(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarr
     """Draws positions to train on and positions to evaluate on; at least one of each."""
     if count < 2:
         raise DatasetError(
-            f"The data set has {count} labelled image{'s' * (count != 1)} and no validation split. "
+            f"The data set has {number_of(count, 'labelled image')} and no validation split. "
             "Two are the least one can train on and evaluate on."
         )
     order = np.random.default_rng(seed).permutation(count)
@@ -184,6 +187,10 @@ def _held_back(
         return *held_back(len(rows), config.train_val_split, config.seed), ""
     kept, held, which = held_back_stacks(rows, columns, config.train_val_split, config.seed)
     return kept, held, f", {which}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _open(config: DataOptions) -> Source:

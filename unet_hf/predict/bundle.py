@@ -25,19 +25,21 @@ class Reproduction:
     model: As for `UNet.from_pretrained`. revision: The commit of a model from the Hub.
     axes: As given to `UNet.segment`; None: those of the image, if they were given.
     look: Options of the overlay.
+    note: Lines of comments about the model, such as where it is to be had.
     """
 
     model: str
     revision: str | None = None
     axes: str | None = None
     look: Look = field(default_factory=Look)
+    note: str = ""
 
     def text(self, result: "Segmentation", objects: "Objects") -> str:
         """Returns the text of `reproduce.txt`: lines for Python and for a shell."""
         return (
             "# Either of these gives the files of this folder again (summary.json tells other\n"
             "# seconds). They need the image beside them, and, in a clone of the\n"
-            '# repository: pip install ".[objects]"\n\n'
+            f'# repository: pip install ".[objects]"\n{self.note}\n'
             f"# Python\n{self.python(result, objects)}\n"
             f"# Command line\n{self.command(result, objects)}\n"
         )

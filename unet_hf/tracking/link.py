@@ -146,7 +146,8 @@ class Linker:
         same = (targets[~divides, 0], source[~divides])
         past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
         merged = swallowed >= 0
-        past[targets[merged, 0]] = np.nan  # it is as large as both
+        # Both may be there again in the next frame, as they were before.
+        past[targets[merged, 0]] = expected.areas[source[merged], None]
         for pair in zip(source[merged], swallowed[merged], strict=True):
             kept, other = self._tracks[list(pair)].tolist()
             self._merges.append((kept, other, len(self._frames) - 1))

@@ -1,5 +1,6 @@
 // Keys of the brush. They act wherever the focus is in the viewer, but not where text is typed: a
-// click on a class takes the focus from the picture.
+// click on a class takes the focus from the picture. While somebody paints, they act wherever it is
+// on the page, too, as long as the viewer is seen: a click on another picture takes it out of here.
 
 import { ERASER } from "./strokes.js";
 
@@ -25,6 +26,13 @@ export function connectBrushKeys(root, canvas, brush) {
     event.preventDefault();
     event.stopPropagation();  // the same keys mean something else while nobody paints
   }, { capture: true });
+  document.addEventListener("keydown", function elsewhere(event) {
+    if (!root.isConnected) return document.removeEventListener("keydown", elsewhere);
+    if (event.defaultPrevented || event.altKey || event.key === "b") return;
+    if (!brush.isOn || !root.checkVisibility() || document.querySelector(":modal")) return;
+    if (event.target instanceof Node && root.contains(event.target)) return;  // see above
+    if (!isTyped(event) && pressed(event)) event.preventDefault();
+  });
   for (const end of ["keyup", "blur"]) {
     canvas.addEventListener(end, (event) => {
       if (event instanceof KeyboardEvent && event.key !== " ") return;
@@ -57,6 +65,17 @@ export function connectBrushKeys(root, canvas, brush) {
     brush.holdsPicture = held;
     root.classList.toggle("grabs", held);
   }
+}
+
+/**
+ * Says whether the focus is on something of the page that has a use for the key.
+ *
+ * @param {KeyboardEvent} event
+ */
+function isTyped({ target }) {
+  const typing = "select, textarea, [contenteditable], [role=listbox], iframe, "
+    + "input:not([type=range], [type=radio], [type=checkbox], [type=button], [type=file])";
+  return target instanceof Element && target.closest(typing) !== null;
 }
 
 /** @param {KeyboardEvent} event */

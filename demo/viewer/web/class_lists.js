@@ -8,7 +8,8 @@
  * @property {"list"} kind
  * @property {number} when It was used last, in milliseconds since 1970.
  * @property {string[]} names That it began with: a result with these is painted with this list, also
- *   after a class was added or renamed.
+ *   after a class was added or renamed. A class stays the same one: what a network knows of it is
+ *   found by its place among these.
  * @property {PaintClass[]} classes Their ids are their places.
  * @property {boolean} pinned It stays, whatever classes the result in view has.
  */

@@ -201,6 +201,9 @@ export class Painted {
     const pictures = this.sheetsOf(this.list).filter(({ strokes }) => strokes.length)
       .map(({ picture, name, width, height, strokes }) =>
         [picture, { name, width, height, strokes }]);
-    return { classes: this.list?.classes ?? [], pictures: Object.fromEntries(pictures) };
+    const { classes = [], names = [] } = this.list ?? {};
+    const isRenamed = names.some((name, id) => name !== classes[id]?.name);
+    return { classes, pictures: Object.fromEntries(pictures),
+      ...(isRenamed && { formerly: names }) };
   }
 }
