@@ -26,6 +26,7 @@ from demo.server import archives, limits
 from demo.server.folders import ResultFolders
 from demo.server.models import load_model
 from unet_hf import UNet
+from unet_hf.film.linking import settled_linking
 
 from .page_events import Events
 from .serving import Gate, until
@@ -144,6 +145,22 @@ def test_a_film_is_followed_as_python_follows_it(page: FilmPage, film: Path, lea
         assert set(packed.namelist()) == {*files, "reproduce.txt"}
         assert all(packed.read(name) == (saved / name).read_bytes() for name in files)
         assert "--divisions 0.2" in packed.read("reproduce.txt").decode()
+
+
+def test_files_that_are_taken_home_have_the_name_of_the_film(page: FilmPage, film: Path):
+    page.send(film)
+    page.start()
+    page.run()
+    kinds = ("everything", "lineage", "outlines")
+    names = [Path(film_tab.write(kind, page.job)).name for kind in kinds]
+    assert names == ["film_tracks.zip", "film_lineage.svg", "film_outlines.zip"]
+
+
+def test_notes_are_in_words_of_the_page():
+    _, (note,) = settled_linking(None, {})
+    shown = film_tab.notes_html([note, "the axes are TYX"])
+    assert "--divisions" not in shown and "“Cells divide” above changes it" in shown
+    assert "The axes are TYX." in shown
 
 
 def test_the_player_is_given_frames_numbers_and_tracks(page: FilmPage, film: Path, learned: str):

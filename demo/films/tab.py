@@ -125,7 +125,7 @@ class FilmTab:
             self.axes = gr.Textbox(
                 "",
                 label="Frames' axes",
-                info="a letter each, T for time",
+                info="a letter for each, T is time",
                 placeholder="such as TYX",
                 max_lines=1,
                 visible="hidden",
@@ -407,7 +407,7 @@ def counts_html(job: FilmJob) -> str:
     """ "213 tracks, 24 divisions, 40 frames", and what was inferred."""
     film = job.linked.film if job.linked else None
     if film is None:
-        return note(" ".join(map(without_python, job.film.notes))) if job.film else ""
+        return notes_html(job.film.notes) if job.film else ""
     tracks = film.tracks
     counted = [
         many(len(tracks), "track"), many(tracks.divisions, "division"),
@@ -416,12 +416,13 @@ def counts_html(job: FilmJob) -> str:
     if job.linked.edits:
         counted.append(many(len(job.linked.edits), "correction"))
     told = f'<p class="title" id="film_counts">{", ".join(counted)}</p>'
-    return told + "".join(note(sentence(without_python(said))) for said in film.notes)
+    return told + notes_html(film.notes)
 
 
-def sentence(said: str) -> str:
-    """A note of the library, which may be a sentence already."""
-    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
+def notes_html(notes: Sequence[str]) -> str:
+    """What was inferred, a sentence each. Names and axes keep their capitals."""
+    said = (without_python(one).removesuffix(".") for one in notes)
+    return "".join(note(f"{one[:1].upper()}{one[1:]}.") for one in said)
 
 
 def many(number: int, what: str) -> str:

@@ -16,24 +16,27 @@ from ..server.taught import is_taught
 from .following import Asked
 from .linked import Edits
 
+LONGEST = 60  # letters of a film's name in those of its files
 FILM = "film"  # what the visitor's film is called in the command that gives the same
 
 
 def write_file(
     kind: str, film: TrackedFilm, folder: Path, asked: Asked, edits: Edits, left_out: list[str]
 ) -> Path:
-    """Writes one file into an empty folder; returns its path.
+    """Writes one file into an empty folder; returns its path. Its name begins with the film's, as
+    downloads of several films lie in one folder.
 
     kind: "everything", see `pack_film`; "lineage", "outlines" (a zip) or "overlay", see
     `TrackedFilm.save`.
     """
+    of = Path(film.name).stem[:LONGEST]
     if kind == "everything":
-        return pack_film(film, folder / "tracks.zip", asked, edits, left_out)
+        return pack_film(film, folder / f"{of}_tracks.zip", asked, edits, left_out)
     film.save(folder, only=[kind])
     (made,) = folder.iterdir()
     if made.is_file():
-        return made
-    packed = folder / f"{made.name}.zip"
+        return made.rename(folder / f"{of}_{made.name}")
+    packed = folder / f"{of}_{made.name}.zip"
     files = sorted(file.relative_to(folder).as_posix() for file in made.iterdir())
     write_atomically(packed, lambda file: archives.pack(folder, iter(files), file, {}))
     rmtree(made)

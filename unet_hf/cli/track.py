@@ -75,7 +75,9 @@ def run(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("track", DESCRIPTION)
-    parser.add_argument("film", help="a stack, an animation, or a folder with an image a frame")
+    parser.add_argument(
+        "film", help="a stack, an animation, or a folder with an image for each frame"
+    )
     parser.add_argument("--model", required=True, help="shipped name, folder or Hub id")
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
     parser.add_argument("--output", required=True, type=Path, help="folder for the results")

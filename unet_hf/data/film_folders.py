@@ -78,7 +78,7 @@ def _rates(root: Path, splits: dict[str, str]) -> tuple[dict[str, float], list[s
     for split, found in counted.items():
         kept = "no rate is stored"
         if split in rates:
-            kept = f"divisions {rates[split]:g}, which a training stores for `track`"
+            kept = f"divisions {rates[split]:g}, which a training on it stores for `track`"
         chances = f"{found.count} of {found.chances:,} cells divide until the next frame"
         words.append(f"{split}: {chances}: {kept}")
     return rates, words
