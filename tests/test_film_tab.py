@@ -159,7 +159,7 @@ def test_files_that_are_taken_home_have_the_name_of_the_film(page: FilmPage, fil
 def test_notes_are_in_words_of_the_page():
     _, (note,) = settled_linking(None, {})
     shown = film_tab.notes_html([note, "the axes are TYX"])
-    assert "--divisions" not in shown and "“Cells divide” above changes it" in shown
+    assert "--divisions" not in shown and "“Cells divide” above overrides it" in shown
     assert "The axes are TYX." in shown
 
 

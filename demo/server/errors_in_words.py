@@ -25,10 +25,6 @@ FOR_THE_PAGE = (
         r"Objects of a single picture are found by `segment`\.",
         "A single picture is for the tab Segment.",
     ),
-    (
-        r"\(linking=\{'divisions': \.\.\.\} or --divisions overrides it\)",
-        "(“Cells divide” above changes it)",
-    ),
     (r"\baxes='?([A-Za-z]*)'?", r"“\1”"),
     (r" \(linking=\{.* overrides it\)", "; “Cells divide” above overrides it"),
     (r"^threshold=", "The threshold "),
