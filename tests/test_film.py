@@ -12,7 +12,7 @@ import tifffile
 import unet_hf.film.run as film_run
 from unet_hf import Segmentation, UNet, read_image
 from unet_hf.cli.main import main
-from unet_hf.errors import ConfigError, ShapeError, UnsupportedLayoutError
+from unet_hf.errors import ConfigError, ImageError, ShapeError, UnsupportedLayoutError
 from unet_hf.film.frames import open_film
 from unet_hf.predict.decision import decide
 
@@ -177,17 +177,17 @@ def test_a_film_that_is_stopped_keeps_its_frames_and_goes_on(model, frames, tmp_
 def test_results_of_another_film_or_of_other_options_are_not_mixed(model, frames, tmp_path):
     path = stack(tmp_path / "film.tif", frames, "TYX")
     model.track(path, output=tmp_path / "out")
-    with pytest.raises(ConfigError, match="threshold differ"):
+    with pytest.raises(ConfigError, match="changed: threshold"):
         model.track(path, output=tmp_path / "out", threshold=0.7)
     other = stack(tmp_path / "other.tif", frames[::-1], "TYX")
-    with pytest.raises(ConfigError, match="film, fingerprint differ"):
+    with pytest.raises(ConfigError, match="changed: film, the film's file"):
         model.track(other, output=tmp_path / "out")
     later = frames.copy()
     later[4:] = 0
     for film, other in ((frames, later), (list(frames), list(later))):
         out = tmp_path / type(film).__name__
         model.track(film, output=out)
-        with pytest.raises(ConfigError, match=": fingerprint differ"):
+        with pytest.raises(ConfigError, match="changed: the film's file"):
             model.track(other, output=out)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
@@ -277,7 +277,7 @@ def test_the_command_writes_tables_and_masks(model, frames, tmp_path, capsys):
     assert len(masks) == 6 and tifffile.imread(masks[0]).shape == (48, 64)
     assert json.loads((out / "film.json").read_text())["objects"] == {"min_size": 10}
     assert main([*command, "--gaps", "-1"]) == 1
-    assert "differ" in capsys.readouterr().err
+    assert "What has changed" in capsys.readouterr().err
 
 
 def test_a_film_is_followed_as_its_checkpoint_says_and_the_notes_say_so(model, frames):
@@ -288,3 +288,28 @@ def test_a_film_is_followed_as_its_checkpoint_says_and_the_notes_say_so(model, f
     assert "0 in a frame: as the checkpoint says" in tracked.notes[-1]
     tracked = model.track(frames, linking={"divisions": 0.02})
     assert tracked.tracks.divisions == 1 and tracked.notes == ()
+
+
+@pytest.mark.parametrize("is_ome", [True, False])
+def test_a_film_in_zarr_is_the_same_as_its_frames(model, frames, tmp_path, is_ome):
+    import zarr
+
+    path = tmp_path / "film.zarr"
+    if is_ome:
+        group = zarr.open_group(str(path), mode="w")
+        group.create_array("0", shape=frames.shape, dtype=frames.dtype)[:] = frames
+        axes = [{"name": "t", "type": "time"}]
+        axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+        scale = {"type": "scale", "scale": [1, 0.5, 0.5]}
+        dataset = {"path": "0", "coordinateTransformations": [scale]}
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [dataset]}]
+    else:
+        zarr.open_array(str(path), mode="w", shape=frames.shape, dtype=frames.dtype)[:] = frames
+    found = model.track(path, axes=None if is_ome else "TYX", output=tmp_path / "out")
+    expected = model.track(frames)
+    assert found.tracks.frames[-1].tracks.tolist() == expected.tracks.frames[-1].tracks.tolist()
+    same = ("track_id", "t", "y", "x", "area", "intensity")
+    assert all(np.array_equal(found.table()[name], expected.table()[name]) for name in same)
+    assert ("area_um2" in found.summary()) == is_ome
+    with pytest.raises(ImageError, match="axes"):
+        model.track(path, axes="ZT" if is_ome else None)

@@ -163,6 +163,16 @@ def test_notes_are_in_words_of_the_page():
     assert "The axes are TYX." in shown
 
 
+def test_the_first_frame_is_shown_before_anything_is_found(page: FilmPage, film: Path):
+    page.send(film)
+    value = page.value
+    assert (len(value["images"]), value["labels"], value["tracks"]) == (1, [], None)
+    assert value["frames"] == FRAMES
+    assert np.array_equal(
+        np.asarray(PIL.Image.open(file_of(value["images"][0]))), drawn_frames()[0]
+    )
+
+
 def test_the_player_is_given_frames_numbers_and_tracks(page: FilmPage, film: Path, learned: str):
     page.send(film)
     page.start()

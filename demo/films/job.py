@@ -77,8 +77,9 @@ class FilmJob:
         self._begin_anew()
 
     def open(self, axes: str | None = None, channel: int | None = None) -> Frames:
-        """Opens the film, and raises, as `open_staged` does."""
+        """Opens the film, and raises, as `open_staged` does. Its first frame can then be shown."""
         self.film = open_staged(self.staged, self.title, axes, channel)
+        self.pictures = self.pictures or FramePictures(self.shown, self.film.first)
         self.status = replace(self.status, total=self.film.count)
         return self.film
 
@@ -186,7 +187,7 @@ class FilmJob:
         self._forget_files()
 
     def value(self) -> dict[str, Any] | None:
-        """What the player shows, a `player.FilmValue`; None before the first run."""
+        """What the player shows, a `player.FilmValue`; None before the film could be opened."""
         if self.pictures is None or self.film is None:
             return None
         first, linked = self.film.first, self.linked
@@ -199,7 +200,7 @@ class FilmJob:
             "height": first.height,
             "frames": done or self.film.count,
             "pixel_size": [size.x, size.unit] if size else None,
-            "images": self.pictures.images[:done],
+            "images": self.pictures.images[:done] or [self.pictures.before],
             "labels": self.pictures.labels[:done],
             "tracks": linked.address if linked else None,
             "edits": linked.edits if linked else [],

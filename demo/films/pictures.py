@@ -19,7 +19,7 @@ class FramePictures:
     """The pictures of one film, in a folder that Gradio serves.
 
     images, labels: The addresses of each frame's, from the root of the app, as far as they are
-    there.
+    there. before: That of the first frame, for as long as nothing is found.
     """
 
     def __init__(self, shown: Path, first: ImageData) -> None:
@@ -30,18 +30,23 @@ class FramePictures:
         self.window = display_window(first)
         self.images: list[str] = []
         self.labels: list[str] = []
+        self.before = served_address(self._save("before", self._shown(first)))
 
     def add(self, index: int, frame: FoundFrame) -> int:
         """Draws the next frame; returns how many bytes it takes. One that is there stays."""
         if index < len(self.labels):
             return 0
         image, labels = frame
-        paths = [self.folder / f"{kind}{index:04d}.png" for kind in ("image", "labels")]
-        for path, picture in zip(paths, (self._shown(image), numbers(labels)), strict=True):
-            PIL.Image.fromarray(picture).save(path, compress_level=FAST)
+        pictures = {"image": self._shown(image), "labels": numbers(labels)}
+        paths = [self._save(f"{kind}{index:04d}", one) for kind, one in pictures.items()]
         self.images.append(served_address(paths[0]))
         self.labels.append(served_address(paths[1]))
         return sum(path.stat().st_size for path in paths)
+
+    def _save(self, name: str, picture: np.ndarray) -> Path:
+        path = self.folder / f"{name}.png"
+        PIL.Image.fromarray(picture).save(path, compress_level=FAST)
+        return path
 
     def _shown(self, image: ImageData) -> np.ndarray:
         picture = to_display(image, self.window)

@@ -153,9 +153,10 @@ class FilmTab:
             sent(self.on_upload, [self.upload, self.model, self.job], made, **HIDDEN)
         self.model.change(self.on_model, [self.model, self.job], self.start, queue=False, **quiet)
         starting = [self.job, self.number, *self.choices]
-        self.start.click(self.on_start, starting, made, **HIDDEN)
-        drawn = self.example.click(self.on_example, self.job, made, **HIDDEN)
-        drawn.success(self.on_start, starting, made, **HIDDEN)
+        awaited = {"show_progress_on": self.progress} | HIDDEN
+        self.start.click(self.on_start, starting, made, **awaited)
+        drawn = self.example.click(self.on_example, self.job, made, **awaited)
+        drawn.success(self.on_start, starting, made, **awaited)
         self.number.change(self.on_run, [self.job], made, **WATCHES, **quiet)
         # Not of the queue: it is heard while a run is at work.
         self.stop.click(self.on_stop, self.job, self.stop, queue=False, **quiet)
@@ -212,6 +213,7 @@ class FilmTab:
                 choices=channels, value=ALL_CHANNELS, visible=True if several else "hidden"
             ),
             self.progress: progress_html(new) + lines(new.staged.left_out),
+            self.player: new.value(),
         }
 
     def _emptied(self, model: str) -> Updates:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 
 from ..errors import ConfigError, ImageNotFoundError, UnsupportedLayoutError
 from ..hashes import source_fingerprint
-from ..images.image_data import ImageData
+from ..images.image_data import ImageData, check_size
 from ..images.reading import MAX_PIXELS, ImageSource, read_image
 from ..images.suffixes import IMAGE_SUFFIXES
+from ..images.windows import open_image
+from ..images.zarr_windows import is_zarr
 
 FilmSource = ImageSource | Sequence[ImageSource]
 
@@ -57,19 +59,21 @@ def open_film(
     """Opens a film; only its first frame is read.
 
     Args:
-        source: A stack or an animation; a folder with an image for each frame, in the order of
-            their names, in which 10 comes after 9; a list of what `read_image` takes; or an array,
-            (T, H, W) unless `axes` says otherwise.
+        source: A stack or an animation; OME-Zarr or a zarr array; a folder with an image for each
+            frame, in the order of their names, in which 10 comes after 9; a list of what
+            `read_image` takes; or an array, (T, H, W) unless `axes` says otherwise.
         axes: Meaning of the axes of a stack, e.g. "TYX"; None: as the file says.
         channel: The only channel to read, counted from 0; None: all of them.
         max_pixels: Of a frame; a larger one is refused before it is read.
 
     Raises:
-        ConfigError: There is one frame only.
+        ConfigError: There is one frame only, or zarr is not installed.
         ImageError: It cannot be read, or the file says that its planes are not frames in time.
     """
     options = {"axes": axes, "channel": channel, "max_pixels": max_pixels}
-    if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
+    is_file = isinstance(source, (str, os.PathLike))
+    whole = read_zarr if is_file and is_zarr(Path(source)) else read_image
+    if is_file and whole is read_image and Path(source).is_dir():
         files = _pictures_in(Path(source))
         return _of_many(files, Path(source).name, **options)
     if isinstance(source, Sequence) and not isinstance(source, str):
@@ -83,12 +87,18 @@ def open_film(
         options["axes"] = "TYX"
 
     def read(index: int) -> ImageData:
-        return read_image(source, page=index, **options)
+        return whole(source, page=index, **options)
 
     first = read(0)
     notes = _check_axes(first)
-    files = (source,) if isinstance(source, (str, os.PathLike)) else None
-    return Frames(first.source, first.pages, first, files, notes, read)
+    return Frames(first.source, first.pages, first, (source,) if is_file else None, notes, read)
+
+
+def read_zarr(source: str | os.PathLike, *, max_pixels: int, **options: Any) -> ImageData:
+    """Reads one frame of OME-Zarr or of a zarr array, see `read_image`."""
+    with open_image(source, **options) as image:
+        check_size(image.source, image.height, image.width, max_pixels, image.channels)
+        return replace(image, pixels=image.pixels[:])
 
 
 def _of_many(sources: Sequence[Any], name: str, **options: Any) -> Frames:

@@ -16,6 +16,8 @@ from ..tracking.challenge import write_labels
 
 RECORD = "film.json"
 FOLDER = "objects"
+# What a record calls things, and people do.
+IN_WORDS = {"fingerprint": "the film's file or files"}
 
 
 def make_folder(output: Path) -> None:
@@ -116,7 +118,8 @@ def _check_same(output: Path, record: dict[str, Any]) -> None:
     asked = json.loads(json.dumps(record))
     changed = [name for name in asked if not isinstance(old, dict) or old.get(name) != asked[name]]
     if changed:
+        words = ", ".join(IN_WORDS.get(name, name) for name in changed)
         raise ConfigError(
-            f"{output} holds objects that were found otherwise: {', '.join(changed)} differ. Name "
+            f"{output} holds objects that were found otherwise. What has changed: {words}. Name "
             "another folder, or delete this one."
         )
