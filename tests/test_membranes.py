@@ -145,7 +145,9 @@ def test_a_training_that_was_begun_before_cells_were_parted_goes_on_as_it_was(tm
     output = tmp_path / "out"
     train(tiny(folder, output, max_train_steps=2, checkpointing_steps=2, objects="none"))
     state = find_checkpoints(output)[2] / "training_state.json"
-    state.write_text(state.read_text().replace('"objects": "none"', '"objects": "auto"'))
-    assert json.loads(state.read_text())["config"]["objects"] == "auto"
+    old = json.loads(state.read_text())
+    old["config"]["objects"] = "auto"
+    del old["seen"]  # such a training did not note what it had seen
+    state.write_text(json.dumps(old))
     train(tiny(folder, output, max_train_steps=3, resume_from_checkpoint="latest"))
     assert "object_outputs" not in json.loads((output / "config.json").read_text())

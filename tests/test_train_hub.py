@@ -106,7 +106,7 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
     for command, words in (
         (("verify", "alice/unet-cells"), "alice/unet-cells: verified"),
         (("info", "alice/unet-cells"), "0 membrane, 1 cell"),
-        (("evaluate", "--model", "alice/unet-cells"), "1 images of alice/cells (validation)"),
+        (("evaluate", "--model", "alice/unet-cells"), "1 image of alice/cells (validation)"),
     ):
         done = run(hub, elsewhere, *command, module="unet_hf")
         assert done.returncode == 0, done.stdout + done.stderr

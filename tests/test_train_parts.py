@@ -187,7 +187,7 @@ def test_a_training_balances_by_a_column_and_its_plan_says_the_shares(with_kinds
     assert opened.kinds.tolist() == ["cells", "(none)", "cells", "cells", "cells"]
     assert (
         "training crops balanced by 'kind', each kind by the root of its number of images: "
-        "cells 66.7% (4 images), (none) 33.3% (1 images)"
+        "cells 66.7% (4 images), (none) 33.3% (1 image)"
     ) in opened.findings
     maker = CropMaker(
         build_model(config, {0: "membrane", 1: "cell"}, 1).preprocessing,

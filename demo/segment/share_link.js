@@ -32,11 +32,8 @@ export function mount({ element, props, watch }) {
   let told = null;  // what the field and the sentence are about
 
   async function copy() {
-    const seen = viewerOf("viewer")?.dataset.seen;
-    if (!props.value || !seen) {
-      said.textContent = "The picture is not there yet.";
-      return;
-    }
+    const seen = await seenSoon();
+    if (!props.value) return;
     told = props.value;
     const ours = parametersOf(told, JSON.parse(seen));
     // Other parameters may be this visitor's own, such as the signature of a private Space.
@@ -55,6 +52,16 @@ export function mount({ element, props, watch }) {
       field.focus();
       field.select();
       said.textContent = "Your browser does not let this page copy. Copy it here:";
+    }
+  }
+
+  /** What the viewer says of itself, as soon as its script is there. */
+  async function seenSoon() {
+    for (;;) {
+      const seen = viewerOf("viewer")?.dataset.seen;
+      if (seen) return seen;
+      said.textContent = "The picture is on its way.";
+      await new Promise(requestAnimationFrame);
     }
   }
 
