@@ -3,6 +3,8 @@
 import json
 import re
 import zipfile
+from colorsys import rgb_to_hsv
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,8 +19,8 @@ from unet_hf.film.frames import Frames, open_film
 from unet_hf.film.outlines import frame_geojson, write_outlines
 from unet_hf.film.outputs import FILM_OUTPUTS, checked_film_outputs, remove_others
 from unet_hf.film.overlay import DrawnFilm, outlined, shown_size, window_of, write_overlay
-from unet_hf.tracking import Tracks, link
-from unet_hf.tracking.colors import track_color, track_colors
+from unet_hf.tracking import FrameObjects, Tracks, link
+from unet_hf.tracking.colors import as_hex, track_colors
 from unet_hf.tracking.families import families
 from unet_hf.tracking.lineage import MOST, lineage_svg
 
@@ -26,10 +28,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def tracks_of(parent: list[int], first: list[int], last: list[int], frames: int) -> Tracks:
+    """Tracks from 1 on, whose objects have their numbers, in all frames of their lives."""
     ids = np.arange(1, len(parent) + 1)
-    return Tracks(
-        ids, *(np.array(values) for values in (parent, first, last)), (None,) * frames, (8, 8), ()
-    )
+    lives = [np.array(values, np.int64) for values in (parent, first, last)]
+    objects = []
+    for frame in range(frames):
+        there = ids[(lives[1] <= frame) & (frame <= lives[2])]
+        nowhere = np.zeros((len(there), 2))
+        objects.append(FrameObjects(there, there, nowhere[:, 0], nowhere))
+    return Tracks(ids, *lives, tuple(objects), (8, 8), ())
 
 
 @pytest.fixture
@@ -73,14 +80,17 @@ def test_a_long_line_of_cells_is_a_family():
 
 
 def test_a_line_of_the_picture_runs_from_the_first_frame_to_the_last_one():
-    picture = lineage_svg(tracks_of([0, 1, 1], [0, 3, 3], [2, 4, 5], 6), "a & b.tif")
+    tracks = tracks_of([0, 1, 1], [0, 3, 3], [2, 4, 5], 6)
+    picture = lineage_svg(tracks, "a & b.tif")
     root = ElementTree.fromstring(picture)
     lines = [path for path in root.iter(f"{SVG}path") if path.get("class") == "l"]
     # 40 pixels a frame, from 16; rows of 14 from 71; the mother lies between its daughters.
     assert [path.get("d") for path in lines] == [
         "M16 78H96", "M96 78V71H176", "M96 78V85H216",
     ]  # fmt: skip
-    assert [path.get("stroke") for path in lines] == [track_color(track) for track in (1, 2, 3)]
+    assert [path.get("stroke") for path in lines] == [
+        as_hex(color) for color in track_colors(tracks, on_white=True)
+    ]
     assert lines[2].find(f"{SVG}title").text == "track 3, frames 3 to 5, from 1"
     words = [text.text for text in root.iter(f"{SVG}text")]
     assert words[0] == "a & b.tif: 3 tracks, 1 division"
@@ -102,13 +112,40 @@ def test_of_many_tracks_only_families_with_divisions_are_drawn_and_the_picture_s
     assert lineage_svg(tracks_of([], [], [], 3), "film").count('class="l"') == 0
 
 
-def test_a_track_keeps_its_colour_and_neighbours_differ():
-    colors = track_colors(300)
-    assert colors.shape == (301, 3) and colors[0].tolist() == [0, 0, 0]
-    assert "#" + bytes(colors[17]).hex() == track_color(17)
-    assert len(np.unique(colors[1:], axis=0)) == 300
-    apart = np.abs(np.diff(colors[1:].astype(int), axis=0)).sum(1)
-    assert apart.min() > 100
+def shades(colors: np.ndarray) -> np.ndarray:
+    """Hues in degrees, as HSV has them."""
+    return np.array([360 * rgb_to_hsv(*(color / 255))[0] for color in colors])
+
+
+def apart(one: float, other: float) -> float:
+    return abs((one - other + 180) % 360 - 180)
+
+
+def test_neighbours_differ_in_colour_and_daughters_lie_on_both_sides_of_their_mother():
+    many = np.arange(1, 31).reshape(5, 6)
+    hues = shades(track_colors(link(np.stack([many, many]))))
+    assert min(apart(*pair) for pair in pairwise(hues)) > 80
+    before = np.zeros((40, 60), int)
+    before[10:26, 10:26] = before[10:26, 40:56] = 1
+    before[:, 30:] *= 2
+    after = before.copy()
+    after[10:26, 18:26] *= 3
+    after[10:26, 17:18] = 0
+    mother, other, *daughters = shades(track_colors(link(np.stack([before] * 2 + [after] * 3))))
+    assert len(daughters) == 2
+    assert all(20 < apart(mother, hue) < 80 for hue in daughters)
+    assert apart(*daughters) > 40 and apart(mother, other) > 80
+
+
+def test_the_colour_of_a_track_outlives_corrections_elsewhere_and_white_is_another_ground():
+    labels = np.zeros((4, 20, 40), int)
+    labels[:, 2:10, 2:10], labels[:, 2:10, 20:28] = 1, 2
+    tracks = link(labels)
+    changed = tracks.corrected([{"kind": "cut", "object": [2, 1]}])
+    assert changed.id.tolist() == [1, 2, 3]
+    assert np.array_equal(track_colors(changed)[:2], track_colors(tracks))
+    assert (track_colors(tracks, on_white=True).sum(1) < track_colors(tracks).sum(1)).all()
+    assert as_hex(np.array([255, 0, 16], np.uint8)) == "#ff0010"
 
 
 # ----------------------------------------------------------------------------------- outlines
@@ -123,7 +160,7 @@ def test_outlines_are_those_of_the_tracks(tracked, tmp_path):
     assert [one["properties"]["track"] for one in found] == [1, 3, 4]
     assert [one["properties"]["parent"] for one in found] == [0, mother, mother]
     assert [one["properties"]["name"] for one in found] == ["track 1", "track 3", "track 4"]
-    assert found[0]["properties"]["color"] == list(bytes.fromhex(track_color(1)[1:]))
+    assert found[0]["properties"]["color"] == track_colors(tracked.tracks)[0].tolist()
     corners = found[0]["geometry"]["coordinates"][0]
     assert corners == [[2, 2], [6, 2], [6, 6], [2, 6], [2, 2]]
     assert all(one["properties"]["frame"] == 3 for one in found)
@@ -133,7 +170,9 @@ def test_outlines_say_their_frame_in_a_stack_and_those_of_a_longer_film_go(label
     path = tmp_path / "film.tif"
     tifffile.imwrite(path, (labels > 0).astype(np.uint8), imagej=True, metadata={"axes": "TYX"})
     film, tracks = open_film(path), link(labels)
-    plane = frame_geojson(tracks, 2, film.read(2).place)["features"][0]["geometry"]["plane"]
+    plane = frame_geojson(tracks, 2, film.read(2).place, ["#102030"] * len(tracks))["features"][0][
+        "geometry"
+    ]["plane"]
     assert plane == {"c": -1, "z": 0, "t": 2}
     folder = tmp_path / "outlines"
     folder.mkdir()
@@ -164,7 +203,7 @@ def test_the_film_has_outlines_in_the_colours_of_the_tracks(tracked, tmp_path):
             exact = np.array(drawn)
             seen = np.array(film.convert("RGB")).astype(int)
             assert np.abs(seen - exact).mean() < 10  # it is compressed with losses
-            colors = track_colors(len(tracked.tracks))
+            colors = np.concatenate([[[0, 0, 0]], track_colors(tracked.tracks)])
             relabelled = tracked.tracks.relabelled(frame)
             assert (exact[2, 2] == colors[relabelled[2, 2]]).all()
             assert (exact[12, 10] == colors[relabelled[12, 10]]).all()

@@ -24,6 +24,7 @@ CELLS = {
     4: dict.fromkeys(range(3, FRAMES), (3, 24, 34)),
     5: dict.fromkeys(range(3, FRAMES), (4, 38, 34)),
 }
+COLORS = ("#40c080", "#c08040", "#6080e0", "#c060c0", "#a0b040", "#50b0c0")  # of tracks 1 to 6
 PARENTS = {1: 0, 2: 0, 3: 0, 4: 3, 5: 3}
 REFUSED = "This would be a third daughter. Cut a link first."
 
@@ -71,6 +72,7 @@ def write_tracks(path: Path, cut: bool = False) -> str:
             "parent": [PARENTS.get(track, 0) for track in tracks],
             "first": [min(lives[track]) for track in tracks],
             "last": [max(lives[track]) for track in tracks],
+            "color": [COLORS[track - 1] for track in tracks],
         },
     }
     path.write_text(json.dumps(file), encoding="utf-8")

@@ -24,11 +24,10 @@ export class Panel {
   /**
    * @param {Tracks | null} tracks
    * @param {Track | null} track
-   * @param {Map<number, string>} colors
    * @param {number} frame
    */
-  show(tracks, track, colors, frame) {
-    if (tracks && track && track !== this.track) this.fill(tracks, track, colors);
+  show(tracks, track, frame) {
+    if (tracks && track && track !== this.track) this.fill(tracks, track);
     this.track = track;
     find(this.root, ".track").hidden = !track;
     find(this.root, ".none").hidden = track !== null;
@@ -39,10 +38,9 @@ export class Panel {
   /**
    * @param {Tracks} tracks
    * @param {Track} track
-   * @param {Map<number, string>} colors
    */
-  fill(tracks, track, colors) {
-    const { root } = this, { id, first, last, objects } = track;
+  fill(tracks, track) {
+    const { root } = this, { id, first, last, objects } = track, { colors } = tracks;
     const color = colors.get(id) ?? "currentColor";
     const missing = last - first + 1 - objects.length;
     find(root, "h3 i").style.background = color;

@@ -3,7 +3,6 @@
 
 import { bringPartIntoSight, find } from "../parts/component.js";
 import { Clock } from "./clock.js";
-import { colorsOf } from "./colors.js";
 import { connectControls } from "./controls.js";
 import { Correcting } from "./correcting.js";
 import { Frames } from "./frames.js";
@@ -34,8 +33,6 @@ export class Player {
     this.value = null;
     /** @type {Tracks | null} */
     this.tracks = null;
-    /** @type {Map<number, string>} By track. */
-    this.colors = new Map();
     this.frame = 0;
     this.drawn = -1;  // the frame on the canvas
     /** @type {Place | null} An object of the chosen track: numbers of tracks change by edits. */
@@ -122,7 +119,6 @@ export class Player {
 
   showTracks() {
     const { tracks, value } = this;
-    this.colors = tracks ? colorsOf(tracks) : new Map();
     if (!tracks?.objectAt(this.chosen)) this.chosen = null;
     find(this.root, ".name").textContent = value?.name ?? "";
     find(this.root, ".by").textContent = !value ? "" : !tracks
@@ -149,7 +145,7 @@ export class Player {
     const image = frames.images.get(frame), labels = frames.labels.get(frame);
     if (!image) return;
     const chosen = this.chosenNow().track?.id ?? 0;
-    const scene = sceneOf(image, labels, frame, tracks, this.colors, chosen, look);
+    const scene = sceneOf(image, labels, frame, tracks, chosen, look);
     if (!this.view.draw(scene, value.pixel_size)) return;
     this.drawn = frame;
     const objects = labels ? `: ${count(labels.shapes.size, "object")}` : "";
@@ -234,7 +230,7 @@ export class Player {
     const { track, object } = this.chosenNow();
     if (object) this.chosen = [object.frame, object.id];  // after a cut, what is in view stays chosen
     this.root.dataset.track = track ? String(track.id) : "";
-    this.panel.show(this.tracks, track, this.colors, this.frame);
+    this.panel.show(this.tracks, track, this.frame);
     this.table.mark(track?.id ?? 0);
     this.correcting.show();
     this.change();

@@ -58,7 +58,7 @@ class TracksFile(TypedDict):
     objects: "frame", "id" (in the label image of that frame), "track", "x", "y" (of the centre, in
         pixels; that of the first pixel is 0, 0), "area", "intensity"; sorted by frame and id.
     area_unit: "px", or the unit of the pixel size squared.
-    tracks: "id", "parent" (0: none), "first", "last"; frames count from 0.
+    tracks: "id", "parent" (0: none), "first", "last" and "color" ("#rrggbb"); frames count from 0.
     """
 
     objects: dict[str, list]

@@ -1,6 +1,5 @@
 // What is drawn of a frame, from what is known of it and how a visitor looks at it.
 
-import { UNLINKED } from "./colors.js";
 import { tailsOf } from "./tails.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
@@ -14,18 +13,19 @@ import { tailsOf } from "./tails.js";
  * @property {boolean} numbers Those of the tracks.
  */
 
+const UNLINKED = "oklch(0.8 0.14 215)";  // of objects before they are linked
+
 /**
  * @param {ImageBitmap} image
  * @param {import("./frames.js").Labels | null} labels
  * @param {number} frame
  * @param {Tracks | null} tracks
- * @param {Map<number, string>} colors By track.
  * @param {number} chosen A track; 0: none.
  * @param {Look} look
  * @returns {Scene}
  */
-export function sceneOf(image, labels, frame, tracks, colors, chosen, look) {
-  const colorOf = (/** @type {number} */ track) => colors.get(track) ?? UNLINKED;
+export function sceneOf(image, labels, frame, tracks, chosen, look) {
+  const colorOf = (/** @type {number} */ track) => tracks?.colors.get(track) ?? UNLINKED;
   const objects = tracks?.inFrame(frame) ?? [];
   const steps = tracks && look.tails ? tailsOf(tracks, frame, look.length) : [];
   const past = Math.min(look.length, frame) || 1;

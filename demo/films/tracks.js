@@ -28,6 +28,8 @@ export class Tracks {
     this.areaUnit = areaUnit;
     /** @type {Map<number, Track>} */
     this.all = new Map();
+    /** @type {Map<number, string>} By track. */
+    this.colors = new Map(tracks.id.map((id, row) => [id, tracks.color[row]]));
     /** @type {Map<number, Map<number, FilmObject>>} By frame, and by number there. */
     this.inFrames = new Map();
     tracks.id.forEach((id, row) => {

@@ -8,6 +8,7 @@ import numpy as np
 
 from unet_hf.files import write_text
 from unet_hf.film import TrackedFilm
+from unet_hf.tracking.colors import as_hex, track_colors
 
 
 def write_tracks(film: TrackedFilm, path: Path) -> None:
@@ -39,5 +40,6 @@ def tracks_of(film: TrackedFilm) -> dict[str, Any]:
             "parent": tracks.parent.tolist(),
             "first": tracks.first.tolist(),
             "last": tracks.last.tolist(),
+            "color": [as_hex(color) for color in track_colors(tracks)],
         },
     }

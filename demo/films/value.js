@@ -22,7 +22,7 @@
  * @typedef {object} TracksFile
  * @property {Record<"frame" | "id" | "track" | "x" | "y" | "area" | "intensity", number[]>} objects
  * @property {string} area_unit
- * @property {Record<"id" | "parent" | "first" | "last", number[]>} tracks
+ * @property {Record<"id" | "parent" | "first" | "last", number[]> & {color: string[]}} tracks
  */
 /** @typedef {[frame: number, id: number]} Place An object, by its frame and its number there. */
 /** @typedef {{kind: "join", from: Place, to: Place} | {kind: "cut", object: Place}} Edit */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colorsOf, shadeOf } from "../../demo/films/colors.js";
 import { whyNotCut } from "../../demo/films/correcting.js";
 import { frameAt, layOut as layOutCurve } from "../../demo/films/curves.js";
 import { Edits, joinOf } from "../../demo/films/edits.js";
@@ -23,7 +22,7 @@ function tracksOf(objects, tracks) {
       area: objects.map(([frame]) => 100 + frame), intensity: column(objects, 1) },
     area_unit: "px",
     tracks: { id: column(tracks, 0), parent: column(tracks, 1), first: column(tracks, 2),
-      last: column(tracks, 3) },
+      last: column(tracks, 3), color: tracks.map(([id]) => `#00000${id % 10}`) },
   });
 }
 
@@ -51,43 +50,12 @@ test("objects and tracks are found by place, frame and descent", () => {
   assert.equal(tracks.objectIn(tracks.all.get(4), 3)?.id, 3);
   assert.equal(tracks.objectIn(tracks.all.get(4), 4), null);
   assert.equal(tracks.divisions, 2);
+  assert.equal(tracks.colors.get(6), "#000006");
 });
 
 test("numbers of objects are read from the colours of a label image", () => {
   assert.deepEqual([...numbersOf(Uint8ClampedArray.of(5, 0, 0, 255, 1, 2, 3, 255))],
     [5, 1 + 2 * 256 + 3 * 65536]);
-});
-
-// ----------------------------------------------------------------------------------- colours
-
-test("sisters and mother have colours of their own that are related", () => {
-  const tracks = family();
-  const [mother, one, other] = [1, 3, 4].map((id) => shadeOf(tracks, tracks.all.get(id)));
-  const apart = (a, b) => Math.abs(((a.hue - b.hue + 540) % 360) - 180);
-  for (const daughter of [one, other]) {
-    assert.ok(apart(daughter, mother) > 30 && apart(daughter, mother) < 60);
-  }
-  assert.ok(apart(one, other) > 60);
-  assert.equal(new Set(colorsOf(tracks).values()).size, 6);
-});
-
-test("a colour outlives new numbers of tracks", () => {
-  const before = colorsOf(family());
-  const renumbered = tracksOf([[0, 1, 7], [1, 1, 7], [0, 2, 8], [1, 2, 8]],
-    [[7, 0, 0, 1], [8, 0, 0, 1]]);
-  const after = colorsOf(renumbered);
-  assert.equal(after.get(7), before.get(1));
-  assert.equal(after.get(8), before.get(2));
-});
-
-test("objects with numbers close to each other have colours far from each other", () => {
-  const rows = Array.from({ length: 30 }, (_, i) => [0, i + 1, i + 1]);
-  const tracks = tracksOf(rows, rows.map(([, id]) => [id, 0, 0, 0]));
-  const hues = rows.map(([, id]) => shadeOf(tracks, tracks.all.get(id)).hue);
-  for (let i = 1; i < hues.length; i++) {
-    const apart = Math.abs(((hues[i] - hues[i - 1] + 540) % 360) - 180);
-    assert.ok(apart > 90, `${apart}`);
-  }
 });
 
 // ------------------------------------------------------------------------------------- tails

@@ -53,7 +53,8 @@ class DrawnFilm(PIL.Image.Image):
         super().__init__()
         self.n_frames = film.count
         self._film, self._tracks = film, tracks
-        self._colors = track_colors(int(tracks.id.max(initial=0)))
+        self._colors = np.zeros((int(tracks.id.max(initial=0)) + 1, 3), np.uint8)  # by number
+        self._colors[tracks.id] = track_colors(tracks)
         self._window = window_of(film)
         self.seek(0)
 

@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from .colors import track_color
+from .colors import as_hex, track_colors
 from .families import Family, families
 from .tracks import Tracks
 
@@ -59,9 +59,9 @@ def lineage_svg(tracks: Tracks, title: str) -> str:
         ),
         *_ruler(frames, step, height),
     ]
-    top = TOP + ROW / 2
+    top, colors = TOP + ROW / 2, track_colors(tracks, on_white=True)
     for family in shown:
-        lines += _drawn(family, tracks, step, top)
+        lines += _drawn(family, tracks, colors, step, top)
         top += ROW * family.height
     return "\n".join([*lines, "</svg>"]) + "\n"
 
@@ -77,8 +77,13 @@ def _ruler(frames: int, step: float, height: float) -> list[str]:
     return lines
 
 
-def _drawn(family: Family, tracks: Tracks, step: float, top: float) -> list[str]:
-    """A path, a number and a text for the mouse of each track. top: of the family's first row."""
+def _drawn(
+    family: Family, tracks: Tracks, colors: np.ndarray, step: float, top: float
+) -> list[str]:
+    """A path, a number and a text for the mouse of each track.
+
+    colors: (n, 3), of all tracks. top: Of the family's first row.
+    """
     ends: dict[int, tuple[float, float]] = {}
     indices = np.searchsorted(tracks.id, family.tracks)
     mothers = set(tracks.parent[indices].tolist())
@@ -97,7 +102,7 @@ def _drawn(family: Family, tracks: Tracks, step: float, top: float) -> list[str]
             begin, left = f"M{x:g} {y:g}", x
         label = (left + 4, y - 3) if track in mothers else (end + 6, y + 3.5)
         lines.append(
-            f'<path class="l" stroke="{track_color(track)}" d="{begin}H{end:g}">'
+            f'<path class="l" stroke="{as_hex(colors[index])}" d="{begin}H{end:g}">'
             f"<title>track {track}, frames {first} to {last}{came}</title></path>"
             f'<text x="{label[0]:g}" y="{label[1]:g}">{track}</text>'
         )
