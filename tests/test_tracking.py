@@ -1,7 +1,6 @@
 """Objects followed through films: who is who, who divides, and the files that say so."""
 
 import csv
-import importlib.util
 import inspect
 
 import numpy as np
@@ -323,9 +322,6 @@ def test_the_same_seed_draws_the_same_film():
     assert not np.array_equal(one.labels, other.labels)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("ctc_metrics") is None, reason="py-ctcmetrics is not installed"
-)
 @pytest.mark.parametrize("look", ["fluorescence", "phase", "dic"])
 def test_true_masks_of_a_drawn_film_are_linked_as_the_truth_says(look, tmp_path):
     from benchmarks.tracking import save_truth

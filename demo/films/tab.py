@@ -10,6 +10,7 @@ import gradio as gr
 
 from unet_hf.batch.progress import duration
 from unet_hf.errors import ConfigError
+from unet_hf.words import number_of
 
 from ..parts.component import HIDDEN
 from ..parts.downloads import Download, connect, download_menu, usable
@@ -412,11 +413,11 @@ def counts_html(job: FilmJob) -> str:
         return notes_html(job.film.notes) if job.film else ""
     tracks = film.tracks
     counted = [
-        many(len(tracks), "track"), many(tracks.divisions, "division"),
-        many(len(tracks.frames), "frame"),
+        number_of(len(tracks), "track"), number_of(tracks.divisions, "division"),
+        number_of(len(tracks.frames), "frame"),
     ]  # fmt: skip
     if job.linked.edits:
-        counted.append(many(len(job.linked.edits), "correction"))
+        counted.append(number_of(len(job.linked.edits), "correction"))
     told = f'<p class="title" id="film_counts">{", ".join(counted)}</p>'
     return told + notes_html(film.notes)
 
@@ -425,7 +426,3 @@ def notes_html(notes: Sequence[str]) -> str:
     """What was inferred, a sentence each. Names and axes keep their capitals."""
     said = (without_python(one).removesuffix(".") for one in notes)
     return "".join(note(f"{one[:1].upper()}{one[1:]}.") for one in said)
-
-
-def many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ from html import escape
 
 import numpy as np
 
+from ..words import number_of
 from .colors import as_hex, track_colors
 from .families import Family, families
 from .tracks import Tracks
@@ -37,7 +38,9 @@ def lineage_svg(tracks: Tracks, title: str) -> str:
     """
     shown = families(tracks.id, tracks.parent)
     divided = [family for family in shown if family.divides]
-    words = [f"{title}: {_count(len(tracks), 'track')}, {_count(tracks.divisions, 'division')}"]
+    words = [
+        f"{title}: {number_of(len(tracks), 'track')}, {number_of(tracks.divisions, 'division')}"
+    ]
     if len(tracks) > MOST:
         shown = divided
         words.append(
@@ -107,7 +110,3 @@ def _drawn(
             f'<text x="{label[0]:g}" y="{label[1]:g}">{track}</text>'
         )
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
