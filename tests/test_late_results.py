@@ -386,6 +386,7 @@ def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanw
                 "0.6",
                 in_view,
                 Asked(),
+                1.0,
                 progress=lambda *_, **__: None,
             )
         )
@@ -394,6 +395,24 @@ def test_a_comparison_on_another_image_is_not_shown(tiny: str, two: Files, meanw
     meanwhile(lambda: in_view.choose(two.paths[1]))
     (told,) = compared()
     assert "Another image has come into view meanwhile." in str(told)
+
+
+def test_of_what_is_asked_to_be_compared_the_pages_clock_tells_what_came_last():
+    asked = Asked()
+    old, new = ("a", "0.4", "a", "0.3"), ("a", "0.4", "a", "0.30")
+    asked.compare(new, 3.0)
+    assert not asked.change(old, 2.0)  # a key that was typed before, and arrives late
+    asked.check(new)
+    assert asked.change(old, 4.0)
+    with pytest.raises(ConfigError, match="has changed meanwhile"):
+        asked.check(new)
+    asked.compare(new, 3.5)  # it has waited for its turn
+    with pytest.raises(ConfigError, match="has changed meanwhile"):
+        asked.check(new)
+    asked.compare(new, 5.0)
+    assert asked.change(None, 6.0)  # another checkpoint, whose thresholds are on their way
+    with pytest.raises(ConfigError, match="has changed meanwhile"):
+        asked.check(new)
 
 
 def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_since(

@@ -32,22 +32,32 @@ Fields = tuple[str, str, str, str]  # checkpoint and threshold of A, then of B, 
 @dataclass
 class Asked:
     """What a session wants to be compared: an answer about anything else is late. Gradio hands all
-    events of a session the same object.
+    events of a session the same object, in the order in which they arrive: that is not always the
+    one in which they were made, which the page's clock tells.
 
-    fields: As they were changed last; None: not yet. compared: What was compared last.
+    fields: As they were changed or compared last; None: not known, A is another checkpoint now.
+    when: That, by the page's clock, in ms. compared: What was compared last.
     """
 
     fields: Fields | None = None
+    when: float = 0.0
     compared: Fields | None = None
 
-    def change(self, fields: Fields) -> bool:
-        """Returns whether what is compared is another thing now."""
-        self.fields = fields
-        return fields != self.compared
+    def change(self, fields: Fields | None, when: float) -> bool:
+        """Returns whether what is compared is another thing now: not if this arrives late."""
+        if when < self.when:
+            return False
+        self.fields, self.when = fields, when
+        return fields is None or fields != self.compared
+
+    def compare(self, fields: Fields, when: float) -> None:
+        """Is followed by `check`: something else may be wanted already."""
+        self.change(fields, when)
+        self.compared = fields
 
     def check(self, fields: Fields) -> None:
         """Raises `ConfigError` if something else is wanted meanwhile."""
-        if self.fields not in (None, fields):
+        if self.fields != fields:
             raise ConfigError(CHANGED)
 
 

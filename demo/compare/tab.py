@@ -45,6 +45,7 @@ MOVED_ON = "Another image has come into view meanwhile. Compare again on this on
 NO_IMAGE = "There is no image in view. Choose one under Segment, then compare here."
 NOTHING_YET = "Choose two thresholds or two checkpoints, and see where they differ."
 THUMBNAIL = 120  # pixels
+WITH_CLOCK = "(...values) => [...values.slice(0, -1), performance.now()]"
 Updates = dict[Any, Any]
 
 
@@ -67,6 +68,7 @@ def compare_tab(
     asked = gr.State(Asked(), time_to_live=limits.KEEP_SECONDS)
     # Whether a visitor has chosen what is compared: until then it is about the result in view.
     settled = gr.State(False, time_to_live=limits.KEEP_SECONDS)
+    clock = gr.Number(visible=False)  # the page's, see `WITH_CLOCK`
     subject = gr.HTML(css_template=STYLE + SUBJECT_STYLE, elem_id="compare_image")
     sides = []
     with gr.Row():
@@ -128,12 +130,13 @@ def compare_tab(
         name: str,
         other: str,
         asked: Asked,
+        when: float,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Updates:
         """B is offered what can be compared with A, and is A where it cannot be."""
         begun = begin_with(name, profile, token, other)
-        asked.fields = asked.compared = None
+        asked.change(None, when)
         return outdated() | {settled: True} | begun
 
     def begin_with(
@@ -153,8 +156,9 @@ def compare_tab(
         # Two checkpoints are compared each at its own threshold.
         return updates | ({cut_a: low, cut_b: high} if kept == name else {cut_a: "", cut_b: ""})
 
-    def on_change(asked: Asked, *fields: str) -> Updates:
-        return outdated() | {settled: True} if asked.change(fields) else gr.skip()
+    def on_change(asked: Asked, *fields_and_when: Any) -> Updates:
+        *fields, when = fields_and_when
+        return (outdated() if asked.change(tuple(fields), when) else {}) | {settled: True}
 
     def on_compare(
         path: str | None,
@@ -165,13 +169,15 @@ def compare_tab(
         cut_b: str,
         in_view: InView,
         asked: Asked,
+        when: float,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
         request: gr.Request | None = None,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Iterator[Updates]:
         where = Place.chosen(place)
-        fields = asked.compared = (name_a, cut_a, name_b, cut_b)
+        fields = (name_a, cut_a, name_b, cut_b)
+        asked.compare(fields, when)
 
         def still_in_view(shown: Updates) -> Updates:
             if in_view.is_elsewhere(path, where):
@@ -209,8 +215,9 @@ def compare_tab(
     changed = [*outputs, settled]
     name_a.input(
         on_model_a,
-        [name_a, name_b, asked],
+        [name_a, name_b, asked, clock],
         [*changed, name_b, cut_a, cut_b],
+        js=WITH_CLOCK,
         show_progress="hidden",
         **HIDDEN,
     )
@@ -218,14 +225,17 @@ def compare_tab(
     gr.on(
         [name_b.input, cut_a.input, cut_b.input],
         on_change,
-        [asked, *sides],
+        [asked, *sides, clock],
         changed,
+        js=WITH_CLOCK,
         queue=False,
         show_progress="hidden",
         **HIDDEN,
     )
-    inputs = [*image, *sides, in_view, asked]
-    run.click(on_compare, inputs, outputs, show_progress_on=told, **PREDICTS, **HIDDEN)
+    inputs = [*image, *sides, in_view, asked, clock]
+    run.click(
+        on_compare, inputs, outputs, js=WITH_CLOCK, show_progress_on=told, **PREDICTS, **HIDDEN
+    )
     return Panel(outdated)
 
 
