@@ -1,5 +1,6 @@
 """Teaches in a process of its own, and tells how far it is."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,8 +20,8 @@ from .sitting import Sitting
 from .strokes_in import AllPainted
 
 GLANCE = 0.3  # seconds between two looks
-SECONDS = 60.0  # of a teaching
-PATIENCE = 3 * SECONDS  # after which a process is ended, whatever it does
+SECONDS = float(os.environ.get("UNET_HF_TEACH_SECONDS", "60"))  # of a teaching
+PATIENCE = max(3 * SECONDS, 120.0)  # after which a process is ended, whatever it does
 MEGABYTES = 8000  # of memory that a process may have
 TOO_LONG = (
     "The teaching was not done after {:.0f} minutes, and was ended. Nothing that was painted is "

@@ -36,7 +36,7 @@ MARK_IN_VIEW = """(shown) => {
 INTRO = (
     "Paint a few strokes on the picture: of each class, where it is right and above all where it "
     "is wrong. <strong>Teach</strong> then trains the checkpoint on the strokes of all your "
-    "images, for a minute at most. Nothing of it is seen by others."
+    f"images, for {duration(SECONDS)} at most. Nothing of it is seen by others."
 )
 
 
@@ -45,7 +45,8 @@ def progress_html(status: Status) -> str:
     if status.ahead:
         others = "one visitor" if status.ahead == 1 else f"{status.ahead} visitors"
         return _box(
-            f"<div>{others} first: about {status.ahead} min. Go on painting meanwhile.</div>"
+            f"<div>{others} first: about {duration(status.ahead * SECONDS)}. "
+            "Go on painting meanwhile.</div>"
         )
     progress = status.progress
     if progress is None or not progress.steps:
