@@ -134,7 +134,7 @@ train_batch_size gradient_accumulation_steps num_train_epochs max_train_steps ti
 learning_rate momentum weight_decay lr_scheduler lr_warmup_steps max_grad_norm use_ema
 ema_decay mixed_precision seed dataloader_num_workers validation_steps
 early_stopping_patience checkpointing_steps checkpoints_total_limit resume_from_checkpoint
-report_to dataset_note license license_name license_note citation sample_image
+report_to goals goals_note dataset_note license license_name license_note citation sample_image
 measure_speed output_dir push_to_hub hub_model_id hub_private_repo hub_branch
 hub_create_pr hub_tag demo_space hub_token
 """

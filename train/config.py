@@ -11,6 +11,7 @@ from unet_hf.addresses import read_repository
 from unet_hf.data.options import DATA_CHOICES, DATA_OPTIONS, DataOptions, public_name
 from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
+from unet_hf.hub.goals import read_goals
 from unet_hf.options import option
 
 from .duration import read_duration
@@ -230,6 +231,12 @@ class TrainingConfig(DataOptions):
         None, "'latest' or the path of a checkpoint-<step> folder: go on from there", volatile=True
     )
     report_to: str | None = option(None, "also log to trackio or tensorboard", volatile=True)
+    goals: str | None = option(
+        None, "scores to reach, for the card: 'mean_iou >= 0.9; iou[crack] >= 0.8'"
+    )
+    goals_note: str | None = option(
+        None, "when these goals were set, if not before the training", volatile=True
+    )
     dataset_note: str | None = option(None, "what the data is, for the card", volatile=True)
     license: str | None = option(
         None,
@@ -282,6 +289,7 @@ class TrainingConfig(DataOptions):
                 "--freeze_encoder needs --pretrained_model_name_or_path: random layers would stay "
                 "random."
             )
+        read_goals(self.goals or "")
         self._check_time_budget()
         self._check_folds()
         for name in ("hub_model_id", "hub_branch", "hub_create_pr", "hub_tag"):

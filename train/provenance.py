@@ -18,7 +18,8 @@ from .config import TrainingConfig
 
 # Options that change only the card, or where files are written.
 CARD_TEXTS = (
-    "dataset_note", "license", "license_name", "license_note", "citation", "sample_image",
+    "goals", "goals_note", "dataset_note", "license", "license_name", "license_note", "citation",
+    "sample_image",
     "resume_from_checkpoint", "report_to", "push_to_hub", "hub_model_id", "hub_private_repo",
     "hub_branch", "hub_create_pr", "hub_tag", "demo_space", "measure_speed", "fitted_to",
 )  # fmt: skip

@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..network.configuration import check_objects
 from .expected_words import expected_words, how_expected
-from .layout import CONFIG_NAME, THUMBNAIL_NAME
+from .goals import goal_rows
+from .layout import CONFIG_NAME, THUMBNAIL_NAME, TRAINING_NAME
 from .object_table import COLUMNS, count_words, object_rows, recipe_words
 from .records import MADE_WITH, CheckpointRecords, read_record
 
@@ -94,6 +95,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         count_words=count_words,
         worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
         training=evidence.training,
+        goals=_goals(training, evaluation),
         data=made_with.get("data") or {},
         made_with=made_with,
         curve=_curve(evidence),
@@ -103,6 +105,16 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         words=_words,
     )
     return merge_cards(existing, str(card).rstrip() + "\n")
+
+
+def _goals(training: dict[str, Any], evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The rows of `goal_rows`, if something was measured. Raises `CheckpointError`."""
+    if not evaluation or not training.get("goals"):
+        return []
+    try:
+        return goal_rows(training["goals"], evaluation)
+    except ConfigError as error:
+        raise CheckpointError(f"{TRAINING_NAME}: {error}") from error
 
 
 def _counted_by(recipe: dict[str, Any]) -> str:

@@ -114,6 +114,8 @@ FIELDS: dict[str, Any] = {
         "license": WORDS,
         "license_name": WORDS,
         "license_note": WORDS,
+        "goals": WORDS,
+        "goals_note": WORDS,
         "dataset_note": WORDS,
         "citation": WORDS,
         "demo_space": WORDS,
