@@ -70,9 +70,9 @@ class FilmFields:
                 elem_id="film_axes",
             )
         with gr.Row():
-            self.seed = seed_box("Seed height", "film_seed")
-            self.min_size = min_size_box("Smallest object", "film_min_size")
             self.pixel_size = pixel_size_box("Pixel size", "film_pixel_size")
+            self.min_size = min_size_box("Smallest object", "film_min_size")
+            self.seed = seed_box("Seed height", "film_seed")
 
     @property
     def all(self) -> list[gr.components.Component]:
