@@ -17,7 +17,7 @@ from ..network.network import Network
 from ..predict.segment import segment
 from ..predict.segmentation import Segmentation
 from ..tracking import Linker
-from ..tracking.frames import KeptFrames
+from ..tracking.frames import LARGEST_TABLE, KeptFrames
 from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
 from .kept_objects import KeptObjects, writing_to
@@ -82,7 +82,7 @@ def track(
                 if kept is not None and kept.has(index):
                     return image, kept[index]
                 result = segment(model, image, progress=lambda done, total: tell(index), **find)
-            return image, result.objects(**asked).instances()
+            return image, result.object_labels(**asked)
 
         tracked = follow(
             film,
@@ -182,8 +182,11 @@ def mean_intensities(labels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
     labels: (H, W) integers, 0 for none. pixels: (H, W, C).
     """
-    ids, which = np.unique(labels, return_inverse=True)
-    which = which.ravel()
+    which = labels.ravel()
+    if which.max(initial=0) >= LARGEST_TABLE:  # sorting takes longer than all of the rest
+        _, which = np.unique(np.append(which, 0), return_inverse=True)
+        which = which.ravel()[:-1]
     counts = np.bincount(which)
     sums = [np.bincount(which, channel.ravel()) for channel in np.moveaxis(pixels, 2, 0)]
-    return (np.stack(sums, axis=1) / counts[:, None])[ids > 0]
+    there = np.flatnonzero(counts[1:]) + 1
+    return np.stack(sums, axis=1)[there] / counts[there, None]
