@@ -390,8 +390,8 @@ def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_
     page.send(*paths)
     page.start()
     page.run()
-    assert "Frame 4: t4.png is not an image" in page.shown["film_progress"]
-    assert "Export it as PNG or TIFF.<" in page.shown["film_progress"]
+    assert "Frame 5: t4.png is not an image" in page.shown["film_progress"]
+    assert "Mend this frame, or leave it out of the film.<" in page.shown["film_progress"]
     assert page.value["frames"] == 4
     assert str(page.job.folder) not in page.shown["film_progress"]
     paths[1].write_bytes(b"no image")
