@@ -85,9 +85,7 @@ def test_saving_on_a_disk_that_is_full_is_told_and_leaves_no_half_of_a_file(
 
 @pytest.mark.parametrize("only", [7, [7], [["tables"]], b"tables"])
 def test_outputs_that_are_no_names_are_refused_in_words(only):
-    with pytest.raises(
-        ConfigError, match=r"only=.* names no outputs of a film\. Expected"
-    ):
+    with pytest.raises(ConfigError, match=r"only=.* names no outputs of a film\. Expected"):
         checked_film_outputs(only)
 
 
