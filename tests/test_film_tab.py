@@ -213,6 +213,24 @@ def test_lengths_are_told_in_the_unit_of_the_pixels(page: FilmPage, tmp_path: Pa
     assert min(tracks["objects"]["area"]) < 20  # 64 pixels of a quarter each
 
 
+def test_the_time_between_frames_is_that_of_the_file_or_of_the_field(page, tmp_path: Path):
+    options = {"imagej": True, "metadata": {"axes": "TYX", "finterval": 300.0, "tunit": "sec"}}
+    tifffile.imwrite(tmp_path / "timed.tif", drawn_frames(), **options)
+    page.send(tmp_path / "timed.tif")
+    assert page.shown["film_interval"] == "5 min"
+    page.start(interval="5 min")
+    page.run()
+    assert "“Time between frames” above overrides it" in page.shown["film_progress"]
+    with page.zip() as packed:
+        assert float(table_of(packed, "objects.csv")[-1]["time_min"]) == 25
+        assert "--frame_interval" not in packed.read("reproduce.txt").decode()
+    page.start(interval="30 s")
+    page.run()
+    with page.zip() as packed:
+        assert float(table_of(packed, "objects.csv")[-1]["time_min"]) == 2.5
+        assert "--frame_interval 30" in packed.read("reproduce.txt").decode()
+
+
 def test_files_are_frames_in_the_order_in_which_people_count(page: FilmPage, tmp_path: Path):
     paths = [tmp_path / f"t{9 + number}.png" for number in range(FRAMES)]
     for path, frame in zip(paths, drawn_frames(), strict=True):
@@ -397,11 +415,9 @@ def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_
     page.start()
     page.run()
     assert "Frame 5: t4.png is not an image" in page.shown["film_progress"]
-    assert "Export it as PNG or TIFF.<" in page.shown["film_progress"]
-    assert (
-        "Ended early: 4 of 6 frames. To follow all, mend the frame" in page.shown["film_progress"]
-    )
+    assert "Ended early: 4 of 6 frames. The reason is below" in page.shown["film_progress"]
     assert page.shown["film_run"]["value"].startswith("Follow the cells")  # no "Go on"
+    assert "Mend this frame, or leave it out of the film.<" in page.shown["film_progress"]
     assert page.value["frames"] == 4
     assert str(page.job.folder) not in page.shown["film_progress"]
     paths[1].write_bytes(b"no image")
@@ -440,7 +456,8 @@ def test_objects_are_found_and_measured_as_the_fields_say(page: FilmPage, tmp_pa
         command = packed.read("reproduce.txt").decode()
     assert "--seed 0.4 --min_size 100 --pixel_size '0.5 um'" in command
     assert page.value["pixel_size"] == [0.5, "µm"]
-    for name, wrong in {"seed": "7", "min_size": "few", "pixel_size": "small"}.items():
+    wrong_ones = {"seed": "7", "min_size": "few", "pixel_size": "small", "interval": "5 parsecs"}
+    for name, wrong in wrong_ones.items():
         page.start(**own | {name: wrong})
         assert 'role="alert"' in page.told
 

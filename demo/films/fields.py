@@ -7,11 +7,13 @@ import gradio as gr
 import numpy as np
 
 from unet_hf.film.frames import Frames
+from unet_hf.film.interval import interval_in_words, read_interval
 from unet_hf.images.image_data import ImageData
 
 from ..parts.job_tab import model_box
 from ..parts.option_boxes import (
     as_typed,
+    interval_box,
     min_size_box,
     pixel_size_box,
     read_least,
@@ -72,6 +74,7 @@ class FilmFields:
         with gr.Row():
             self.pixel_size = pixel_size_box("Pixel size", "film_pixel_size")
             self.min_size = min_size_box("Smallest object", "film_min_size")
+            self.interval = interval_box("Time between frames", "film_interval")
             self.seed = seed_box("Seed height", "film_seed")
 
     @property
@@ -79,7 +82,7 @@ class FilmFields:
         """Inputs: what `asked_of` reads."""
         return [
             self.model, self.threshold, self.divisions, self.channel, self.axes, self.seed,
-            self.min_size, self.pixel_size,
+            self.min_size, self.pixel_size, self.interval,
         ]  # fmt: skip
 
     def emptied(self) -> Updates:
@@ -88,6 +91,7 @@ class FilmFields:
             self.channel: gr.update(value=ALL_CHANNELS, visible="hidden"),
             self.axes: gr.update(value="", visible="hidden"),
             self.pixel_size: "",
+            self.interval: "",
         }
 
     def opened(self, film: Frames, axes: str | None) -> Updates:
@@ -100,6 +104,7 @@ class FilmFields:
             ),
             self.axes: gr.update(value=axes or "", visible=True if axes else "hidden"),
             self.pixel_size: size_said(film),
+            self.interval: interval_said(film),
         }
 
     def ask_axes(self) -> Updates:
@@ -120,6 +125,11 @@ def size_said(film: Frames | None) -> str:
     return as_typed(size) if size else ""
 
 
+def interval_said(film: Frames | None) -> str:
+    """The time between frames that a file says, as it is typed; "" if it says none."""
+    return interval_in_words(film.interval) if film and film.interval else ""
+
+
 def asked_of(
     film: Frames | None,
     model: str,
@@ -130,9 +140,10 @@ def asked_of(
     seed: str = "",
     min_size: str = "",
     pixel_size: str = "",
+    interval: str = "",
 ) -> Asked:
     """What the fields say. film: As it was opened. Raises `ConfigError`."""
-    size = (pixel_size or "").strip()
+    size, interval = (pixel_size or "").strip(), (interval or "").strip()
     return Asked(
         model,
         read_threshold(threshold),
@@ -143,4 +154,5 @@ def asked_of(
         read_least(min_size),
         # The file's own has all its digits.
         "" if size == size_said(film) else size,
+        None if interval in ("", interval_said(film)) else read_interval(interval),
     )

@@ -31,6 +31,7 @@ class Asked:
     model: The checkpoint's name. threshold: None for the checkpoint's own. axes, channel: As of
     `unet_hf.film.frames.open_film`. divisions: As of `unet_hf.tracking.link`;
     None: as the checkpoint says. seed, min_size, pixel_size: As of `Recipe`.
+    interval: Seconds between two frames; None: as the file says.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Asked:
     seed: float | None = None
     min_size: int | None = None
     pixel_size: str = ""
+    interval: float | None = None
 
     @property
     def finding(self) -> tuple[object, ...]:
@@ -100,6 +102,7 @@ class Following:
             self._find,
             kept=self.kept,
             pixel_size=self.asked.pixel_size_of(self.film),
+            frame_interval=self.asked.interval,
             tracking=self.network.config.get("tracking"),
             linking={} if divisions is None else {"divisions": divisions},
             done=lambda done: self.tell(done, self.film.count),

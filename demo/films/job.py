@@ -28,7 +28,7 @@ from .pictures import FramePictures
 from .take_home import write_file
 
 NOT_LINKED = "The film is not linked yet. Wait until all of its frames are done, or stop."
-MEND_FRAME = "To follow all, mend the frame named below, or leave it out, and send the film again."
+MEND_FRAME = "The reason is below. Send the film again when it is mended."
 TOO_FEW = "With fewer than two frames there is nothing to link."
 
 

@@ -106,6 +106,7 @@ class FilmTab(JobTab[FilmJob]):
         seed: str = "",
         min_size: str = "",
         pixel_size: str = "",
+        interval: str = "",
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> Updates:
@@ -113,9 +114,9 @@ class FilmTab(JobTab[FilmJob]):
             return self.gone(current)
         if current.at_work:
             return self.say(self.busy)
-        fields = (model, threshold, divisions, channel, axes, seed, min_size, pixel_size)
+        found = (model, threshold, divisions, channel, axes, seed, min_size)
         try:
-            asked = asked_of(current.film, *fields)
+            asked = asked_of(current.film, *found, pixel_size, interval)
             current.visitor = sign_in.visitor(profile, token)
             asked.recipe.settled(load_model(asked.model, current.visitor))
             current.start(asked)

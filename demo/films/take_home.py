@@ -77,6 +77,7 @@ def reproduction(asked: Asked, edited: bool) -> str:
         "seed": asked.seed,
         "min_size": asked.min_size,
         "pixel_size": asked.pixel_size or None,
+        "frame_interval": asked.interval,
         "output": "out",
     }
     words = ["python", "-m", "unet_hf", "track", FILM]

@@ -1,7 +1,6 @@
 """What the tab says of a film: on its button, below it, and what was inferred."""
 
 import html
-import re
 from collections.abc import Sequence
 
 from unet_hf.batch.progress import duration
@@ -26,7 +25,7 @@ def progress_html(job: FilmJob, status: Status | None = None) -> str:
     """A bar, where it stands in words, and what was inferred; at rest also what was left out."""
     status = status or job.status
     if status.state == "broken":
-        return alert(from_one(status.sentence))
+        return alert(status.sentence)
     done = f"{status.done:,} of {status.total:,} frames"
     left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     words = {
@@ -61,10 +60,5 @@ def counts_html(job: FilmJob) -> str:
 
 def notes_html(notes: Sequence[str]) -> str:
     """What was inferred, a sentence each. Names and axes keep their capitals."""
-    said = (from_one(without_python(one)).removesuffix(".") for one in notes)
+    said = (without_python(one).removesuffix(".") for one in notes)
     return "".join(note(f"{one[:1].upper()}{one[1:]}.") for one in said)
-
-
-def from_one(sentence: str) -> str:
-    """The page counts frames from 1, and the library from 0."""
-    return re.sub(r"\bFrame (\d+)\b", lambda found: f"Frame {int(found[1]) + 1}", sentence)

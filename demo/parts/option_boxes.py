@@ -26,6 +26,10 @@ def pixel_size_box(label: str, elem_id: str) -> gr.Textbox:
     return _box(label, elem_id, "such as 0.25 um", "what a file says")
 
 
+def interval_box(label: str, elem_id: str) -> gr.Textbox:
+    return _box(label, elem_id, "such as 5 min or 30 s", "what a file says")
+
+
 def read_threshold(text: str | None) -> float | None:
     """None for an empty field. Raises `ConfigError` for what is no number."""
     return _read(text, "threshold")
