@@ -33,8 +33,8 @@ SHOW = """() => new Promise((done) => {
   const times = {};
   const look = () => {
     const now = performance.now() - started;
-    if (root.dataset.drawn === "0") times.first ??= now;
-    if (root.querySelector(".stage canvas").ariaLabel.includes("object")) times.objects ??= now;
+    if (root.querySelector(".stage canvas").ariaLabel.startsWith("Frame")) times.first ??= now;
+    if (root.dataset.drawn === "0") times.objects ??= now;
     if (root.querySelector(".by").textContent.includes("track")) times.tracks ??= now;
     if (Object.keys(times).length === 3) done(times);
     else requestAnimationFrame(look);
