@@ -2,8 +2,10 @@
 
 `model.track` of a drawn film that lies on the disk as a stack, into a folder. Now and then it
 pauses, and segments a frame and finds its objects alone: so both are measured in the same minutes.
-What `track` does at its end, tables and masks in track ids, is shared out among all frames. The
-film is drawn for forty frames at most, and then begins again; there, all cells jump.
+That is done in two ways: objects are found, which is all that `track` needs of a frame; and they
+are found and measured, as `segment(...).objects()` does. What `track` does at its end, tables and
+masks in track ids, is shared out among all frames. The film is drawn for forty frames at most, and
+then begins again; there, all cells jump.
 
 With `--kill`, the film is followed in two more processes: one is killed half-way by a signal that
 cannot be handled, the other one goes on in its folder. All files have to be those of the first run.
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,7 @@ DRAWN = 40  # frames; drawing more takes longer than segmenting them
 LIFE = 100  # frames from division to division, so that the picture does not fill up
 CELLS_PER_AREA = 1 / 40**2  # 150 cells or so in the middle of a film of 512 px
 TURN = 10  # frames of `track` between two frames that are segmented alone
+MEMORY_AT = (10, 100, 1000)  # frames
 KILLED = "from benchmarks.film import track; track({stack!r}, {output!r}, {model!r})"
 
 
@@ -52,34 +56,44 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--size", type=int, default=512, help="side of a frame, pixels")
     parser.add_argument("--model", default="unet-nuclei", help="shipped name or folder")
+    parser.add_argument(
+        "--turn", type=int, default=TURN, help="frames between two that are segmented alone"
+    )
     parser.add_argument("--kill", action="store_true", help="also kill a run, and go on with it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         stack = write_film(Path(folder) / "film.tif", options.frames, options.size)
         whole = Path(folder) / "whole"
         settings = {"stack": str(stack), "model": options.model}
-        found = in_own_process("benchmarks.film", output=str(whole), **settings)
-        print(described(found, options.frames, options.size))
+        found = in_own_process("benchmarks.film", output=str(whole), turn=options.turn, **settings)
+        print(described(found, options))
         if options.kill:
             kill_and_go_on(whole, Path(folder) / "killed", settings, options.frames // 2)
     print(f"\n{on_this_machine()}, load {os.getloadavg()[1]:.1f}")
 
 
-def described(found: dict[str, Any], frames: int, size: int) -> str:
+def described(found: dict[str, Any], options: argparse.Namespace) -> str:
     """A table of what `run` found."""
-    alone, on_wall_alone = (np.array(found["alone"])[:, clock] for clock in (0, 1))
+    frames, size = options.frames, options.size
+    alone, measured = (np.array(found[name])[:, 0] for name in ("alone", "measured"))
+    on_wall_alone = np.array(found["alone"])[:, 1]
     ending = np.array(found["ending"]) / frames
     tracking, on_wall = (np.array(found["tracking"]) + ending).T
     head = ("", f"{frames} frames of {size} x {size}, {found['objects']:.0f} objects each")
     rows = [
         ("segment and find objects alone, s a frame", written(alone, 3)),
+        ("segment, find and measure objects, s a frame", written(measured, 3)),
         ("track, s a frame", written(tracking, 3)),
         ("of which the files at the end", f"{ending[0]:.3f}"),
-        (f"track by alone, over turns of {TURN} frames", written(ratios(tracking, alone))),
+        (f"track by alone, over turns of {options.turn} frames", written(ratios(tracking, alone))),
         ("all of track by all of alone", f"{tracking.mean() / alone.mean():.3f}"),
         ("the same by the clock", f"{on_wall.mean() / on_wall_alone.mean():.3f}"),
-        ("peak memory after a tenth, MB", f"{found['memory'][0]:.0f}"),
-        ("peak memory at the end, MB", f"{found['memory'][1]:.0f}"),
+        ("all of track by segmenting and measuring", f"{tracking.mean() / measured.mean():.3f}"),
+        *(
+            (f"peak memory after {frame} frames, MB", f"{peak:.0f}")
+            for frame, peak in found["memory"]
+        ),
+        ("peak memory at the end, MB", f"{found['peak']:.0f}"),
     ]
     return table(head, rows)
 
@@ -96,7 +110,7 @@ def write_film(path: Path, frames: int, size: int) -> Path:
     return path
 
 
-def run(stack: str, output: str, model: str) -> dict[str, Any]:
+def run(stack: str, output: str, model: str, turn: int) -> dict[str, Any]:
     """Tracks a stack in this process.
 
     Returns seconds a frame, of the CPU and of the clock, of each turn; megabytes; objects a frame.
@@ -104,22 +118,29 @@ def run(stack: str, output: str, model: str) -> dict[str, Any]:
     from unet_hf import UNet, read_image
 
     network = UNet.from_pretrained(model)
-    turns: dict[str, list[list[float]]] = {"alone": [], "tracking": []}
-    memory: list[float] = []
+    turns: dict[str, list[list[float]]] = {"alone": [], "measured": [], "tracking": []}
+    memory: list[tuple[int, float]] = []
     done_before, resumed = 0, now()
 
     def progress(done: int, frames: int) -> None:
         """Takes the time of a turn, and then that of a frame alone; the clocks of `track` stop."""
         nonlocal done_before, resumed
-        if done >= frames / 10 and not memory:
-            memory.append(megabytes("VmHWM"))
-        if done == done_before or done % TURN:
+        if done == done_before:
+            return
+        if done in MEMORY_AT and len(memory) < 1 + MEMORY_AT.index(done):
+            memory.append((done, megabytes("VmHWM")))
+        if done % turn:
             return
         turns["tracking"].append(list((now() - resumed) / (done - done_before)))
         pixels = read_image(stack, page=done - 1).pixels
         started = now()
-        network.segment(pixels).objects().instances()
-        turns["alone"].append(list(now() - started))
+        result = network.segment(pixels)
+        segmenting = now() - started
+        for name, find in (("alone", "object_labels"), ("measured", "objects")):
+            fresh = replace(result)  # remembers nothing of the other way
+            started = now()
+            getattr(fresh, find)()
+            turns[name].append(list(segmenting + now() - started))
         done_before, resumed = done, now()
 
     network.segment(read_image(stack).pixels).objects()  # packs weights
@@ -127,9 +148,9 @@ def run(stack: str, output: str, model: str) -> dict[str, Any]:
     resumed = now()
     tracked = network.track(stack, output=output, progress=progress)
     ending = list(now() - resumed)
-    memory.append(megabytes("VmHWM"))
     counts = [len(frame.ids) for frame in tracked.tracks.frames]
-    return {**turns, "ending": ending, "memory": memory, "objects": statistics.mean(counts)}
+    found = {"ending": ending, "memory": memory, "objects": statistics.mean(counts)}
+    return {**turns, **found, "peak": megabytes("VmHWM")}
 
 
 def now() -> np.ndarray:

@@ -16,17 +16,14 @@ from unet_hf.errors import ConfigError
 from unet_hf.network.configuration import OBJECT_METHODS
 from unet_hf.predict.overlay import Look
 
-from .parts.endpoints import publish
-from .parts.sessions import session_of
+from .parts.endpoints import asked_by, in_one_sentence, publish, segmenting_inputs
 from .server import limits, sign_in
-from .server.errors_in_words import plain_sentence
 from .server.folders import ResultFolders
 from .server.model_facts import facts_of_model
 from .server.models import Offer, checked_name, load_model
 from .server.predictions import Place, segment_file
 from .server.queue import PREDICTS
 from .server.result_files import write_result
-from .server.runs import sessions
 from .viewer.component import DEFAULT_ALPHA
 
 
@@ -65,20 +62,15 @@ def _add_segment(folders: ResultFolders) -> None:
             The overlay (PNG), the mask (indexed PNG, pixel values are class ids), and a summary
             with classes, area shares, size and seconds.
         """
-        try:
-            visitor = sign_in.visitor(profile, token)
-            with sessions().run(session_of(request)) as run:
+        with in_one_sentence():
+            with asked_by(request, profile, token) as (visitor, run):
                 place = Place(page, channel)
                 result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             paths = write_result(result, folders.new(), Look(alpha), ("overlay", "mask"))
-        except Exception as error:
-            raise gr.Error(plain_sentence(error), print_exception=False) from error
         return paths["overlay"], paths["mask"], result.summary()
 
     inputs = [
-        gr.File(label="Image"),
-        gr.Textbox(label="Model"),
-        gr.Number(None, label="Threshold"),
+        *segmenting_inputs("Image"),
         gr.Number(0, label="Page", precision=0),
         gr.Number(DEFAULT_ALPHA, label="Overlay opacity"),
         gr.Number(None, label="Channel", precision=0),
@@ -133,9 +125,8 @@ def _add_objects(folders: ResultFolders) -> None:
             32-bit for more than 65,535), their outlines in pixels (GeoJSON, opens in QuPath), and
             a summary with count and areas for each class.
         """
-        try:
-            visitor = sign_in.visitor(profile, token)
-            with sessions().run(session_of(request)) as run:
+        with in_one_sentence():
+            with asked_by(request, profile, token) as (visitor, run):
                 place = Place(page, channel)
                 result = segment_file(image, model, threshold, place, visitor=visitor, run=run)
             found = result.objects(
@@ -149,14 +140,10 @@ def _add_objects(folders: ResultFolders) -> None:
             )
             wanted = ("objects", "instances", "outlines")
             paths = write_result(result, folders.new(), Look(), wanted, found)
-        except Exception as error:
-            raise gr.Error(plain_sentence(error), print_exception=False) from error
         return *(paths[name] for name in wanted), found.summary()
 
     inputs = [
-        gr.File(label="Image"),
-        gr.Textbox(label="Model"),
-        gr.Number(None, label="Threshold"),
+        *segmenting_inputs("Image"),
         gr.Textbox("", label="Classes"),
         gr.Radio(["auto", *OBJECT_METHODS], value="auto", label="Method"),
         gr.Number(None, label="Smallest size in pixels", precision=0),
@@ -198,14 +185,12 @@ def _add_models() -> None:
             For each its name, classes by id, channels, licence, and, as far as they are recorded
             beside its weights, training data, scores and speed.
         """
-        try:
+        with in_one_sentence():
             if model:
                 visitor = sign_in.visitor(profile, token)
                 return [{"name": checked_name(model)} | facts_of_model(load_model(model, visitor))]
             names = Offer.of(os.environ).names()
             return [_known_facts(name) for name in names]
-        except Exception as error:
-            raise gr.Error(plain_sentence(error), print_exception=False) from error
 
     publish(models, [gr.Textbox("", label="Model")], [gr.JSON(label="Checkpoints")])
 

@@ -1,4 +1,5 @@
-"""How a visitor goes from one image to many with the same recipe, and back to one of them."""
+"""How a visitor goes from one image to many with the same recipe, and back to one of them; and from
+one frame to its film."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from unet_hf.images.pixel_size import PixelSize
 from .batch.job import BatchJob
 from .batch.tab import GONE as BATCH_GONE
 from .batch.tab import BatchTab
+from .films.job import FilmJob
+from .films.tab import FilmTab
 from .parts.component import HIDDEN
+from .parts.option_boxes import as_typed
 from .parts.panel import Panel
 from .segment.file_list import Files
 from .segment.share_link import Asked
@@ -45,7 +49,12 @@ def many_like_this() -> gr.Button:
 
 
 def connect_tabs(
-    page: gr.Blocks, segment: SegmentTab, objects: Panel, batch: BatchTab, like: gr.Button
+    page: gr.Blocks,
+    segment: SegmentTab,
+    objects: Panel,
+    batch: BatchTab,
+    film: FilmTab,
+    like: gr.Button,
 ) -> None:
     """Says what happens when; comes after `SegmentTab.connect`."""
     inputs = [batch.job, segment.images.files, segment.model, objects.state, segment.look]
@@ -85,7 +94,17 @@ def connect_tabs(
         asked = Asked(threshold=job.recipe.threshold)
         yield from segment.on_segment(in_view, request, profile, token, asked)
 
+    def on_film(
+        job: FilmJob | None, path: str | None, place: dict[str, Any] | None, model: str
+    ) -> Updates:
+        """The file in view, with the axes that a visitor has said, and the checkpoint."""
+        return film.take_stack(path, axes_said(place), model, job) if path else gr.skip()
+
     each = {"show_progress": "hidden"} | HIDDEN
+    followed = segment.images.film.submit(
+        on_film, [film.job, *segment.images.image, segment.model], film.taken, **each
+    )
+    followed.success(None, js=OPEN_TAB % "Film", **HIDDEN)
     for asked, function in ((like.click, on_like), (listed.submit, on_all)):
         filled = asked(function, inputs, batch.taken, js=WITH_VIEW, **each)
         filled.success(None, js=OPEN_TAB % "Many images", **HIDDEN)
@@ -135,14 +154,17 @@ def recipe_in_view(model: str, counted: Handle | None, view: dict[str, Any] | No
         objects.method,
         objects.min_size,
         objects.exclude_border,
-        as_typed(objects.pixel_size),
+        size_said(objects.pixel_size),
         objects.seed,
     )
 
 
-def as_typed(size: PixelSize | None) -> str:
+def size_said(size: PixelSize | None) -> str:
     """ "0.25 um", as a field for pixel sizes takes it; empty unless a person has said it."""
-    if size is None or size.source != "given":
-        return ""
-    sides = f"{size.x:g}" if size.x == size.y else f"{size.x:g} {size.y:g}"
-    return f"{sides} {size.ascii_unit}"
+    return as_typed(size) if size is not None and size.source == "given" else ""
+
+
+def axes_said(place: dict[str, Any] | None) -> str | None:
+    """The axes of the file in view, if a person has said them. place: See `show_place`."""
+    given = place is not None and not place["own_axes"]
+    return place["axes"] or None if given else None

@@ -75,7 +75,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         with gr.Tab("Many images", id="batch"):
             batch = BatchTab(models, default_model or segment.first.model, folders)
         with gr.Tab("Film", id="film"):
-            FilmTab(models, default_model or EXAMPLE_MODEL, folders)
+            film = FilmTab(models, default_model or EXAMPLE_MODEL, folders)
         with gr.Tab("Compare", id="compare") as compare:
             compared = compare_tab(
                 compare,
@@ -91,7 +91,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         segment.connect(page, [objects, truth, *taught], [compared], objects)
         if teaching:
             teaching.connect(segment)
-        connect_tabs(page, segment, objects, batch, like)
+        connect_tabs(page, segment, objects, batch, film, like)
         add_endpoint(folders)
         add_track_endpoint(folders)
         stop_when_closed(page)

@@ -17,9 +17,10 @@ import torch
 
 from demo.batch import job as batch_job
 from demo.batch import previews as batch_previews
-from demo.batch.job import BatchJob, Status
-from demo.batch.tab import progress_html, results_html
+from demo.batch.job import BatchJob
+from demo.batch.told import progress_html, results_html
 from demo.server import limits, predictions
+from demo.server.jobs import Status
 from demo.server.queue import Turns
 from demo.server.recipe import Recipe
 from demo.server.runs import Run

@@ -11,8 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from demo.batch.fields import recipe_of
 from demo.batch.job import BatchJob
-from demo.batch.tab import BatchTab, button_words, recipe_of
+from demo.batch.tab import BatchTab
+from demo.batch.told import button_words
 from demo.server import limits
 from demo.server.folders import KeptFolders, ResultFolders
 from demo.server.recipe import Recipe
@@ -152,7 +154,7 @@ def test_a_run_has_the_recipe_that_it_was_started_with_and_says_it(batch: BatchP
 @pytest.mark.parametrize(("cut", "least"), [("high", ""), ("7", ""), ("", "-5"), ("", "few")])
 def test_a_recipe_that_is_none_starts_nothing(batch: BatchPage, tiny: str, cut: str, least: str):
     batch.start(tiny, cut, least=least)
-    assert 'role="alert"' in batch.shown["batch_told"]
+    assert 'role="alert"' in batch.shown["batch_told"]["value"]
     assert batch.job.status.state == "ready"
     assert batch.usable()["run"]
 
@@ -184,11 +186,11 @@ def test_another_batch_takes_the_place_of_the_first(batch: BatchPage, tmp_path: 
     batch.start(tiny)
     running = batch.job
     batch.send([str(tmp_path / "1.png")], running)
-    assert "A batch is at work" in batch.shown["batch_told"]
+    assert "A batch is at work" in batch.shown["batch_told"]["value"]
     assert batch.job is running
 
 
 def test_the_fields_can_be_filled_with_a_recipe(batch: BatchPage):
     recipe = Recipe("unet-nuclei", 0.4, "learned", 20, True, "0.25 um", 0.35)
     values = batch.tab.fill(recipe)
-    assert recipe_of(*(values[component] for component in batch.tab.recipe)) == recipe
+    assert recipe_of(*(values[component] for component in batch.tab.fields.recipe)) == recipe

@@ -1,20 +1,26 @@
-"""From one image to many with the same recipe, and back to one of them."""
+"""From one image to many with the same recipe and back, and from a frame to its film."""
 
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from playwright.sync_api import Page, expect
 
-from demo.between_tabs import image_of, recipe_in_view
+from demo.between_tabs import axes_said, image_of, recipe_in_view
 from demo.interface import build
+from demo.segment.film_note import frames_in
 from demo.server.predictions import segment_file
 from demo.server.recipe import Recipe
 from demo.server.result_store import result_store
+from unet_hf import read_image
 from unet_hf.errors import ConfigError
+
+from .page_events import Events
 
 DROP = """(content) => {
   const bytes = Uint8Array.from(content), files = new DataTransfer();
@@ -100,3 +106,41 @@ def test_a_preview_opens_no_file_that_is_not_of_its_batch(name: str, tmp_path: P
     assert image_of(job, "own.png") == folder / "own.png"
     with pytest.raises(ConfigError):
         image_of(job, name)
+
+
+@pytest.mark.parametrize(
+    ("axes", "frames"),
+    [("TYX", 3), ("ZYX", None), ("TZYX", None), ("TCYX", 3), ("IYX", None)],
+)
+def test_only_pages_in_time_are_a_film(axes: str, frames: int | None, tmp_path: Path):
+    shape = {"T": 3, "Z": 2, "C": 2, "I": 3, "Y": 16, "X": 20}
+    pixels = np.zeros([shape[axis] for axis in axes], np.uint8)
+    options = {"metadata": {"axes": axes}} if "I" not in axes else {}
+    tifffile.imwrite(tmp_path / "some.ome.tif", pixels, photometric="minisblack", **options)
+    assert frames_in(read_image(tmp_path / "some.ome.tif")) == frames
+    if axes == "ZYX":  # as the visitor says
+        assert frames_in(read_image(tmp_path / "some.ome.tif", axes="TYX")) == 2
+
+
+def test_axes_go_along_only_where_a_visitor_has_said_them():
+    assert axes_said({"axes": "TYX", "own_axes": ""}) == "TYX"
+    assert axes_said({"axes": "TYX", "own_axes": "TYX"}) is None
+    assert axes_said(None) is None
+
+
+def test_a_film_goes_to_its_tab_with_the_checkpoint_and_the_axes(tiny: str, tmp_path: Path):
+    tifffile.imwrite(
+        tmp_path / "deep.tif",
+        np.zeros((3, 16, 20), np.uint8),
+        imagej=True,
+        metadata={"axes": "ZYX"},
+    )
+    page = build("unet-nuclei")
+    events = Events(page)
+    place = {"axes": "TYX", "own_axes": ""}
+    taken = events.on_film(None, str(tmp_path / "deep.tif"), place, tiny)
+    by_name = {component.elem_id: value for component, value in taken.items()}
+    assert by_name["film_model"] == tiny
+    assert by_name["film_axes"]["value"] == "TYX"
+    assert by_name["film_run"]["value"] == f"Follow the cells of 3 frames with {tiny}"
+    assert by_name["film_player"]["frames"] == 3

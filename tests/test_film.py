@@ -248,7 +248,7 @@ def test_what_is_no_film_is_refused_in_words(model, frames, tmp_path):
             model.track(film)
     with pytest.raises(UnsupportedLayoutError, match="axes='TYXS'"):
         model.track(np.zeros((4, 8, 8, 3), np.uint8))
-    with pytest.raises(ShapeError, match=r"Frame 1 .* has 48 x 60 pixels, and the first 48 x 64"):
+    with pytest.raises(ShapeError, match=r"Frame 2 .* has 48 x 60 pixels, and the first 48 x 64"):
         model.track([frames[0], frames[1][:, :60]])
 
 

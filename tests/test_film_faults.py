@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from unet_hf import UNet
+from unet_hf import UNet, files
 from unet_hf.errors import ConfigError, NonFiniteImageError
+from unet_hf.film.outputs import checked_film_outputs
 from unet_hf.tracking import challenge
 
 FILM = np.zeros((3, 32, 32), np.float32)
@@ -40,7 +41,7 @@ def test_an_option_that_there_is_not_is_named_before_anything_is_done(
 def test_a_frame_that_is_not_usable_is_named(model, value, words):
     film = FILM.copy()
     film[1] = value
-    with pytest.raises(NonFiniteImageError, match=f"^Frame 1: .*{words}"):
+    with pytest.raises(NonFiniteImageError, match=f"^Frame 2: .*{words}.*Mend this frame"):
         model.track(film)
 
 
@@ -61,6 +62,31 @@ def test_a_disk_that_is_full_is_told_in_words_and_the_run_goes_on(model, tmp_pat
     kept = [path.stat().st_mtime_ns for path in frames]
     model.track(FILM, output=tmp_path)
     assert [path.stat().st_mtime_ns for path in frames] == kept
+
+
+def test_saving_on_a_disk_that_is_full_is_told_and_leaves_no_half_of_a_file(
+    model, tmp_path, monkeypatch
+):
+    tracked = model.track(FILM)
+
+    def full(*_) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "flush_to_disk", full)
+        with pytest.raises(ConfigError, match=r"the disk is full\. Free some space"):
+            tracked.save(tmp_path / "out", only=["masks", "lineage"])
+    assert not list((tmp_path / "out").rglob("*"))
+    tracked.save(tmp_path / "out", only="lineage")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        tracked.save(tmp_path / "file")
+
+
+@pytest.mark.parametrize("only", [7, [7], [["tables"]], b"tables"])
+def test_outputs_that_are_no_names_are_refused_in_words(only):
+    with pytest.raises(ConfigError, match=r"only=.* names no outputs of a film\. Expected"):
+        checked_film_outputs(only)
 
 
 def test_kept_objects_that_are_damaged_are_named(model, tmp_path):

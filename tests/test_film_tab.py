@@ -22,6 +22,7 @@ from demo.films import tab as film_tab
 from demo.films.following import Asked
 from demo.films.job import FilmJob
 from demo.films.tab import FilmTab
+from demo.films.told import notes_html
 from demo.server import archives, limits
 from demo.server.folders import ResultFolders
 from demo.server.models import load_model
@@ -97,8 +98,11 @@ class FilmPage:
         current = self.shown.get("State None")
         self.show(self.events.on_upload([str(path) for path in paths], self.model, current))
 
-    def start(self, divisions: float = 0.2, axes: str = "", threshold: str = "") -> None:
-        self.show(self.events.on_start(self.job, 0, self.model, threshold, divisions, -1, axes))
+    def start(
+        self, divisions: float = 0.2, axes: str = "", threshold: str = "", **options: str
+    ) -> None:
+        fields = (self.model, threshold, divisions, -1, axes)
+        self.show(self.events.on_start(self.job, 0, *fields, **options))
 
     def run(self) -> None:
         for updates in self.events.on_run(self.job):
@@ -158,7 +162,7 @@ def test_files_that_are_taken_home_have_the_name_of_the_film(page: FilmPage, fil
 
 def test_notes_are_in_words_of_the_page():
     _, (note,) = settled_linking(None, {})
-    shown = film_tab.notes_html([note, "the axes are TYX"])
+    shown = notes_html([note, "the axes are TYX"])
     assert "--divisions" not in shown and "“Cells divide” above overrides it" in shown
     assert "The axes are TYX." in shown
 
@@ -199,12 +203,32 @@ def test_lengths_are_told_in_the_unit_of_the_pixels(page: FilmPage, tmp_path: Pa
     with tifffile.TiffFile(path, mode="r+b") as tiff:
         tiff.pages[0].tags["ImageDescription"].overwrite("ImageJ=1.11a\nframes=6\nunit=um\n")
     page.send(path)
-    page.start()
+    assert page.shown["film_pixel_size"] == "0.5 um"
+    page.start(pixel_size="0.5 um")
+    assert page.job.asked.pixel_size == ""  # the file's own, with all its digits
     page.run()
     assert page.value["pixel_size"] == [0.5, "µm"]
     tracks = json.loads(file_of(page.value["tracks"]).read_text())
     assert tracks["area_unit"] == "µm²"
     assert min(tracks["objects"]["area"]) < 20  # 64 pixels of a quarter each
+
+
+def test_the_time_between_frames_is_that_of_the_file_or_of_the_field(page, tmp_path: Path):
+    options = {"imagej": True, "metadata": {"axes": "TYX", "finterval": 300.0, "tunit": "sec"}}
+    tifffile.imwrite(tmp_path / "timed.tif", drawn_frames(), **options)
+    page.send(tmp_path / "timed.tif")
+    assert page.shown["film_interval"] == "5 min"
+    page.start(interval="5 min")
+    page.run()
+    assert "“Time between frames” above overrides it" in page.shown["film_progress"]
+    with page.zip() as packed:
+        assert float(table_of(packed, "objects.csv")[-1]["time_min"]) == 25
+        assert "--frame_interval" not in packed.read("reproduce.txt").decode()
+    page.start(interval="30 s")
+    page.run()
+    with page.zip() as packed:
+        assert float(table_of(packed, "objects.csv")[-1]["time_min"]) == 2.5
+        assert "--frame_interval 30" in packed.read("reproduce.txt").decode()
 
 
 def test_files_are_frames_in_the_order_in_which_people_count(page: FilmPage, tmp_path: Path):
@@ -390,8 +414,10 @@ def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_
     page.send(*paths)
     page.start()
     page.run()
-    assert "Frame 4: t4.png is not an image" in page.shown["film_progress"]
-    assert "Export it as PNG or TIFF.<" in page.shown["film_progress"]
+    assert "Frame 5: t4.png is not an image" in page.shown["film_progress"]
+    assert "Ended early: 4 of 6 frames. The reason is below" in page.shown["film_progress"]
+    assert page.shown["film_run"]["value"].startswith("Follow the cells")  # no "Go on"
+    assert "Mend this frame, or leave it out of the film.<" in page.shown["film_progress"]
     assert page.value["frames"] == 4
     assert str(page.job.folder) not in page.shown["film_progress"]
     paths[1].write_bytes(b"no image")
@@ -400,6 +426,40 @@ def test_a_frame_that_is_not_usable_ends_the_film_before_it(page: FilmPage, tmp_
     page.run()
     assert 'role="alert"' in page.shown["film_progress"]
     assert page.usable() == (True, False, False)
+
+
+def test_a_gray_animation_has_no_channels_to_choose(page: FilmPage, tmp_path: Path):
+    gray = [PIL.Image.fromarray(frame) for frame in drawn_frames()]
+    colored = [PIL.Image.merge("RGB", (frame, frame, gray[0])) for frame in gray]
+    colored[0].putpixel((0, 0), (255, 0, 0))
+    for frames, visible in ((gray, "hidden"), (colored, True)):
+        frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+        page.send(tmp_path / "film.gif")
+        assert page.shown["film_channel"]["visible"] == visible
+
+
+def test_objects_are_found_and_measured_as_the_fields_say(page: FilmPage, tmp_path: Path, learned):
+    path = stack(tmp_path / "film.tif", drawn_frames())
+    page.send(path)
+    assert page.shown["film_pixel_size"] == ""
+    own = {"seed": "0.4", "min_size": "100", "pixel_size": "0.5 um"}
+    page.start(**own)
+    page.run()
+    tracked = UNet.from_pretrained(learned).track(
+        path,
+        objects={"seed": 0.4, "min_size": 100, "pixel_size": "0.5 um"},
+        linking={"divisions": 0.2},
+    )
+    with page.zip() as packed:
+        saved = tracked.save(tmp_path / "saved")
+        assert packed.read("objects.csv") == (saved / "objects.csv").read_bytes()
+        command = packed.read("reproduce.txt").decode()
+    assert "--seed 0.4 --min_size 100 --pixel_size '0.5 um'" in command
+    assert page.value["pixel_size"] == [0.5, "µm"]
+    wrong_ones = {"seed": "7", "min_size": "few", "pixel_size": "small", "interval": "5 parsecs"}
+    for name, wrong in wrong_ones.items():
+        page.start(**own | {name: wrong})
+        assert 'role="alert"' in page.told
 
 
 def test_what_is_too_large_is_refused_before_it_is_read(page: FilmPage, film: Path, monkeypatch):

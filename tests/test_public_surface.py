@@ -89,8 +89,9 @@ OPTIONS = {
                "jobs device precision tta large alpha hidden outline window classes method "
                "min_size exclude_border pixel_size dataset_name dataset_config_name "
                "dataset_revision split image_column push_to_hub private hub_token",
-    "track": "model revision output only axes channel threshold tile_size precision method seed "
-             "min_size pixel_size divisions gaps max_distance position_spread area_spread turnover",
+    "track": "model revision output only frame_interval device axes channel threshold tile_size "
+             "precision method seed min_size pixel_size divisions gaps max_distance "
+             "position_spread area_spread turnover",
     "evaluate": "model revision split output precision tta update_card create_pr tracks divisions "
                 "dataset_name "
                 "mask_encoding id2label ignore_index reduce_labels streaming hub_token",

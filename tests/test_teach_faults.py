@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from demo.batch.tab import button_words
+from demo.batch.told import button_words
 from demo.compare.sides import Side, check_sides
 from demo.compare.tab import told_html
 from demo.segment.model_panel import panel

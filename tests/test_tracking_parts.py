@@ -5,9 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from unet_hf.film.run import mean_intensities
+from unet_hf.tracking import assignment
 from unet_hf.tracking.assignment import cheapest
 from unet_hf.tracking.cells import cells_of, overlaps
 from unet_hf.tracking.costs import Accounts
+from unet_hf.tracking.frames import renumbered
 from unet_hf.tracking.motion import _best_shift, _coarse
 
 
@@ -78,8 +81,10 @@ def test_the_best_shift_is_the_one_that_was_made(shift):
     assert _best_shift(picture, np.roll(picture, shift, (0, 1))).tolist() == list(shift)
 
 
+@pytest.mark.parametrize("most_states", [assignment.MOST_STATES, 0])
 @pytest.mark.parametrize("seed", range(20))
-def test_no_other_choice_of_accounts_saves_more(seed):
+def test_no_other_choice_of_accounts_saves_more(seed, most_states, monkeypatch):
+    monkeypatch.setattr(assignment, "MOST_STATES", most_states)  # 0: by the integer program
     random = np.random.default_rng(seed)
     befores, afters, count = 4, 5, 10
     source = random.integers(0, befores, count)
@@ -101,3 +106,14 @@ def test_no_other_choice_of_accounts_saves_more(seed):
 
     choices = (c for size in range(befores + 1) for c in itertools.combinations(range(count), size))
     assert total(cheapest(accounts)) == pytest.approx(min(map(total, choices)))
+
+
+def test_intensities_of_numbers_that_fit_no_table_are_those_of_small_numbers():
+    frame = drawn_at_random(5)
+    pixels = np.random.default_rng(5).random((*frame.shape, 2))
+    ids = np.unique(frame[frame > 0])
+    expected = [pixels[frame == number].mean(0) for number in ids]
+    np.testing.assert_allclose(mean_intensities(frame, pixels), expected)
+    large = np.where(frame > 0, frame + 2**40, 0)
+    np.testing.assert_array_equal(mean_intensities(large, pixels), mean_intensities(frame, pixels))
+    np.testing.assert_array_equal(renumbered(large, ids + 2**40, ids), renumbered(frame, ids, ids))

@@ -106,6 +106,18 @@ def _finite(digits: str) -> float:
 
 
 @contextmanager
+def disk_faults_told(place: str | os.PathLike, more: str = "") -> Iterator[None]:
+    """Raises `ConfigError` with a cure where the disk takes no file. more: A sentence behind it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        words = f"{place} cannot be written: {DISK_FAULTS[error.errno]}, or name another folder."
+        raise ConfigError(f"{words} {more}".rstrip()) from error
+
+
+@contextmanager
 def exclusive_writer(folder: Path) -> Iterator[None]:
     """Locks a folder for one writer; the system releases the lock when the process ends.
 

@@ -148,6 +148,7 @@ class UNet(
         precision: str = "auto",
         objects: Mapping[str, Any] | None = None,
         linking: Mapping[str, Any] | None = None,
+        frame_interval: float | str | None = None,
         only: Collection[str] | None = None,
         progress: Callable[[int, int], bool | None] | None = None,
     ) -> "TrackedFilm":
@@ -166,6 +167,10 @@ class UNet(
             objects: Options of `Segmentation.objects`, e.g. {"min_size": 30}.
             linking: Options of `unet_hf.tracking.link`, e.g. {"divisions": 0}. How often cells
                 divide is otherwise what the checkpoint says, see `tracking`; the notes say it.
+            frame_interval: The time between two frames, in seconds or e.g. "5min", for speeds and
+                times in the tables. None: as the file says (ImageJ's finterval, OME's
+                TimeIncrement, OME-Zarr's scale of time); where it does not, speeds are for each
+                frame.
             only: What is written into `output`, see `TrackedFilm.save`; None: tables, masks and
                 lineage. What an earlier run has written there, and is not asked for now, is
                 removed: it may be of another linking.
@@ -193,6 +198,7 @@ class UNet(
             precision=precision,
             objects=objects,
             linking=linking,
+            frame_interval=frame_interval,
             only=only,
             progress=progress,
         )

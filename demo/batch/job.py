@@ -7,7 +7,6 @@ anybody else, behind all people: see `server.queue`.
 import csv
 import io
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,7 @@ from unet_hf.images.image_data import ImageData
 
 from ..parts.object_options import method_words
 from ..server import archives, limits, predictions
-from ..server.errors_in_words import plain_sentence
-from ..server.models import Visitor
+from ..server.jobs import GLANCE, Job, Status
 from ..server.queue import Urgency
 from ..server.recipe import HOW_TAKEN_HOME, Recipe
 from ..server.runs import Run, StoppedError
@@ -37,46 +35,26 @@ from .previews import Previews
 
 MAX_PAGES = 1000  # of all files together
 MAX_RESULT_BYTES = 2 * 2**30
-GLANCE = 0.2  # seconds between two looks at a run
 WORKER = "batch"  # the name of a thread that is at work
 ALWAYS = ("mask", "objects")  # what is written of each image
 FOLDER = "images"  # what the visitor's images are called in the command that gives the same
 
 
-@dataclass(frozen=True)
-class Status:
-    """How far a batch is.
-
-    state: "ready", "running", "stopping", "stopped", "finished" or "broken".
-    """
-
-    state: str
-    done: int = 0
-    total: int = 0
-    failures: tuple[str, ...] = ()  # a line an image
-    seconds_left: float | None = None
-    sentence: str = ""  # why it stopped or broke
-
-
-class BatchJob:
-    """One visitor's images and results, in a folder of their own.
-
-    shown: The folder of what the page is given, which Gradio serves: previews and the zip.
+class BatchJob(Job):
+    """One visitor's images and results; previews and the zip are in `shown`.
 
     Raises:
         ConfigError: As `archives.stage`.
     """
 
     def __init__(self, uploads: list[str], folder: Path, shown: Path) -> None:
-        self.folder, self.shown = folder, shown
-        self.staged = archives.stage(uploads, folder / "images")
+        super().__init__(archives.stage(uploads, folder / "images"), folder, shown)
         self.output = folder / "results"
         self.previews = Previews(shown)
         self.status = Status("ready", total=len(self.staged.names))
         # Of the run that was started last; whatever the page says later is for the next one.
         self.recipe: Recipe | None = None
         self.title, self.outputs = "", ALWAYS
-        self.visitor: Visitor | None = None  # who asked for it
         self.stopping = threading.Event()
         self.reason = ""
 
@@ -92,6 +70,11 @@ class BatchJob:
         self.stopping.clear()
         self.reason = ""
         self.status = replace(self.status, state="running", failures=(), sentence="")
+
+    @property
+    def model(self) -> str:
+        """The checkpoint of the run that was started last."""
+        return self.recipe.model
 
     def stop(self, reason: str = "") -> None:
         """Ends the run within the time of one layer. `start` and `run` go on from there."""
@@ -140,8 +123,7 @@ class BatchJob:
             self.fail(error)
 
     def report(self, batch: Batch, state: str, seconds_left: float | None = None) -> None:
-        for folder in (self.folder, self.shown):
-            os.utime(folder)  # what is in use is not an hour old
+        self.note_use()
         self.status = Status(
             "stopping" if state == "running" and self.stopping.is_set() else state,
             batch.done,
@@ -149,15 +131,6 @@ class BatchJob:
             tuple(self.plain(failure.reason) for failure in batch.failures),
             seconds_left,
         )
-
-    def fail(self, error: Exception) -> None:
-        """The run cannot go on."""
-        sentence = self.plain(plain_sentence(error))
-        self.status = replace(self.status, state="broken", sentence=sentence)
-
-    def plain(self, sentence: str) -> str:
-        """Without the server's folders."""
-        return sentence.replace(f"{self.staged.folder}{os.sep}", "").replace(str(self.folder), "")
 
     def table(self) -> list[list[str]]:
         """Head and rows of summary.csv: all images that are segmented; empty before the first."""

@@ -18,10 +18,10 @@ from unet_hf.predict.overlay import to_display
 
 from ..parts.component import HIDDEN
 from ..parts.html_parts import STYLE, alert, count, note, table
+from ..parts.option_boxes import read_threshold, threshold_box
 from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.sessions import session_of
-from ..parts.threshold_box import read_threshold, threshold_box
 from ..server import limits, sign_in
 from ..server.errors_in_words import page_sentence
 from ..server.in_view import InView

@@ -10,14 +10,11 @@ from unet_hf.film import TrackedFilm
 from unet_hf.film.outputs import SUMMARY, TABLE
 from unet_hf.tracking.tracks import write_table
 
-from ..parts.endpoints import publish
-from ..parts.sessions import session_of
-from ..server import sign_in
-from ..server.errors_in_words import plain_sentence
+from ..parts.endpoints import asked_by, in_one_sentence, publish, segmenting_inputs
 from ..server.folders import ResultFolders
 from ..server.models import Visitor, load_model
 from ..server.queue import WATCHES
-from ..server.runs import Run, sessions
+from ..server.runs import Run
 from .film_in import open_staged, stage_film, title_of
 from .following import Asked, Following
 from .take_home import pack_film
@@ -60,22 +57,18 @@ def add_endpoint(folders: ResultFolders) -> None:
             in track ids and res_track.txt as a zip in the layout of the Cell Tracking Challenge,
             and a summary with the numbers of frames, tracks and divisions.
         """
-        folder = folders.new()
-        try:
+        with (
+            in_one_sentence(),
+            folders.kept_if_filled() as folder,
+            asked_by(request, profile, token) as (visitor, run),
+        ):
             asked = Asked(model, threshold, axes.strip().upper() or None, channel, divisions)
-            visitor = sign_in.visitor(profile, token)
-            with sessions().run(session_of(request)) as run:
-                followed = _follow(film, asked, folder, visitor, run)
-        except Exception as error:
-            rmtree(folder, ignore_errors=True)
-            raise gr.Error(plain_sentence(error), print_exception=False) from error
+            followed = _follow(film, asked, folder, visitor, run)
         return *(str(folder / name) for name in (TABLE, SUMMARY, ZIP)), summary_of(followed)
 
     with gr.Row(visible=False):
         inputs = [
-            gr.File(label="Film"),
-            gr.Textbox(label="Model"),
-            gr.Number(None, label="Threshold"),
+            *segmenting_inputs("Film"),
             gr.Textbox("", label="Axes"),
             gr.Number(None, label="Channel", precision=0),
             gr.Number(None, label="Divisions"),

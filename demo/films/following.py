@@ -13,10 +13,12 @@ from unet_hf.film import TrackedFilm
 from unet_hf.film.frames import Frames
 from unet_hf.film.kept_objects import KeptObjects, make_folder
 from unet_hf.film.run import FilmEndError, FoundFrame, check_size, follow, of_frame
+from unet_hf.images.pixel_size import PixelSize
 
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
 from ..server.queue import Urgency
+from ..server.recipe import Recipe
 from ..server.runs import Run, StoppedError
 
 FEWEST = 2  # frames; with fewer there is nothing to link
@@ -28,7 +30,8 @@ class Asked:
 
     model: The checkpoint's name. threshold: None for the checkpoint's own. axes, channel: As of
     `unet_hf.film.frames.open_film`. divisions: As of `unet_hf.tracking.link`;
-    None: as the checkpoint says.
+    None: as the checkpoint says. seed, min_size, pixel_size: As of `Recipe`.
+    interval: Seconds between two frames; None: as the file says.
     """
 
     model: str
@@ -36,11 +39,30 @@ class Asked:
     axes: str | None = None
     channel: int | None = None
     divisions: float | None = None
+    seed: float | None = None
+    min_size: int | None = None
+    pixel_size: str = ""
+    interval: float | None = None
 
     @property
     def finding(self) -> tuple[object, ...]:
-        """What the objects depend on; the rest is of the links between them."""
-        return self.model, self.threshold, self.axes, self.channel
+        """What the objects depend on; the rest is of the links between them, and of units."""
+        return self.model, self.threshold, self.axes, self.channel, self.seed, self.min_size
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the objects of each frame are found."""
+        return Recipe(
+            self.model,
+            self.threshold,
+            seed=self.seed,
+            min_size=self.min_size,
+            pixel_size=self.pixel_size,
+        )
+
+    def pixel_size_of(self, film: Frames) -> PixelSize | None:
+        """The size that was given, else that of the file. Raises `ConfigError`."""
+        return PixelSize.of(self.pixel_size or None) or film.first.pixel_size
 
 
 class Following:
@@ -64,7 +86,7 @@ class Following:
         self.kept = KeptObjects(folder, film.count, {})
         self.film, self.network, self.asked, self.run = film, network, asked, run
         self.tell, self.show = tell, show
-        self._reasons: list[str] = []  # why the film ends early
+        self.fault: UNetError | None = None  # why the film ends early, if nobody has stopped it
         self._objects = self._bytes = 0
 
     def follow(self) -> TrackedFilm:
@@ -79,12 +101,14 @@ class Following:
             self.film,
             self._find,
             kept=self.kept,
-            pixel_size=self.film.first.pixel_size,
+            pixel_size=self.asked.pixel_size_of(self.film),
+            frame_interval=self.asked.interval,
             tracking=self.network.config.get("tracking"),
             linking={} if divisions is None else {"divisions": divisions},
             done=lambda done: self.tell(done, self.film.count),
         )
-        return replace(followed, notes=(*followed.notes, *self._reasons))
+        reasons = [] if self.fault is None else [plain_sentence(self.fault)]
+        return replace(followed, notes=(*followed.notes, *reasons))
 
     def _find(self, index: int) -> FoundFrame:
         try:
@@ -97,7 +121,7 @@ class Following:
         except UNetError as error:
             if index < FEWEST:
                 raise
-            self._reasons.append(plain_sentence(error))
+            self.fault = error
             raise FilmEndError from error
         return frame
 
@@ -115,7 +139,11 @@ class Following:
                 self.run,
                 Urgency.BATCH,
             )
-            labels = result.objects(max_objects=limits.MAX_OBJECTS).instances()
+            labels = result.objects(
+                seed=self.asked.seed,
+                min_size=self.asked.min_size,
+                max_objects=limits.MAX_OBJECTS,
+            ).instances()
         self._bytes += self.show(index, (image, labels))
         return image, labels
 

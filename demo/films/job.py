@@ -3,25 +3,23 @@
 Each frame waits for the network like anybody else, behind all people: see `server.queue`.
 """
 
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 from unet_hf import UNet
-from unet_hf.errors import ConfigError
+from unet_hf.errors import ConfigError, ImageError, ShapeError, UNetError
 from unet_hf.film.frames import Frames
 from unet_hf.film.run import FoundFrame
 
 from ..parts.gradio_internals import upload_folder
 from ..server.computation import Computation, Report
-from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders
-from ..server.models import Visitor
+from ..server.jobs import GLANCE, Job, Status
 from ..server.runs import Run
 from .film_in import open_staged, stage_film, title_of
 from .following import FEWEST, Asked, Following
@@ -29,9 +27,14 @@ from .linked import Edits, Linked
 from .pictures import FramePictures
 from .take_home import write_file
 
-GLANCE = 0.2  # seconds between two looks at a run
 NOT_LINKED = "The film is not linked yet. Wait until all of its frames are done, or stop."
+MEND_FRAME = "The reason is below. Send the film again when it is mended."
 TOO_FEW = "With fewer than two frames there is nothing to link."
+
+
+def cure_of(fault: UNetError) -> str:
+    """What helps after a fault that ended a film early; a limit says it by itself."""
+    return MEND_FRAME if isinstance(fault, (ImageError, ShapeError)) else ""
 
 
 def shown_folders() -> KeptFolders:
@@ -39,24 +42,9 @@ def shown_folders() -> KeptFolders:
     return KeptFolders(upload_folder() / "films")
 
 
-@dataclass(frozen=True)
-class Status:
-    """How far a film is.
+class FilmJob(Job):
+    """One visitor's film and results: pictures, tracks and the zip are in `shown`.
 
-    state: "ready", "running", "stopping", "stopped", "finished" or "broken".
-    """
-
-    state: str
-    done: int = 0
-    total: int = 0
-    seconds_left: float | None = None
-    sentence: str = ""  # why it ended early or broke
-
-
-class FilmJob:
-    """One visitor's film and results, in a folder of their own.
-
-    shown: The folder of what the page is given, which Gradio serves: pictures, tracks, the zip.
     film: None before it could be opened. linked: None before it is.
 
     Raises:
@@ -64,13 +52,10 @@ class FilmJob:
     """
 
     def __init__(self, uploads: Sequence[str], folder: Path, shown: Path) -> None:
-        self.folder, self.shown = folder, shown
+        super().__init__(stage_film(uploads, folder / "frames"), folder, shown)
         self.title = title_of(uploads)
-        self.staged = stage_film(uploads, folder / "frames")
         self.film: Frames | None = None
         self.asked: Asked | None = None  # of the run that was started last
-        self.visitor: Visitor | None = None  # who asked for it
-        self.status = Status("ready")
         self._run = Run()
         self._files: dict[str, Path] = {}  # that were taken home, by kind
         self.pictures: FramePictures | None = None
@@ -115,13 +100,13 @@ class FilmJob:
             self.status = replace(self.status, state="stopping", sentence=reason)
 
     @property
-    def at_work(self) -> bool:
-        return self.status.state in ("running", "stopping")
+    def model(self) -> str:
+        """The checkpoint of the run that was started last."""
+        return self.asked.model
 
     @property
     def is_gone(self) -> bool:
-        """Its hour is over."""
-        return not (self.staged.folder.is_dir() and self.shown.is_dir())
+        return super().is_gone or not self.shown.is_dir()
 
     def run(self, network: UNet) -> Iterator[Status]:
         """Follows the film as `start` says; tells how far it is, and the end.
@@ -141,8 +126,7 @@ class FilmJob:
         before = len(self.pictures.labels)  # frames that take no time any more
 
         def tell(done: int, total: int) -> None:
-            for folder in (self.folder, self.shown):
-                os.utime(folder)  # what is in use is not an hour old
+            self.note_use()
             self.status = replace(self.status, done=done)
             if done >= before:
                 report(done - before, total - before)
@@ -160,20 +144,15 @@ class FilmJob:
             else:
                 self.fail(error)
             return
-        state = "finished" if self.status.done == self.status.total else "stopped"
-        self.status = replace(self.status, state=state)
+        if self.status.done == self.status.total:
+            self.status = replace(self.status, state="finished")
+        elif following.fault is None:
+            self.status = replace(self.status, state="stopped")
+        else:  # which it would meet again
+            self.status = replace(self.status, state="ended", sentence=cure_of(following.fault))
 
     def _show(self, index: int, frame: FoundFrame) -> int:
         return self.pictures.add(index, frame)
-
-    def fail(self, error: Exception) -> None:
-        """The run cannot go on."""
-        sentence = self.plain(page_sentence(error))
-        self.status = replace(self.status, state="broken", sentence=sentence)
-
-    def plain(self, sentence: str) -> str:
-        """Without the server's folders."""
-        return sentence.replace(f"{self.staged.folder}{os.sep}", "").replace(str(self.folder), "")
 
     def correct(self, edits: Sequence[Mapping[str, Any]]) -> None:
         """Corrects the tracks, or says why not: see `Linked.correct`.
@@ -191,7 +170,7 @@ class FilmJob:
         if self.pictures is None or self.film is None:
             return None
         first, linked = self.film.first, self.linked
-        size = first.pixel_size
+        size = self.asked.pixel_size_of(self.film) if self.asked else first.pixel_size
         done = len(linked.film.tracks.frames) if linked else None
         return {
             "id": self.id,

@@ -18,9 +18,9 @@ from typing import Any, TypedDict
 
 import gradio as gr
 
-from ..parts.component import component
+from ..parts.component import GRID_TABLE, component
 
-HERE = Path(__file__).parent
+WEB = Path(__file__).parent / "web"
 
 
 class FilmValue(TypedDict):
@@ -68,4 +68,4 @@ class TracksFile(TypedDict):
 
 def film_player(elem_id: str = "film_player") -> gr.HTML:
     """An empty player; its value is a `FilmValue`, or None before there is a film."""
-    return component(HERE / "player", elem_id=elem_id)
+    return component(WEB / "player", styles=[GRID_TABLE], elem_id=elem_id)

@@ -11,7 +11,7 @@ from unet_hf.files import write_atomically
 from unet_hf.film import TrackedFilm
 
 from ..server import archives
-from ..server.recipe import TAKEN_HOME
+from ..server.recipe import HOW_TAKEN_HOME, at_home
 from ..server.taught import is_taught
 from .following import Asked
 from .linked import Edits
@@ -68,13 +68,16 @@ def pack_film(
 
 def reproduction(asked: Asked, edited: bool) -> str:
     """The command line that follows the film in the same way."""
-    taught = is_taught(asked.model)
     options: dict[str, Any] = {
-        "model": TAKEN_HOME if taught else asked.model,
+        "model": at_home(asked.model),
         "threshold": asked.threshold,
         "axes": asked.axes,
         "channel": asked.channel,
         "divisions": asked.divisions,
+        "seed": asked.seed,
+        "min_size": asked.min_size,
+        "pixel_size": asked.pixel_size or None,
+        "frame_interval": asked.interval,
         "output": "out",
     }
     words = ["python", "-m", "unet_hf", "track", FILM]
@@ -84,11 +87,8 @@ def reproduction(asked: Asked, edited: bool) -> str:
         f"# This follows the same film: a file or a folder of frames, {FILM!r}. It needs what",
         f"# finds objects. {how_to_install('objects')}",
     ]
-    if taught:
-        lines += [
-            "# The checkpoint was taught in the browser: take it home there, under Teach, and",
-            f"# unpack it in a folder {TAKEN_HOME!r}.",
-        ]
+    if is_taught(asked.model):
+        lines += HOW_TAKEN_HOME.splitlines()
     if edited:
         lines += [
             "# What was corrected by hand is in corrections.json:",

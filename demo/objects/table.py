@@ -21,7 +21,7 @@ from unet_hf.objects.histogram import AreaHistogram
 from unet_hf.objects.measures import Column
 from unet_hf.objects.objects import Objects
 
-from ..parts.component import component
+from ..parts.component import GRID_TABLE, component
 from ..parts.html_parts import count
 from ..parts.object_options import method_words
 
@@ -38,7 +38,7 @@ def objects_table(elem_id: str = "objects", viewer: str | None = None) -> gr.HTM
 
     viewer: The `elem_id` of a viewer that flies to an object whose row is chosen.
     """
-    return component(HERE / "table", elem_id=elem_id, viewer=viewer, live=None)
+    return component(HERE / "table", styles=[GRID_TABLE], elem_id=elem_id, viewer=viewer, live=None)
 
 
 def show_objects(

@@ -5,6 +5,7 @@ Its script is a module that the browser loads by its address, with all that it i
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -14,7 +15,9 @@ import gradio as gr
 
 from .gradio_internals import served_address
 
-DEMO = Path(__file__).parent.parent
+PARTS = Path(__file__).parent
+DEMO = PARTS.parent
+GRID_TABLE = PARTS / "grid_table.css"
 HIDDEN = {"api_visibility": "private"}  # of an event: programs are not offered it
 # What Gradio runs for a component. Addresses begin where it says that its own do, whatever stands
 # before the path. `element` and the others are what it hands each script. A component that was
@@ -37,19 +40,21 @@ import(new URL("ADDRESS", root)).then(({ mount }) => {
 """
 
 
-def component(files: Path, **options: Any) -> gr.HTML:
+def component(files: Path, *, styles: Sequence[Path] = (), **options: Any) -> gr.HTML:
     """Makes a `gr.HTML` of `files` with the endings .html, .css and .js.
 
     Without an .html file it shows its `value`, and without a .css file it has no style.
 
+    styles: CSS files that it shares with others, before its own.
     options: Of `gr.HTML`; those it does not know are what the script finds in `props`.
     """
     _serve_scripts()
     known: dict[str, Any] = {"value": None}
     if (markup := files.with_suffix(".html")).is_file():
         known |= {"html_template": _read(markup), "apply_default_css": False}
-    if (style := files.with_suffix(".css")).is_file():
-        known["css_template"] = _read(style)
+    own_style = files.with_suffix(".css")
+    if styles := [*styles, *([own_style] if own_style.is_file() else ())]:
+        known["css_template"] = "".join(map(_read, styles))
     own = {name: value for name, value in options.items() if name not in _known_options()}
     script = MOUNT.replace("ADDRESS", served_address(files.with_suffix(".js")))
     known["js_on_load"] = script.replace("OPTIONS", json.dumps(own))

@@ -18,6 +18,7 @@ from ..server.in_view import InView
 from ..server.predictions import Place, read_upload
 from ..viewer.component import Camera, seen
 from .file_list import NOT_IN_VIEW, Files, file_list, show_files
+from .film_note import film_note, frames_in
 from .page_and_channel import ask_axes, offers_choice, place_chooser, show_place
 
 Updates = dict[Any, Any]
@@ -55,6 +56,9 @@ class ImagesIn:
         """Page, channel and axes."""
         self.place = place_chooser()
 
+    def add_film_note(self) -> None:
+        self.film = film_note()
+
     @property
     def image(self) -> list[gr.components.Component]:
         """Inputs that say what is in view: a path, and what `where` makes arguments of."""
@@ -62,7 +66,9 @@ class ImagesIn:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.source, self.files, self.shown, self.upload, self.listed, self.place]
+        return [
+            self.source, self.files, self.shown, self.upload, self.listed, self.place, self.film,
+        ]  # fmt: skip
 
     def replaced_by(self, path: str | None) -> Updates:
         """An image that is no upload; None: no image."""
@@ -72,6 +78,7 @@ class ImagesIn:
             self.shown: None,
             self.listed: None,
             self.place: gr.update(value=None, visible="hidden"),
+            self.film: None,
         }
 
     def brought(self, files: Files, image: ImageData) -> Updates:
@@ -83,6 +90,7 @@ class ImagesIn:
             self.shown: value,
             self.listed: show_files(files),
             self.place: gr.update(value=value, visible=True if offers_choice(value) else "hidden"),
+            self.film: frames_in(image),
         }
 
     def connect(
@@ -123,7 +131,8 @@ class ImagesIn:
                 if "axes=" not in str(error):
                     raise
                 in_view.choose(None)
-                asked = {self.source: files.path, self.shown: None} | chosen(ask_axes())
+                asked = {self.source: files.path, self.shown: None, self.film: None}
+                asked |= chosen(ask_axes())
                 return show_nothing(in_view) | listed(files) | asked | say(error)
             in_view.choose(files.path)
             found = listed(files) | {self.source: files.path} | choices_of(image)
@@ -139,7 +148,7 @@ class ImagesIn:
 
         def choices_of(image: ImageData) -> Updates:
             value = show_place(image)
-            return {self.shown: value} | chosen(value)
+            return {self.shown: value, self.film: frames_in(image)} | chosen(value)
 
         def chosen(value: dict[str, Any]) -> Updates:
             visible = True if offers_choice(value) else "hidden"

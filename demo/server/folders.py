@@ -38,6 +38,16 @@ class KeptFolders:
         finally:
             rmtree(folder, ignore_errors=True)
 
+    @contextmanager
+    def kept_if_filled(self) -> Iterator[Path]:
+        """A folder that is deleted at once if what is to fill it fails."""
+        folder = self.new()
+        try:
+            yield folder
+        except BaseException:
+            rmtree(folder, ignore_errors=True)
+            raise
+
     def sweep(self) -> None:
         """Deletes whatever in `root` has not changed for `limits.KEEP_SECONDS`."""
         oldest = time.time() - limits.KEEP_SECONDS

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { whyNotCut } from "../../demo/films/correcting.js";
-import { frameAt, layOut as layOutCurve } from "../../demo/films/curves.js";
-import { Edits, joinOf } from "../../demo/films/edits.js";
-import { Kept } from "../../demo/films/kept.js";
-import { layOut } from "../../demo/films/lineage.js";
-import { outlinesOf } from "../../demo/films/outlines.js";
-import { columnsOf, MOST, sorted } from "../../demo/films/track_table.js";
-import { tailsOf } from "../../demo/films/tails.js";
-import { Tracks } from "../../demo/films/tracks.js";
-import { branchAt } from "../../demo/films/tree.js";
-import { numbersOf } from "../../demo/films/value.js";
+import { whyNotCut } from "../../demo/films/web/correcting.js";
+import { frameAt, layOut as layOutCurve } from "../../demo/films/web/curves.js";
+import { Edits, joinOf } from "../../demo/films/web/edits.js";
+import { Kept } from "../../demo/films/web/kept.js";
+import { layOut } from "../../demo/films/web/lineage.js";
+import { outlinesOf } from "../../demo/films/web/outlines.js";
+import { columnsOf, MOST, sorted } from "../../demo/films/web/track_table.js";
+import { tailsOf } from "../../demo/films/web/tails.js";
+import { Tracks } from "../../demo/films/web/tracks.js";
+import { branchAt } from "../../demo/films/web/tree.js";
+import { numbersOf } from "../../demo/films/web/value.js";
 
 /** Rows of [frame, id, track], and tracks as [id, parent, first, last]. */
 function tracksOf(objects, tracks) {

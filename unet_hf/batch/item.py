@@ -34,8 +34,22 @@ from .tables import measured
 logger = logging.getLogger(__name__)
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
 class BatchStoppedError(UNetError):
     """A run over many images cannot go on; what is finished stays, and the next run goes on."""
+
+
+def found_device(name: str) -> str:
+    """Returns "cpu" or "cuda" for one of `DEVICES`. Raises `ConfigError` if it is not there."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise ConfigError(
+            "--device cuda: PyTorch finds no CUDA device here. Leave --device out, or install a "
+            "PyTorch built for this machine's GPU."
+        )
+    return "cuda" if name != "cpu" and there else "cpu"
 
 
 @dataclass(frozen=True)
@@ -86,14 +100,8 @@ class BatchOptions:
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
         from ..unet import UNet
 
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError(
-                "--device cuda: PyTorch finds no CUDA device here. Leave --device out, or install "
-                "a PyTorch built for this machine's GPU."
-            )
-        on_gpu = self.device != "cpu" and torch.cuda.is_available()
-        model = UNet.from_pretrained(self.model, revision=self.revision)
-        return model.to("cuda" if on_gpu else "cpu")
+        device = found_device(self.device)  # before a checkpoint is downloaded
+        return UNet.from_pretrained(self.model, revision=self.revision).to(device)
 
     def place(self, page: int) -> dict[str, Any]:
         """Where in a file to look, as `read_image` and `segment_large` take it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.dataset.options import DatasetOptions
-from ..batch.item import BatchOptions
+from ..batch.item import DEVICES, BatchOptions
 from ..batch.run import FAILED, segment_files
 from ..batch.tables import RESULTS
 from ..classes import split_names
@@ -165,7 +165,7 @@ READING: dict[str, dict[str, Any]] = {
     "hidden": {"type": _names, "metavar": "A,B"},
     "window": {"type": _window, "metavar": "BLACK,WHITE"},
     "jobs": {"type": partial(_whole, least=1), "metavar": "N"},
-    "device": {"choices": ("auto", "cpu", "cuda")},
+    "device": {"choices": DEVICES},
     "precision": {"choices": PRECISIONS},
     "dataset_name": {"metavar": "NAME", "required": False},
     "dataset_config_name": {"metavar": "NAME"},

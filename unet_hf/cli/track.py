@@ -6,7 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ..batch.item import DEVICES, found_device
 from ..batch.progress import Progress
+from ..errors import ConfigError
+from ..film.interval import read_interval
 from ..film.outputs import DEFAULT_FILM_OUTPUTS, FILM_OUTPUTS
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..tracking import link
@@ -35,7 +38,8 @@ OBJECTS = ("method", "seed", "min_size", "pixel_size")
 
 def run(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
-    model, _ = open_checkpoint(given)
+    device = found_device(given.device)  # before a checkpoint is downloaded
+    model = open_checkpoint(given)[0].to(device)
     options = vars(given)
 
     def chosen(names: Any) -> dict[str, Any]:
@@ -56,6 +60,7 @@ def run(arguments: list[str]) -> int:
                 output=given.output,
                 objects=chosen(OBJECTS),
                 linking=chosen(LINKING),
+                frame_interval=given.frame_interval,
                 only=given.only,
                 progress=progress,
                 **chosen(SEGMENTING),
@@ -64,6 +69,11 @@ def run(arguments: list[str]) -> int:
             raise KeyboardInterrupt("stopped. The same command goes on.") from None
     for note in tracked.notes:
         print(f"note: {note}")
+    if tracked.frame_interval is None:
+        print(
+            "speeds are for each frame: the film does not say how much time lies between two; "
+            "--frame_interval says it"
+        )
     tracks = tracked.tracks
     print(f"{len(tracks.frames)} frames, {len(tracks)} tracks, {tracks.divisions} divisions")
     for output in given.only:
@@ -71,6 +81,13 @@ def run(arguments: list[str]) -> int:
             if (given.output / path).exists():
                 print(f"{words}: {given.output / path}")
     return 0
+
+
+def _interval(text: str) -> float:
+    try:
+        return read_interval(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     text = f"what is written, with commas between (default: {','.join(DEFAULT_FILM_OUTPUTS)})"
     reader, names = outputs_reader(FILM_OUTPUTS), ",".join(FILM_OUTPUTS)
     add_option(parser, "only", text, type=reader, metavar=names, default=DEFAULT_FILM_OUTPUTS)
+    text = "time between two frames, e.g. 5min, 300s or 0.5h (default: as the file says)"
+    add_option(parser, "frame_interval", text, type=_interval)
+    add_option(
+        parser,
+        "device",
+        "auto: a GPU if there is one (default: auto)",
+        choices=DEVICES,
+        default="auto",
+    )
     add("axes", "meaning of the axes of a stack, e.g. TYX (default: as the file says)")
     add("channel", "the only channel to use, counted from 0 (default: all)", type=int)
     add("threshold", "two classes: overrides the checkpoint's", type=float)

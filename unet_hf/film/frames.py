@@ -17,6 +17,7 @@ from ..images.reading import MAX_PIXELS, ImageSource, read_image
 from ..images.suffixes import IMAGE_SUFFIXES
 from ..images.windows import open_image
 from ..images.zarr_windows import is_zarr
+from .interval import stored_interval
 
 FilmSource = ImageSource | Sequence[ImageSource]
 
@@ -27,6 +28,8 @@ class Frames:
 
     name: Of its file or folder. count: Of the frames, at least two. first: The first of them.
     files: Of the frames, or of all of them; None: they are in memory. notes: What was inferred.
+    interval: Seconds between two frames, as the file says; None: it does not. interval_notes: On
+    that; they are of no use where it is given.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Frames:
     files: tuple[Any, ...] | None
     notes: tuple[str, ...]
     _read: Callable[[int], ImageData]
+    interval: float | None = None
+    interval_notes: tuple[str, ...] = ()
 
     def read(self, index: int) -> ImageData:
         """Reads one frame, counted from 0. Raises `ImageError` if it cannot be read."""
@@ -91,7 +96,8 @@ def open_film(
 
     first = read(0)
     notes = _check_axes(first)
-    return Frames(first.source, first.pages, first, (source,) if is_file else None, notes, read)
+    files, interval = ((source,), stored_interval(Path(source))) if is_file else (None, (None, ()))
+    return Frames(first.source, first.pages, first, files, notes, read, *interval)
 
 
 def read_zarr(source: str | os.PathLike, *, max_pixels: int, **options: Any) -> ImageData:

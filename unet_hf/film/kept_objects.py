@@ -1,7 +1,7 @@
 """`KeptObjects`: the objects of each frame in files, so that a run that was killed goes on."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import DISK_FAULTS, exclusive_writer, is_temporary, parse_json, write_text
+from ..files import (
+    disk_faults_told,
+    exclusive_writer,
+    is_temporary,
+    parse_json,
+    write_text,
+)
 from ..images.tiff_file import open_tiff_file
 from ..tracking.challenge import write_labels
 
@@ -38,23 +44,26 @@ def writing_to(output: Path) -> Iterator[None]:
         ConfigError: It cannot be made, another run is writing to it, or the disk took no file.
     """
     make_folder(output)
-    try:
-        with exclusive_writer(output):
-            yield
-    except OSError as error:
-        if error.errno not in DISK_FAULTS:
-            raise
-        raise ConfigError(
-            f"{output} cannot be written: {DISK_FAULTS[error.errno]}, or name another folder. "
-            "In the same folder, the frames that are done are not segmented again."
-        ) from error
+    kept = "In the same folder, the frames that are done are not segmented again."
+    with disk_faults_told(output, kept), exclusive_writer(output):
+        yield
 
 
 class KeptObjects(Sequence):
     """Label images, (H, W) integers, one file a frame, each written completely or not at all."""
 
-    def __init__(self, output: Path, count: int, record: dict[str, Any]) -> None:
-        """Opens a folder, which is made if missing. record: What the objects depend on.
+    def __init__(
+        self,
+        output: Path,
+        count: int,
+        record: dict[str, Any],
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Opens a folder, which is made if missing.
+
+        Args:
+            record: What the objects depend on.
+            told: What is written down beside that: objects are the same without it.
 
         Raises:
             ConfigError: It holds the objects of another film, or found otherwise.
@@ -73,7 +82,7 @@ class KeptObjects(Sequence):
         self._folder.mkdir(exist_ok=True)
         for folder in (output, self._folder):
             _remove_temporary(folder)
-        write_text(output / RECORD, json.dumps(record, indent=2) + "\n")
+        write_text(output / RECORD, json.dumps({**record, **(told or {})}, indent=2) + "\n")
 
     def __len__(self) -> int:
         return self._count

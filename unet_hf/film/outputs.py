@@ -28,7 +28,12 @@ def checked_film_outputs(only: Collection[str]) -> list[str]:
     Raises:
         ConfigError: There is no such output, or the package that writes it is missing.
     """
-    names = [only] if isinstance(only, str) else list(only)
+    names = [only] if isinstance(only, str) else only
+    if not isinstance(names, Collection) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            f"only={only!r:.60} names no outputs of a film. Expected: some of "
+            f"{', '.join(FILM_OUTPUTS)}, e.g. only=['tables', 'masks']."
+        )
     if unknown := sorted(set(names) - set(FILM_OUTPUTS)):
         raise ConfigError(
             f"There is no output {', '.join(unknown)} of a film; there are "

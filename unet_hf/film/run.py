@@ -17,17 +17,21 @@ from ..network.network import Network
 from ..predict.segment import segment
 from ..predict.segmentation import Segmentation
 from ..tracking import Linker
-from ..tracking.frames import KeptFrames
+from ..tracking.frames import LARGEST_TABLE, KeptFrames
 from ..tracking.tracks import Measures
 from .frames import FilmSource, Frames, open_film
+from .interval import read_interval
 from .kept_objects import KeptObjects, writing_to
 from .linking import check_options, settled_linking
 from .outputs import DEFAULT_FILM_OUTPUTS, checked_film_outputs, remove_others
-from .tracked import TrackedFilm
+from .tracked import TrackedFilm, write_output
 
 NOTHING = (
     "no object was found in any frame: these images may be unlike those that the checkpoint knows"
 )
+# Of a frame that is not usable: the same frame fails again, however often one goes on.
+MEND = "Mend this frame, or leave it out of the film."
+ANOTHER = "The film is then another one: name another folder for it, or delete this one."
 FoundFrame = tuple[ImageData, np.ndarray]  # a frame and its objects, (H, W) integers
 
 
@@ -47,6 +51,7 @@ def track(
     precision: str = "auto",
     objects: Mapping[str, Any] | None = None,
     linking: Mapping[str, Any] | None = None,
+    frame_interval: float | str | None = None,
     only: Collection[str] | None = None,
     progress: Callable[[int, int], bool | None] | None = None,
 ) -> TrackedFilm:
@@ -54,7 +59,9 @@ def track(
     only = checked_film_outputs(DEFAULT_FILM_OUTPUTS if only is None else only)
     objects, linking = objects or {}, linking or {}
     check_options("objects", objects, Segmentation.objects)
-    settled_linking(model.config.get("tracking"), linking)  # before a folder is made
+    # What is not usable is said before a folder is made.
+    settled_linking(model.config.get("tracking"), linking)
+    interval = None if frame_interval is None else read_interval(frame_interval)
     film = open_film(source, axes=axes, channel=channel)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects)
@@ -69,20 +76,21 @@ def track(
                 "checkpoint": model_sha256(model), **find,
                 "objects": {name: asked[name] for name in sorted(asked)},
             }  # fmt: skip
-            kept = KeptObjects(folder, film.count, record)
+            told = {"frame_interval": film.interval if interval is None else interval}
+            kept = KeptObjects(folder, film.count, record, told)
 
         def tell(done: int) -> None:
             if progress is not None and progress(done, film.count) is False:
                 raise FilmEndError
 
         def found(index: int) -> FoundFrame:
-            with of_frame(index):
+            with of_frame(index, MEND if kept is None else f"{MEND} {ANOTHER}"):
                 image = film.read(index)
                 check_size(image, index, film)
                 if kept is not None and kept.has(index):
                     return image, kept[index]
                 result = segment(model, image, progress=lambda done, total: tell(index), **find)
-            return image, result.objects(**asked).instances()
+            return image, result.object_labels(**asked)
 
         tracked = follow(
             film,
@@ -91,11 +99,13 @@ def track(
             pixel_size=size,
             tracking=model.config.get("tracking"),
             linking=linking,
+            frame_interval=interval,
             done=tell,
         )
         if folder is not None:
             remove_others(folder, only)
-            tracked.save(folder, only=only)
+            for name in only:
+                write_output(tracked, name, folder)
     return tracked
 
 
@@ -107,6 +117,7 @@ def follow(
     pixel_size: PixelSize | None = None,
     tracking: Any = None,
     linking: Mapping[str, Any] | None = None,
+    frame_interval: float | None = None,
     done: Callable[[int], None] | None = None,
 ) -> TrackedFilm:
     """Follows the objects of a film, however they are found: what `track` and the page share.
@@ -118,6 +129,7 @@ def follow(
         pixel_size: Of the frames.
         tracking: What the checkpoint says of linking, from its configuration.
         linking: Options of `unet_hf.tracking.link`, which come before that.
+        frame_interval: Seconds between two frames; None: as the film's file says.
         done: Called with the number of frames that are linked, after each. If it raises
             `FilmEndError`, the film ends there.
 
@@ -141,20 +153,30 @@ def follow(
                 done(index + 1)
     tracks = linker.tracks(labels)
     notes = list(film.notes)
+    if frame_interval is None:
+        frame_interval = film.interval
+        notes += film.interval_notes
+    else:
+        frame_interval = read_interval(frame_interval)
     if len(intensities) < film.count:
         notes.append(f"stopped after {len(intensities)} of {film.count} frames")
     notes += how if len(tracks) else [NOTHING]
     measures, frames = _by_channel(intensities), replace(film, count=len(intensities))
-    return TrackedFilm(film.name, tracks, pixel_size, measures, tuple(notes), frames)
+    return TrackedFilm(
+        film.name, tracks, pixel_size, measures, tuple(notes), frames, frame_interval
+    )
 
 
 @contextmanager
-def of_frame(index: int) -> Iterator[None]:
-    """What is wrong with an image is said with the number of its frame, counted from 0."""
+def of_frame(index: int, cure: str = MEND) -> Iterator[None]:
+    """What is wrong with an image is said with the number of its frame, counted from 1.
+
+    index: Counted from 0. cure: What helps beside what the error says.
+    """
     try:
         yield
     except ImageError as error:
-        raise type(error)(f"Frame {index}: {error}") from error
+        raise type(error)(f"Frame {index + 1}: {error} {cure}") from error
 
 
 def check_size(image: ImageData, index: int, film: Frames) -> None:
@@ -162,7 +184,7 @@ def check_size(image: ImageData, index: int, film: Frames) -> None:
     first = film.first
     if (image.height, image.width) != (first.height, first.width):
         raise ShapeError(
-            f"Frame {index} ({image.source}) has {image.height} x {image.width} pixels, and "
+            f"Frame {index + 1} ({image.source}) has {image.height} x {image.width} pixels, and "
             f"the first {first.height} x {first.width}. The frames of a film have one size; "
             "pad or crop them."
         )
@@ -182,8 +204,11 @@ def mean_intensities(labels: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
     labels: (H, W) integers, 0 for none. pixels: (H, W, C).
     """
-    ids, which = np.unique(labels, return_inverse=True)
-    which = which.ravel()
+    which = labels.ravel()
+    if which.max(initial=0) >= LARGEST_TABLE:  # sorting takes longer than all of the rest
+        _, which = np.unique(np.append(which, 0), return_inverse=True)
+        which = which.ravel()[:-1]
     counts = np.bincount(which)
     sums = [np.bincount(which, channel.ravel()) for channel in np.moveaxis(pixels, 2, 0)]
-    return (np.stack(sums, axis=1) / counts[:, None])[ids > 0]
+    there = np.flatnonzero(counts[1:]) + 1
+    return np.stack(sums, axis=1)[there] / counts[there, None]

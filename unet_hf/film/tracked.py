@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_text
+from ..files import disk_faults_told, write_text
 from ..images.pixel_size import PixelSize
 from ..tracking import Tracks
 from ..tracking.lineage import lineage_svg
 from ..tracking.summary import summary
 from ..tracking.tracks import Measures, write_table
 from .frames import Frames
+from .kept_objects import make_folder
 from .outlines import write_outlines
 from .outputs import (
     DEFAULT_FILM_OUTPUTS,
@@ -34,7 +35,7 @@ class TrackedFilm:
     tracks: See `Tracks`. pixel_size: Of the frames, if it is known. measures: The mean intensity
     of each object in each frame, in the numbers of the file: "intensity", or for several channels
     "intensity_0" and so on. notes: What was inferred.
-    frames: The film itself.
+    frames: The film itself. frame_interval: Seconds between two frames, if they are known.
     """
 
     name: str
@@ -43,21 +44,25 @@ class TrackedFilm:
     measures: Measures
     notes: tuple[str, ...]
     frames: Frames = field(repr=False)
+    frame_interval: float | None = None
 
     def summary(self) -> dict[str, np.ndarray]:
         """A row for each track, see `unet_hf.tracking.summary.summary`."""
-        return summary(self.tracks, self.pixel_size, self.measures)
+        return summary(self.tracks, self.pixel_size, self.measures, self.frame_interval)
 
     def table(self) -> dict[str, np.ndarray]:
         """A row for each object of each frame, see `Tracks.table`, with its intensity.
 
         If the pixel size is known, y and x follow in its unit, e.g. y_um, x_um: programs such as
-        TrackMate take positions in the unit of the image.
+        TrackMate take positions in the unit of the image. If the time between frames is known,
+        time_min is last, minutes since the first frame.
         """
         columns = self.tracks.table(self.measures)
         if size := self.pixel_size:
             columns[f"y_{size.ascii_unit}"] = columns["y"] * size.y
             columns[f"x_{size.ascii_unit}"] = columns["x"] * size.x
+        if self.frame_interval:
+            columns["time_min"] = columns["t"] * self.frame_interval / 60
         return columns
 
     def save(
@@ -76,21 +81,27 @@ class TrackedFilm:
             The folder.
 
         Raises:
-            ConfigError: `only` names something else, or there are more than 65,535 tracks for
-                the masks.
+            ConfigError: `only` names something else, there are more than 65,535 tracks for the
+                masks, or the disk takes no file. Files that are there are complete.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in checked_film_outputs(only):
-            if name == "tables":
-                write_table(self.table(), folder / TABLE)
-                write_table(self.summary(), folder / SUMMARY)
-            elif name == "masks":
-                self.tracks.save(folder / TRACKS)
-            elif name == "lineage":
-                write_text(folder / LINEAGE, lineage_svg(self.tracks, self.name))
-            elif name == "outlines":
-                write_outlines(self.frames, self.tracks, folder / OUTLINES)
-            else:
-                write_overlay(self.frames, self.tracks, folder)
+        names, folder = checked_film_outputs(only), Path(folder)
+        make_folder(folder)
+        with disk_faults_told(folder, "The files that are there are complete."):
+            for name in names:
+                write_output(self, name, folder)
         return folder
+
+
+def write_output(film: TrackedFilm, name: str, folder: Path) -> None:
+    """Writes one of `FILM_OUTPUTS` into a folder; `OSError` is left to who knows the cure."""
+    if name == "tables":
+        write_table(film.table(), folder / TABLE)
+        write_table(film.summary(), folder / SUMMARY)
+    elif name == "masks":
+        film.tracks.save(folder / TRACKS)
+    elif name == "lineage":
+        write_text(folder / LINEAGE, lineage_svg(film.tracks, film.name))
+    elif name == "outlines":
+        write_outlines(film.frames, film.tracks, folder / OUTLINES)
+    else:
+        write_overlay(film.frames, film.tracks, folder)

@@ -66,6 +66,11 @@ def select_objects(labels: np.ndarray, selected: np.ndarray) -> np.ndarray:
     return ids[labels]
 
 
+def compact(labels: np.ndarray) -> np.ndarray:
+    """Returns objects 1 to n, (H, W), as uint16, or as uint32 for more than 65,535 of them."""
+    return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
+
+
 def keep_objects(
     labels: np.ndarray, valid: np.ndarray | None, min_size: int, exclude_border: bool
 ) -> np.ndarray:

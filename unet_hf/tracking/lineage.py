@@ -29,8 +29,8 @@ def lineage_svg(tracks: Tracks, title: str) -> str:
 
     A line begins where the track begins, or at its mother's end, and ends with its last frame; its
     number stands at its end, or above it if it divides. Frames in which a track is missing are not
-    shown. Of more than `MOST` tracks, only families with divisions are drawn, and the picture says
-    so.
+    shown. They are counted from 1, as on the page: only files for programs count them from 0. Of
+    more than `MOST` tracks, only families with divisions are drawn, and the picture says so.
 
     Args:
         tracks: What `link` returns.
@@ -73,10 +73,11 @@ def _ruler(frames: int, step: float, height: float) -> list[str]:
     """Lines at some frames, with their numbers."""
     every = next((ticks for ticks in TICKS if ticks * step >= TICK), TICKS[-1])
     lines = []
-    for frame in range(0, frames, every):
-        x, number = LEFT + frame * step, f"frame {frame}" if frame == 0 else str(frame)
+    later = (number for number in range(every, frames + 1, every) if number - 1 > every / 2)
+    for number in (1, *later):
+        x, word = LEFT + (number - 1) * step, "frame " if number == 1 else ""
         lines.append(f'<path class="a" d="M{x:g} {TOP - 6}V{height - BOTTOM:g}"/>')
-        lines.append(f'<text x="{x:g}" y="{TOP - 10}">{number}</text>')
+        lines.append(f'<text x="{x:g}" y="{TOP - 10}">{word}{number}</text>')
     return lines
 
 
@@ -106,7 +107,7 @@ def _drawn(
         label = (left + 4, y - 3) if track in mothers else (end + 6, y + 3.5)
         lines.append(
             f'<path class="l" stroke="{as_hex(colors[index])}" d="{begin}H{end:g}">'
-            f"<title>track {track}, frames {first} to {last}{came}</title></path>"
+            f"<title>track {track}, frames {first + 1} to {last + 1}{came}</title></path>"
             f'<text x="{label[0]:g}" y="{label[1]:g}">{track}</text>'
         )
     return lines

@@ -1,4 +1,4 @@
-"""`link`: objects of each frame to tracks, frame by frame, with SciPy's solver alone."""
+"""`link`: objects of each frame to tracks, frame by frame, with SciPy and nothing else."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -37,7 +37,7 @@ def link(
 
     From each frame to the next, the motion of every object is predicted: that of the whole
     picture by cross-correlation, then that of the objects around it. What became of all objects
-    is chosen at once, as the cheapest account by an integer program: each goes on as one object,
+    is chosen at once, as the cheapest account of all of them: each goes on as one object,
     divides into two, or vanishes; what is left is new. An object goes on where one lies near the
     predicted place, overlaps it, and is about as large; it divides where that is true of two
     objects taken together. So areas are conserved, but for the growth that is usual between the
@@ -234,7 +234,7 @@ class Linker:
 def _check_packages() -> None:
     """Raises `ConfigError` if a package that links objects is missing."""
     try:
-        import scipy.optimize  # noqa: F401
+        import scipy.spatial  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"Objects are linked with the package {error.name}, which is not installed. "

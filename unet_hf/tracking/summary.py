@@ -7,7 +7,10 @@ from .tracks import Measures, Tracks
 
 
 def summary(
-    tracks: Tracks, pixel_size: PixelSize | None = None, measures: Measures | None = None
+    tracks: Tracks,
+    pixel_size: PixelSize | None = None,
+    measures: Measures | None = None,
+    frame_interval: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Measures each track.
 
@@ -16,6 +19,10 @@ def summary(
     the first centre to the last; speed_px, the path by the frames that it took (0 for a track of
     one frame); area_px, the mean. If the pixel size is known, the last four follow in its unit,
     e.g. path_um, area_um2. `measures`, see `Tracks.table`, come last, as means.
+
+    frame_interval: Seconds between two frames. If they are known, first_min and last_min come after
+    frames, minutes since the first frame of the film; and speeds are for each minute in place of
+    each frame, and are named so: speed_px_per_min, speed_um_per_min.
     """
     table = tracks.table(measures)
     count = len(tracks)
@@ -29,6 +36,10 @@ def summary(
         "last": tracks.last,
         "frames": seen,
     }
+    per, minutes = "", 1.0
+    if frame_interval:
+        per, minutes = "_per_min", frame_interval / 60
+        columns |= {f"{end}_min": columns[end] * minutes for end in ("first", "last")}
     scales = [("px", 1.0, 1.0)]
     if pixel_size:
         scales.append((pixel_size.ascii_unit, pixel_size.y, pixel_size.x))
@@ -42,7 +53,7 @@ def summary(
         columns |= {
             f"path_{unit}": path,
             f"displacement_{unit}": np.hypot(y[ends] - y[begins], x[ends] - x[begins]),
-            f"speed_{unit}": path / took,
+            f"speed_{unit}{per}": path / (took * minutes),
             f"area_{unit}" + ("" if unit == "px" else "2"): area * height * width,
         }
     for name in measures or {}:

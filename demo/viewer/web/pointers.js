@@ -1,6 +1,8 @@
 // Pointers and wheel on a picture, turned into a few acts: panBy, zoomAt, point, pick, and the
 // strokes of a brush where there is one.
 
+import { find } from "../../parts/component.js";
+
 /** @typedef {{left: number, top: number}} Place In CSS pixels from the stage's corner. */
 /**
  * Who shows the picture.
@@ -18,6 +20,7 @@
  *   anything to zoom.
  */
 
+const HINT_SECONDS = 4;
 const STILL = 4;  // CSS pixels that a hand may tremble in a click
 
 /**
@@ -127,4 +130,21 @@ export function connectPointers(canvas, act) {
     const { left, top } = place(event);
     act.zoomAt(2, left, top);
   });
+}
+
+/**
+ * The wheel scrolls the page: it is said once how it would zoom.
+ *
+ * @param {HTMLElement} root Of a viewer.
+ * @returns {() => void}
+ */
+export function wheelHint(root) {
+  let told = false;
+  return () => {
+    if (told) return;
+    told = true;
+    const hint = find(root, ".wheel");
+    hint.hidden = false;
+    setTimeout(() => { hint.hidden = true; }, HINT_SECONDS * 1000);
+  };
 }

@@ -17,7 +17,7 @@ import { drawFrame } from "./paint.js";
 import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
 import { fetchPlanes } from "./payload.js";
 import { exactAt, tilesWanted, viewOf } from "./pieces.js";
-import { connectPointers } from "./pointers.js";
+import { connectPointers, wheelHint } from "./pointers.js";
 import { newScene } from "./scene.js";
 import { newUnpacker } from "./unpack.js";
 
@@ -120,7 +120,7 @@ export class Viewer {
     this.habits = new Map();
     /** @type {Record<string, number>} By checkpoint, where the slider was left. */
     this.thresholds = {};
-    this.toldOfWheel = false;
+    this.tellOfWheel = wheelHint(this.root);
     this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
     this.before = new Before(this);
@@ -396,15 +396,6 @@ export class Viewer {
     this.root.classList.toggle("held", held);
     find(this.root, ".wheel").hidden = true;
     this.change({ panel: false });
-  }
-
-  /** The wheel scrolls the page: it is said once how it would zoom. */
-  tellOfWheel() {
-    if (this.toldOfWheel) return;
-    this.toldOfWheel = true;
-    const hint = find(this.root, ".wheel");
-    hint.hidden = false;
-    setTimeout(() => { hint.hidden = true; }, 4000);
   }
 
   /** @param {string} key That was pressed on the picture. */

@@ -1,17 +1,17 @@
 // The picture of the player: its canvas and its camera. It tells what was clicked and when to draw.
 
-import { find } from "../parts/component.js";
+import { find } from "../../parts/component.js";
 import {
   cameraOn, constrain, fit, newCamera, panBy, pixelAt, projection, zoomBy,
-} from "../viewer/web/camera.js";
-import { Flight } from "../viewer/web/flight.js";
-import { showScale } from "../viewer/web/panel.js";
-import { connectPointers } from "../viewer/web/pointers.js";
+} from "../../viewer/web/camera.js";
+import { Flight } from "../../viewer/web/flight.js";
+import { showScale } from "../../viewer/web/panel.js";
+import { connectPointers, wheelHint } from "../../viewer/web/pointers.js";
 import { drawFilm } from "./draw.js";
 
-/** @typedef {import("../viewer/web/camera.js").Size} Size */
-/** @typedef {import("../viewer/web/pointers.js").Place} Place */
-/** @typedef {import("../viewer/web/pointers.js").Pointed} Pointed */
+/** @typedef {import("../../viewer/web/camera.js").Size} Size */
+/** @typedef {import("../../viewer/web/pointers.js").Place} Place */
+/** @typedef {import("../../viewer/web/pointers.js").Pointed} Pointed */
 
 export class View {
   /**
@@ -26,13 +26,13 @@ export class View {
     /** @type {Pointed["brush"]} */
     this.brush = null;
     this.isHeld = false;
-    this.toldOfWheel = false;
+    this.tellOfWheel = wheelHint(root);
     this.stageElement = find(root, ".stage");
     this.canvas = find(root, ".stage canvas", HTMLCanvasElement);
     const context = this.canvas.getContext("2d", { alpha: false });
     if (!context) throw new Error("This browser has no canvas to draw on.");
     this.context = context;
-    /** @type {import("../viewer/web/camera.js").Stage} */
+    /** @type {import("../../viewer/web/camera.js").Stage} */
     this.stage = { width: 0, height: 0, ratio: 1 };
     this.camera = newCamera();
     this.flight = new Flight();
@@ -137,14 +137,6 @@ export class View {
     this.isHeld = held;
     this.root.classList.toggle("held", held);
     find(this.root, ".wheel").hidden = true;
-  }
-
-  tellOfWheel() {
-    if (this.toldOfWheel) return;
-    this.toldOfWheel = true;
-    const hint = find(this.root, ".wheel");
-    hint.hidden = false;
-    setTimeout(() => { hint.hidden = true; }, 4000);
   }
 
   // ------------------------------------------------------------------------------ its size

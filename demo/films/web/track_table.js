@@ -1,6 +1,6 @@
 // The table of tracks: sorts, marks the chosen one, and tells which one was chosen.
 
-import { clicked, find } from "../parts/component.js";
+import { clicked, find } from "../../parts/component.js";
 import { digits } from "./curves.js";
 
 /** @typedef {import("./tracks.js").Track} Track */

@@ -1,8 +1,13 @@
-"""Fields for a threshold and for a seed height, which may stay empty."""
+"""Fields for options that a checkpoint or a file has already: each may stay empty."""
 
 import gradio as gr
 
 from unet_hf.errors import ConfigError
+from unet_hf.images.pixel_size import PixelSize
+
+from .object_options import read_min_size
+
+OWN = "the checkpoint's own"
 
 
 def threshold_box(label: str, elem_id: str) -> gr.Textbox:
@@ -11,6 +16,18 @@ def threshold_box(label: str, elem_id: str) -> gr.Textbox:
 
 def seed_box(label: str, elem_id: str) -> gr.Textbox:
     return _box(label, elem_id, "of learned objects, 0 to 1")
+
+
+def min_size_box(label: str, elem_id: str) -> gr.Textbox:
+    return _box(label, elem_id, "pixels")
+
+
+def pixel_size_box(label: str, elem_id: str) -> gr.Textbox:
+    return _box(label, elem_id, "such as 0.25 um", "what a file says")
+
+
+def interval_box(label: str, elem_id: str) -> gr.Textbox:
+    return _box(label, elem_id, "such as 5 min or 30 s", "what a file says")
 
 
 def read_threshold(text: str | None) -> float | None:
@@ -23,13 +40,24 @@ def read_seed(text: str | None) -> float | None:
     return _read(text, "seed height")
 
 
-def _box(label: str, elem_id: str, info: str) -> gr.Textbox:
+def read_least(text: str | None) -> int | None:
+    """A number of pixels; None for an empty field. Raises `ConfigError`."""
+    return read_min_size(text) if (text or "").strip() else None
+
+
+def as_typed(size: PixelSize) -> str:
+    """ "0.25 um", as a field for pixel sizes takes it."""
+    sides = f"{size.x:g}" if size.x == size.y else f"{size.x:g} {size.y:g}"
+    return f"{sides} {size.ascii_unit}"
+
+
+def _box(label: str, elem_id: str, info: str, placeholder: str = OWN) -> gr.Textbox:
     # A `gr.Number` that is left empty arrives as 0 once it has a minimum.
     return gr.Textbox(
         "",
         label=label,
         info=info,
-        placeholder="the checkpoint's own",
+        placeholder=placeholder,
         max_lines=1,
         min_width=130,
         elem_id=elem_id,

@@ -1,7 +1,7 @@
 // Corrections as a visitor makes them: cuts, joins in two clicks, undo and redo, and what is said
 // about them.
 
-import { find } from "../parts/component.js";
+import { find } from "../../parts/component.js";
 import { Edits, joinOf } from "./edits.js";
 
 /** @typedef {import("./player.js").Player} Player */

@@ -1,6 +1,6 @@
 // The player's buttons, sliders and keys, in acts that the player knows.
 
-import { clicked, find } from "../parts/component.js";
+import { clicked, find } from "../../parts/component.js";
 
 /** @typedef {import("./player.js").Player} Player */
 

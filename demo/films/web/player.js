@@ -1,7 +1,7 @@
 // The film player: holds what is shown, which frame, and which track is chosen, and redraws when one
 // of them changes. The modules beside this one do the work. Python is asked only to correct tracks.
 
-import { bringPartIntoSight, find } from "../parts/component.js";
+import { bringPartIntoSight, find } from "../../parts/component.js";
 import { Clock } from "./clock.js";
 import { connectControls } from "./controls.js";
 import { Correcting } from "./correcting.js";
@@ -19,13 +19,13 @@ import { View } from "./view.js";
 
 const SEEN_WELL = 2;  // diameters of a cell that a flight to it shows
 
-/** @param {import("../parts/component.js").Component<{value: FilmValue | null}>} component */
+/** @param {import("../../parts/component.js").Component<{value: FilmValue | null}>} component */
 export function mount(component) {
   new Player(component);
 }
 
 export class Player {
-  /** @param {import("../parts/component.js").Component<{value: FilmValue | null}>} component */
+  /** @param {import("../../parts/component.js").Component<{value: FilmValue | null}>} component */
   constructor({ element, props, trigger, watch }) {
     this.props = props;
     this.root = find(element, ".film");

@@ -1,0 +1,67 @@
+"""What the tab says of a batch: on its button, how far it is, and its table."""
+
+import html
+import re
+
+from unet_hf.batch.progress import duration
+from unet_hf.words import number_of
+
+from ..parts.html_parts import alert, bar, lines, note, table
+from ..server.jobs import Status
+from ..server.model_facts import title_of
+from ..server.taught import YOURS, is_taught
+from .job import BatchJob
+
+ROWS = 200  # of the table that are shown; the file has all
+
+
+def button_words(images: int, model: str) -> str:
+    """ "Segment 30 images with Cell nuclei"."""
+    many = number_of(images, "image") if images else "images"
+    name = YOURS if is_taught(model) else title_of(model)
+    return f"Segment {many} with {name}"
+
+
+def recipe_html(job: BatchJob) -> str:
+    """With what the run is computed, whatever the fields say now."""
+    return note(f"With {job.recipe_in_words()}.") if job.recipe else ""
+
+
+def progress_html(status: Status) -> str:
+    """A bar, where it stands in words, and a line for each image that failed."""
+    if status.state == "broken":
+        return alert(status.sentence)
+    handled = status.done + len(status.failures)
+    failed = f", {len(status.failures)} failed" if status.failures else ""
+    counted = f"{status.done} of {status.total} segmented{failed}"
+    left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+    words = {
+        "ready": f"{status.total} image file{'' if status.total == 1 else 's'}, ready.",
+        "running": f"{counted}{left}.",
+        "stopping": f"Stopping: {counted}.",
+        "stopped": f"Stopped: {counted}. “Go on” goes on from here. {status.sentence}",
+        "finished": f"Finished: {counted}.",
+    }[status.state]
+    share = handled / status.total if status.total else 0
+    state = f'<p class="state" role="status" data-state="{status.state}">{html.escape(words)}</p>'
+    return state + bar(share, "Batch") + lines(status.failures)
+
+
+def results_html(rows: list[list[str]]) -> str:
+    if not rows:
+        return ""
+    head, *body = rows
+    one_page = all(row[head.index("page")] == "0" for row in body)
+    left_out = {"width", "height", "threshold", *(["page"] if one_page else [])}
+    kept = [column for column, name in enumerate(head) if name not in left_out]
+    shown = [[short(row[column]) for column in kept] for row in body[:ROWS]]
+    more = f"The first {ROWS} of {len(body)} rows; the zip has all." if len(body) > ROWS else ""
+    names = [head[column].replace("_", " ") for column in kept]
+    return table(names, shown, "Results") + note(more)
+
+
+def short(cell: str) -> str:
+    """A number with four digits, which are enough to look at; other text as it is."""
+    if re.fullmatch(r"\d+\.\d+(e[+-]\d+)?", cell):
+        return f"{float(cell):.4g}"
+    return cell

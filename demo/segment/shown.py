@@ -1,0 +1,210 @@
+"""`Shown`: a picture and its result, which are in view, and all that changes with them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from unet_hf import Segmentation
+from unet_hf.errors import ConfigError
+from unet_hf.images.image_data import ImageData
+from unet_hf.predict.overlay import Look
+
+from ..parts.downloads import Download, download_menu, usable
+from ..parts.html_parts import alert
+from ..parts.panel import Panel
+from ..server import limits
+from ..server.errors_in_words import page_sentence
+from ..server.folders import KeptFolders
+from ..server.in_view import InView
+from ..server.predictions import FIRST
+from ..server.result_files import write_overlay, write_result
+from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
+from ..server.taught import is_taught
+from ..viewer.component import Camera, busy, idle, show_image, show_result, viewer
+from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
+from ..viewer.payload import Payload
+from .examples import Example, examples
+from .facts import facts_of, facts_of_image
+from .images_in import ImagesIn
+from .share_link import link_to, no_link, share_button
+
+DOWNLOADS = (
+    Download("mask", "Mask (PNG)", "result"),
+    Download("overlay", "Overlay (PNG)", "result"),
+    Download("probabilities", "Probabilities (TIFF)", "result", more=True),
+)
+Updates = dict[Any, Any]
+
+
+class Shown:
+    """The middle of the tab *Segment*; `add_middle` adds it to the page that is being built.
+
+    Its methods give updates; `SegmentTab` says when.
+    """
+
+    def __init__(self, folders: KeptFolders) -> None:
+        """folders: Where files to take home are written."""
+        self.folders = folders
+        self.examples = examples()
+        # Results of the examples, which every visitor sees: computed once, and never changed.
+        self.example_results: dict[Example, Segmentation] = {}
+        self.images = ImagesIn()
+        # What the result in view is kept by.
+        self.current = gr.State(None, time_to_live=limits.KEEP_SECONDS)
+        # Parts that show something of the result in view, and of the picture, whatever its result.
+        self.of_result: Sequence[Panel] = ()
+        self.of_picture: Sequence[Panel] = ()
+        self.objects: Panel | None = None  # one of these, writes files
+
+    def add_middle(self, more_files: Sequence[Download]) -> None:
+        """more_files: What other parts offer for download, beside `DOWNLOADS`."""
+        self.alert = gr.HTML(visible="hidden", elem_id="alert")
+        self.images.add_place()
+        self.picture = viewer(paints=True)
+        self.images.add_film_note()
+        self.under_picture = gr.Column(elem_id="under_picture")
+        self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
+        with gr.Row(elem_id="told"):
+            self.facts = gr.Markdown(elem_id="facts")
+            self.share = share_button()
+        # How the picture was looked at when a button was clicked.
+        self.look = gr.JSON(visible="hidden")
+        # What the browser shows, of `InView.version`: goes over with a click on a button.
+        self.version = gr.Number(0, precision=0, visible="hidden")
+
+    @property
+    def in_view(self) -> list[gr.components.Component]:
+        """Inputs: what the session knows of what is in view, and what the browser shows."""
+        return [self.images.in_view, self.version]
+
+    def outdated(self, another_picture: bool) -> Updates:
+        """What other parts of the page show is of an earlier view from now on."""
+        parts = [*self.of_result, *(self.of_picture if another_picture else ())]
+        updates: Updates = {}
+        for part in parts:
+            updates |= part.outdated()
+        return updates
+
+    def show(self, in_view: InView, image: ImageData, camera: Camera | None) -> Updates:
+        """Another picture: with its result if there is one already, else bare until then."""
+        outdated = self.outdated(another_picture=True)
+        in_view.opened_at = camera
+        if (kept := self.kept(in_view)) is not None:
+            drawn = show_result(kept, camera=camera, by=in_view.title)
+            return outdated | self.show_result(in_view, kept, drawn) | {self.alert: no_alert()}
+        in_view.segmented_with, in_view.is_wanted, in_view.is_answer = "", True, False
+        bare = show_image(image, camera=camera)
+        in_view.note_place(bare["picture"])
+        return outdated | {
+            self.current: None,
+            self.version: in_view.change(),
+            self.picture: busy("Segmenting …", payload=bare),
+            self.facts: facts_of_image(image),
+            self.downloads: usable(result=False, objects=False),
+            self.share: no_link(),
+            self.alert: no_alert(),
+        }
+
+    def show_result(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
+        """A result of what was chosen last. drawn: What the viewer is sent of it.
+
+        A sentence above the picture stays: what it is about may have happened after the choice.
+        """
+        path, _, model = in_view.wanted
+        in_view.is_wanted, in_view.segmented_with = False, model
+        in_view.threshold = drawn["threshold"]
+        in_view.note_place(drawn["picture"])
+        handle = in_view.results.keep(in_view.wanted, result)
+        in_view.is_answer = False
+        return self._shown(in_view, handle, result, drawn) | {
+            # A taught checkpoint is its visitor's alone, and gone after an hour.
+            self.share: no_link()
+            if is_taught(model)
+            else link_to(self._example(path), model, result),
+        }
+
+    def show_answer(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
+        """What strokes say of the picture in view: it is shown, but is no checkpoint's result."""
+        in_view.is_answer, in_view.threshold = True, drawn["threshold"]
+        handle = result_store().keep(result)
+        return self._shown(in_view, handle, result, drawn) | {self.share: no_link()}
+
+    def show_kept(self, in_view: InView) -> Updates:
+        """What the checkpoint alone says of the picture in view, if it was asked before."""
+        if (kept := self.kept(in_view)) is None:
+            return {}
+        return self.show_result(in_view, kept, show_result(kept, by=in_view.title))
+
+    def _shown(
+        self, in_view: InView, handle: Handle, result: Segmentation, drawn: Payload
+    ) -> Updates:
+        return self.outdated(another_picture=False) | {
+            self.current: handle,
+            self.version: in_view.change(),
+            self.picture: idle(drawn),
+            self.facts: facts_of(result),
+            self.downloads: usable(result=True, objects=False),
+        }
+
+    def show_nothing(self, in_view: InView) -> Updates:
+        """There is no picture any more."""
+        in_view.stop()
+        in_view.segmented_with = ""
+        return self.outdated(another_picture=True) | {
+            self.current: None,
+            self.version: in_view.change(),
+            self.picture: idle(None),
+            self.facts: "",
+            self.downloads: usable(result=False, objects=False),
+            self.share: no_link(),
+            self.alert: no_alert(),
+        }
+
+    def reading(self, name: str) -> Updates:
+        """A file is being read; "" when it has been."""
+        return {self.picture: busy(f"Reading {name} …", stop=False) if name else idle()}
+
+    def tell(self, error: Exception) -> Updates:
+        return {self.alert: gr.update(value=alert(page_sentence(error)), visible=True)}
+
+    def kept(self, in_view: InView, model: str | None = None) -> Segmentation | None:
+        """The result of the picture in view, if it was computed before. model: None: the one that
+        was chosen last."""
+        path, place, chosen = in_view.wanted
+        model = chosen if model is None else model
+        example = self._example(path)
+        if example and (model, place) == (example.model, FIRST):
+            return self.example_results.get(example)
+        return in_view.results.get((path, place, model))
+
+    def _example(self, path: str | None) -> Example | None:
+        return next((one for one in self.examples if one.path == path), None)
+
+    def write(
+        self,
+        kind: str,
+        handle: Handle | None,
+        objects: Handle | None,
+        view: dict,
+        in_view: InView,
+        version: int,
+    ) -> str:
+        """Writes one file of the result as it is seen, or of its objects."""
+        if self.objects and kind not in {one.kind for one in DOWNLOADS}:
+            return self.objects.write(kind, objects, view, in_view, version)
+        result = result_store().get(handle)
+        if result is None:
+            raise ConfigError(GONE)
+        in_view.check(version)
+        cut, folder = cut_as_seen(result, view), self.folders.new()
+        if kind == "overlay":
+            single = view.get("view") == "objects"
+            painted = result_store().get(in_view.painted, GONE_OBJECTS) if single else None
+            drawn = draw_as_seen(cut, view, painted and (painted.labels, painted.hues))
+            return write_overlay(cut, folder, drawn)
+        return write_result(cut, folder, Look(), only=[kind])[kind]
+
+
+def no_alert() -> Updates:
+    return gr.update(value="", visible="hidden")
