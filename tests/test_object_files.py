@@ -130,6 +130,11 @@ def test_the_command_line_writes_what_python_writes(model, picture, tmp_path):
         classes="cell", method="watershed", min_size=4, exclude_border=True, pixel_size="0.25 um"
     )
     assert len(objects) > 1
+    unmeasured = result.object_labels(
+        classes="cell", method="watershed", min_size=4, exclude_border=True
+    )
+    assert unmeasured.dtype == objects.instances().dtype
+    assert (unmeasured == objects.instances()).all()
     saved = result.save(tmp_path / "saved", only=OBJECT_OUTPUTS, objects=objects)
     for path in saved.values():
         assert (out / f"my slice_{path.name}").read_bytes() == path.read_bytes()

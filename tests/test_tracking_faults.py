@@ -76,7 +76,7 @@ def test_what_divides_after_it_was_in_pieces_is_the_mother_of_its_daughters():
     assert (tracks.first[mother - 1], tracks.last[mother - 1]) == (0, 8)
 
 
-@pytest.mark.parametrize("merged", [{4}])
+@pytest.mark.parametrize("merged", [{4}, {4, 5}, {1, 2}])
 @pytest.mark.parametrize("speed", [0, 1])
 def test_cells_that_are_one_object_for_a_frame_or_two_keep_their_tracks(merged, speed):
     film = np.zeros((10, *SHAPE), np.uint8)
@@ -89,6 +89,36 @@ def test_cells_that_are_one_object_for_a_frame_or_two_keep_their_tracks(merged, 
     assert tracks.divisions == 0
     assert len(tracks) == 5
     assert len(set(tracks_of(film, tracks, 1))) == len(set(tracks_of(film, tracks, 2))) == 1
+
+
+def test_what_held_another_cell_divides_when_it_does():
+    film = np.zeros((12, *SHAPE), np.uint8)
+    for t, frame in enumerate(film):
+        frame[disc(SHAPE, 30, 25, 7)] = 1
+        frame[disc(SHAPE, 30, 39, 6)] = 1 if t in (3, 4) else 2
+        if t >= 8:  # the first one divides
+            frame[frame == 1] = 0
+            frame[disc(SHAPE, 24, 24, 5)], frame[disc(SHAPE, 36, 24, 5)] = 1, 6
+        for number, y, x in ((3, 8, 12), (4, 50, 20), (5, 50, 60)):
+            frame[disc(SHAPE, y, x, 4)] = number
+    tracks = link(film)
+    assert tracks.divisions == 1 and len(tracks) == 7
+    assert tracks.first[tracks.parent > 0].tolist() == [8, 8]
+    assert len(set(tracks_of(film, tracks, 2))) == 1
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_division_is_of_the_frame_in_which_only_one_daughter_is_there(missing):
+    film = cell_in_pieces(10, set(range(4, 10)))
+    film[4][film[4] == missing] = 0
+    tracks = link(film)
+    assert tracks.divisions == 1
+    daughters = np.flatnonzero(tracks.parent > 0)
+    assert sorted(tracks.first[daughters].tolist()) == [4, 5]
+    mother = int(tracks.parent.max())
+    assert tracks.last[mother - 1] == 3
+    assert len(set(tracks_of(film, tracks, 3 - missing)[-6:])) == 1
+    assert (np.diff(tracks.first) >= 0).all()
 
 
 def fast(speed: float, *others: tuple[float, float], size: int = 1) -> np.ndarray:

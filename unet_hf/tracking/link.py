@@ -9,6 +9,8 @@ from .assignment import cheapest
 from .cells import Cells, cells_of
 from .costs import centers_of, possible_accounts
 from .frames import FrameObjects, KeptFrames, check_film, check_frame
+from .joined import joined_pairs
+from .late import divided_before
 from .lone import with_lone_pairs
 from .motion import motion_around, predicted_motion, usual_areas, usual_growth
 from .splits import sisters_in, without_splits
@@ -43,6 +45,9 @@ def link(
     objects taken together. So areas are conserved, but for the growth that is usual between the
     two frames.
 
+    Two objects that a mask joins for up to `gaps` frames are the same two afterwards, and none of
+    them has divided, see `joined_pairs`.
+
     An object that moves faster, over a part of the picture where nothing else is, is found up to
     four sizes away, see `lone_pairs`.
 
@@ -70,9 +75,10 @@ def link(
         progress: Is called after each frame with the number of frames that are done.
 
     Returns:
-        The tracks. Those of the first frames do not depend on what follows, but for one thing: a
+        The tracks. Those of the first frames do not depend on what follows, but for two things. A
         division is taken back if its daughters are one object again after a frame or two, and do
-        not part within `gaps` frames. Then an object was in pieces.
+        not part within `gaps` frames: then an object was in pieces. And it is moved a frame back if
+        the mother was one of her daughters there already, see `divided_before`.
 
     Raises:
         ConfigError: There is one frame only, or an option is not usable.
@@ -123,6 +129,7 @@ class Linker:
         self._last: list[int] = []
         self._frames: list[FrameObjects] = []
         self._merges: list[tuple[int, int, int]] = []  # see `without_splits`
+        self._inside: dict[int, int] = {}  # tracks that are missed -> those that hold them
 
     def add(self, frame: np.ndarray) -> np.ndarray:
         """Links the next frame, (H, W) integers; returns it as an array. Raises as `link`."""
@@ -145,6 +152,7 @@ class Linker:
         past = np.full((len(cells), 2), np.nan)
         same = (targets[~divides, 0], source[~divides])
         past[same[0]] = np.stack([expected.areas, self._past[:, 0]], 1)[same[1]] * np.exp(growth)
+        self._hold(cells, expected, growth, *same, swallowed[~divides], past)
         merged = swallowed >= 0
         # Both may be there again in the next frame, as they were before.
         past[targets[merged, 0]] = expected.areas[source[merged], None]
@@ -153,6 +161,42 @@ class Linker:
             self._merges.append((kept, other, len(self._frames) - 1))
         self._keep(cells, tracks, past, expected, gone)
         return frame
+
+    def _hold(
+        self,
+        cells: Cells,
+        expected: Cells,
+        growth: float,
+        target: np.ndarray,
+        source: np.ndarray,
+        swallowed: np.ndarray,
+        past: np.ndarray,
+    ) -> None:
+        """Remembers which objects are two cells, and what is usual for them: their areas before.
+
+        source, target, swallowed: (s,) of objects that went on as one. past: (m, 2), is changed.
+        """
+        there = set(self._tracks[source].tolist())
+        holding = {
+            holder for lost, holder in self._inside.items() if lost not in there and holder in there
+        }
+        holds = np.array([track in holding for track in self._tracks[source].tolist()], bool)
+        past[target[holds]] = self._past[source[holds]] * np.exp(growth)
+        seen = self._missed == 0
+        seen[swallowed[swallowed >= 0]] = False
+        alone = swallowed < 0
+        lost, other = joined_pairs(expected, cells, self._shape, seen, source[alone], target[alone])
+        into = np.full(len(expected), -1)
+        into[source] = target
+        rows = past[into[other]]  # of one that was new, the area before it held another is known
+        usual = expected.areas[other][:, None] * np.exp(growth)
+        past[into[other]] = np.where(np.isnan(rows), usual, rows)
+        missed = set(self._tracks[self._missed > 0].tolist())
+        self._inside = {
+            one: holder
+            for one, holder in self._inside.items()
+            if holder in holding and one in missed
+        } | dict(zip(self._tracks[lost].tolist(), self._tracks[other].tolist(), strict=True))
 
     def _choose(self, cells: Cells) -> tuple[Cells, float, np.ndarray, np.ndarray, np.ndarray]:
         """Chooses what became of the objects before.
@@ -202,7 +246,8 @@ class Linker:
         parent, first, last = (
             np.array(values, np.int64) for values in (self._parent, self._first, self._last)
         )
-        frames, *columns = without_splits(self._frames, parent, first, last, self._merges)
+        found = without_splits(self._frames, parent, first, last, self._merges)
+        frames, *columns = divided_before(*found)
         ids = np.arange(1, len(columns[0]) + 1)
         return Tracks(ids, *columns, frames, self._shape, labels)
 
