@@ -139,11 +139,11 @@ class Following:
                 self.run,
                 Urgency.BATCH,
             )
-            labels = result.objects(
+            labels = result.object_labels(
                 seed=self.asked.seed,
                 min_size=self.asked.min_size,
                 max_objects=limits.MAX_OBJECTS,
-            ).instances()
+            )
         self._bytes += self.show(index, (image, labels))
         return image, labels
 
