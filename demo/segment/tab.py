@@ -44,6 +44,7 @@ from .images_in import ImagesIn
 from .model_panel import STYLE as PANEL_STYLE
 from .model_panel import panel
 from .share_link import Asked, link_to, no_link, read_link, share_button, show_as_asked
+from .unlike import UnlikeHint
 
 DOWNLOADS = (
     Download("mask", "Mask (PNG)", "result"),
@@ -104,6 +105,7 @@ class SegmentTab:
                 self.about = gr.HTML(css_template=PANEL_STYLE, elem_id="about")
             with gr.Column(min_width=280, elem_id="middle"):
                 self.alert = gr.HTML(visible="hidden", elem_id="alert")
+                self.unlike = UnlikeHint()
                 self.images.add_place()
                 self.picture = viewer(paints=True)
                 self.under_picture = gr.Column(elem_id="under_picture")
@@ -134,7 +136,7 @@ class SegmentTab:
         images, model = self.images, self.model
         outputs = [
             self.current, self.version, self.picture, self.facts, self.share, self.downloads,
-            self.alert, *self.outdated(another_picture=True),
+            self.alert, *self.unlike.outputs, *self.outdated(another_picture=True),
         ]  # fmt: skip
         self.outputs = [*images.outputs, model, *outputs]  # of whatever opens another picture
         # Every choice counts, also while an earlier one is at work: that one ends by itself.
@@ -153,6 +155,9 @@ class SegmentTab:
         chosen.append(model.input(self.on_model_input, [model, images.in_view], outputs, **each))
         for choice in chosen:
             choice.success(self.on_segment, images.in_view, outputs, **then)
+        # The checkpoint that fits the picture, in one click.
+        fits = self.unlike.use.click(self.on_fitting, images.in_view, [model, *outputs], **each)
+        fits.success(self.on_segment, images.in_view, outputs, **then)
         self.run.click(self.on_run, [model, images.in_view], outputs, **then)
         self.picture.stop(self.on_stop, images.in_view, self.picture, queue=False, **each)
         page.load(
@@ -201,6 +206,7 @@ class SegmentTab:
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
+            **self.unlike.nothing(),
         }
 
     def show_result(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
@@ -214,18 +220,26 @@ class SegmentTab:
         in_view.note_place(drawn["picture"])
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
-        return self._shown(in_view, handle, result, drawn) | {
-            # A taught checkpoint is its visitor's alone, and gone after an hour.
-            self.share: no_link()
-            if is_taught(model)
-            else link_to(self._example(path), model, result),
-        }
+        # An example that is drawn for its checkpoint says so in its title.
+        if (example := self._example(path)) and example.model == model:
+            in_view.fitting, hint = None, self.unlike.nothing()
+        else:
+            in_view.fitting, hint = self.unlike.show(result, model)
+        return (
+            self._shown(in_view, handle, result, drawn)
+            | hint
+            | {
+                # A taught checkpoint is its visitor's alone, and gone after an hour.
+                self.share: no_link() if is_taught(model) else link_to(example, model, result),
+            }
+        )
 
     def show_answer(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
         """What strokes say of the picture in view: it is shown, but is no checkpoint's result."""
         in_view.is_answer, in_view.threshold = True, drawn["threshold"]
         handle = result_store().keep(result)
-        return self._shown(in_view, handle, result, drawn) | {self.share: no_link()}
+        shown = self._shown(in_view, handle, result, drawn)
+        return shown | {self.share: no_link()} | self.unlike.nothing()
 
     def show_kept(self, in_view: InView) -> Updates:
         """What the checkpoint alone says of the picture in view, if it was asked before."""
@@ -256,6 +270,7 @@ class SegmentTab:
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
+            **self.unlike.nothing(),
         }
 
     def reading(self, name: str) -> Updates:
@@ -308,6 +323,13 @@ class SegmentTab:
         else:
             shown = {self.picture: busy("Segmenting …")}
         return shown | {self.alert: no_alert()}
+
+    def on_fitting(self, in_view: InView) -> Updates:
+        """The picture is segmented with the checkpoint that was offered for it."""
+        if in_view.fitting is None:  # another result has come into view meanwhile
+            return NOTHING
+        name = in_view.fitting
+        return {self.model: name} | self.on_model_input(name, in_view)
 
     def on_stop(self, in_view: InView) -> Updates:
         in_view.stop()
