@@ -32,6 +32,7 @@ SHRINKAGE = 0.7
 MOST_EXAMPLES = 128  # training images that are kept
 FEWEST_EXAMPLES = 5
 QUANTILE = 0.99
+LEAST_LIMIT = 0.1  # of images that are all the same
 FOLDS = 20  # of the training images, to find their distance from the others
 DIGITS = 2  # after the decimal point, of each stored number
 
@@ -87,8 +88,8 @@ def fit_scope(training: np.ndarray, validation: np.ndarray) -> Scope:
         others = _scope_of(training[fold != index])
         distances.append(others.distances(training[fold == index]))
     ordered = np.sort(np.concatenate(distances))
-    limit = float(f"{ordered[int(np.ceil(QUANTILE * len(ordered))) - 1]:.6g}")
-    return Scope(_scope_of(training).examples, limit)
+    limit = max(LEAST_LIMIT, ordered[int(np.ceil(QUANTILE * len(ordered))) - 1])
+    return Scope(_scope_of(training).examples, float(f"{limit:.6g}"))
 
 
 def _scope_of(training: np.ndarray) -> Scope:
