@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -233,8 +234,6 @@ def test_shipped_checkpoints_are_not_rewritten():
 
 
 def test_the_page_says_it_and_offers_the_checkpoint_that_fits(monkeypatch):
-    from dataclasses import replace
-
     with gr.Blocks():
         hint = UnlikeHint()
     result = drawn(np.zeros((32, 32)))

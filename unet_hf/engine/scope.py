@@ -74,22 +74,28 @@ class Scope:
 def fit_scope(training: np.ndarray, validation: np.ndarray) -> Scope:
     """Makes a `Scope` from descriptions of training and validation images.
 
-    The limit is the 99th percentile of the distances of images that the examples do not hold: of
-    the validation images, which are few in most data sets, and of each training image from the
-    others. Of fewer than 100 images it is the largest.
+    The limit is the larger of two 99th percentiles: that of the distances of the validation images,
+    and that of the distances of each training image from the others. Validation images are few in
+    most data sets, and training images often have another one that is much like them. Of fewer than
+    100 images the percentile is their largest distance.
 
     Args:
         training: (n, features), n at least `FEWEST_EXAMPLES`.
         validation: (m, features), m may be 0.
     """
     fold = np.arange(len(training)) % min(len(training), FOLDS)
-    distances = [_scope_of(training).distances(validation)]
+    whole, left_out = _scope_of(training), np.empty(len(training))
     for index in range(fold.max() + 1):
         others = _scope_of(training[fold != index])
-        distances.append(others.distances(training[fold == index]))
-    ordered = np.sort(np.concatenate(distances))
-    limit = max(LEAST_LIMIT, ordered[int(np.ceil(QUANTILE * len(ordered))) - 1])
-    return Scope(_scope_of(training).examples, float(f"{limit:.6g}"))
+        left_out[fold == index] = others.distances(training[fold == index])
+    known = whole.distances(validation) if len(validation) else left_out
+    limit = max(LEAST_LIMIT, _percentile(left_out), _percentile(known))
+    return Scope(whole.examples, float(f"{limit:.6g}"))
+
+
+def _percentile(distances: np.ndarray) -> float:
+    """Returns the smallest of the distances that 99 % of them do not exceed."""
+    return np.sort(distances)[int(np.ceil(QUANTILE * len(distances))) - 1]
 
 
 def _scope_of(training: np.ndarray) -> Scope:
