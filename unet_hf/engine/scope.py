@@ -90,7 +90,8 @@ def fit_scope(training: np.ndarray, validation: np.ndarray) -> Scope:
         left_out[fold == index] = others.distances(training[fold == index])
     known = whole.distances(validation) if len(validation) else left_out
     limit = max(LEAST_LIMIT, _percentile(left_out), _percentile(known))
-    return Scope(whole.examples, float(f"{limit:.6g}"))
+    # Rounded up: the image whose distance it is would be beyond it otherwise.
+    return Scope(whole.examples, float(np.ceil(limit * 1e4) / 1e4))
 
 
 def _percentile(distances: np.ndarray) -> float:
