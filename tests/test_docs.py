@@ -117,7 +117,7 @@ def test_every_command_of_a_block_is_understood(page):
 @pytest.fixture(scope="module")
 def known_options():
     """All options of all commands."""
-    commands = ["segment", "track", "evaluate", "verify", "calibrate", "info", "export"]
+    commands = ["segment", "track", "evaluate", "verify", "calibrate", "scope", "info", "export"]
     modules = [
         ("app.py", []),
         ("demo.deploy", []),

@@ -20,6 +20,7 @@ from demo.interface import build
 from demo.objects import parting
 from demo.objects import tab as objects_tab
 from demo.objects.counting import show_counting
+from demo.segment import unlike
 from demo.segment.facts import facts_of
 from demo.segment.file_list import Files
 from demo.segment.tab import SegmentTab
@@ -110,6 +111,23 @@ def test_a_result_of_the_picture_in_view_is_shown(segment_page, tiny: str, two: 
     assert result_store().get(shown[tab.current]).image.source == "nuclei.png"
     assert shown[tab.version] == in_view.version
     assert segmented(tab, in_view) == gr.skip()  # nothing else was asked for
+
+
+def test_one_click_brings_the_offered_checkpoint_into_use(segment_page, tiny, two, monkeypatch):
+    tab, events = segment_page
+    monkeypatch.setattr(unlike, "best_fitting", lambda image, other_than: "unet-nuclei")
+    real = predictions.predict
+
+    def far(*arguments, **options):
+        return replace(real(*arguments, **options), unlike_training=2.0)
+
+    monkeypatch.setattr(predictions, "predict", far)
+    in_view = opened(events, tiny, *two.paths)
+    shown = segmented(tab, in_view)
+    assert "Unlike the images this checkpoint was trained on" in shown[tab.unlike.words]
+    assert in_view.fitting == "unet-nuclei"
+    shown = events.on_fitting(in_view)
+    assert shown[tab.model] == in_view.model == "unet-nuclei" and in_view.is_wanted
 
 
 @pytest.mark.parametrize("what", ["file", "example", "upload", "nothing", "checkpoint", "stop"])

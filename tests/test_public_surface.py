@@ -60,8 +60,8 @@ def test_options_keep_their_names(function):
 def test_a_result_has_these_attributes():
     fields = {
         "mask", "probabilities", "id2label", "colors", "threshold", "image", "notes", "tiles",
-        "seconds", "device", "precision", "uncertainty", "pixels", "areas", "summary", "objects",
-        "overlay", "save", "mask_image", "with_threshold",
+        "seconds", "device", "precision", "uncertainty", "unlike_training", "pixels",
+        "areas", "summary", "objects", "overlay", "save", "mask_image", "with_threshold",
     }  # fmt: skip
     have = set(dir(unet_hf.Segmentation)) | set(unet_hf.Segmentation.__dataclass_fields__)
     assert fields <= have
@@ -98,6 +98,7 @@ OPTIONS = {
     "verify": "revision",
     "calibrate": "model revision calibration_images create_pr dataset_name train_split "
                  "validation_split",
+    "scope": "model revision foreign create_pr dataset_name train_split validation_split",
     "export": "format output push",
     "info": "revision speed json",
 }  # fmt: skip

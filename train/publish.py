@@ -11,10 +11,11 @@ from huggingface_hub.errors import HTTPError
 
 from unet_hf import UNet
 from unet_hf.data.open import LabelledData
-from unet_hf.errors import CheckpointError, ConfigError, PushError
+from unet_hf.errors import CheckpointError, ConfigError, PushError, UNetError
 from unet_hf.evaluation.evaluate import Evaluation
 from unet_hf.evaluation.expected import expected_scores
 from unet_hf.evaluation.record import evaluation_record, write_json
+from unet_hf.evaluation.scope_measurement import measure_scope
 from unet_hf.evaluation.speed import measure_speed
 from unet_hf.hub.card import CardOptions
 from unet_hf.hub.expected_words import expected_words
@@ -29,6 +30,7 @@ from unet_hf.hub.push import push_failure, push_folder, writable_repository
 from unet_hf.hub.records import HASHES_KEY, MADE_WITH, checkpoint_hashes
 from unet_hf.hub.sample import write_sample
 from unet_hf.hub.save import replacing, write_card, write_model
+from unet_hf.hub.scope_record import write_scope_record
 
 from .checkpoints import BEST, TrainingState
 from .checks.inspection import Inspection
@@ -121,6 +123,7 @@ def write_finished(
             scores |= {"chosen_on_this_split": True, "expected": expected_of(progress)}
         write_json(new / EVALUATION_NAME, scores | hashes)
         shutil.copyfile(output / CURVE_NAME, new / CURVE_NAME)
+        write_scope(model, data, config, new)
         write_sample(model, new, config.sample_image)
         if config.measure_speed:
             try:
@@ -131,6 +134,14 @@ def write_finished(
         existing = card.read_text(encoding="utf-8") if card.is_file() else None
         options = CardOptions(output.resolve().name)
         write_card(new, options, existing)
+
+
+def write_scope(model: UNet, data: LabelledData, config: TrainingConfig, folder: Path) -> None:
+    """Writes how the training images look to the finished weights, unless they are too few."""
+    try:
+        write_scope_record(folder, measure_scope(model, data, config, folder))
+    except UNetError as error:
+        logger.warning("The checkpoint cannot tell images unlike those of its training: %s", error)
 
 
 def expected_of(progress: TrainingState) -> dict[str, Any] | None:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .engine.calibration import Calibration, calibrate, feature_maps
+from .engine.scope import Scope
 from .hub.int8_record import read_calibration
 from .hub.mixin import CheckpointMixin
+from .hub.scope_record import read_own_scope, state_of
 from .images.reading import ImageSource
 from .network.network import Network
 from .predict.segment import segment
@@ -62,6 +64,23 @@ class UNet(
     """
 
     _reads_calibration = True  # of the checkpoint's folder, until another one is set
+
+    # The scope of the checkpoint's folder, and the state of the weights that it was read for.
+    _scope: tuple[tuple, Scope | None] | None = None
+
+    @property
+    def scope(self) -> Scope | None:
+        """How the training images look to the network, as stored beside the loaded weights.
+
+        None where it is not stored, and when the weights have changed since they were loaded,
+        except through `.data` or NumPy.
+        """
+        if self.origin is None:
+            return None
+        state = state_of(self)
+        if self._scope is None or self._scope[0] != state:
+            self._scope = state, read_own_scope(self, self.origin.folder)
+        return self._scope[1]
 
     @property
     def calibration(self) -> Calibration | None:

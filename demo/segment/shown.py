@@ -28,6 +28,7 @@ from .examples import Example, examples
 from .facts import facts_of, facts_of_image
 from .images_in import ImagesIn
 from .share_link import link_to, no_link, share_button
+from .unlike import UnlikeHint
 
 DOWNLOADS = (
     Download("mask", "Mask (PNG)", "result"),
@@ -60,6 +61,7 @@ class Shown:
     def add_middle(self, more_files: Sequence[Download]) -> None:
         """more_files: What other parts offer for download, beside `DOWNLOADS`."""
         self.alert = gr.HTML(visible="hidden", elem_id="alert")
+        self.unlike = UnlikeHint()
         self.images.add_place()
         self.picture = viewer(paints=True)
         self.images.add_film_note()
@@ -104,6 +106,7 @@ class Shown:
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
+            **self.unlike.nothing(),
         }
 
     def show_result(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
@@ -117,18 +120,21 @@ class Shown:
         in_view.note_place(drawn["picture"])
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
-        return self._shown(in_view, handle, result, drawn) | {
-            # A taught checkpoint is its visitor's alone, and gone after an hour.
-            self.share: no_link()
-            if is_taught(model)
-            else link_to(self._example(path), model, result),
-        }
+        # An example that is drawn for its checkpoint says so in its title.
+        if (example := self._example(path)) and example.model == model:
+            in_view.fitting, hint = None, self.unlike.nothing()
+        else:
+            in_view.fitting, hint = self.unlike.show(result, model)
+        # A taught checkpoint is its visitor's alone, and gone after an hour.
+        link = no_link() if is_taught(model) else link_to(example, model, result)
+        return self._shown(in_view, handle, result, drawn) | hint | {self.share: link}
 
     def show_answer(self, in_view: InView, result: Segmentation, drawn: Payload) -> Updates:
         """What strokes say of the picture in view: it is shown, but is no checkpoint's result."""
         in_view.is_answer, in_view.threshold = True, drawn["threshold"]
         handle = result_store().keep(result)
-        return self._shown(in_view, handle, result, drawn) | {self.share: no_link()}
+        shown = self._shown(in_view, handle, result, drawn)
+        return shown | {self.share: no_link()} | self.unlike.nothing()
 
     def show_kept(self, in_view: InView) -> Updates:
         """What the checkpoint alone says of the picture in view, if it was asked before."""
@@ -159,6 +165,7 @@ class Shown:
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
+            **self.unlike.nothing(),
         }
 
     def reading(self, name: str) -> Updates:

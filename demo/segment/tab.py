@@ -103,7 +103,7 @@ class SegmentTab(Shown):
         images, model = self.images, self.model
         outputs = [
             self.current, self.version, self.picture, self.facts, self.share, self.downloads,
-            self.alert, *self.outdated(another_picture=True),
+            self.alert, *self.unlike.outputs, *self.outdated(another_picture=True),
         ]  # fmt: skip
         self.outputs = [*images.outputs, model, *outputs]  # of whatever opens another picture
         # Every choice counts, also while an earlier one is at work: that one ends by itself.
@@ -122,6 +122,9 @@ class SegmentTab(Shown):
         chosen.append(model.input(self.on_model_input, [model, images.in_view], outputs, **each))
         for choice in chosen:
             choice.success(self.on_segment, images.in_view, outputs, **then)
+        # The checkpoint that fits the picture, in one click.
+        fits = self.unlike.use.click(self.on_fitting, images.in_view, [model, *outputs], **each)
+        fits.success(self.on_segment, images.in_view, outputs, **then)
         self.run.click(self.on_run, [model, images.in_view], outputs, **then)
         self.picture.stop(self.on_stop, images.in_view, self.picture, queue=False, **each)
         page.load(
@@ -167,6 +170,13 @@ class SegmentTab(Shown):
         else:
             shown = {self.picture: busy("Segmenting …")}
         return shown | {self.alert: no_alert()}
+
+    def on_fitting(self, in_view: InView) -> Updates:
+        """The picture is segmented with the checkpoint that was offered for it."""
+        if in_view.fitting is None:  # another result has come into view meanwhile
+            return NOTHING
+        name = in_view.fitting
+        return {self.model: name} | self.on_model_input(name, in_view)
 
     def on_stop(self, in_view: InView) -> Updates:
         in_view.stop()

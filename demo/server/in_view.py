@@ -41,6 +41,7 @@ class InView:
     is_wanted: A result of what was chosen last is still to come.
     is_answer: What is in view is what strokes say of the picture, and no checkpoint's result, which
         is not shown in its place before it is asked for.
+    fitting: The checkpoint that is offered for a picture unlike those of the one in use; or None.
     titles: What people call the checkpoints that were used, where they have a title.
     results: Those of this session, by what they are of, see `wanted`.
     """
@@ -58,6 +59,7 @@ class InView:
         self.opened_at: dict[str, float] | None = None
         self.is_wanted = False
         self.is_answer = False
+        self.fitting: str | None = None
         self.titles: dict[str, str] = {}
         self.results = KeptResults()
         self._run: Run | None = None

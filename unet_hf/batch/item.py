@@ -329,7 +329,8 @@ def _segmented(
             prefix=prefix,
             objects=objects,
         )
-    areas = result.areas()
+    areas, ratio = result.areas(), result.unlike_training
+    unlike = {} if ratio is None else {"unlike_training": round(ratio, 3)}
     # Other pages are looked at in their turn.
     notes = [note for note in result.notes if not note.startswith(f"page {item.page} of ")]
     notes += left_out
@@ -350,6 +351,7 @@ def _segmented(
         "axes": result.image.axes,
         "pixels": {label: area["pixels"] for label, area in areas.items()},
         **({} if objects is None else {"objects": objects.counts(), "measured": measured(objects)}),
+        **unlike,
         "notes": notes,
         "files": files,
         "left_out": [file for file in item.outputs(options) if file not in files],

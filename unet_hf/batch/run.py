@@ -46,6 +46,12 @@ class Batch:
         """Images whose outputs are complete."""
         return len(self.items) - len(self.todo) + self.finished
 
+    @property
+    def unlike(self) -> int:
+        """Images that are unlike those the checkpoint was trained on."""
+        done = (self.records.by_name.get(item.name, {}) for item in self.items)
+        return sum(record.get("unlike_training", 0) > 1 for record in done)
+
     def summary(self) -> str:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         before = len(self.items) - len(self.todo)

@@ -54,11 +54,18 @@ def write_results(path: Path, rows: Sequence[Record]) -> None:
     head += [f"{what} {label}" for label in labels for what in ("pixels", "share")]
     counted = [label for label in labels if any(label in row.get("objects", ()) for row in rows)]
     head += [f"objects {label}" for label in counted]
-    write_csv(path, [[*head, "notes"], *(_row(record, counted) for record in rows)])
+    # Above 1, an image is unlike those of the training; a checkpoint may not know.
+    known = any("unlike_training" in row for row in rows)
+    head += ["unlike_training"] if known else []
+    write_csv(path, [[*head, "notes"], *(_row(record, counted, known) for record in rows)])
 
 
-def _row(record: Record, counted: list[str]) -> list[object]:
-    """counted: Classes whose objects have a column; empty where they were not asked for."""
+def _row(record: Record, counted: list[str], known: bool) -> list[object]:
+    """Returns the row of an image.
+
+    counted: Classes whose objects have a column; empty where they were not asked for. known: There
+    is a column that says how unlike the training's an image is.
+    """
     areas = [
         value
         for label, pixels in record["pixels"].items()
@@ -67,7 +74,8 @@ def _row(record: Record, counted: list[str]) -> list[object]:
     counts = [record.get("objects", {}).get(label, "") for label in counted]
     place = [record[key] for key in (*PLACE, "width", "height")]
     threshold = record["options"]["threshold"]
-    return [*place, threshold, *areas, *counts, "; ".join(record["notes"])]
+    unlike = [record.get("unlike_training", "")] if known else []
+    return [*place, threshold, *areas, *counts, *unlike, "; ".join(record["notes"])]
 
 
 def _share(record: Record, label: str) -> float:

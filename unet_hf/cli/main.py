@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "score a checkpoint on labelled images",
     "verify": "check that a checkpoint predicts what it promises",
     "calibrate": "make a checkpoint ready for int8",
+    "scope": "let a checkpoint tell images unlike those of its training",
     "export": "one file for ONNX Runtime or OpenVINO",
     "info": "what a checkpoint is, and what is known of it",
 }

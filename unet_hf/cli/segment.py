@@ -13,6 +13,7 @@ from ..classes import split_names
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED
 from ..predict.overlay import Look
+from ..words import number_of
 from .options import add_option, add_options, command_parser, outputs_reader
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
@@ -62,6 +63,11 @@ def run(arguments: list[str]) -> int:
 def _segment_files(files: list[str], output: Path, options: BatchOptions) -> int:
     batch = segment_files(files, output, options)
     print(batch.summary())
+    if batch.unlike:
+        print(
+            f"{number_of(batch.unlike, 'image')} of {batch.done} unlike the images this checkpoint "
+            f"was trained on: see unlike_training in {RESULTS}, above 1"
+        )
     print(f"areas: {output / RESULTS}")
     if batch.failures:
         print(f"failed: {output / FAILED}")

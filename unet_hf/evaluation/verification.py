@@ -12,9 +12,17 @@ from ..hub.card import claimed_classes, class_rows, split_card
 from ..hub.expected_words import expected_words
 from ..hub.find import find_checkpoint, read_address
 from ..hub.int8_record import read_calibration
-from ..hub.layout import CARD_NAME, CONFIG_NAME, EVALUATION_NAME, EXPECTED_NAME, INT8_NAME
+from ..hub.layout import (
+    CARD_NAME,
+    CONFIG_NAME,
+    EVALUATION_NAME,
+    EXPECTED_NAME,
+    INT8_NAME,
+    SCOPE_NAME,
+)
 from ..hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes, read_record
 from ..hub.sample import MAX_PIXELS, expected_values, sample_input
+from ..hub.scope_record import OF_OTHERS, read_scope
 from ..images.reading import read_image
 
 
@@ -46,7 +54,7 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
     if model.origin.commit:
         hub["revision"] = model.origin.commit  # the same commit, even if somebody pushes
     folder = find_checkpoint(source, evidence=True, **hub)
-    checks = (check_bytes, check_sample, check_card, check_scores, check_calibration)
+    checks = (check_bytes, check_sample, check_card, check_scores, check_calibration, check_scope)
     findings = [Finding(True, "the weights fit the configuration, tensor by tensor")]
     for check in checks:
         try:
@@ -193,6 +201,15 @@ def check_calibration(model: Any, folder: Path) -> list[Finding]:
             )
         ]
     return [Finding(True, f"{INT8_NAME} has the ranges of these weights for int8")]
+
+
+def check_scope(model: Any, folder: Path) -> list[Finding]:
+    """Checks that the description of the training images, if there is one, is of these weights."""
+    if not (folder / SCOPE_NAME).is_file():
+        return []
+    if read_scope(folder, model) is None:
+        return [Finding(False, f"{SCOPE_NAME} {OF_OTHERS}")]
+    return [Finding(True, f"{SCOPE_NAME} describes the training images of these weights")]
 
 
 def _metrics(card: str) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         curve=_curve(evidence),
         speed=evidence.speed,
         int8=evidence.int8,
+        scope=evidence.scope,
         number=_number,
         words=_words,
     )

@@ -24,6 +24,7 @@ from .download import Commit, cached_folder, fetch_repo_info
 from .layout import (
     CONFIG_NAME,
     INT8_NAME,
+    SCOPE_NAME,
     SHIPPED,
     WEIGHTS_NAME,
     is_evidence,
@@ -204,8 +205,9 @@ def _from_hub(
     if (n_bytes := commit.size_of(weights)) is not None:
         fits(config_file, n_bytes)
     commit.fetch(weights)
-    if prefix + INT8_NAME in commit.sizes:  # predictions in int8 depend on it
-        commit.fetch_evidence(prefix + INT8_NAME)
+    for record in (INT8_NAME, SCOPE_NAME):  # results depend on them
+        if prefix + record in commit.sizes:
+            commit.fetch_evidence(prefix + record)
     if evidence:
         for path in commit.sizes:
             if path.startswith(prefix) and is_evidence(path.removeprefix(prefix)):

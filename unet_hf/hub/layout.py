@@ -7,6 +7,7 @@
     training.json, metrics.jsonl    every option of the training, and its evaluations
     speed.json                      time and memory on a named machine
     int8.json                       the ranges of values for int8, and what int8 costs
+    scope.json                      how the training images look to the network
     onnx/, openvino/, torch/        exports of these weights
 
 Pictures of the training data are not part of a checkpoint.
@@ -24,10 +25,11 @@ TRAINING_NAME = "training.json"
 CURVE_NAME = "metrics.jsonl"
 SPEED_NAME = "speed.json"
 INT8_NAME = "int8.json"
+SCOPE_NAME = "scope.json"
 SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # Files with measurements; each holds the hashes of what was measured, see `records`.
-RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME)
+RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME, SCOPE_NAME)
 # The same network for other programs; torch/ is what older versions wrote.
 EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")
 MAX_CONFIG_BYTES = 2**20

@@ -12,6 +12,7 @@ from .layout import (
     EVALUATION_NAME,
     EXPECTED_NAME,
     INT8_NAME,
+    SCOPE_NAME,
     SPEED_NAME,
     TRAINING_NAME,
 )
@@ -139,6 +140,13 @@ FIELDS: dict[str, Any] = {
         "rounding": Optional({"changed": float, "pixels": int}),
         "scores": Optional({"float32": SCORES, "int8": SCORES}),
     },
+    SCOPE_NAME: {
+        "limit": float,
+        "images": Optional(int),
+        "dataset": Optional({"name": str, "train": str, "validation": str}),
+        "validation": Optional({"images": int, "beyond": int}),
+        "foreign": Optional(ListOf({"name": str, "images": int, "beyond": int})),
+    },
     EXPECTED_NAME: {"input": str, "origin": WORDS, "probabilities": str, "object_maps": WORDS},
 }  # fmt: skip
 # Pairs of mappings that must have the same keys: a row of the card's tables shows both.
@@ -146,7 +154,10 @@ SAME_KEYS = {
     EVALUATION_NAME: [(("iou",), ("dice",))],
     INT8_NAME: [(("scores", "float32"), ("scores", "int8"))],
 }
-ALL_OR_NONE = {INT8_NAME: ("dataset", "rounding", "scores")}  # fields that need each other
+ALL_OR_NONE = {  # fields that need each other
+    INT8_NAME: ("dataset", "rounding", "scores"),
+    SCOPE_NAME: ("images", "dataset", "validation"),
+}
 
 
 def wrong_field(name: str, record: dict[str, Any]) -> str | None:

@@ -19,6 +19,7 @@ from .layout import (
     INT8_NAME,
     MAX_EVIDENCE_BYTES,
     MAX_INT8_BYTES,
+    SCOPE_NAME,
     SPEED_NAME,
     TRAINING_NAME,
     WEIGHTS_NAME,
@@ -47,6 +48,7 @@ class CheckpointRecords:
     curve: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
+    scope: dict[str, Any] | None = None
     sample: dict[str, Any] | None = None
     stale: tuple[str, ...] = ()  # names of stale records: measured on other files
 
@@ -65,6 +67,7 @@ class CheckpointRecords:
             ("training", TRAINING_NAME),
             ("speed", SPEED_NAME),
             ("int8", INT8_NAME),
+            ("scope", SCOPE_NAME),
             ("sample", EXPECTED_NAME),
         ):
             record = read_record(folder / name)
@@ -93,7 +96,8 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 def _content(path: Path) -> bytes:
     size = path.stat().st_size
-    limit = MAX_INT8_BYTES if path.name == INT8_NAME else MAX_EVIDENCE_BYTES
+    small = path.name in (INT8_NAME, SCOPE_NAME)
+    limit = MAX_INT8_BYTES if small else MAX_EVIDENCE_BYTES
     if size > limit:
         raise CheckpointError(
             f"{path.name} has {size / 1e6:.1f} MB, and no record has more than {limit / 1e6:.0f}. "

@@ -24,3 +24,4 @@ class LargeSegmentation(PredictionSummary):
     device: str = "cpu"
     precision: str = "float32"
     objects: LargeObjects | None = field(default=None, repr=False)  # if they are among the outputs
+    unlike_training: float | None = None  # see `Segmentation.unlike_training`

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..engine.memory import MEMORY
+from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import ConfigError
 from ..files import exclusive_writer
 from ..hashes import model_sha256, source_fingerprint
@@ -107,6 +108,7 @@ def segment_large(
     place = {"page": page, "axes": axes, "channel": channel, "level": level}
     with open_image(source, **place, with_alpha=model.config["in_channels"]) as image:
         prepared = model.preprocessing.prepare(image)
+        unlike = unlike_training(model, prepared)
         job = {
             "input": source_fingerprint(source, image),
             "model": model_sha256(model),
@@ -129,7 +131,8 @@ def segment_large(
             job = prediction.job
             MEMORY.release()  # the tiles are done: leave the memory to objects and outputs
             found = find_large_objects(prediction, image, wanted) if wanted else None
-            notes = [*prepared.image.notes, *prepared.notes, *prediction.notes]
+            notes = [*notes_on_unlikeness(unlike), *prepared.image.notes, *prepared.notes]
+            notes += prediction.notes
             if job["precision"] != precisions[0]:
                 notes.append(
                     f"{precisions[0]} cannot hold this network's values: float32 was taken"
@@ -150,6 +153,7 @@ def segment_large(
                 device=str(model.device),
                 precision=job["precision"],
                 objects=found,
+                unlike_training=unlike,
             )
             write_large_outputs(result, prediction, model.config["colors"])
             partial.remove()

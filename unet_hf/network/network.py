@@ -89,6 +89,8 @@ class Network(nn.Module):
     # The `engine.calibration.Calibration` that `precision="int8"` needs. It is not part of the
     # configuration, as it is invalid when the weights change.
     calibration: Any = None
+    # The `engine.scope.Scope` of the training images; not part of the configuration either.
+    scope: Any = None
 
     def __init__(
         self,

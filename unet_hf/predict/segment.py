@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import PrecisionError
 from ..images.reading import ImageSource, read_image
 from ..network.configuration import checked_threshold, checked_tile_size
@@ -39,7 +40,8 @@ def segment(
 
     prepared = model.preprocessing.prepare(image)
     tiles = geometry.plan(image.height, image.width, tile_size)
-    notes = (*prepared.image.notes, *prepared.notes)
+    unlike = unlike_training(model, prepared)
+    notes = (*notes_on_unlikeness(unlike), *prepared.image.notes, *prepared.notes)
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)
@@ -89,4 +91,5 @@ def segment(
         object_maps=object_maps,
         object_channels=model.object_channels,
         walled=model.walled,
+        unlike_training=unlike,
     )

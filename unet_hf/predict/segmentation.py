@@ -65,6 +65,9 @@ class Segmentation(PredictionSummary):
     object_maps: np.ndarray | None = field(default=None, repr=False)
     object_channels: tuple[str, ...] = field(default=(), repr=False)
     walled: bool = field(default=False, repr=False)  # walls keep the objects apart
+    # How far the image is from those that the checkpoint was trained on, in units of the distance
+    # that 99 % of their kind do not exceed: above 1 it is unlike them. None: it is not known.
+    unlike_training: float | None = None
     # The checkpoint's way of counting objects: "method", "min_size", "seed", or none of them.
     object_defaults: dict[str, Any] = field(default_factory=dict, repr=False)
 

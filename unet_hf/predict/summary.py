@@ -17,6 +17,7 @@ class PredictionSummary:
     seconds: float
     device: str
     precision: str
+    unlike_training: float | None
 
     @property
     def pixels(self) -> dict[int, int]:
@@ -37,6 +38,7 @@ class PredictionSummary:
 
     def summary(self) -> dict[str, Any]:
         """Returns everything but the pixels, as JSON."""
+        unlike = self.unlike_training
         return {
             "size": [self.image.width, self.image.height],
             "classes": {str(key): name for key, name in self.id2label.items()},
@@ -46,6 +48,7 @@ class PredictionSummary:
             "device": self.device,
             "precision": self.precision,
             "tiles": self.tiles,
+            **({} if unlike is None else {"unlike_training": round(unlike, 3)}),
             "notes": list(self.notes),
             "image": self.image.summary(),
         }
