@@ -19,7 +19,8 @@ class Lesson:
     """One teaching of a sitting, which can be gone back to.
 
     name: Of the taught checkpoint, see `server.taught`. base: What it was taught from. words: How
-    it was judged. pictures: Names of the images, with their numbers of strokes.
+    it was judged. pictures: Names of the images, with their numbers of strokes. goes_on: Whether
+    the first of its classes are those of the base, perhaps under other names.
     """
 
     name: str
@@ -29,6 +30,10 @@ class Lesson:
     is_worse: bool
     pictures: tuple[tuple[str, int], ...]
     outcome: dict[str, Any]
+
+    @property
+    def goes_on(self) -> bool:
+        return self.outcome["judgement"]["right_before"] is not None
 
 
 class Sitting:

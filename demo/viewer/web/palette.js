@@ -35,6 +35,8 @@ export class Palette {
     this.name = find(this.element, ".class_name", HTMLInputElement);
     this.lists = find(this.element, ".lists", HTMLSelectElement);
     this.isEditing = false;
+    /** @type {import("./class_lists.js").PaintClass | null} What is chosen, as it was before somebody began to type a name. */
+    this.begun = null;
     this.drawn = "";  // the classes that chips stand for
     this.tool.hidden = false;
     root.addEventListener("click", (event) => {
@@ -116,7 +118,10 @@ export class Palette {
     opener.ariaExpanded = String(!editor.hidden);
     find(editor, "[data-brush=remove]").hidden = !painted.canRemove(id);
     if (!chosen) return;
-    if (document.activeElement !== this.name) this.name.value = chosen.name;
+    if (document.activeElement !== this.name) {
+      this.name.value = chosen.name;
+      this.begun = chosen;
+    }
     const swatches = painted.palette.map((color) => swatch(color, color === chosen.color));
     find(editor, ".swatches").replaceChildren(...swatches);
   }
@@ -136,7 +141,8 @@ export class Palette {
   }
 
   rename() {
-    this.fault(this.brush.changeClass(this.brush.chosen, { name: this.name.value }));
+    if (!this.begun) return;
+    this.fault(this.brush.rename(this.brush.chosen, this.begun, this.name.value));
   }
 
   /** @param {string} words Why the name cannot be. */
