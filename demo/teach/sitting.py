@@ -1,5 +1,6 @@
 """`Sitting`: what one visitor has taught since they opened the page."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ class Sitting:
     pushed: Repositories on the Hub that were created for it.
     process: That is at work.
     features: With the image, by what they are of, see `InView.wanted`; for answers at once.
+    preparing: Held while features are computed.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class Sitting:
         self.pushed: set[str] = set()
         self.process: TeachProcess | None = None
         self.features = KeptResults()
+        self.preparing = threading.Lock()
         self.is_busy = False
         self.is_cancelled = False
 
