@@ -47,6 +47,9 @@ export class Palette {
     });
     this.size.addEventListener("input", () => this.brush.resize(Number(this.size.value)));
     this.lists.addEventListener("change", () => this.brush.useList(this.lists.value));
+    this.name.addEventListener("focus", () => {
+      this.begun = this.brush.painted.list?.classes[this.brush.chosen] ?? null;
+    });
     this.name.addEventListener("input", () => this.rename());
     this.name.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
@@ -118,10 +121,7 @@ export class Palette {
     opener.ariaExpanded = String(!editor.hidden);
     find(editor, "[data-brush=remove]").hidden = !painted.canRemove(id);
     if (!chosen) return;
-    if (document.activeElement !== this.name) {
-      this.name.value = chosen.name;
-      this.begun = chosen;
-    }
+    if (document.activeElement !== this.name) this.name.value = chosen.name;
     const swatches = painted.palette.map((color) => swatch(color, color === chosen.color));
     find(editor, ".swatches").replaceChildren(...swatches);
   }
@@ -134,7 +134,7 @@ export class Palette {
   /** @param {boolean} on */
   edit(on) {
     this.isEditing = on;
-    if (!on) this.name.blur();  // the name it has is shown
+    this.name.blur();  // the name it has is shown, and what is typed next is another one
     this.fault("");
     this.show();
     if (on) this.name.select();
