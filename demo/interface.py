@@ -62,7 +62,10 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
                 like = many_like_this()
             teaching = None
             if teach_is_offered():
-                with segment.under_picture, gr.Accordion("Teach", open=False, elem_id="teach"):
+                with (
+                    segment.under_picture,
+                    gr.Accordion("Teach", open=False, elem_id="teach") as around_teaching,
+                ):
                     teaching = TeachPanel(models, folders)
             with segment.below, gr.Accordion("Ground truth", open=False, elem_id="ground_truth"):
                 truth = truth_tab(
@@ -90,7 +93,7 @@ def build(default_model: str | None = None, folders: ResultFolders | None = None
         taught = [teaching.panel] if teaching else []
         segment.connect(page, [objects, truth, *taught], [compared], objects)
         if teaching:
-            teaching.connect(segment)
+            teaching.connect(segment, around_teaching)
         connect_tabs(page, segment, objects, batch, film, like)
         add_endpoint(folders)
         add_track_endpoint(folders)

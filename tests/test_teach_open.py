@@ -55,7 +55,8 @@ def test_what_was_taken_home_comes_back_with_its_images(picture, tmp_path):
         sitting.note_place(picture_key(image), str(path), place)
         known = {"width": image.width, "height": image.height, "strokes": GROUND + CELL}
         pictures[picture_key(image)] = known | {"name": path.name}
-    given = {"classes": CLASSES, "pictures": pictures}
+    renamed = [CLASSES[0], CLASSES[1] | {"formerly": ["nucleus", "blob"]}]
+    given = {"classes": renamed, "pictures": pictures}
     home = pack_strokes(read_painted(given, sitting), tmp_path)
     opened = open_strokes(home, tmp_path / "opened")
     assert opened.painted == given
@@ -85,6 +86,8 @@ def test_the_bare_file_of_strokes_is_enough_and_says_how_many_images_are_missing
         (GOOD | {"classes": CLASSES * 11}, "no usable list of classes"),
         (GOOD | {"classes": [{"name": "a", "color": "red;"}]}, "no usable list of classes"),
         (GOOD | {"classes": [CLASSES[0], CLASSES[0]]}, "two classes of one name"),
+        (GOOD | {"classes": [CLASSES[0] | {"formerly": [7]}]}, "no usable list of classes"),
+        (GOOD | {"classes": [CLASSES[0] | {"formerly": 101 * ["x"]}]}, "no usable list"),
         (GOOD | {"strokes": {}}, "on 0 images"),
         (GOOD | {"strokes": {f"9 9 {n}": [] for n in range(31)}}, "on 31 images"),
         (GOOD | {"strokes": {"<b>": []}}, "is no image"),

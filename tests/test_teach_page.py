@@ -21,6 +21,7 @@ from demo.server.predictions import FIRST
 from demo.server.runs import Run, StoppedError
 from demo.teach import job as teach_job
 from demo.teach.answer import answer, unsure_place
+from demo.teach.changes import changes_html
 from demo.teach.job import Done, Status, teach_in_turn
 from demo.teach.line import MOST_WAITING, Line, TooManyWaitError
 from demo.teach.process import TeachingError, TeachProcess
@@ -32,7 +33,7 @@ from demo.teach.words import curve, lesson_html
 from demo.viewer.component import picture_key
 from train.teaching.features import features_of
 from train.teaching.worker import BASE
-from unet_hf import UNet, read_image
+from unet_hf import Segmentation, UNet, read_image
 from unet_hf.errors import CheckpointNotFoundError, ConfigError
 from unet_hf.hub.save import write_model
 
@@ -73,9 +74,22 @@ def test_strokes_are_joined_with_the_files_they_were_painted_on(sitting, given, 
 
 
 def test_what_renamed_classes_were_called_is_known(sitting, given):
-    assert read_painted(given, sitting).formerly == []
-    given["formerly"] = ["soil", "cell"]
-    assert read_painted(given, sitting).formerly == ["soil", "cell"]
+    assert read_painted(given, sitting).formerly == [[], []]
+    given["classes"] = [CLASSES[0] | {"formerly": ["soil", "earth"]}, CLASSES[1]]
+    assert read_painted(given, sitting).formerly == [["soil", "earth"], []]
+
+
+def test_what_a_teaching_has_changed_is_told_also_of_a_renamed_class():
+    def result(mask: np.ndarray, *names: str) -> Segmentation:
+        sure = np.stack([mask == 0, mask == 1]).astype(np.float32)
+        labels = dict(enumerate(names))
+        return Segmentation(mask, sure, labels, ["#000000", "#ffffff"], None, image=None)
+
+    before, after = np.zeros((2, 32, 32), np.uint8)
+    after[4:10, 5:12] = 1
+    told = changes_html(result(before, "ground", "cell"), result(after, "ground", "nucleus"))
+    assert "ground, now nucleus, at 5, 4 (7 × 6)" in told
+    assert changes_html(None, result(after, "ground", "nucleus")) == ""
 
 
 @pytest.mark.parametrize(

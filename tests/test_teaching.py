@@ -230,14 +230,17 @@ def test_a_class_can_be_added_without_losing_the_others(base):
 
 def test_a_renamed_class_stays_the_one_the_base_knows(base):
     image, mask = dots()
-    names, formerly = ["background", "spot"], ["background", "dot"]
-    assert names_known_by(base, names, formerly) == formerly
-    assert names_known_by(base, [*names, "crack"], formerly) == [*formerly, "crack"]
-    assert names_known_by(base, names, ["void", "road"]) == names  # another list
-    assert names_known_by(base, formerly, ["void", "road"]) == formerly  # called as the base does
+    own, names, formerly = ["background", "dot"], ["background", "spot"], [[], ["dot"]]
+    assert names_known_by(base, names, formerly) == own
+    assert names_known_by(base, [*names, "crack"], [*formerly, ["gap"]]) == [*own, "crack"]
+    assert names_known_by(base, names, [["void"], ["road"]]) == names  # another list
+    assert names_known_by(base, own, [["void"], ["road"]]) == own  # called as the base does
     named = copy.deepcopy(base)
     rename_classes(named, names, formerly)
-    assert list(base.id2label.values()) == formerly
+    assert list(base.id2label.values()) == own
+    # Renamed once more, it is the same one for the base and for what was taught meanwhile.
+    twice = ["background", "blob"], [[], ["dot", "spot"]]
+    assert names_known_by(base, *twice) == own and names_known_by(named, *twice) == names
     taught = teach(named, [(image, strokes_on(mask))], classes=names, lesson=QUICK)
     assert list(taught.model.id2label.values()) == names
     assert taught.judgement.right_before is not None and taught.judgement.steady is not None

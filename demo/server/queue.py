@@ -55,6 +55,12 @@ class Turns:
         """
         return Turn(self, run, pixels, urgency)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has the network or waits for it."""
+        with self._changed:
+            return self._holder is None and not self._waiting
+
     def _next(self) -> "Turn | None":
         room = max(SMALL_PIXELS, BEGUN_PIXELS - sum(turn.pixels for turn in self._begun))
         able = [turn for turn in self._waiting if turn in self._begun or turn.pixels <= room]

@@ -32,12 +32,12 @@ def answer(
     label: np.ndarray,
     classes: Sequence[str],
     colors: Sequence[str],
-    formerly: Sequence[str] = (),
+    formerly: Sequence[Sequence[str]] = (),
 ) -> Answer:
     """Learns what is painted on one image.
 
-    label: (H, W) uint8, 255 where nothing is painted; something is. formerly: What the first
-    classes were called before some were renamed, see `names_known_by`.
+    label: (H, W) uint8, 255 where nothing is painted; something is. formerly: What each
+    class was called before it was renamed, see `names_known_by`.
     """
     began = time.perf_counter()
     known = known_classes(model, names_known_by(model, classes, formerly))

@@ -43,7 +43,7 @@ class Changes:
             drawn = None
             if before is not None:
                 drawn = show_result(before, by=in_view.title_of(lesson.base))
-            return changes_html(before, after), drawn
+            return changes_html(before, after) if lesson.goes_on else "", drawn
 
         shown.success(
             on_view,
@@ -56,9 +56,11 @@ class Changes:
 
 
 def changes_html(before: Segmentation | None, after: Segmentation | None) -> str:
-    """The regions that have another class now, the largest first; empty where there is no before,
-    or one with other classes."""
-    if before is None or after is None or before.id2label != after.id2label:
+    """The regions that have another class now, the largest first; empty where there is no before.
+
+    A class that was renamed is none: the classes have the names they have now.
+    """
+    if before is None or after is None:
         return ""
     regions = differing_regions(before.mask, after.mask, after.id2label, None, SHOWN + 1)
     large = [region for region in regions if region.pixels >= LEAST]

@@ -1,5 +1,6 @@
 """`Sitting`: what one visitor has taught since they opened the page."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class Lesson:
     """One teaching of a sitting, which can be gone back to.
 
     name: Of the taught checkpoint, see `server.taught`. base: What it was taught from. words: How
-    it was judged. pictures: Names of the images, with their numbers of strokes.
+    it was judged. pictures: Names of the images, with their numbers of strokes. goes_on: Whether
+    the first of its classes are those of the base, perhaps under other names.
     """
 
     name: str
@@ -30,6 +32,10 @@ class Lesson:
     pictures: tuple[tuple[str, int], ...]
     outcome: dict[str, Any]
 
+    @property
+    def goes_on(self) -> bool:
+        return self.outcome["judgement"]["right_before"] is not None
+
 
 class Sitting:
     """(No dataclass: of one, Gradio would send the fields to the page.)
@@ -39,6 +45,7 @@ class Sitting:
     pushed: Repositories on the Hub that were created for it.
     process: That is at work.
     features: With the image, by what they are of, see `InView.wanted`; for answers at once.
+    preparing: Held while features are computed.
     """
 
     def __init__(self) -> None:
@@ -47,6 +54,7 @@ class Sitting:
         self.pushed: set[str] = set()
         self.process: TeachProcess | None = None
         self.features = KeptResults()
+        self.preparing = threading.Lock()
         self.is_busy = False
         self.is_cancelled = False
 

@@ -17,6 +17,7 @@ from .strokes_in import MOST_CLASSES
 from .take_home import IMAGES, STROKES_NAME
 
 MOST_BYTES = 32 * 2**20  # of strokes.json
+MOST_FORMER = 100  # names that a class had before; the page remembers fewer
 PICTURE = re.compile(r"(\d{1,6}) (\d{1,6}) (\d{1,10})")  # see `viewer.component.picture_key`
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 EXPECTED = (
@@ -77,7 +78,11 @@ def _read_json(content: bytes, name: str) -> dict[str, Any]:
         )
     try:
         given = json.loads(content)
-        classes = [{"name": one["name"], "color": one["color"]} for one in given["classes"]]
+        classes = [
+            {"name": one["name"], "color": one["color"]}
+            | ({"formerly": one["formerly"]} if one.get("formerly") else {})
+            for one in given["classes"]
+        ]
         strokes = dict(given["strokes"])
         names = {str(key): str(one)[:200] for key, one in dict(given.get("names") or {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
@@ -96,10 +101,12 @@ def _read_json(content: bytes, name: str) -> dict[str, Any]:
 
 def _check_classes(classes: list[dict[str, Any]], name: str) -> None:
     usable = all(
-        isinstance(one["name"], str)
-        and 0 < len(one["name"].strip()) <= 80
+        _is_name(one["name"])
         and isinstance(one["color"], str)
         and COLOR.fullmatch(one["color"])
+        and isinstance(former := one.get("formerly", []), list)
+        and len(former) <= MOST_FORMER
+        and all(map(_is_name, former))
         for one in classes
     )
     if not usable or not 1 <= len(classes) <= MOST_CLASSES:
@@ -109,6 +116,10 @@ def _check_classes(classes: list[dict[str, Any]], name: str) -> None:
         )
     if len({one["name"] for one in classes}) < len(classes):
         raise ConfigError(f"{name} has two classes of one name. {EXPECTED}")
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str) and 0 < len(given.strip()) <= 80
 
 
 def _read_picture(key: str, strokes: Any, classes: int, called: str, name: str) -> dict[str, Any]:

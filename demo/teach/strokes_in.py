@@ -40,15 +40,15 @@ class Painted:
 class AllPainted:
     """Everything that was painted.
 
-    absent: Names of pictures that have strokes, but whose files are not here. formerly: What the
-    first classes were called before one was renamed; empty: as they are now.
+    absent: Names of pictures that have strokes, but whose files are not here. formerly: Of each
+    class, what it was called before it was renamed, see `names_known_by`.
     """
 
     classes: list[str]
     colors: list[str]
     pictures: list[Painted]
     absent: list[str]
-    formerly: list[str] = field(default_factory=list)
+    formerly: list[list[str]] = field(default_factory=list)
 
 
 def read_painted(given: Any, sitting: Sitting) -> AllPainted:
@@ -61,7 +61,10 @@ def read_painted(given: Any, sitting: Sitting) -> AllPainted:
     try:
         classes = [str(one["name"]).strip()[:80] for one in given["classes"]]
         colors = [str(one["color"]) for one in given["classes"]]
-        formerly = [str(name).strip()[:80] for name in given.get("formerly") or ()]
+        formerly = [
+            [str(name).strip()[:80] for name in one.get("formerly") or ()]
+            for one in given["classes"]
+        ]
         pictures = dict(given["pictures"])
         names = {key: str(one["name"])[:200] for key, one in pictures.items()}
         strokes = {key: one["strokes"] for key, one in pictures.items()}

@@ -7,20 +7,16 @@ whole page works with it.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import gradio as gr
 
-from train.teaching.features import Features, features_of
 from train.teaching.judging import Judgement
 from train.teaching.strokes import raster, read_strokes
-from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.images.image_data import ImageData
 
-from ..parts.component import HIDDEN
+from ..parts.component import HIDDEN, component
 from ..parts.downloads import Download, connect, download_menu, usable
 from ..parts.panel import Panel
 from ..parts.sessions import session_of
@@ -30,9 +26,8 @@ from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
 from ..server.models import Visitor, load_model
-from ..server.predictions import read_upload
-from ..server.queue import ANSWERS, PREDICTS, turns
-from ..server.runs import Run, StoppedError, sessions
+from ..server.queue import ANSWERS, PREDICTS
+from ..server.runs import StoppedError, sessions
 from ..viewer.component import painted, show_result, tell
 from .answer import answer
 from .best_start import BestStart
@@ -40,6 +35,7 @@ from .changes import Changes
 from .history import History
 from .job import Done, teach_in_turn
 from .open_row import OpenRow
+from .prepared import prepare, prepare_if_idle, prepared
 from .push_row import NOTHING as NOTHING_TAUGHT
 from .push_row import PushRow
 from .sitting import Lesson, Sitting, check_pictures
@@ -47,7 +43,7 @@ from .strokes_in import AllPainted, NothingPaintedError, read_painted
 from .take_home import pack_checkpoint, pack_strokes
 from .told import no_words, sentence, words
 from .warm import warm
-from .words import INTRO, MARK_IN_VIEW, STYLE, lesson_html, painted_html, progress_html
+from .words import INTRO, STYLE, TELL_SHOWN, WEB, lesson_html, painted_html, progress_html
 
 SWITCH = "UNET_HF_TEACH"  # of a Space's owner: "off", or "signed_in"
 SIGN_IN = "Sign in first: on this Space only visitors who have signed in can teach."
@@ -96,7 +92,7 @@ class TeachPanel:
             True, label="Answer each stroke at once", elem_id="teach_at_once"
         )
         self.told = gr.HTML(visible="hidden", elem_id="teach_told")
-        self.progress = gr.HTML(css_template=STYLE, elem_id="teach_progress")
+        self.progress = component(WEB / "teaching", elem_id="teach_progress")
         self.history.add_list()
         self.changes = Changes()
         self.downloads = download_menu(DOWNLOADS, "teach_downloads")
@@ -109,11 +105,12 @@ class TeachPanel:
         asleep = gr.update(interactive=False)
         return Panel(lambda: {self.unsure: None, self.ask: asleep} | self.changes.outdated())
 
-    def connect(self, segment: SegmentTab) -> None:
-        """Says what happens when; comes after `SegmentTab.connect`."""
+    def connect(self, segment: SegmentTab, around: gr.Accordion) -> None:
+        """Says what happens when; comes after `SegmentTab.connect`. around: It opens and closes."""
         self.segment = segment
         view = segment.images.in_view
         each = {"show_progress": "hidden"} | HIDDEN
+        around.expand(self.on_open, [self.sitting, view], None, **each, **ANSWERS)
         self.brush.click(None, self.given, None, js=f"() => ({tell('viewer', 'paint')})(null)")
         segment.picture.input(
             self.on_stroke,
@@ -156,11 +153,21 @@ class TeachPanel:
             segment, self.given, self.sitting, self.told, self.progress, WITH_PAINTED, self._go_to
         )
         self.opener.connect(segment, self.sitting)
-        segment.picture.change(None, segment.picture, None, js=MARK_IN_VIEW, **HIDDEN)
+        segment.picture.change(None, segment.picture, None, js=TELL_SHOWN, **HIDDEN)
         if self.push:
             self.push.connect(self.sitting, segment.model)
 
     # ----------------------------------------------------------------------------- strokes
+
+    def on_open(
+        self,
+        sitting: Sitting,
+        in_view: InView,
+        profile: gr.OAuthProfile | None = None,
+        token: gr.OAuthToken | None = None,
+    ) -> None:
+        """The panel is open: who reads it paints next."""
+        prepare_if_idle(sitting, in_view, sign_in.visitor(profile, token))
 
     def on_stroke(
         self,
@@ -177,7 +184,7 @@ class TeachPanel:
             all_painted = read_painted(given, sitting)
         except NothingPaintedError:
             if at_once:
-                self._prepare(sitting, in_view, sign_in.visitor(profile, token))
+                prepare(sitting, in_view, sign_in.visitor(profile, token))
             empty = {self.progress: "", self.downloads: usable(painted=False)}
             return empty | self._as_before(in_view) | no_words(self.told)
         except Exception as error:
@@ -206,11 +213,11 @@ class TeachPanel:
         here = [one for one in all_painted.pictures if (one.path, one.place) == (path, place)]
         if not here:  # yet, perhaps
             shown = self._as_before(in_view)
-            self._prepare(sitting, in_view, visitor)
+            prepare(sitting, in_view, visitor)
             return shown
         wanted = (path, place, name)
         model = load_model(name, visitor)
-        image, features = kept_features(sitting, model, wanted)
+        image, features = prepared(sitting, model, wanted)
         classes = all_painted.classes
         label = raster(read_strokes(here[0].strokes, len(classes)), (image.height, image.width))
         if (label == 255).all():
@@ -226,13 +233,6 @@ class TeachPanel:
             self.unsure: found.unsure,
             self.ask: gr.update(interactive=found.unsure is not None),
         }
-
-    def _prepare(self, sitting: Sitting, in_view: InView, visitor: Visitor | None) -> None:
-        """The brush is on, before this picture: its first stroke need not wait for features."""
-        if in_view.wanted[0] is None:
-            return
-        with suppress(Exception):  # it is told when something is painted
-            kept_features(sitting, load_model(in_view.wanted[2], visitor), in_view.wanted)
 
     def _as_before(self, in_view: InView) -> Updates:
         """The result of the network alone, if an answer is in view."""
@@ -333,19 +333,6 @@ class TeachPanel:
         if (lesson := sitting.lesson_at(model)) is None:
             raise ConfigError(NOTHING_TAUGHT)
         return str(pack_checkpoint(lesson, folder))
-
-
-def kept_features(sitting: Sitting, model: UNet, wanted: tuple) -> tuple[ImageData, Features]:
-    """An image with its features, which are kept.
-
-    wanted: See `InView.wanted`.
-    """
-    if (known := sitting.features.get(wanted)) is None:
-        image = read_upload(*wanted[:2])
-        with turns().take(Run(), image.height * image.width):
-            known = image, features_of(model, image)
-        sitting.features.keep(wanted, known)
-    return known
 
 
 def lesson_of(done: Done, title: str, base: str, painted: AllPainted) -> Lesson:

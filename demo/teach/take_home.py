@@ -4,8 +4,9 @@ import json
 import shutil
 import zipfile
 from collections.abc import Sequence
-from itertools import chain, count
+from itertools import chain, count, zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -129,9 +130,12 @@ def _free_name(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _classes(painted: AllPainted) -> Sequence[dict[str, str]]:
-    pairs = zip(painted.classes, painted.colors, strict=True)
-    return [{"name": name, "color": color} for name, color in pairs]
+def _classes(painted: AllPainted) -> Sequence[dict[str, Any]]:
+    every = zip_longest(painted.classes, painted.colors, painted.formerly)
+    return [
+        {"name": name, "color": color} | ({"formerly": formerly} if formerly else {})
+        for name, color, formerly in every
+    ]
 
 
 def _write_image(image: ImageData, picture: Painted, folder: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 from train.teaching.teach import MEASURED
 from unet_hf.batch.progress import duration
@@ -12,26 +13,11 @@ from .sitting import Lesson
 from .strokes_in import AllPainted
 
 WIDTH, HEIGHT = 260, 56  # of the curve, px
-STYLE = """
-.teaching { display: grid; gap: 8px; font-size: 14px; }
-.teaching progress { width: 100%; height: 8px; accent-color: var(--accent); }
-.teaching svg { display: block; width: 100%; max-width: 420px; height: 56px; }
-.teaching path { fill: none; stroke: var(--accent); stroke-width: 2; vector-effect:
-  non-scaling-stroke; }
-.teaching table { border-collapse: collapse; width: fit-content; }
-.teaching tr, .teaching tbody { border: 0; }
-.teaching td, .teaching th { border: 0; padding: 2px 14px 2px 0; text-align: left;
-  font-weight: normal; }
-.teaching tr[aria-current] td:first-child { font-weight: 600; }
-.teaching tr[aria-current] td:last-child::after { content: " · in view"; }
-.teaching .worse { color: var(--error-text-color); }
-"""
-# Of the list of `painted_html`, while no request is made: given what the viewer shows.
-MARK_IN_VIEW = """(shown) => {
-  for (const row of document.querySelectorAll("#teach_progress [data-picture]")) {
-    if (row.dataset.picture === shown?.picture) row.setAttribute("aria-current", "true");
-    else row.removeAttribute("aria-current");
-  }
+WEB = Path(__file__).parent / "web"
+STYLE = (WEB / "teaching.css").read_text(encoding="utf-8")
+# For an event of the viewer: its list hears of the picture that is shown; see web/teaching.js.
+TELL_SHOWN = """(shown) => {
+  document.dispatchEvent(new CustomEvent("teaching:shown", { detail: shown?.picture }));
 }"""
 INTRO = (
     "Paint a few strokes on the picture: of each class, where it is right and above all where it "

@@ -261,12 +261,12 @@ def seen(elem_id: str = "viewer") -> str:
 def painted(elem_id: str = "viewer") -> str:
     """JavaScript expression: what was painted for the classes in use, on every picture.
 
-    {"classes": [{"name", "color"} ...], "pictures": {`Payload.picture`: {"name", "width",
-    "height", "strokes": [{"class": id, or 255 for the eraser, "radius", "points": [x0, y0, ...]}
-    ...]}}}: integers in quarters of a pixel, later strokes win, see web/strokes.js. Pictures
-    without a stroke are left out. If a class was renamed, there is also "formerly": the names that
-    the list began with, in the order of the ids. Strokes of an earlier visit are there as
-    soon as the browser has read them; the viewer triggers `input` then.
+    {"classes": [{"name", "color", "formerly"} ...], "pictures": {`Payload.picture`: {"name",
+    "width", "height", "strokes": [{"class": id, or 255 for the eraser, "radius",
+    "points": [x0, y0, ...]} ...]}}}: integers in quarters of a pixel, later strokes win, see
+    web/strokes.js. Pictures without a stroke are left out. "formerly" are all names that a class
+    had before it was renamed, and is left out of any other. Strokes of an earlier visit are there
+    as soon as the browser has read them; the viewer triggers `input` then.
     """
     return (
         "((asked) => { "

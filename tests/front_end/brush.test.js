@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  faultOfName, freeColor, listOf, newList,
+  faultOfName, formerNames, freeColor, listOf, newList, renamed,
 } from "../../demo/viewer/web/class_lists.js";
 import { holds, openStrokes } from "../../demo/viewer/web/open_strokes.js";
 import { Recorder } from "../../demo/viewer/web/recorder.js";
@@ -76,9 +76,26 @@ test("a result is painted with the list of its classes, also after one was added
   cells.classes = [cells.classes[0], { name: "nucleus", color: "#000000" }, { name: "dirt", color: "#ffffff" }];
   assert.equal(listOf(lists, ["background", "cell"], other), cells);
   assert.equal(listOf(lists, ["background", "nucleus", "dirt"], null), cells);
-  assert.equal(listOf(lists, ["background", "nucleus"], cells), null);
+  assert.equal(listOf(lists, ["background", "nucleus"], null), cells);  // taught before the dirt came
+  assert.equal(listOf(lists, ["background", "dirt"], cells), null);
   const again = newList(lists, ["background", "cell"].map((name) => ({ name, color: "" })), PALETTE);
   assert.notEqual(again.id, cells.id);
+});
+
+test("a class that is renamed twice is the one it was under any of its names", () => {
+  const list = newList([], ["background", "cell"].map((name) => ({ name, color: "" })), PALETTE);
+  const [ground, cell] = list.classes;
+  list.classes = [ground, renamed(renamed(cell, "nucleus"), "core")];
+  assert.deepEqual(list.classes[1], { ...cell, name: "core", formerly: ["cell", "nucleus"] });
+  for (const name of ["cell", "nucleus", "core"]) {
+    assert.equal(listOf([list], ["background", name], null), list);
+  }
+  assert.equal(listOf([list], ["background", "dirt"], list), null);
+  const back = renamed(list.classes[1], "cell");
+  assert.deepEqual(back.formerly, ["nucleus", "core"]);
+  // A list that was kept by an earlier version of the page knows only what it began with.
+  list.classes = [ground, { ...cell, name: "core" }];
+  assert.deepEqual(formerNames(list, 1), ["cell"]);
 });
 
 test("names are not empty and differ, a new colour is the least like the others", () => {

@@ -5,16 +5,18 @@ that level's own resolution and then enlarged: for a new stroke no feature is co
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from unet_hf import UNet
 from unet_hf.engine.precision import cpu_has
 from unet_hf.errors import ConfigError
 from unet_hf.images.image_data import ImageData
+from unet_hf.predict.progress import Progress
 
 MOST_PIXELS = 2048**2  # 660 MB of features of a network of width 16
 BLOCK = 2**14  # pixels in float32 at a time: few CPUs multiply bfloat16, and caches are small
@@ -38,10 +40,10 @@ class Features:
     logits: Tensor
     object_maps: np.ndarray | None
 
-    def __init__(self, model: UNet, prepared: Tensor) -> None:
+    def __init__(self, model: UNet, prepared: Tensor, progress: Progress | None = None) -> None:
         """prepared: (C, H, W) float32, as `Preprocessing.prepare` gives it; see `features_of`.
 
-        Raises `ConfigError` if it has more than `MOST_PIXELS`.
+        progress: See `all_levels`. Raises `ConfigError` if it has more than `MOST_PIXELS`.
         """
         height, width = self.size = tuple(prepared.shape[-2:])
         if height * width > MOST_PIXELS:
@@ -54,8 +56,9 @@ class Features:
         fast = model.device.type == "cpu" and cpu_has("avx512_bf16")
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
             batch = prepared[None].contiguous(memory_format=torch.channels_last)
+            levels = all_levels(model, batch.to(model.device), progress)
             # The network may be on a GPU; what is learned from its features is small.
-            *maps, outputs = (found.cpu() for found in all_levels(model, batch.to(model.device)))
+            *maps, outputs = (found.cpu() for found in levels)
         classes = model.config["num_classes"]
         self.logits = outputs[0, :classes].float()
         found = outputs[0, classes:].float().numpy()
@@ -109,15 +112,22 @@ def too_large(pixels: int) -> ConfigError:
     )
 
 
-def features_of(model: UNet, image: ImageData) -> Features:
-    """The features of an image. Raises `ConfigError` if it is too large; before it is prepared."""
+def features_of(model: UNet, image: ImageData, progress: Progress | None = None) -> Features:
+    """The features of an image. Raises `ConfigError` if it is too large; before it is prepared.
+
+    progress: See `all_levels`.
+    """
     if image.height * image.width > MOST_PIXELS:
         raise too_large(image.height * image.width)
-    return Features(model, model.preprocessing.prepare(image).whole())
+    return Features(model, model.preprocessing.prepare(image).whole(), progress)
 
 
-def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
+def all_levels(model: UNet, image: Tensor, progress: Progress | None = None) -> list[Tensor]:
     """Computes what `Network.forward` does, which explains it, and returns what is on the way.
+
+    Args:
+        progress: Called after each level with how many are done, of how many; what it raises ends
+            the computation.
 
     Returns:
         The first level of the contracting path, all levels of the expansive path from the full
@@ -126,13 +136,21 @@ def all_levels(model: UNet, image: Tensor) -> list[Tensor]:
     """
     height, width = image.shape[-2:]
     x, skips = model._mirror_to_grid(image), []
+    total, done = 2 * len(model.contracting) + 1, count(1)
+
+    def computed(level: nn.Module, x: Tensor) -> Tensor:
+        found = level(x)
+        if progress is not None:
+            progress(next(done), total)
+        return found
+
     for convolutions in model.contracting:
-        skips.append(convolutions(x))
+        skips.append(computed(convolutions, x))
         x = model.pooling(skips[-1])
     first = skips[0]
-    found = [model.bottleneck(x)]
+    found = [computed(model.bottleneck, x)]
     for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
-        found.insert(0, convolutions(torch.cat([skips.pop(), up(found[0])], 1)))
+        found.insert(0, computed(convolutions, torch.cat([skips.pop(), up(found[0])], 1)))
     outputs = model.head(found[0])
     if model.object_head is not None:
         outputs = torch.cat([outputs, model.object_head(found[0])], 1)

@@ -35,13 +35,13 @@ def probe(
     image: ImageData,
     label: np.ndarray,
     classes: Sequence[str],
-    formerly: Sequence[str] = (),
+    formerly: Sequence[Sequence[str]] = (),
 ) -> list[Probed]:
     """Foretells each third of the pieces from the others; the best checkpoint comes first.
 
     label: (H, W) uint8, 255 where nothing is painted. A checkpoint that the image does not fit is
-    left out. So is everything, if no class has two pieces. formerly: What the first classes were
-    called before some were renamed, see `names_known_by`.
+    left out. So is everything, if no class has two pieces. formerly: What each class was called
+    before it was renamed, see `names_known_by`.
     """
     pieces = find_pieces(label)
     found = [

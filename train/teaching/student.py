@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import torch
 
@@ -22,21 +23,26 @@ def known_classes(model: UNet, names: Sequence[str]) -> int:
 
 
 def names_known_by(
-    model: UNet, names: Sequence[str], formerly: Sequence[str] = ()
+    model: UNet, names: Sequence[str], formerly: Sequence[Sequence[str]] = ()
 ) -> Sequence[str]:
     """Returns the names by which the base knows the classes, in the order of their ids.
 
     Args:
         names: What they are called now.
-        formerly: What the first of them were called before some were renamed; empty: the same. A
-            renamed class stays the same one: these are returned if the base's own come first in
-            them, and not in `names`.
+        formerly: All that each of them was called before it was renamed; empty: none was. A renamed
+            class stays the same one: the base may have been taught under any of its names.
     """
-    was = [*formerly, *names[len(formerly) :]]
-    return was if not known_classes(model, names) and known_classes(model, was) else names
+    own = list(model.id2label.values())
+    called = [{name, *was} for name, was in zip_longest(names, formerly, fillvalue=())]
+    goes_on = len(own) <= len(names) and all(
+        name in known for name, known in zip(own, called, strict=False)
+    )
+    return [*own, *names[len(own) :]] if goes_on else names
 
 
-def rename_classes(model: UNet, names: Sequence[str], formerly: Sequence[str] = ()) -> None:
+def rename_classes(
+    model: UNet, names: Sequence[str], formerly: Sequence[Sequence[str]] = ()
+) -> None:
     """Calls the base's classes as they are called now, see `names_known_by`."""
     known = known_classes(model, names_known_by(model, names, formerly))
     if known and known <= len(names):

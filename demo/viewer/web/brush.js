@@ -4,7 +4,7 @@
 import { find } from "../../parts/component.js";
 import { connectBrushKeys } from "./brush_keys.js";
 import { pointAt } from "./camera.js";
-import { faultOfName } from "./class_lists.js";
+import { faultOfName, renamed } from "./class_lists.js";
 import { listen } from "./controls.js";
 import { drawStrokes } from "./draw_strokes.js";
 import { openStrokes } from "./open_strokes.js";
@@ -13,6 +13,7 @@ import { Palette } from "./palette.js";
 import { Recorder } from "./recorder.js";
 import { ERASER, newRaster, NOTHING, QUARTERS } from "./strokes.js";
 
+/** @typedef {import("./class_lists.js").PaintClass} PaintClass */
 /** @typedef {import("./pointers.js").Place} Place */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -296,18 +297,28 @@ export class Brush {
    * Says what is wrong with the name, if anything.
    *
    * @param {number} id Of a class.
-   * @param {Partial<import("./class_lists.js").PaintClass>} what Of it changes.
+   * @param {PaintClass} begun The class before the first letter of the name was typed.
+   * @param {string} name
+   */
+  rename(id, begun, name) {
+    const { list } = this.painted;
+    if (!list) return "";
+    const fault = faultOfName(list.classes, id, name);
+    if (!fault) this.changeClass(id, { formerly: [], ...renamed(begun, name.trim()) });
+    return fault;
+  }
+
+  /**
+   * @param {number} id Of a class.
+   * @param {Partial<PaintClass>} what Of it changes.
    */
   changeClass(id, what) {
     const { list } = this.painted;
-    if (!list) return "";
-    const fault = what.name === undefined ? "" : faultOfName(list.classes, id, what.name);
-    if (fault) return fault;
-    const changed = { ...list.classes[id], ...what, ...(what.name && { name: what.name.trim() }) };
+    if (!list) return;
+    const changed = { ...list.classes[id], ...what };
     this.painted.change(list, { classes: list.classes.with(id, changed) });
     this.redraw();
     this.tell();
-    return "";
   }
 
   /** @param {number} id Of a class. */

@@ -1,20 +1,26 @@
 // What strokes can be of: lists of classes. One is that of a result, another somebody's own; strokes
 // that were painted for one are never taken for another's.
 
-/** @typedef {{name: string, color: string}} PaintClass */
+/**
+ * @typedef {object} PaintClass
+ * @property {string} name
+ * @property {string} color
+ * @property {string[]} [formerly] What it was called before: a class that is renamed stays the same
+ *   one, and a network that was taught under an earlier name knows it by that.
+ */
 /**
  * @typedef {object} ClassList
  * @property {string} id
  * @property {"list"} kind
  * @property {number} when It was used last, in milliseconds since 1970.
  * @property {string[]} names That it began with: a result with these is painted with this list, also
- *   after a class was added or renamed. A class stays the same one: what a network knows of it is
- *   found by its place among these.
+ *   after a class was added or renamed.
  * @property {PaintClass[]} classes Their ids are their places.
  * @property {boolean} pinned It stays, whatever classes the result in view has.
  */
 
 export const MOST_CLASSES = 254;
+const MOST_FORMER = 20;  // names of a class that are remembered, the last ones
 
 /** @type {PaintClass[]} Where nobody has said anything about classes. */
 export const FIRST = [{ name: "background", color: "" }, { name: "object", color: "" }];
@@ -27,9 +33,55 @@ export const FIRST = [{ name: "background", color: "" }, { name: "object", color
  * @param {ClassList | null} current It stays if it can.
  */
 export function listOf(lists, names, current) {
-  const once = (/** @type {ClassList} */ list) => same(list.names, names);
-  if (current && (listNamed([current], names) || once(current))) return current;
-  return listNamed(lists, names) ?? lists.find(once) ?? null;
+  const knows = (/** @type {ClassList} */ list) => goesOn(list, names);
+  if (current && knows(current)) return current;
+  return listNamed(lists, names) ?? lists.find(knows) ?? null;
+}
+
+/**
+ * Whether the list goes on from classes of these names: each is, or was, called so.
+ *
+ * @param {ClassList} list
+ * @param {string[]} names
+ */
+function goesOn(list, names) {
+  return names.length >= list.names.length && names.length <= list.classes.length
+    && names.every((name, id) =>
+      name === list.classes[id].name || formerNames(list, id).includes(name));
+}
+
+/**
+ * All that a class was called before, the latest name last.
+ *
+ * @param {ClassList} list
+ * @param {number} id Of the class.
+ */
+export function formerNames(list, id) {
+  const { name, formerly = [] } = list.classes[id];
+  return [...new Set([...list.names.slice(id, id + 1), ...formerly])].filter((one) => one !== name);
+}
+
+/**
+ * The class under another name.
+ *
+ * @param {PaintClass} one
+ * @param {string} name
+ * @returns {PaintClass}
+ */
+export function renamed(one, name) {
+  return alsoCalled({ ...one, name }, [one.name]);
+}
+
+/**
+ * The class with more names that it had.
+ *
+ * @param {PaintClass} one
+ * @param {string[]} names
+ * @returns {PaintClass}
+ */
+export function alsoCalled({ name, color, formerly = [] }, names) {
+  const all = [...new Set([...formerly, ...names])].filter((former) => former !== name);
+  return { name, color, ...(all.length && { formerly: all.slice(-MOST_FORMER) }) };
 }
 
 /**
@@ -56,8 +108,8 @@ export function newList(lists, classes, palette) {
   for (let k = 2; lists.some((list) => list.id === id); k++) id = `${first} ${k}`;
   /** @type {ClassList} */
   const list = { id, kind: "list", when: 0, names, classes: [], pinned: false };
-  for (const { name, color } of classes) {
-    list.classes.push({ name, color: color || freeColor(list.classes, palette) });
+  for (const one of classes) {
+    list.classes.push({ ...one, color: one.color || freeColor(list.classes, palette) });
   }
   return list;
 }

@@ -1,6 +1,8 @@
 // All that was painted, on every picture and for every list of classes, and which of it is in view.
 
-import { FIRST, freeColor, listInWords, listNamed, listOf, MOST_CLASSES, newList } from "./class_lists.js";
+import {
+  alsoCalled, FIRST, formerNames, freeColor, listInWords, listNamed, listOf, MOST_CLASSES, newList,
+} from "./class_lists.js";
 import { countOf, Sheet, sheetId } from "./sheet.js";
 import { openKept } from "./strokes_kept.js";
 
@@ -79,12 +81,15 @@ export class Painted {
   }
 
   /**
-   * The list of these classes, a new one if need be.
+   * The list of these classes, a new one if need be. What they were called before is remembered.
    *
    * @param {PaintClass[]} classes
    */
   listWith(classes) {
-    return listNamed(this.lists, classes.map(({ name }) => name)) ?? this.newList(classes);
+    const list = listNamed(this.lists, classes.map(({ name }) => name));
+    if (!list) return this.newList(classes);
+    list.classes = list.classes.map((one, id) => alsoCalled(one, classes[id].formerly ?? []));
+    return list;
   }
 
   /** @param {PaintClass[]} classes */
@@ -201,9 +206,8 @@ export class Painted {
     const pictures = this.sheetsOf(this.list).filter(({ strokes }) => strokes.length)
       .map(({ picture, name, width, height, strokes }) =>
         [picture, { name, width, height, strokes }]);
-    const { classes = [], names = [] } = this.list ?? {};
-    const isRenamed = names.some((name, id) => name !== classes[id]?.name);
-    return { classes, pictures: Object.fromEntries(pictures),
-      ...(isRenamed && { formerly: names }) };
+    const { list } = this;
+    const classes = list?.classes.map((one, id) => alsoCalled(one, formerNames(list, id))) ?? [];
+    return { classes, pictures: Object.fromEntries(pictures) };
   }
 }

@@ -35,6 +35,8 @@ export class Palette {
     this.name = find(this.element, ".class_name", HTMLInputElement);
     this.lists = find(this.element, ".lists", HTMLSelectElement);
     this.isEditing = false;
+    /** @type {import("./class_lists.js").PaintClass | null} What is chosen, as it was before somebody began to type a name. */
+    this.begun = null;
     this.drawn = "";  // the classes that chips stand for
     this.tool.hidden = false;
     root.addEventListener("click", (event) => {
@@ -45,6 +47,9 @@ export class Palette {
     });
     this.size.addEventListener("input", () => this.brush.resize(Number(this.size.value)));
     this.lists.addEventListener("change", () => this.brush.useList(this.lists.value));
+    this.name.addEventListener("focus", () => {
+      this.begun = this.brush.painted.list?.classes[this.brush.chosen] ?? null;
+    });
     this.name.addEventListener("input", () => this.rename());
     this.name.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
@@ -129,14 +134,15 @@ export class Palette {
   /** @param {boolean} on */
   edit(on) {
     this.isEditing = on;
-    if (!on) this.name.blur();  // the name it has is shown
+    this.name.blur();  // the name it has is shown, and what is typed next is another one
     this.fault("");
     this.show();
     if (on) this.name.select();
   }
 
   rename() {
-    this.fault(this.brush.changeClass(this.brush.chosen, { name: this.name.value }));
+    if (!this.begun) return;
+    this.fault(this.brush.rename(this.brush.chosen, this.begun, this.name.value));
   }
 
   /** @param {string} words Why the name cannot be. */
