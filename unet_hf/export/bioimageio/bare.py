@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...network.network import Network
 from ...predict.segmentation import Segmentation
+from .wording import identifiers
 
 BORDER = "border"  # the map that holds a logit; here it is a probability, as the classes are
 
@@ -36,8 +37,9 @@ class Bare(nn.Module):
 
 
 def channel_names(network: Network) -> list[str]:
-    """The channels of the output: the classes, then "object distance" and the like."""
-    return [*network.id2label.values(), *(f"object {name}" for name in network.object_channels)]
+    """The channels of the output: the classes, then "object_distance" and the like."""
+    maps = [f"object_{name}" for name in network.object_channels]
+    return identifiers([*network.id2label.values(), *maps])
 
 
 def expected_outputs(result: Segmentation) -> dict[str, np.ndarray]:

@@ -102,7 +102,7 @@ def _scale_words(scale: float) -> str:
 def _objects(described: dict[str, object]) -> str:
     if "object_maps" not in described:
         return ""
-    maps = "\n".join(f"- `object {key}`: {text}" for key, text in described["object_maps"].items())
+    maps = "\n".join(f"- `object_{key}`: {text}" for key, text in described["object_maps"].items())
     return OBJECTS.format(maps=maps, rule=described["object_rule"])
 
 
@@ -130,7 +130,7 @@ Further channels tell objects of the same class apart:
 {rule}
 
 A program that knows nothing of this can take the classes alone, or split the mask by a watershed on
-`object distance`.
+`object_distance`.
 """
 TEXT = """# {name}
 

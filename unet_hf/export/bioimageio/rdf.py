@@ -25,10 +25,9 @@ from .names import (
 )
 from .tensors import input_tensor, output_tensor
 from .training import training_data
-from .wording import allowed_name
+from .wording import allowed_name, one_line
 
 FORMAT_VERSION = "0.5.4"
-LONGEST = 1024  # characters of a description
 PAPER = {
     "text": "O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical "
     "Image Segmentation. MICCAI 2015.",
@@ -110,4 +109,4 @@ def model_description(network: Network) -> str:
         f"A U-Net (Ronneberger, Fischer and Brox, 2015) that tells {classes} apart in {channels} "
         f"images{told}."
     )
-    return " ".join(text.split())[:LONGEST]
+    return one_line(text)

@@ -10,6 +10,7 @@ from ...images.preprocessing import Preprocessing
 from ...network.network import Network
 from ...network.tiling import TileGeometry
 from .bare import channel_names
+from .wording import identifiers
 
 INPUT, OUTPUT = "image", "prediction"
 # Added to the standard deviation, as the specification and most programs have it by default.
@@ -31,7 +32,7 @@ def input_tensor(network: Network, scale: float) -> dict[str, Any]:
         "description": "Pixels as the file has them.",
         "axes": [
             {"type": "batch"},
-            {"type": "channel", "channel_names": list(network.preprocessing.channels)},
+            {"type": "channel", "channel_names": identifiers(network.preprocessing.channels)},
             *({"type": "space", "id": axis, "size": dict(size)} for axis in "yx"),
         ],
         "data": {"type": "float32"},

@@ -4,10 +4,9 @@ from typing import Any
 
 from ...hub.records import MADE_WITH, CheckpointRecords
 from .licence import SPDX
-from .wording import allowed_name
+from .wording import allowed_name, one_line
 
 FORMAT_VERSION = "0.3.0"
-LONGEST = 1024  # characters of a description
 
 
 def training_data(records: CheckpointRecords) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def training_data(records: CheckpointRecords) -> dict[str, Any]:
         "type": "dataset",
         "format_version": FORMAT_VERSION,
         "name": allowed_name(f"Training data {data['name']}"),
-        "description": " ".join(note.split())[:LONGEST],
+        "description": one_line(note),
     }
     if license := SPDX.get((data.get("license") or "").lower()):
         described["license"] = license
