@@ -133,7 +133,7 @@ def exported_inputs(size: int) -> dict[str, np.ndarray]:
 
 
 def in_onnxruntime(path: Path, size: int) -> Run:
-    return partial(format_named("onnx").load(path), exported_inputs(size))
+    return partial(format_named("onnx").loads[0](path), exported_inputs(size))
 
 
 def in_openvino(path: Path, size: int, **settings: Any) -> Run:

@@ -17,7 +17,7 @@ import torch
 from unet_hf import UNet
 from unet_hf.cli.export import run
 from unet_hf.errors import ConfigError, ExportError
-from unet_hf.export import Exported, export, formats, onnx_graph
+from unet_hf.export import Exported, export, formats, onnx_file, onnx_graph
 from unet_hf.export.onnx_graph import OPSET
 from unet_hf.export.parity import MAP_TOLERANCE, TOLERANCE, check_parity, inputs_for
 from unet_hf.images.reading import read_image
@@ -185,7 +185,7 @@ def test_maps_of_objects_are_a_second_output_that_describes_itself(format, tmp_p
     objects = {"method": "learned", "seed": 0.4, "min_size": 20}
     model = network(**SMALL, object_outputs=asked, objects=objects)
     exported = export(model, tmp_path, format)
-    run = formats.FORMATS[format].load(exported.path)
+    run = formats.FORMATS[format].loads[0](exported.path)
     for size in [(1, 1), (77, 130)]:
         pixels = picture(model, *size)
         seen = run(inputs(model, pixels))
@@ -262,7 +262,7 @@ def test_a_missing_package_is_a_sentence_with_the_cure(format, package, extra, m
 
 
 def test_weights_beyond_what_a_file_holds_are_refused_before_anything_is_built(monkeypatch):
-    monkeypatch.setattr(formats, "LARGEST", 1000)
+    monkeypatch.setattr(onnx_file, "LARGEST", 1000)
     with pytest.raises(ExportError, match="ONNX file holds less than 2"):
         export(network(**SMALL), "never made")
     assert not Path("never made").exists()

@@ -99,7 +99,7 @@ OPTIONS = {
     "calibrate": "model revision calibration_images create_pr dataset_name train_split "
                  "validation_split",
     "scope": "model revision foreign create_pr dataset_name train_split validation_split",
-    "export": "format output push",
+    "export": "author format output push",
     "info": "revision speed json",
 }  # fmt: skip
 

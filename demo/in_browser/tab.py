@@ -102,7 +102,7 @@ def _exported(name: str) -> tuple[Path, dict[str, Any]]:
             "on this server. Install it there: pip install onnx"
         )
     from unet_hf.export.description import describe_export
-    from unet_hf.export.formats import write_onnx
+    from unet_hf.export.onnx_file import write_onnx
 
     model = load_model(name)
     described = {"format": "onnx"} | describe_export(model, SHIPPED / name)

@@ -11,10 +11,14 @@ from ..unet import UNet
 from .options import add_checkpoint, command_parser
 
 DESCRIPTION = f"""Writes a checkpoint, with its pre- and post-processing, as one file for images of
-any size, and beside it a text that says how to use it. It is checked first: on the checkpoint's
-sample and on two more images its probabilities are within {TOLERANCE:.0e} of the checkpoint's, or
-nothing is written."""
-FORMAT = "onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml and .bin"
+any size, and beside it a text that says how to use it; or as a package for the BioImage Model Zoo,
+which ilastik, deepImageJ, QuPath and napari read. It is checked first: on the checkpoint's sample
+and on two more images its probabilities are within {TOLERANCE:.0e} of the checkpoint's, or nothing
+is written."""
+FORMAT = (
+    "onnx (the default): for ONNX Runtime, also in browsers. openvino: .xml and .bin. bioimageio: "
+    "one .zip for the BioImage Model Zoo, with ONNX and TorchScript"
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -31,11 +35,24 @@ def run(arguments: list[str]) -> int:
         metavar="ORG/NAME",
         help="also put it beside these weights on the Hub, e.g. as onnx/model.onnx",
     )
+    parser.add_argument(
+        "--author",
+        action="append",
+        default=[],
+        metavar='"NAME; AFFILIATION"',
+        help="for bioimageio: who made the weights, once for each (default: those that the card "
+        "names); the affiliation may be left out",
+    )
     given = parser.parse_args(arguments)
+    if given.push and not format_named(given.format).beside:
+        raise ConfigError(
+            "--push puts ONNX or OpenVINO files beside the weights on the Hub. A package for the "
+            "zoo is uploaded on bioimage.io: leave --push out."
+        )
     folder, name = destination(given.output, given.model, given.format)
     format_named(given.format).check_packages()
     model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
-    exported = export(model, folder, given.format, name=name)
+    exported = export(model, folder, given.format, name=name, authors=given.author)
     print(summary(exported))
     if given.push:
         from ..export.pushing import push_export
@@ -69,7 +86,9 @@ def _format(name: str) -> str:
 
 def summary(exported: Exported) -> str:
     megabytes = sum(path.stat().st_size for path in exported.files) / 1e6
+    beside = format_named(exported.description["format"]).beside
+    text = exported.path.with_suffix(".md") if beside else "README.md in it"
     return (
         f"{exported.path}: {megabytes:.1f} MB; probabilities within {exported.difference:.1e} of "
-        f"the checkpoint's. How to use it: {exported.path.with_suffix('.md')}"
+        f"the checkpoint's. How to use it: {text}"
     )

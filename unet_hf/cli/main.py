@@ -17,7 +17,7 @@ COMMANDS = {
     "verify": "check that a checkpoint predicts what it promises",
     "calibrate": "make a checkpoint ready for int8",
     "scope": "let a checkpoint tell images unlike those of its training",
-    "export": "one file for ONNX Runtime or OpenVINO",
+    "export": "one file for ONNX Runtime, OpenVINO or the BioImage Model Zoo",
     "info": "what a checkpoint is, and what is known of it",
 }
 INTERRUPTED = 130  # what shells expect after Ctrl-C

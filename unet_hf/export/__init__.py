@@ -8,18 +8,19 @@ PosixPath('out/model.onnx')
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from ..errors import ExportError, UNetError
+from ..errors import ConfigError, ExportError, UNetError
 from ..files import write_atomically
 from ..hub.save import save_checkpoint
 from ..unet import UNet
-from .description import describe_export, usage
-from .formats import format_named
+from .description import describe_export, source_name, usage
+from .formats import Format, format_named
+from .job import Job
 from .parity import check_parity
 
 __all__ = ["Exported", "export"]
@@ -29,8 +30,9 @@ __all__ = ["Exported", "export"]
 class Exported:
     """What an export wrote.
 
-    path: What a runtime is given. files: This, its description in Markdown, and for OpenVINO the
-    weights. difference: The largest seen between a probability of its and the checkpoint's.
+    path: What a runtime is given. files: This; its description in Markdown, which a package for
+    the zoo has inside; and for OpenVINO the weights. difference: The largest seen between a
+    probability of its and the checkpoint's.
     """
 
     path: Path
@@ -40,7 +42,12 @@ class Exported:
 
 
 def export(
-    model: "UNet", folder: str | Path, format: str = "onnx", *, name: str = "model"
+    model: "UNet",
+    folder: str | Path,
+    format: str = "onnx",
+    *,
+    name: str = "model",
+    authors: Iterable[str] = (),
 ) -> Exported:
     """Writes the network, with its pre- and post-processing, for another runtime.
 
@@ -56,30 +63,46 @@ def export(
         model: On any device; as `UNet.from_pretrained` gives it.
         folder: Made if missing.
         format: "onnx": NAME.onnx, needs `pip install ".[export]"`. "openvino": NAME.xml
-            and NAME.bin, needs `pip install ".[openvino]"`.
+            and NAME.bin, needs `pip install ".[openvino]"`. "bioimageio": NAME.zip for the
+            BioImage Model Zoo, see `unet_hf.export.bioimageio`, needs `pip install ".[export]"`.
         name: NAME, without suffix.
+        authors: "bioimageio" only: who made the weights, each "name" or "name; affiliation".
+            Empty: those that the checkpoint's card names.
 
     Raises:
-        ConfigError: There is no such format.
+        ConfigError: There is no such format, or it names no authors.
         ExportError: A package is missing, the exported network predicts anything else than the
-            checkpoint, or the folder cannot be written to. No file is left behind.
+            checkpoint, the zoo cannot take the licence, nobody is named as author, or the folder
+            cannot be written to. No file is left behind.
     """
     kind = format_named(format)
+    if authors and kind.beside:
+        raise ConfigError(
+            f"A file of the format {format!r} names no authors; only a package for the zoo does. "
+            "Leave them out, or choose 'bioimageio'."
+        )
     kind.check_packages()
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint, new = Path(temporary, "checkpoint"), Path(temporary, "exported")
-        save_checkpoint(model, checkpoint, origin=model.origin)
+        save_checkpoint(model, checkpoint, origin=model.origin, name=source_name(model))
         new.mkdir()
         description = {"format": format} | describe_export(model, checkpoint)
         written = new / f"{name}{kind.suffix}"
         with _named(format):
-            kind.write(model, description, written)
-            differences = check_parity(model, kind.load(written), checkpoint)
-        text = usage(description, written.name, differences)
-        written.with_suffix(".md").write_text(text, encoding="utf-8")
+            kind.write(Job(model, checkpoint, description, tuple(authors)), written)
+            differences = _differences(model, kind, written, checkpoint)
+        if kind.beside:
+            text = usage(description, written.name, differences)
+            written.with_suffix(".md").write_text(text, encoding="utf-8")
         files = _moved(new, folder, last=written.name)
     return Exported(folder / written.name, files, differences["probabilities"], description)
+
+
+def _differences(model: "UNet", kind: Format, written: Path, checkpoint: Path) -> dict[str, float]:
+    """The largest difference of each output, of all networks in the file."""
+    seen = [check_parity(model, load(written), checkpoint, kind.outputs) for load in kind.loads]
+    return {name: max(one[name] for one in seen) for name in seen[0]}
 
 
 @contextlib.contextmanager

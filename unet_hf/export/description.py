@@ -13,12 +13,13 @@ from ..objects.learned import BORDER_DEPTH, prominence
 from ..unet import UNet
 from .mirroring import Mirroring
 
+LOGIT = "logit of "
 # What the maps of objects hold, see `Network.object_channels`.
 MEANINGS = {
     "distance": "how far the pixel is from the edge of its own object, divided by the largest such "
     "distance in the object: 1 at its deepest, 0 at the edge and outside",
     "centre": "1 at the object's centroid, 0 at its farthest pixel and outside",
-    "border": "logit of the probability that two objects are at most 2.5 px away",
+    "border": f"{LOGIT}the probability that two objects are at most 2.5 px away",
 }
 SCALE = "uint8 / 255, uint16 / 65535, floats as they are"
 
@@ -45,7 +46,7 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
     rule = Mirroring.of(model.geometry)
     return {
         "unet_hf": __version__,
-        "source": (origin.hub_id or Path(origin.source).name) if origin else None,
+        "source": source_name(model) if origin else None,
         "commit": origin.commit if origin else None,
         "license": describe_checkpoint(model, checkpoint)["licence"],
         **hashes,
@@ -61,21 +62,33 @@ def describe_export(model: "UNet", checkpoint: Path) -> dict[str, Any]:
     } | (describe_objects(model) if model.object_channels else {})
 
 
-def describe_objects(model: "UNet") -> dict[str, Any]:
+def source_name(model: "UNet") -> str | None:
+    """What the weights were loaded as, without the folders of this machine; None if they were
+    not."""
+    origin = model.origin
+    return (origin.hub_id or Path(origin.source).name) if origin else None
+
+
+def describe_objects(model: "UNet", logits: bool = True) -> dict[str, Any]:
+    """logits: Whether the map "border" holds logits, as the network gives them."""
     recipe = model.config.get("objects", {})
+    meanings = MEANINGS if logits else MEANINGS | {"border": MEANINGS["border"][len(LOGIT) :]}
     return {
-        "object_maps": {name: MEANINGS[name] for name in model.object_channels},
+        "object_maps": {name: meanings[name] for name in model.object_channels},
         "objects": recipe,
-        "object_rule": object_rule(model.object_channels, recipe, model.walled),
+        "object_rule": object_rule(model.object_channels, recipe, model.walled, logits),
     }
 
 
-def object_rule(channels: Sequence[str], recipe: dict[str, Any], walled: bool = False) -> str:
+def object_rule(
+    channels: Sequence[str], recipe: dict[str, Any], walled: bool = False, logits: bool = True
+) -> str:
     """How objects follow from the maps, see `unet_hf.objects.basins`."""
     deep = "(distance + centre) / 2" if "centre" in channels else "distance"
     if walled:
         deep = f"({deep} + 1 - the probability of class 0) / 2"
-    border = f" - {BORDER_DEPTH:g} / (1 + exp(-border))" if "border" in channels else ""
+    share = " / (1 + exp(-border))" if logits else " border"
+    border = f" - {BORDER_DEPTH:g}{share}" if "border" in channels else ""
     seed, smallest = recipe.get("seed", DEFAULT_SEED), recipe.get("min_size", 0)
     return (
         f"The height of a pixel is {deep}{border}. Each pixel of a class above 0 points at the "
@@ -112,15 +125,15 @@ def usage(description: dict[str, Any], name: str, differences: dict[str, float])
     by_image = description["normalization"] == "image"
     names = ", ".join(f"{key} {value}" for key, value in description["classes"].items())
     return TEXT.format(
-        **description | {"license": _words(description["license"])},
+        **description | {"license": words(description["license"])},
         name=name,
-        origin=_words(description["source"] or "unnamed weights"),
+        origin=words(description["source"] or "unnamed weights"),
         at=f" (commit `{description['commit']}`)" if description["commit"] else "",
         weights=description["model.safetensors"],
         what=WHAT[format].format(**description),
-        names=_words(names),
+        names=words(names),
         count=len(description["channels"]),
-        order=_words(", ".join(description["channels"])),
+        order=words(", ".join(description["channels"])),
         statistics=(BY_IMAGE if by_image else FIXED)
         + (OUTLIERS if description["outliers"] == "clip" else ""),
         measured=(CLIP if description["outliers"] == "clip" else "")
@@ -144,8 +157,8 @@ def _about_objects(description: dict[str, Any], differences: dict[str, float]) -
     )
 
 
-def _words(text: str) -> str:
-    """What a stranger may have written, on one line and no HTML."""
+def words(text: str) -> str:
+    """What a stranger may have written, on one line and without HTML."""
     return html.escape(" ".join(text.split()), quote=False)
 
 

@@ -5,33 +5,34 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ..errors import ConfigError, ExportError, how_to_install
-from ..unet import UNet
+from ..predict.segmentation import Segmentation
+from .bioimageio.bare import expected_outputs
+from .bioimageio.package import write_package
+from .bioimageio.run import load_package_onnx, load_package_torchscript
+from .job import Job
+from .onnx_file import Outputs, Run, load_onnx, write_onnx
+from .parity import outputs_of
 
-# Name of an input or output -> its values, in the order of the graph.
-Inputs = dict[str, np.ndarray]
-Outputs = dict[str, np.ndarray]
-Run = Callable[[Inputs], Outputs]
-LARGEST = 2**31 - 2**20  # bytes of weights: an ONNX file is one message, below 2 GiB
 DESCRIPTION = "unet_hf"  # what it is called inside OpenVINO's files
 
 
 @dataclass(frozen=True)
 class Format:
-    """write: (model, description, path); adds to the description what only it knows.
+    """write: (job, path). loads: One for each network that the file holds.
 
-    packages: What has to be installed, and the extra that installs it.
+    packages: What has to be installed, and the extra that installs it. outputs: What the file's
+    networks have to give. beside: Whether a text beside the file says how to use it.
     """
 
     suffix: str
-    write: Callable[["UNet", dict[str, Any], Path], None]
-    load: Callable[[Path], Run]
+    write: Callable[[Job, Path], None]
+    loads: tuple[Callable[[Path], Run], ...]
     packages: tuple[str, ...] = ()
     extra: str = "export"
+    outputs: Callable[[Segmentation], Outputs] = outputs_of
+    beside: bool = True
 
     def check_packages(self) -> None:
         """Raises `ExportError` if one is not installed."""
@@ -55,48 +56,18 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
-# -------------------------------------------------------------------------------------- ONNX
+def write_onnx_format(job: Job, path: Path) -> None:
+    write_onnx(job.model, job.description, path)
 
 
-def write_onnx(model: "UNet", description: dict[str, Any], path: Path) -> None:
-    import onnx
-
-    from . import onnx_graph
-
-    n_bytes = 4 * sum(weight.numel() for weight in model.parameters())
-    if n_bytes > LARGEST:
-        raise ExportError(
-            f"The weights take {n_bytes / 2**30:.1f} GiB, an ONNX file holds less than 2. "
-            "Train a network with a smaller base_channels."
-        )
-    description["opset"] = onnx_graph.OPSET
-    built = onnx_graph.build(model, description)
-    onnx.checker.check_model(built, full_check=True)
-    onnx.save(built, path)
-
-
-def load_onnx(path: Path) -> Run:
-    import onnxruntime
-    import torch
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
-
-
-# ---------------------------------------------------------------------------------- OpenVINO
-
-
-def write_openvino(model: "UNet", description: dict[str, Any], path: Path) -> None:
+def write_openvino(job: Job, path: Path) -> None:
     """path: of the .xml; the weights go into a .bin beside it."""
     import openvino
 
     intermediate = path.with_suffix(".onnx")
-    write_onnx(model, description, intermediate)
+    write_onnx(job.model, job.description, intermediate)
     converted = openvino.Core().read_model(intermediate)
-    converted.set_rt_info(json.dumps(description), [DESCRIPTION])
+    converted.set_rt_info(json.dumps(job.description), [DESCRIPTION])
     openvino.save_model(converted, path, compress_to_fp16=False)
     intermediate.unlink()
 
@@ -110,8 +81,16 @@ def load_openvino(path: Path) -> Run:
 
 
 FORMATS = {
-    "onnx": Format(".onnx", write_onnx, load_onnx, ("onnx", "onnxruntime")),
+    "onnx": Format(".onnx", write_onnx_format, (load_onnx,), ("onnx", "onnxruntime")),
     "openvino": Format(
-        ".xml", write_openvino, load_openvino, ("onnx", "openvino"), extra="openvino"
+        ".xml", write_openvino, (load_openvino,), ("onnx", "openvino"), extra="openvino"
+    ),
+    "bioimageio": Format(
+        ".zip",
+        write_package,
+        (load_package_onnx, load_package_torchscript),
+        ("onnx", "onnxruntime"),
+        outputs=expected_outputs,
+        beside=False,
     ),
 }

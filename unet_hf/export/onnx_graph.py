@@ -24,7 +24,7 @@ IR_VERSION = 10  # of the file format; the one that came with it
 HEIGHT, WIDTH = 2, 3  # axes of an image
 
 
-def build(model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
+def build(model: "UNet", description: dict[str, Any], *, bare: bool = False) -> onnx.ModelProto:
     """The network with its pre- and post-processing.
 
     Inputs:
@@ -38,11 +38,15 @@ def build(model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
             `Network.object_channels`.
 
     description: Goes into the file's metadata, texts as they are, all else as JSON.
+
+    bare: As `bioimageio.bare.Bare`, which has neither: `image` is normalised and its sides are on
+    the grid, and there is one output, `prediction`, the classes and then the maps of objects.
     """
     graph = Graph()
     geometry = model.geometry
-    x = graph.normalized("image", model)
-    x = graph.mirrored(x, Mirroring.of(geometry))
+    x = "image"
+    if not bare:
+        x = graph.mirrored(graph.normalized(x, model), Mirroring.of(geometry))
 
     padding = 1 if geometry.padding == "same" else 0
     skips = []
@@ -63,6 +67,9 @@ def build(model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
         x = graph.two_convolutions(name, x, step, padding)
 
     logits = graph.convolution("head", x, model.head.weight, model.head.bias, padding=0)
+    if bare:
+        graph.add("Concat", "prediction", *graph.planes(logits, x, model), axis=1)
+        return graph.finished(model, description, bare)
     graph.measure_image()
     graph.add("Softmax", "probabilities", graph.cut_to_image("logits", logits), axis=1)
     if model.object_head is not None:
@@ -173,21 +180,38 @@ class Graph:
         axes = self.constant(f"{name}.axes", [HEIGHT, WIDTH])
         return self.add("Slice", name, x, start, end, axes)
 
+    def planes(self, logits: str, x: str, model: "UNet") -> list[str]:
+        """Probabilities, then each map of objects, with the border as a probability."""
+        found = [self.add("Softmax", "probabilities", logits, axis=1)]
+        for index, name in enumerate(model.object_channels):
+            one, head = slice(index, index + 1), model.object_head
+            plane = self.convolution(f"object_{name}", x, head.weight[one], head.bias[one], 0)
+            border = name == "border"
+            found.append(self.add("Sigmoid", "border", plane) if border else plane)
+        return found
+
     # ----------------------------------------------------------------------------------- the file
 
-    def finished(self, model: "UNet", description: dict[str, Any]) -> onnx.ModelProto:
+    def finished(
+        self, model: "UNet", description: dict[str, Any], bare: bool = False
+    ) -> onnx.ModelProto:
         """Raises `onnx.checker.ValidationError` if it is no valid graph."""
 
         def tensor(name: str, *shape: str | int) -> onnx.ValueInfoProto:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
         pixels = ("height", "width")
+        classes, maps = model.config["num_classes"], len(model.object_channels)
         inputs = [tensor("image", "batch", model.config["in_channels"], *pixels)]
-        if model.preprocessing.normalization == "image":
+        if model.preprocessing.normalization == "image" and not bare:
             inputs += [tensor("mean", "batch"), tensor("std", "batch")]
-        outputs = [tensor("probabilities", "batch", model.config["num_classes"], *pixels)]
-        if model.object_channels:
-            outputs.append(tensor("object_maps", "batch", len(model.object_channels), *pixels))
+        if bare:
+            inside = pixels if model.geometry.padding == "same" else ("rows", "columns")
+            outputs = [tensor("prediction", "batch", classes + maps, *inside)]
+        else:
+            outputs = [tensor("probabilities", "batch", classes, *pixels)]
+            if maps:
+                outputs.append(tensor("object_maps", "batch", maps, *pixels))
         graph = helper.make_graph(self.nodes, "unet", inputs, outputs, self.constants)
         built = helper.make_model(
             graph,

@@ -1,6 +1,6 @@
 """Does an exported file predict what the checkpoint predicts?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,31 +10,44 @@ from ..errors import ExportError
 from ..hub.sample import MAX_PIXELS, drawn_input, sample_input
 from ..images.image_data import ImageData
 from ..images.reading import read_image
+from ..predict.segmentation import Segmentation
 from ..unet import UNet
-from .formats import Inputs, Run
+from .onnx_file import Inputs, Outputs, Run
 
 # What other kernels may round otherwise in float32: of a probability, and of a map of objects,
 # which no softmax has limited.
 TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
+TOLERANCES = {"probabilities": TOLERANCE, "object_maps": MAP_TOLERANCE}
 LARGEST_SIDE = 512  # px of the sample: the exported file takes it in one piece
 
 
-def check_parity(model: "UNet", run: Run, checkpoint: Path) -> dict[str, float]:
+def outputs_of(result: Segmentation) -> Outputs:
+    """What an exported network has to give for the image of a result, each (n, H, W) float32."""
+    outputs = {"probabilities": result.probabilities}
+    return outputs if result.object_maps is None else outputs | {"object_maps": result.object_maps}
+
+
+def check_parity(
+    model: "UNet",
+    run: Run,
+    checkpoint: Path,
+    outputs: Callable[[Segmentation], Outputs] = outputs_of,
+) -> dict[str, float]:
     """The largest difference of each output from `model.segment` in float32, over the sample
     in `checkpoint` and two drawn images, one of them of a size that is on no grid.
+
+    outputs: What the format holds of a result.
 
     Raises:
         ExportError: It is above what is allowed, or no number.
     """
-    allowed = {"probabilities": TOLERANCE}
-    if model.object_channels:
-        allowed["object_maps"] = MAP_TOLERANCE
-    largest = dict.fromkeys(allowed, 0.0)
+    largest: dict[str, float] = {}
     for where, image in images(model, checkpoint):
-        expected = model.segment(image, precision="float32")
+        expected = outputs(model.segment(image, precision="float32"))
         seen = run(inputs_for(model, image))
-        for name, tolerance in allowed.items():
-            difference = float(np.abs(seen[name][0] - getattr(expected, name)).max())
+        for name, values in expected.items():
+            tolerance = TOLERANCES[name]
+            difference = float(np.abs(seen[name][0] - values).max())
             if not difference <= tolerance:  # NaN is not either
                 raise ExportError(
                     f"The exported network's {name.replace('_', ' ')} differ from the "
@@ -42,7 +55,7 @@ def check_parity(model: "UNet", run: Run, checkpoint: Path) -> dict[str, float]:
                     "allowed. Nothing was written. Check the versions of torch and of the "
                     "format's runtime, or choose another format."
                 )
-            largest[name] = max(largest[name], difference)
+            largest[name] = max(largest.get(name, 0.0), difference)
     return largest
 
 
