@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .layout import (
+    ACROSS_NAME,
     CURVE_NAME,
     EVALUATION_NAME,
     EXPECTED_NAME,
@@ -70,6 +71,18 @@ EXPECTED = {
     "scores": Each(float),
     "intervals": Each(SPREAD),
 }
+BIN_ROWS = Optional(
+    ListOf({"pixels": int, "confidence": Optional(float), "accuracy": Optional(float)})
+)
+COST = {"missed": float, "precision": Optional(float), "area": Optional(float)}
+FEW_MISSED = {
+    "share": float,
+    "threshold": Optional(float),
+    "images": int,
+    "without": int,
+    "chosen": Optional(COST),
+    "usual": COST,
+}
 MADE_WITH = {
     "command": str,
     "data": Optional(TRAINED_ON),
@@ -91,7 +104,7 @@ FIELDS: dict[str, Any] = {
         "dice": SCORES,
         "mean_iou": float,
         "pixel_accuracy": float,
-        "calibration": {"expected_error": float, "bins": float},
+        "calibration": {"expected_error": float, "bins": float, "per_bin": BIN_ROWS},
         "intervals": {
             "iou": Each(SPREAD), "dice": Each(SPREAD), "mean_iou": SPREAD, "v_rand": SPREAD,
             "v_info": SPREAD,
@@ -105,6 +118,16 @@ FIELDS: dict[str, Any] = {
         "objects": Optional(OBJECTS),
         "expected": Optional(EXPECTED),
         "folds": Optional({"count": int, "steps": ListOf(int)}),
+        "few_missed": Optional(FEW_MISSED),
+    },
+    ACROSS_NAME: {
+        "commit": WORDS,
+        "processor": str,
+        "instructions": str,
+        "rows": ListOf(
+            {"dataset": str, "own": bool, "images": Optional(int), "classes": WORDS,
+             "mean_iou": Optional(float), "interval": SPREAD, "why": WORDS}
+        ),
     },
     TRAINING_NAME: {
         "max_train_steps": float,
