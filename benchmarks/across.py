@@ -86,7 +86,8 @@ def measure(name: str, data: Path) -> dict[str, Any]:
 
 def row_of(model: UNet, folder: Path) -> dict[str, Any]:
     """The score on the validation split of one data set, or why there is none."""
-    pairs, labels = open_split(DataOptions(dataset_name=str(folder)), "validation")
+    pairs, names = open_split(DataOptions(dataset_name=str(folder)), "validation")
+    labels = {int(index): name for index, name in names.items()}
     mapped = mapping(model.id2label, labels)
     if isinstance(mapped, str):
         return {"images": None, "classes": None, "mean_iou": None, "interval": None, "why": mapped}

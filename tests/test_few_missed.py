@@ -67,7 +67,7 @@ def test_fewer_than_nine_images_cannot_promise_a_tenth_and_it_is_said():
     eight = np.stack([counts(0)] * 8)
     found = few_missed(eight, eight[:, 0], 0.1, (0.5,))
     assert found["threshold"] is None and found["chosen"] is None
-    assert "8 images, and fewer than 9 cannot promise" in why_none(found)
+    assert "8 images are too few, it takes 9" in why_none(found)
     bad = np.stack([counts(3)] * 20)
     assert "at every threshold" in why_none(few_missed(bad, bad[:, 0], 0.1, (0.5,)))
 
@@ -155,7 +155,7 @@ def test_what_has_none_says_so(folder, capsys):
         with pytest.raises(ConfigError, match=words):
             one.segment(image, threshold=name)
     measured(folder, threshold=None, images=5, chosen=None)
-    with pytest.raises(ConfigError, match="fewer than 9"):
+    with pytest.raises(ConfigError, match="5 images are too few"):
         model.segment(image, threshold="few_missed")
     measured(folder)
     next(model.parameters()).data += 1
@@ -181,5 +181,5 @@ def test_the_card_says_what_it_assumes_and_costs(folder):
     measured(folder, threshold=None, images=5, chosen=None)
     write_card(folder, CardOptions("org/net"))
     card = (folder / "README.md").read_text()
-    assert "it was measured on 5 images, and fewer than 9 cannot promise" in card
+    assert "5 images are too few, it takes 9" in card
     assert "as stored" not in card

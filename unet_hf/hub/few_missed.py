@@ -11,6 +11,7 @@ import safetensors.torch
 
 from ..errors import CheckpointError, ConfigError
 from ..hashes import weights_sha256
+from ..words import number_of
 from .find import find_checkpoint
 from .layout import EVALUATION_NAME, WEIGHTS_NAME
 from .records import CheckpointRecords
@@ -51,11 +52,9 @@ def why_none(record: Mapping[str, Any]) -> str:
     """Says why a record has no threshold, without a full stop."""
     least = math.ceil(1 / record["share"]) - 1 if record["share"] > 0 else math.inf
     if record["images"] < least:
-        return (
-            f"it was measured on {record['images']} images, and fewer than {least} cannot promise "
-            f"that at most {100 * record['share']:g} % are missed"
-        )
-    return f"too much is missed at every threshold to promise at most {100 * record['share']:g} %"
+        images = number_of(record["images"], "image")
+        return f"{images} {'is' if record['images'] == 1 else 'are'} too few, it takes {least}"
+    return "too much is missed at every threshold that was tried"
 
 
 def _record(model: Any) -> dict[str, Any] | None:

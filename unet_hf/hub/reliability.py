@@ -82,17 +82,19 @@ def draw_reliability(bins: Sequence[Bin], count: int) -> PIL.Image.Image:
         draw.line([LEFT, y(value), RIGHT, y(value)], GRID)
         draw.text((x(value), BOTTOM + 6), f"{value:.1f}", INK, usual, anchor="ma")
         draw.text((LEFT - 8, y(value)), f"{value:.1f}", INK, usual, anchor="rm")
-    total = sum(row["pixels"] for row in bins)
     for place, row in zip(places, bins, strict=True):
         left, right = x(max(place / count, start)), x((place + 1) / count)
         draw.rectangle([left + 1, y(row["accuracy"]), right - 1, BOTTOM], BAR)
-        share = _percent(row["pixels"] / total)
-        draw.text(((left + right) / 2, BOTTOM - 4), share, INK, small, anchor="md")
     draw.line([x(start), y(start), x(1), y(1)], IDEAL, width=2)
     for row in bins:
         across, up = x(row["confidence"]), y(row["accuracy"])
         draw.ellipse([across - 4, up - 4, across + 4, up + 4], INK)
     draw.rectangle([LEFT, TOP, RIGHT, BOTTOM], outline=INK)
+    total = sum(row["pixels"] for row in bins)
+    halo = {"stroke_width": 2, "stroke_fill": BAR}  # so that the line does not cross it out
+    for place, row in zip(places, bins, strict=True):
+        share, middle = _percent(row["pixels"] / total), x((place + 0.5) / count)
+        draw.text((middle, BOTTOM - 4), share, INK, small, anchor="md", **halo)
     words = "probability of the class that a pixel is given (below: share of all pixels)"
     draw.text(((LEFT + RIGHT) / 2, HEIGHT - 8), words, INK, usual, anchor="md")
     _upright(picture, "share that has it", usual)
