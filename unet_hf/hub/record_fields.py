@@ -197,7 +197,7 @@ def _wrong(value: Any, fields: Any, at: str) -> str | None:
         return None if value is None else _wrong(value, fields.fields, at)
     if isinstance(fields, type):
         kinds = (int, float) if fields is float else fields
-        if isinstance(value, kinds) and not isinstance(value, bool):
+        if isinstance(value, kinds) and isinstance(value, bool) == (fields is bool):
             return None
         return f"{at} is {_shown(value)}, expected is a {_KIND[fields]}"
     wanted = dict if isinstance(fields, (dict, Each)) else list
@@ -220,7 +220,14 @@ def _wrong(value: Any, fields: Any, at: str) -> str | None:
     return next(filter(None, (_wrong(*part) for part in parts)), None)
 
 
-_KIND = {str: "text", int: "whole number", float: "number", dict: "mapping", list: "list"}
+_KIND = {
+    bool: "truth value",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    dict: "mapping",
+    list: "list",
+}
 
 
 def _shown(value: Any) -> str:
