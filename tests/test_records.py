@@ -91,6 +91,7 @@ WRONG = {
     "membrane": (EVALUATION, lambda r: r.update(membrane={}), r"membrane\.v_rand is missing"),
     "objects": (EVALUATION, lambda r: r.update(objects={}), r"objects\.recipe is missing"),
     "dice": (EVALUATION, lambda r: r["dice"].pop("cell"), "iou and dice have different names"),
+    "few": (EVALUATION, lambda r: r["few_missed"].update(images="5"), r"few_missed\.images is '5'"),
     "speed": ("speed.json", lambda r: r.update(milliseconds=1), "milliseconds is 1"),
     "size": ("speed.json", lambda r: r.update(image=[512]), "image has 1 values, expected are 2"),
     "int8": ("int8.json", lambda r: r.update(rounding=None), "some but not all of"),

@@ -83,7 +83,7 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
     _, files = repo.at("main")
     assert set(files) == {
         "config.json", "model.safetensors", "README.md", "thumbnail.png", "evaluation.json",
-        "training.json", "metrics.jsonl", "speed.json", "sample/expected.json",
+        "reliability.png", "training.json", "metrics.jsonl", "speed.json", "sample/expected.json",
         "sample/input.png", "sample/object_maps.tif", "sample/probabilities.tif",
     }  # fmt: skip
     local = (tmp_path / "unet-cells" / "model.safetensors").read_bytes()
@@ -128,7 +128,7 @@ def test_scores_measured_anew_are_pushed_beside_the_weights(hub, cells, tmp_path
     assert "**The checkpoint was trained on these images**" in after["README.md"].decode()
     assert "## Speed and memory" in after["README.md"].decode()
     assert {name for name in after if after[name] != before.get(name)} == {
-        "README.md", "evaluation.json", "speed.json",
+        "README.md", "evaluation.json", "reliability.png", "speed.json",
     }  # fmt: skip
 
 

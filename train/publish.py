@@ -118,7 +118,8 @@ def write_finished(
         scores = evaluation_record(config, data.validation_name, split, evaluation)
         if out_of_fold:
             scores |= {"folds": {"count": config.folds, "steps": out_of_fold.steps}}
-            scores |= {"expected": out_of_fold.expected}
+            # The networks of the folds chose it, and this checkpoint is another network.
+            scores |= {"expected": out_of_fold.expected, "few_missed": None}
         else:
             scores |= {"chosen_on_this_split": True, "expected": expected_of(progress)}
         write_json(new / EVALUATION_NAME, scores | hashes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .engine.calibration import Calibration, calibrate, feature_maps
 from .engine.scope import Scope
+from .hub.few_missed import settled_threshold
 from .hub.int8_record import read_calibration
 from .hub.mixin import CheckpointMixin
 from .hub.scope_record import read_own_scope, state_of
@@ -100,7 +101,7 @@ class UNet(
         page: int = 0,
         axes: str | None = None,
         channel: int | None = None,
-        threshold: float | None = None,
+        threshold: float | str | None = None,
         tile_size: int | None = None,
         precision: str = "auto",
         tta: bool = False,
@@ -116,7 +117,9 @@ class UNet(
             channel: The only channel to use, counted from 0, as a gray image; None: all.
             level: Which resolution of a TIFF pyramid, counted from 0, the finest. Outlines and
                 tables of objects are in pixels of the finest.
-            threshold: Two classes only: overrides the checkpoint's decision threshold.
+            threshold: Two classes only: overrides the checkpoint's decision threshold. "few_missed"
+                is the one of its `evaluation.json` at which at most 10 % of class 1 is expected
+                to be missed on new images, if they are like those it was measured on.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
                 does not depend on it, except that in float32 layers with 1024 channels or more
                 round differently by 1e-5 in windows under 240 pixels at depth 4.
@@ -148,7 +151,7 @@ class UNet(
             axes=axes,
             channel=channel,
             level=level,
-            threshold=threshold,
+            threshold=settled_threshold(self, threshold),
             tile_size=tile_size,
             precision=precision,
             tta=tta,
@@ -162,7 +165,7 @@ class UNet(
         output: str | os.PathLike | None = None,
         axes: str | None = None,
         channel: int | None = None,
-        threshold: float | None = None,
+        threshold: float | str | None = None,
         tile_size: int | None = None,
         precision: str = "auto",
         objects: Mapping[str, Any] | None = None,
@@ -212,7 +215,7 @@ class UNet(
             output=output,
             axes=axes,
             channel=channel,
-            threshold=threshold,
+            threshold=settled_threshold(self, threshold),
             tile_size=tile_size,
             precision=precision,
             objects=objects,

@@ -15,6 +15,7 @@ from ..engine.calibration import checked_calibration
 from ..engine.precision import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
 from ..files import DISK_FAULTS
+from ..hub.few_missed import settled_threshold
 from ..images.image_data import ImageData
 from ..images.reading import read_image
 from ..images.windows import is_large, is_zarr
@@ -59,8 +60,10 @@ class BatchOptions:
 
     model: str = option(MISSING, "shipped name, folder, or Hub id org/name")
     revision: str | None = option(None, "branch, tag or commit of the model")
-    threshold: float | None = option(
-        None, "two classes: class 1 begins above this probability (default: the checkpoint's)"
+    threshold: float | str | None = option(
+        None,
+        "two classes: class 1 begins above this probability; few_missed: where the checkpoint's "
+        "evaluation promises that at most 10 % of it is missed (default: the checkpoint's)",
     )
     tile_size: int | None = option(
         None,
@@ -119,7 +122,7 @@ class BatchOptions:
     def settled(self, model: "UNet") -> "BatchOptions":
         """The same with the model's own values where none were given. Raises `ConfigError`, and
         `CalibrationError` for int8."""
-        threshold = self.threshold
+        threshold = settled_threshold(model, self.threshold)
         if threshold is None:
             threshold = model.threshold
         else:

@@ -17,6 +17,7 @@ from ..evaluation.update_card import (
 from ..files import write_text
 from ..hub.card import membrane_proposal
 from ..hub.expected_words import expected_words, how_expected
+from ..hub.few_missed import why_none
 from ..hub.layout import EVALUATION_NAME, SPEED_NAME, TRAINING_NAME
 from ..hub.object_table import COLUMNS, count_words, object_rows, recipe_words, score_cell
 from ..hub.records import (
@@ -188,6 +189,14 @@ def object_lines(objects: dict[str, Any]) -> list[str]:
     ]
 
 
+def few_missed_line(few: dict[str, Any], foreground: str) -> str:
+    """Says at which threshold little is missed, or why at none."""
+    most = f"at most {100 * few['share']:g} % of {foreground} missed on new images like these"
+    if few["threshold"] is None:
+        return f"{most}: no threshold promises it; {why_none(few)}"
+    return f"{most}: threshold {few['threshold']}"
+
+
 def table(record: dict[str, Any]) -> str:
     """The scores for a terminal."""
 
@@ -217,6 +226,8 @@ def table(record: dict[str, Any]) -> str:
     if estimate := record.get("expected"):
         lines.append(f"expected on new images: {expected_words(estimate)}")
         lines.append(how_expected(estimate))
+    if few := record.get("few_missed"):
+        lines.append(few_missed_line(few, [*record["iou"]][1]))
     dataset, error = record["dataset"], record["calibration"]["expected_error"]
     lines += [
         f"pixel accuracy {number(record['pixel_accuracy'])}, expected calibration error "

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..data.options import DATA_CHOICES, DataOptions
 from ..errors import how_to_install
+from ..hub.few_missed import NAME as FEW_MISSED
 from ..hub.find import find_checkpoint, read_address
 from ..unet import UNet
 
@@ -81,6 +82,17 @@ def outputs_reader(
         return tuple(output for output in outputs if output in asked)
 
     return read
+
+
+def read_threshold(text: str) -> float | str:
+    """Reads a number, or the name of a threshold that the checkpoint's records hold."""
+    if text == FEW_MISSED:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        fault = f"{text!r} is neither a number from 0 to 1 nor {FEW_MISSED}"
+        raise argparse.ArgumentTypeError(fault) from None
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..predict.outputs import DEFAULT_OUTPUTS, OBJECT_OUTPUTS, OUTPUTS, REMOVED
 from ..predict.overlay import Look
 from ..words import number_of
-from .options import add_option, add_options, command_parser, outputs_reader
+from .options import add_option, add_options, command_parser, outputs_reader, read_threshold
 
 DESCRIPTION = """Segments images with a U-Net: files, folders and patterns into a folder, or a whole
 data set into one that has masks beside its images. What is finished is not computed again: a run
@@ -161,7 +161,7 @@ def _window(text: str) -> tuple[float, ...]:
 
 # How an option is read where the type of its field is not enough.
 READING: dict[str, dict[str, Any]] = {
-    "threshold": {"metavar": "P"},
+    "threshold": {"type": read_threshold, "metavar": "P"},
     "tile_size": {"metavar": "N"},
     "output": {"metavar": "FOLDER"},
     "page": {"type": _page, "metavar": "all|N"},

@@ -13,7 +13,13 @@ from ..film.interval import read_interval
 from ..film.outputs import DEFAULT_FILM_OUTPUTS, FILM_OUTPUTS
 from ..network.configuration import OBJECT_METHODS, PRECISIONS
 from ..tracking import link
-from .options import add_option, command_parser, open_checkpoint, outputs_reader
+from .options import (
+    add_option,
+    command_parser,
+    open_checkpoint,
+    outputs_reader,
+    read_threshold,
+)
 
 DESCRIPTION = """Segments the frames of a film and follows their objects. A run that was stopped or
 killed goes on when the same command is given again."""
@@ -116,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("axes", "meaning of the axes of a stack, e.g. TYX (default: as the file says)")
     add("channel", "the only channel to use, counted from 0 (default: all)", type=int)
-    add("threshold", "two classes: overrides the checkpoint's", type=float)
+    text = "two classes: overrides the checkpoint's; or few_missed, as in `segment`"
+    add("threshold", text, type=read_threshold)
     add("tile_size", "overrides the checkpoint's", type=int)
     add("precision", "(default: auto)", choices=PRECISIONS)
     add("method", "how objects are told apart (default: the checkpoint's)", choices=OBJECT_METHODS)

@@ -18,6 +18,7 @@ from ..predict.decision import decide
 from ..predict.segmentation import Segmentation
 from ..unet import UNet
 from .comparison import cells_of
+from .few_missed import CUTS, few_missed
 from .metrics import (
     THRESHOLDS,
     MembraneSlice,
@@ -34,6 +35,7 @@ from .object_summary import object_record, object_row
 from .tally import Counts, Tally
 from .uncertainty import (
     BINS,
+    bin_rows,
     calibration_bins,
     expected_calibration_error,
     mean_interval,
@@ -64,6 +66,8 @@ class Evaluation:
     tta: bool = False  # test-time augmentation: the mean of eight views
     # Scores of single objects, see `object_summary`; None where no image has instance ids.
     objects: dict[str, Any] | None = None
+    # Two classes: the threshold that bounds the missed share of class 1, see `few_missed`.
+    few_missed: dict[str, Any] | None = None
 
 
 @dataclass
@@ -75,6 +79,7 @@ class _Image:
     precision: str
     confusion: dict[float | None, np.ndarray]
     calibration: np.ndarray  # (3, BINS), see `calibration_bins`
+    cuts: np.ndarray | None  # two classes: (CUTS, 2, 2) pixel counts for `few_missed`
     membrane: dict[float, MembraneSlice]
     numbered: bool  # it has instance ids
     objects: ImageObjects | None  # at the only threshold; None where one is to be chosen first
@@ -232,6 +237,7 @@ def _summarize(
     confusions = np.stack([image.confusion[chosen] for image in images])
     overlap = overlap_scores(confusions.sum(0))
     intervals = overlap_intervals(confusions)
+    bins = sum(image.calibration for image in images)
     groups = defaultdict(list)
     for image in images:
         if image.kind is not None:
@@ -253,10 +259,9 @@ def _summarize(
         mean_iou=overlap.mean_iou,
         pixel_accuracy=overlap.pixel_accuracy,
         calibration={
-            "expected_error": expected_calibration_error(
-                sum(image.calibration for image in images)
-            ),
+            "expected_error": expected_calibration_error(bins),
             "bins": BINS,
+            "per_bin": bin_rows(bins),
         },
         intervals=intervals
         | {key: dict(zip(labels.values(), intervals[key], strict=True)) for key in ("iou", "dice")},
@@ -270,6 +275,9 @@ def _summarize(
         precision=", ".join(sorted({image.precision for image in images})),
         tta=tta,
         objects=object_record(numbered, recipe) if numbered else None,
+        few_missed=few_missed(np.stack([image.cuts for image in images]), confusions)
+        if len(labels) == 2
+        else None,
     )
 
 
@@ -309,14 +317,19 @@ def _measure(
         )
     probabilities = result.probabilities
     kind = pair.extras.get("kind")
+    if classes == 2:
+        counts = confusions_at(pair.label, probabilities[1], {*candidates, *CUTS})
+        confusion = {threshold: counts[threshold] for threshold in candidates}
+    else:
+        mask = decide(probabilities, None)
+        confusion = {None: confusion_matrix(pair.label, mask, classes, IGNORE)}
     return _Image(
         pair.name,
         kind if isinstance(kind, str) else None,
         result.precision,
-        confusions_at(pair.label, probabilities[1], candidates)
-        if classes == 2
-        else {None: confusion_matrix(pair.label, decide(probabilities, None), classes, IGNORE)},
+        confusion,
         calibration_bins(pair.label, probabilities, IGNORE),
+        np.stack([counts[cut] for cut in CUTS]) if classes == 2 else None,
         membrane_slice(
             pair.label == 1, probabilities[1], sorted({*THRESHOLDS, *candidates}), cells_of(result)
         )

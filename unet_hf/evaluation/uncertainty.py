@@ -1,5 +1,7 @@
 """Computes bootstrap intervals of scores, and the calibration error of probabilities."""
 
+from typing import Any
+
 import numpy as np
 
 from ..predict.decision import most_probable
@@ -135,6 +137,21 @@ def calibration_bins(
     np.clip(index, 0, BINS - 1, out=index)
     counts = np.bincount(index, minlength=BINS), np.bincount(index[right], minlength=BINS)
     return np.stack([counts[0], np.bincount(index, confidence, BINS), counts[1]])
+
+
+def bin_rows(bins: np.ndarray) -> list[dict[str, Any]]:
+    """Returns the bins as JSON: pixels, mean confidence and accuracy; None in empty ones.
+
+    bins: see `calibration_bins`.
+    """
+    return [
+        {
+            "pixels": int(pixels),
+            "confidence": float(confidence / pixels) if pixels else None,
+            "accuracy": float(right / pixels) if pixels else None,
+        }
+        for pixels, confidence, right in bins.T
+    ]
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:

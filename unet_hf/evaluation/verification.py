@@ -18,9 +18,11 @@ from ..hub.layout import (
     EVALUATION_NAME,
     EXPECTED_NAME,
     INT8_NAME,
+    RELIABILITY_NAME,
     SCOPE_NAME,
 )
 from ..hub.records import HASHES_KEY, CheckpointRecords, checkpoint_hashes, read_record
+from ..hub.reliability import bins_of, drawn_text, text_in
 from ..hub.sample import MAX_PIXELS, expected_values, sample_input
 from ..hub.scope_record import OF_OTHERS, read_scope
 from ..images.reading import read_image
@@ -54,7 +56,10 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
     if model.origin.commit:
         hub["revision"] = model.origin.commit  # the same commit, even if somebody pushes
     folder = find_checkpoint(source, evidence=True, **hub)
-    checks = (check_bytes, check_sample, check_card, check_scores, check_calibration, check_scope)
+    checks = (
+        check_bytes, check_sample, check_card, check_scores, check_picture, check_calibration,
+        check_scope,
+    )  # fmt: skip
     findings = [Finding(True, "the weights fit the configuration, tensor by tensor")]
     for check in checks:
         try:
@@ -186,6 +191,22 @@ def check_scores(model: Any, folder: Path) -> list[Finding]:
             )
         )
     return findings
+
+
+def check_picture(model: Any, folder: Path) -> list[Finding]:
+    """Checks that the picture of the calibration shows the bins of the scores."""
+    bins = bins_of(CheckpointRecords.read(folder).evaluation)
+    if not bins:  # as older versions wrote it
+        return []
+    if text_in(folder / RELIABILITY_NAME) == drawn_text(bins):
+        return [Finding(True, f"{RELIABILITY_NAME} shows the bins of {EVALUATION_NAME}")]
+    return [
+        Finding(
+            False,
+            f"{RELIABILITY_NAME} is missing or does not show the bins of {EVALUATION_NAME}. Write "
+            "the card again with `save_pretrained`.",
+        )
+    ]
 
 
 def check_calibration(model: Any, folder: Path) -> list[Finding]:

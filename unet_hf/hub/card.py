@@ -17,10 +17,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from ..errors import CheckpointError, ConfigError
 from ..network.configuration import check_objects
 from .expected_words import expected_words, how_expected
+from .few_missed import why_none
 from .goals import goal_rows
-from .layout import CONFIG_NAME, THUMBNAIL_NAME, TRAINING_NAME
+from .layout import CONFIG_NAME, RELIABILITY_NAME, THUMBNAIL_NAME, TRAINING_NAME
 from .object_table import COLUMNS, count_words, object_rows, recipe_words
 from .records import MADE_WITH, CheckpointRecords, read_record
+from .reliability import bins_of
 
 BEGIN = "<!-- unet_hf: begin. Written from the files beside this card; edits in here are lost. -->"
 END = "<!-- unet_hf: end -->"
@@ -94,8 +96,14 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         how_expected=how_expected,
         count_words=count_words,
         worst=sorted(measured, key=lambda row: sum(map(row.get, scores)))[:WORST],
+        reliability=bool(bins_of(evaluation)) and (folder / RELIABILITY_NAME).is_file(),
+        foreground=class_rows(config)[1][0],
+        why_none=why_none,
+        across=evidence.across,
         training=evidence.training,
         goals=_goals(training, evaluation),
+        few=evaluation.get("few_missed"),
+        percent=_percent,
         data=made_with.get("data") or {},
         made_with=made_with,
         curve=_curve(evidence),
@@ -274,6 +282,11 @@ def _number(value: float | None, spread: list[float] | None = None) -> str:
     if value is None:
         return "absent"
     return f"{value:.4f}" + (f" [{spread[0]:.4f} .. {spread[1]:.4f}]" if spread else "")
+
+
+def _percent(share: float | None) -> str:
+    """Formats a share, "9.7 %"; "absent" for None."""
+    return "absent" if share is None else f"{100 * share:.3g} %"
 
 
 def _words(text: object) -> str:

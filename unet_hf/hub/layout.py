@@ -2,9 +2,11 @@
 
     config.json, model.safetensors  the checkpoint itself
     README.md, thumbnail.png        the card, and a picture for it
+    reliability.png                 a picture of the calibration in evaluation.json, for the card
     sample/                         an input, what is expected to be predicted, the tolerance
     evaluation.json                 scores on a split
     training.json, metrics.jsonl    every option of the training, and its evaluations
+    across.json                     scores on other data sets
     speed.json                      time and memory on a named machine
     int8.json                       the ranges of values for int8, and what int8 costs
     scope.json                      how the training images look to the network
@@ -20,7 +22,9 @@ CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
 THUMBNAIL_NAME = "thumbnail.png"
+RELIABILITY_NAME = "reliability.png"
 EVALUATION_NAME = "evaluation.json"
+ACROSS_NAME = "across.json"
 TRAINING_NAME = "training.json"
 CURVE_NAME = "metrics.jsonl"
 SPEED_NAME = "speed.json"
@@ -29,7 +33,9 @@ SCOPE_NAME = "scope.json"
 SAMPLE_FOLDER = "sample"
 EXPECTED_NAME = f"{SAMPLE_FOLDER}/expected.json"
 # Files with measurements; each holds the hashes of what was measured, see `records`.
-RECORDS = (EVALUATION_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME, SCOPE_NAME)
+RECORDS = (
+    EVALUATION_NAME, ACROSS_NAME, TRAINING_NAME, CURVE_NAME, SPEED_NAME, INT8_NAME, SCOPE_NAME,
+)  # fmt: skip
 # The same network for other programs; torch/ is what older versions wrote.
 EXPORT_FOLDERS = ("onnx/", "openvino/", "torch/")
 MAX_CONFIG_BYTES = 2**20
@@ -50,7 +56,7 @@ def is_evidence(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if folder:
         return folder == SAMPLE_FOLDER
-    return name in (CARD_NAME, THUMBNAIL_NAME, *RECORDS)
+    return name in (CARD_NAME, THUMBNAIL_NAME, RELIABILITY_NAME, *RECORDS)
 
 
 def belongs_to_checkpoint(path: str) -> bool:

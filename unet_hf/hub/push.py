@@ -14,8 +14,16 @@ from ..addresses import read_repository
 from ..errors import CheckpointError, PushError
 from .card import CardOptions, merge_cards, render_card
 from .find import find_checkpoint
-from .layout import CARD_NAME, CURVE_NAME, EXPORT_FOLDERS, TRAINING_NAME, belongs_to_checkpoint
+from .layout import (
+    CARD_NAME,
+    CURVE_NAME,
+    EXPORT_FOLDERS,
+    RELIABILITY_NAME,
+    TRAINING_NAME,
+    belongs_to_checkpoint,
+)
 from .records import CheckpointRecords, checkpoint_hashes
+from .reliability import bins_of
 from .retry import (
     Answer,
     asked_wait,
@@ -109,7 +117,10 @@ def push_folder(
 
 def published_files(folder: Path) -> list[str]:
     """Lists the files of `folder` that go to the Hub, without the card and stale records."""
-    stale = set(CheckpointRecords.read(folder).stale)
+    evidence = CheckpointRecords.read(folder)
+    stale = set(evidence.stale)
+    if not bins_of(evidence.evaluation):
+        stale.add(RELIABILITY_NAME)
     if TRAINING_NAME in stale:
         stale.add(CURVE_NAME)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .layout import (
+    ACROSS_NAME,
     CURVE_NAME,
     EVALUATION_NAME,
     EXPECTED_NAME,
@@ -71,6 +72,18 @@ EXPECTED = {
     "scores": Each(float),
     "intervals": Each(SPREAD),
 }
+BIN_ROWS = Optional(
+    ListOf({"pixels": int, "confidence": Optional(float), "accuracy": Optional(float)})
+)
+COST = {"missed": float, "precision": Optional(float), "area": Optional(float)}
+FEW_MISSED = {
+    "share": float,
+    "threshold": Optional(float),
+    "images": int,
+    "without": int,
+    "chosen": Optional(COST),
+    "usual": COST,
+}
 MADE_WITH = {
     "command": str,
     "data": Optional(TRAINED_ON),
@@ -92,7 +105,7 @@ FIELDS: dict[str, Any] = {
         "dice": SCORES,
         "mean_iou": float,
         "pixel_accuracy": float,
-        "calibration": {"expected_error": float, "bins": float},
+        "calibration": {"expected_error": float, "bins": float, "per_bin": BIN_ROWS},
         "intervals": {
             "iou": Each(SPREAD), "dice": Each(SPREAD), "mean_iou": SPREAD, "v_rand": SPREAD,
             "v_info": SPREAD,
@@ -106,6 +119,16 @@ FIELDS: dict[str, Any] = {
         "objects": Optional(OBJECTS),
         "expected": Optional(EXPECTED),
         "folds": Optional({"count": int, "steps": ListOf(int)}),
+        "few_missed": Optional(FEW_MISSED),
+    },
+    ACROSS_NAME: {
+        "commit": WORDS,
+        "processor": str,
+        "instructions": str,
+        "rows": ListOf(
+            {"dataset": str, "own": bool, "images": Optional(int), "classes": WORDS,
+             "mean_iou": Optional(float), "interval": SPREAD, "why": WORDS}
+        ),
     },
     TRAINING_NAME: {
         "max_train_steps": float,
@@ -185,7 +208,7 @@ def _wrong(value: Any, fields: Any, at: str) -> str | None:
         return None if value is None else _wrong(value, fields.fields, at)
     if isinstance(fields, type):
         kinds = (int, float) if fields is float else fields
-        if isinstance(value, kinds) and not isinstance(value, bool):
+        if isinstance(value, kinds) and isinstance(value, bool) == (fields is bool):
             return None
         return f"{at} is {_shown(value)}, expected is a {_KIND[fields]}"
     wanted = dict if isinstance(fields, (dict, Each)) else list
@@ -208,7 +231,14 @@ def _wrong(value: Any, fields: Any, at: str) -> str | None:
     return next(filter(None, (_wrong(*part) for part in parts)), None)
 
 
-_KIND = {str: "text", int: "whole number", float: "number", dict: "mapping", list: "list"}
+_KIND = {
+    bool: "truth value",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    dict: "mapping",
+    list: "list",
+}
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import CheckpointError
 from ..files import parse_json
 from .layout import (
+    ACROSS_NAME,
     CONFIG_NAME,
     CURVE_NAME,
     EVALUATION_NAME,
@@ -44,6 +45,7 @@ class CheckpointRecords:
 
     hashes: dict[str, str]
     evaluation: dict[str, Any] | None = None
+    across: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, Any] | None = None
@@ -64,6 +66,7 @@ class CheckpointRecords:
         stale = []
         for key, name in (
             ("evaluation", EVALUATION_NAME),
+            ("across", ACROSS_NAME),
             ("training", TRAINING_NAME),
             ("speed", SPEED_NAME),
             ("int8", INT8_NAME),

@@ -20,9 +20,18 @@ from ..network.network import Network
 from .card import CardOptions, render_card
 from .find import find_checkpoint
 from .int8_record import make_int8_record, write_int8_record
-from .layout import CARD_NAME, CONFIG_NAME, EXPECTED_NAME, INT8_NAME, RECORDS, WEIGHTS_NAME
+from .layout import (
+    CARD_NAME,
+    CONFIG_NAME,
+    EXPECTED_NAME,
+    INT8_NAME,
+    RECORDS,
+    RELIABILITY_NAME,
+    WEIGHTS_NAME,
+)
 from .origin import Origin
 from .records import CheckpointRecords, read_record
+from .reliability import write_reliability
 from .sample import write_sample
 
 logger = logging.getLogger(__name__)
@@ -89,7 +98,11 @@ def write_model(model: Network, folder: Path) -> None:
 
 
 def write_card(folder: Path, options: CardOptions, existing: str | None = None) -> None:
-    """Writes README.md for the files in `folder`; what people wrote into `existing` stays."""
+    """Writes README.md for the files in `folder`, and its picture of the calibration.
+
+    What people wrote into `existing` stays.
+    """
+    write_reliability(folder / RELIABILITY_NAME, CheckpointRecords.read(folder).evaluation)
     card = render_card(folder, options, existing)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
 

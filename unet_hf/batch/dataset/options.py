@@ -20,7 +20,7 @@ class DatasetOptions:
     split: str | None = option(None, "one split (default: all)")
     image_column: str | None = option(None, "the column of images, if its name does not tell")
     revision: str | None = None  # of the model, as the next two
-    threshold: float | None = None
+    threshold: float | str | None = None
     tile_size: int | None = None
     # None: a folder here, of the pushed data set's name.
     output: Path | None = field(default=None, metadata={"help": "where the results go"})
