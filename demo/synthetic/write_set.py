@@ -1,4 +1,4 @@
-"""Writes a drawn set into a folder, as labelled images usually come: `images/`, `masks/`, class names."""
+"""Writes a drawn set into a folder: `images/`, `masks/` and the names of the classes."""
 
 import argparse
 import json
@@ -62,7 +62,7 @@ def write_set(folder: Path, kind: str, images: int, size: int, seed: int) -> int
     return count
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.synthetic",
@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=20, help="number of images")
     parser.add_argument("--size", type=int, default=256, help="side of an image, px")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other images")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if not 1 <= given.images <= 999 or not 64 <= given.size <= 4096 or given.seed < 0:
         parser.error("--images is from 1 to 999, --size from 64 to 4096, --seed from 0")
     try:
