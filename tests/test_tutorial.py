@@ -70,7 +70,7 @@ def test_the_tutorial_leads_from_images_to_a_checkpoint_on_the_hub(tmp_path, mon
 
 def test_a_set_is_drawn_again_to_the_pixel_and_never_mixed_with_another(tmp_path, capsys):
     for name in ("one", "two"):
-        assert write_set.main([str(tmp_path / name), "--kind", "stained", *SMALL_SET]) == 0
+        assert write_set.main([str(tmp_path / name), "--kind", "fluorescence", *SMALL_SET]) == 0
     files = [sorted((tmp_path / name).rglob("*.tif")) for name in ("one", "two")]
     for first, second in zip(*files, strict=True):
         np.testing.assert_array_equal(read_image(first).pixels, read_image(second).pixels)
