@@ -20,9 +20,9 @@ SECONDS = 120  # that a page on a busy machine may take
 
 
 def take(what: Page | Locator, name: str) -> None:
-    """Takes a picture of the page, or of a part of it, in 128 colours."""
+    """Takes a picture of the page, or of a part of it, in 96 colours."""
     picture = PIL.Image.open(io.BytesIO(what.screenshot(animations="disabled"))).convert("RGB")
-    small = picture.quantize(128, dither=PIL.Image.Dither.NONE)
+    small = picture.quantize(96, dither=PIL.Image.Dither.NONE)
     small.save(IMAGES / f"{name}.png", optimize=True)
 
 
@@ -41,7 +41,7 @@ def main(address: str) -> None:
     browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page = chromium.new_page(viewport={"width": 1180, "height": 720})
         page.set_default_timeout(1000 * SECONDS)
         expect.set_options(timeout=1000 * SECONDS)
         page.goto(f"{address}/?example=nuclei-drawn")
