@@ -8,6 +8,7 @@ sizes are those of its feature maps. The same code draws the same files. All hav
 so that they can be read on a dark page, too.
 """
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 
@@ -200,6 +201,7 @@ def network() -> str:
 
 def main() -> None:
     """Draws all figures."""
+    argparse.ArgumentParser(description="Draws the figures of how-it-works.md.").parse_args()
     IMAGES.mkdir(exist_ok=True)
     pictures = {"tiling": tiling, "border-weights": weights, "objects-parted": parting}
     for name, draw in pictures.items():
