@@ -121,6 +121,7 @@ def known_options():
     modules = [
         ("app.py", []),
         ("demo.deploy", []),
+        ("demo.synthetic", []),
         ("train", []),
         ("train", ["check"]),
         *(("unet_hf", [command]) for command in commands),
