@@ -181,7 +181,7 @@ def test_an_extended_training_says_so_on_its_card(membranes, tmp_path):
     train(tiny(membranes, tmp_path, max_train_steps=2, **options))
     assert "it was extended" not in (tmp_path / "README.md").read_text()
     train(tiny(membranes, tmp_path, max_train_steps=4, resume_from_checkpoint="latest", **options))
-    assert "At step 2 it was extended from 2 steps" in (tmp_path / "README.md").read_text()
+    assert "At step 2 it was extended from 2 steps to 4" in (tmp_path / "README.md").read_text()
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-4"]
 
 
