@@ -69,10 +69,10 @@ def test_dropped_files_go_to_many_images_and_one_of_them_back(
 
     upload.set_input_files(paths)
     expect(page.locator("#files button.name")).to_have_count(3)
-    expect(name).to_have_text("0.png Cell nuclei · threshold 0.60")
+    expect(name).to_have_text("0.png Cell nuclei · threshold 0.40")
     page.locator("#files .all").click()
     expect(run).to_have_text("Segment 3 images with Cell nuclei")
-    expect(page.locator("#batch_threshold input, #batch_threshold textarea")).to_have_value("0.6")
+    expect(page.locator("#batch_threshold input, #batch_threshold textarea")).to_have_value("0.4")
     run.click()
     expect(page.locator("#batch_progress")).to_contain_text("Finished: 3 of 3 segmented.")
     expect(page.locator("#batch_progress")).to_contain_text("Cell nuclei (unet-nuclei), threshold")
@@ -80,7 +80,7 @@ def test_dropped_files_go_to_many_images_and_one_of_them_back(
     page.locator("#batch_previews button").nth(2).click()
     expect(page.get_by_role("tab", name="Segment")).to_have_attribute("aria-selected", "true")
     expect(name).to_contain_text("2.png")
-    expect(name).to_contain_text("threshold 0.60")
+    expect(name).to_contain_text("threshold 0.40")
 
     open_tab(page, "Compare")  # where nothing takes files: the browser would open them
     content = list(paths[1].read_bytes())

@@ -53,7 +53,7 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
 
     upload(page, tmp_path / "slice.tif")
     whose = page.locator("#viewer .whose")
-    expect(whose).to_have_text("slice.tif Cell nuclei · threshold 0.60")
+    expect(whose).to_have_text("slice.tif Cell nuclei · threshold 0.40")
     expect(page.locator("#facts")).to_contain_text("160 × 160 px")
     expect(page.locator("#facts")).to_contain_text("uint16")
     choose(page, "unet-isbi")
@@ -127,7 +127,7 @@ def test_files_and_the_pixel_under_the_pointer_are_as_seen(page: Page, tmp_path:
     colors = color_table(UNet.from_pretrained("unet-nuclei").config["colors"])
     viewer.get_by_role("button", name="background").click()
     slide(viewer, ".opacity", 1)
-    for threshold, closer in ((0.60, 0), (0.31, 4)):
+    for threshold, closer in ((0.40, 0), (0.31, 4)):
         slide(viewer, ".threshold", threshold)
         for _ in range(closer):
             viewer.get_by_role("button", name="Zoom in").click()
@@ -160,7 +160,7 @@ def test_a_paste_a_page_of_a_stack_and_an_example_with_its_own_checkpoint(
     page.get_by_label("Page", exact=True).fill("2")
     expect(page.locator("#facts")).to_contain_text("page 2 of 4", timeout=20_000)
     expect(page.locator("#viewer .whose")).to_have_text(
-        "stack.tif · page 2 of 0 to 3 Cell nuclei · threshold 0.60"
+        "stack.tif · page 2 of 0 to 3 Cell nuclei · threshold 0.40"
     )
 
     before = serial(page)

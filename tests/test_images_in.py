@@ -122,7 +122,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
 
     save = page.get_by_role("button", name="Mask (PNG)")
     expect(page.locator("#viewer .whose")).to_have_text(
-        "stack.tif · page 2 of 0 to 3 · channel 1 Cell nuclei · threshold 0.60", timeout=30_000
+        "stack.tif · page 2 of 0 to 3 · channel 1 Cell nuclei · threshold 0.40", timeout=30_000
     )
     assert camera(viewer) == close
     with page.expect_download() as download:
@@ -209,9 +209,9 @@ def test_the_lines_that_give_a_result_again_name_channel_and_axes(stack: Path):
     for given in ({"channel": 1, "page": 2}, {"channel": 3, "axes": "CTYX"}):
         result = model.segment(stack, **given)
         lines.append(Reproduction("unet-nuclei").text(result, result.objects()))
-    assert "segment('stack.tif', page=2, channel=1, threshold=0.6, precision=" in lines[0]
-    assert "--page 2 --channel 1 --threshold 0.6" in lines[0]
-    assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.6, " in lines[1]
+    assert "segment('stack.tif', page=2, channel=1, threshold=0.4, precision=" in lines[0]
+    assert "--page 2 --channel 1 --threshold 0.4" in lines[0]
+    assert "segment('stack.tif', page=0, axes='CTYX', channel=3, threshold=0.4, " in lines[1]
     assert "--page 0 --axes CTYX --channel 3" in lines[1]
 
 
@@ -431,7 +431,7 @@ def test_an_upload_has_no_link_and_wrong_values_of_a_link_are_told(
         expect(alert).to_contain_text(words, timeout=30_000)
     expect(page.locator("#viewer .legend")).to_contain_text("nucleus", timeout=30_000)
     assert page.locator("#model input").input_value().endswith("unet-nuclei")
-    assert json.loads(viewer_of(page).get_attribute("data-seen"))["threshold"] == 0.6
+    assert json.loads(viewer_of(page).get_attribute("data-seen"))["threshold"] == 0.4
     page.goto(f"{demo_url}/?example=alloy-drawn&threshold=0.5")
     expect(alert).to_contain_text("more than two classes", timeout=30_000)
     expect(page.locator("#viewer .legend")).to_be_visible()

@@ -462,20 +462,20 @@ def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_
     gate.let(1)
     page.get_by_role("button", name="Segment", exact=True).click()
     expect(page.get_by_role("button", name="Mask (PNG)")).to_be_enabled()
-    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.60")
+    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.40")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Mask (PNG)").click()
     assert waiting.value.suggested_filename == "other_mask.png"
 
     page.locator("#files").get_by_role("button", name="nuclei.png").first.click()
     gate.let(1)
-    expect(page.locator("#viewer .whose")).to_have_text("nuclei.png Cell nuclei · threshold 0.60")
+    expect(page.locator("#viewer .whose")).to_have_text("nuclei.png Cell nuclei · threshold 0.40")
     viewer = viewer_of(page)
-    slide(viewer, ".threshold", 0.4)
+    slide(viewer, ".threshold", 0.6)
     page.locator("#files").get_by_role("button", name="other.png").first.click()
     asked = len(gate.asked)
     # It is not computed again, and is looked at as the file before.
-    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.40")
+    expect(page.locator("#viewer .whose")).to_have_text("other.png Cell nuclei · threshold 0.60")
     assert len(gate.asked) == asked
     page.locator("#files").get_by_role("button", name="Remove other.png").click()
     page.locator("#files").get_by_role("button", name="Remove nuclei.png").click()
