@@ -138,7 +138,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
 
     # The same page and channel are compared; both channels would be refused.
     page.get_by_role("tab", name="Compare").click()
-    expect(page.get_by_label("Threshold B")).to_have_value("0.70")  # beside the checkpoint's own
+    expect(page.get_by_label("Threshold B")).to_have_value("0.50")  # beside the checkpoint's own
     page.locator("#compare_run").click()
     expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
 

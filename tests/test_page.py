@@ -161,7 +161,7 @@ def test_keys_say_what_they_did(shared: Page):
     ):
         shared.keyboard.press(key)
         expect(said).to_have_text(words)
-    label = r"tissue\.png with its classes painted over: background 8\d\.\d %, nucleus 1"
+    label = r"tissue\.png with its classes painted over: background 9\d\.\d %, nucleus \d\.\d %"
     expect(canvas).to_have_attribute("aria-label", re.compile(label))
     names = shared.locator(".viewer").evaluate_all("all => all.map((one) => one.ariaLabel)")
     assert len(set(names)) == len(names)

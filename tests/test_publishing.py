@@ -233,7 +233,7 @@ def test_a_shipped_checkpoint_is_pushed_with_all_that_is_known_of_it(name, hub, 
     )
     assert set(files) == COMPLETE | maps | {
         "evaluation.json", "training.json", "metrics.jsonl", "speed.json", "int8.json",
-        "across.json", "reliability.png",
+        "across.json", "reliability.png", "scope.json",
     }  # fmt: skip
     assert alice.ask(int8=f"alice/{name}")["precision"] == "int8"  # before `verify` fetches more
     assert files["model.safetensors"] == (SHIPPED / name / "model.safetensors").read_bytes()

@@ -46,7 +46,7 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
     other = page.another()
     is_counted(other)
     other.get_by_role("button", name="Nuclei (synthetic)").click()
-    expect(other.locator("#objects .count")).to_have_text("56 objects")
+    expect(other.locator("#objects .count")).to_have_text("55 objects")
     page.get_by_role("button", name="Mask (PNG)").click()
     expect(page.locator("#alert [role=alert]")).to_have_text(GONE)
     slide(viewer_of(page), "input.threshold", 0.2)
