@@ -214,9 +214,11 @@ class SegmentTab(Shown):
                     return
 
                 def compute(report: Report) -> Segmentation:
-                    return segment_file(
+                    found = segment_file(
                         path, name, place=place, progress=report, visitor=visitor, run=run
                     )
+                    self.unlike.fitting(found, name)
+                    return found
 
                 work = Computation(compute)
                 while not work.has_ended(LOOK_SECONDS):

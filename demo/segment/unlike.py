@@ -1,6 +1,7 @@
 """Says above the picture that it is unlike what its checkpoint was trained on, and what to do."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
@@ -28,6 +29,7 @@ class UnlikeHint:
         with gr.Row(visible="hidden", elem_id="unlike") as self.row:
             self.words = gr.Markdown(elem_id="unlike_words")
             self.use = gr.Button("", size="sm", min_width=110, elem_id="unlike_use")
+        self._fitting: WeakKeyDictionary[Segmentation, str | None] = WeakKeyDictionary()
 
     @property
     def outputs(self) -> list[gr.blocks.Block]:
@@ -36,11 +38,20 @@ class UnlikeHint:
     def nothing(self) -> Updates:
         return {self.row: gr.update(visible="hidden")}
 
+    def fitting(self, result: Segmentation, model: str) -> str | None:
+        """The checkpoint to offer. The first time it is asked, others look at the image, too: that
+        is for whoever computes the result, as the page may not wait when it is shown."""
+        if result.unlike_training is None or result.unlike_training <= 1:
+            return None
+        if result not in self._fitting:
+            self._fitting[result] = best_fitting(result.image, model)
+        return self._fitting[result]
+
     def show(self, result: Segmentation, model: str) -> tuple[str | None, Updates]:
         """The checkpoint that fits better, if one does, and what the page is told."""
         if result.unlike_training is None or result.unlike_training <= 1:
             return None, self.nothing()
-        fitting = best_fitting(result.image, model)
+        fitting = self.fitting(result, model)
         offered = f" {title_of(fitting)} was trained on images like it." if fitting else ""
         words = f"{SENTENCE} ({result.unlike_training:.1f} times the limit).{offered} {WHAT_TO_DO}"
         return fitting, {
