@@ -41,7 +41,7 @@ def main(address: str) -> None:
     browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1180, "height": 720})
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(1000 * SECONDS)
         expect.set_options(timeout=1000 * SECONDS)
         page.goto(f"{address}/?example=nuclei-drawn")
@@ -55,6 +55,7 @@ def main(address: str) -> None:
         viewer.locator("[data-view=objects]").click()
         page.locator("#objects tr.row").nth(4).click()
         page.wait_for_timeout(3000)  # it flies
+        page.evaluate("window.scrollTo(0, 0)")
         take(page, "page-object")
         chromium.close()
 
