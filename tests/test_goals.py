@@ -60,6 +60,7 @@ def test_nothing_measured_reaches_nothing():
         ("mean_iou = 0.9", "cannot be read"),
         ("mean_iou >= much", "cannot be read"),
         ("beauty >= 0.9", "names the score beauty"),
+        ("expected[v_rnad] >= 0.9", "on new images is v_rand, v_info"),
         ("v_rand[membrane] >= 0.9", "Scores of a part are iou, dice"),
     ],
 )

@@ -111,7 +111,8 @@ def test_factors_between_levels_need_not_be_whole_and_may_differ_by_axis(bright,
 
 
 def test_a_level_of_ome_zarr_lies_on_the_finest_array(tmp_path):
-    zarr = pytest.importorskip("zarr")
+    import zarr
+
     from unet_hf.images.windows import open_image
 
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")

@@ -120,8 +120,8 @@ class Shown:
         in_view.note_place(drawn["picture"])
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
-        # An example that is drawn for its checkpoint says so in its title.
-        if (example := self._example(path)) and example.model == model:
+        example = self._example(path)
+        if self.is_drawn_for(path, model):
             in_view.fitting, hint = None, self.unlike.nothing()
         else:
             in_view.fitting, hint = self.unlike.show(result, model)
@@ -184,6 +184,11 @@ class Shown:
         if example and (model, place) == (example.model, FIRST):
             return self.example_results.get(example)
         return in_view.results.get((path, place, model))
+
+    def is_drawn_for(self, path: str | None, model: str) -> bool:
+        """Whether it is the example of this checkpoint; its title says that it is drawn."""
+        example = self._example(path)
+        return example is not None and example.model == model
 
     def _example(self, path: str | None) -> Example | None:
         return next((one for one in self.examples if one.path == path), None)

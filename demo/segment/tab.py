@@ -217,7 +217,8 @@ class SegmentTab(Shown):
                     found = segment_file(
                         path, name, place=place, progress=report, visitor=visitor, run=run
                     )
-                    self.unlike.fitting(found, name)
+                    if not self.is_drawn_for(path, name):
+                        self.unlike.fitting(found, name)
                     return found
 
                 work = Computation(compute)

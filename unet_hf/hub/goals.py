@@ -36,7 +36,7 @@ class Goal:
         if self.part is None:
             title = WHOLE[self.score]
         elif self.score == "expected":
-            title = f"{NAMES.get(self.part, self.part)} expected on new images"
+            title = f"{NAMES[self.part]} expected on new images"
         else:
             title = f"{PARTS[self.score]} of {self.part}"
         return f"{title} {RELATIONS[self.relation]} {self.value:g}"
@@ -100,5 +100,9 @@ def _read_goal(text: str) -> Goal:
         raise ConfigError(
             f"The goal {text.strip()!r} names the score {score}. Scores of {of} are "
             f"{', '.join(names)}."
+        )
+    if score == "expected" and part not in NAMES:
+        raise ConfigError(
+            f"The goal {text.strip()!r}: what is expected on new images is {', '.join(NAMES)}."
         )
     return Goal(score, part, relation, float(value))

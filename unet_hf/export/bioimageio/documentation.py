@@ -56,7 +56,9 @@ def write_documentation(job: Job, picture: Picture, name: str, description: str)
             else FIXED.format(scale=_scale_words(picture.scale))
         ),
         gaps="\n".join(f"- {gap}" for gap in gaps if gap),
-        borders=(TRIMMED if geometry.padding == "valid" else HALO).format(halo=geometry.halo),
+        borders=(TRIMMED if geometry.padding == "valid" else HALO).format(
+            halo=geometry.halo, step=geometry.multiple
+        ),
         classes=words(names),
         mask=described["mask"],
         objects=_objects(described),
@@ -119,8 +121,9 @@ MISSING = """Missing pixels (NaN, or the value that a file names): unet_hf leave
 they have to be filled before."""
 CHANNELS = """Other channels: unet_hf mixes red, green and blue to gray, and shows gray as three
 equal channels. Here the image has to have the channels above."""
-HALO = """A pixel sees at most {halo} px to each side, which is the halo of the output: blocks that
-overlap by that much give what the whole image gives."""
+HALO = """A pixel sees at most {halo} px to each side, which is the halo of the output. Blocks that
+overlap by that much and begin at multiples of {step} px see what the whole image shows there, if
+they are normalised as the whole image is."""
 TRIMMED = "The network trims {halo} px on each side, so that the output is smaller than the input."
 OBJECTS = """
 Further channels tell objects of the same class apart:

@@ -70,7 +70,7 @@ def preprocessing_steps(preprocessing: Preprocessing, scale: float) -> list[dict
 
     "image": mean and deviation of all channels of an image; the scale of its pixels makes no
     difference. "fixed": pixels are scaled first. Neither outliers nor missing pixels can be
-    expressed, see `documentation.LEFT_OUT`.
+    expressed, see `documentation.OUTLIERS` and `documentation.MISSING`.
     """
     if preprocessing.normalization == "image":
         asked = {"axes": ["channel", "y", "x"], "eps": EPSILON}
