@@ -16,7 +16,8 @@ from train.checkpoints import clear_unfinished
 from train.cli.arguments import parse_arguments
 from train.cli.check import run as check_command
 from train.config import TrainingConfig
-from train.loop import find_start, train
+from train.loop import train
+from train.start import find_start
 from unet_hf import UNet
 from unet_hf.data.open import open_data, open_split
 from unet_hf.errors import ConfigError, DatasetError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from accelerate.utils import InitProcessGroupKwargs
 
-from train import loop
+from train import loop, start
 from train.cli import main as command
 from train.config import DEFAULT_STEPS, TrainingConfig
 from train.crops import crops
@@ -80,11 +80,11 @@ def test_options_stay_as_they_were_given(monkeypatch):
     config = TrainingConfig(dataset_name="org/cells", output_dir="out", num_train_epochs=3)
     before = config.to_dict()
     pinned = data.pin_revision(config)
-    assert loop.count_steps(pinned, 20).max_train_steps == 60
+    assert start.count_steps(pinned, 20).max_train_steps == 60
     assert pinned.to_dict() == before | {"dataset_revision": SHA}
     assert config.to_dict() == before
     without = TrainingConfig(dataset_name="org/cells", output_dir="out")
-    assert loop.count_steps(without, 20).max_train_steps == DEFAULT_STEPS
+    assert start.count_steps(without, 20).max_train_steps == DEFAULT_STEPS
     assert without.max_train_steps is None
 
 

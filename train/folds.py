@@ -38,11 +38,12 @@ from .duration import read_duration
 from .errors import TooShortError, TrainingError
 from .fold_checks import refuse_changed_data, refuse_faulty_folds
 from .fold_data import open_folds
-from .loop import find_start, make_folder, train
+from .loop import train
 from .out_of_fold import OutOfFold
 from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget
+from .start import find_start, make_folder
 
 FOLDS = "folds"
 
