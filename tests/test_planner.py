@@ -11,11 +11,12 @@ from train.checks.inspection import inspect
 from train.checks.object_facts import object_facts, piece_facts
 from train.cli.arguments import parse_arguments
 from train.cli.check import run as check
-from train.config import USUAL, TrainingConfig
+from train.config import TrainingConfig
 from train.loop import train
 from train.plan.facts import DataFacts, ObjectSizes, measure_facts
 from train.plan.planner import Decision, TrainingPlan, decide, plan_training
 from train.plan.rules import AS_USUAL, RULES
+from train.presets import USUAL
 from unet_hf.data.open import open_data
 from unet_hf.errors import ConfigError
 

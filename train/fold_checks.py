@@ -12,8 +12,9 @@ from unet_hf.errors import ConfigError, DatasetError
 from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import find_problems, refuse_errors
 from .checks.seen import Note, Row, Seen, describe_changes, look_again
-from .config import USUAL, TrainingConfig
+from .config import TrainingConfig
 from .fold_data import open_folds
+from .presets import USUAL
 
 
 def refuse_faulty_folds(config: TrainingConfig) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from train.config import PRESETS
+from train.presets import PRESETS
 
 BASE = "default"
 RATE = PRESETS["modern"]["learning_rate"]

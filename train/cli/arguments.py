@@ -11,7 +11,8 @@ from unet_hf.files import parse_json
 from unet_hf.hub.records import MADE_WITH
 from unet_hf.options import fits_annotation
 
-from ..config import CHOICES, DEFAULTS_SHOWN, TrainingConfig
+from ..config import TrainingConfig
+from ..presets import CHOICES, DEFAULTS_SHOWN
 
 
 def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:

@@ -20,8 +20,9 @@ from ..checks.inspection import Inspection, PairSummary, inspect, inspection_bar
 from ..checks.objects import describe_objects, measure_objects
 from ..checks.problems import Problem, find_problems
 from ..checks.repair import Repair, repair
-from ..config import CHECKED, CHOICES, DEFAULTS_SHOWN, TrainingConfig
+from ..config import TrainingConfig
 from ..plan.planner import TrainingPlan, plan_training
+from ..presets import CHECKED, CHOICES, DEFAULTS_SHOWN
 
 ALL_IMAGES = 2**62  # a limit that no data set reaches
 

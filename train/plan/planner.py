@@ -16,7 +16,8 @@ from unet_hf.hub.layout import TRAINING_NAME
 
 from ..checks.inspection import Inspection
 from ..checks.problems import share_of_crops
-from ..config import USUAL, TrainingConfig
+from ..config import TrainingConfig
+from ..presets import USUAL
 from .facts import DataFacts, measure_facts
 from .rules import AS_USUAL, RULES, SELDOM, conflict
 

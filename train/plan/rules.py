@@ -12,7 +12,7 @@ from unet_hf.data.open import STROKES
 from unet_hf.network.tiling import receptive_reach, round_up
 from unet_hf.words import number_of
 
-from ..config import USUAL
+from ..presets import USUAL
 from .facts import FEW, DataFacts
 
 Chosen = Mapping[str, Any]
