@@ -16,8 +16,9 @@ from typing import Any
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.data.open import open_split
 from unet_hf.data.options import DataOptions
-from unet_hf.evaluation.evaluate import Evaluation, evaluate
+from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.evaluation.record import write_json
+from unet_hf.evaluation.summary import Evaluation
 from unet_hf.hub.card import CardOptions
 from unet_hf.hub.layout import CARD_NAME, EVALUATION_NAME, SHIPPED
 from unet_hf.hub.records import CheckpointRecords

@@ -21,7 +21,8 @@ from unet_hf.data.detect_encoding import IGNORE
 from unet_hf.data.open import open_split
 from unet_hf.data.pairs import Pair
 from unet_hf.engine.precision import DTYPES
-from unet_hf.evaluation.evaluate import Evaluation, evaluate
+from unet_hf.evaluation.evaluate import evaluate
+from unet_hf.evaluation.summary import Evaluation
 from unet_hf.evaluation.uncertainty import mean_interval
 
 from .measuring import in_turns, on_this_machine, ratios, table, write_json, written

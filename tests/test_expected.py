@@ -9,9 +9,9 @@ import pytest
 from train.checkpoints import find_checkpoints, read_progress, tally_arrays
 from train.loop import train
 from unet_hf.cli.evaluate import run as evaluate_command
-from unet_hf.evaluation.evaluate import CANDIDATES
 from unet_hf.evaluation.expected import MAX_STEPS, expected_scores, held_out_scores, keep_best
 from unet_hf.evaluation.object_recipe import Recipe
+from unet_hf.evaluation.summary import CANDIDATES
 from unet_hf.evaluation.tally import MAX_GROUPS, Counts, Tally
 from unet_hf.evaluation.uncertainty import resamples, small_sample_interval
 from unet_hf.evaluation.verification import verify

@@ -10,8 +10,9 @@ import pytest
 from unet_hf import Segmentation
 from unet_hf.data.pairs import Pair
 from unet_hf.evaluation import evaluate as evaluation
-from unet_hf.evaluation.evaluate import describe_evaluation, evaluate
+from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.evaluation.object_recipe import MIN_SIZES, SEEDS, Recipe, choose_recipe
+from unet_hf.evaluation.summary import describe_evaluation
 
 from .drawn import drawn
 

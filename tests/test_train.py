@@ -200,7 +200,7 @@ def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
 
 
 def test_the_threshold_keeps_away_from_a_cliff():
-    from unet_hf.evaluation.evaluate import CANDIDATES, choose_threshold
+    from unet_hf.evaluation.summary import CANDIDATES, choose_threshold
 
     scores = dict.fromkeys(CANDIDATES, 0.5)
     scores |= {0.2: 0.99, 0.25: 0.98, 0.3: 0.97, 0.35: 0.9}

@@ -24,8 +24,9 @@ from typing import Any
 
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate_and_tally
+from unet_hf.evaluation.evaluate import evaluate_and_tally
 from unet_hf.evaluation.expected import expected_scores
+from unet_hf.evaluation.summary import Evaluation, describe_evaluation
 from unet_hf.files import parse_json, write_text
 from unet_hf.hub.layout import CONFIG_NAME, TRAINING_NAME
 from unet_hf.hub.records import MADE_WITH

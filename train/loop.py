@@ -22,8 +22,9 @@ from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revi
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import Evaluation, describe_evaluation, evaluate_and_tally
+from unet_hf.evaluation.evaluate import evaluate_and_tally
 from unet_hf.evaluation.expected import keep_best
+from unet_hf.evaluation.summary import Evaluation, describe_evaluation
 from unet_hf.files import write_text
 
 from . import checkpoints

@@ -12,11 +12,11 @@ from huggingface_hub.errors import HTTPError
 from unet_hf import UNet
 from unet_hf.data.open import LabelledData
 from unet_hf.errors import CheckpointError, ConfigError, PushError, UNetError
-from unet_hf.evaluation.evaluate import Evaluation
 from unet_hf.evaluation.expected import expected_scores
 from unet_hf.evaluation.record import evaluation_record, write_json
 from unet_hf.evaluation.scope_measurement import measure_scope
 from unet_hf.evaluation.speed import measure_speed
+from unet_hf.evaluation.summary import Evaluation
 from unet_hf.hub.card import CardOptions
 from unet_hf.hub.expected_words import expected_words
 from unet_hf.hub.layout import (

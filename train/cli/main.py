@@ -39,7 +39,7 @@ def run_training(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USAGE
     # Imported after the options are parsed: --help needs neither torch nor datasets.
-    from unet_hf.evaluation.evaluate import describe_evaluation
+    from unet_hf.evaluation.summary import describe_evaluation
 
     from ..folds import train_folds
     from ..loop import train

@@ -41,8 +41,9 @@ def run(arguments: list[str]) -> int:
         return evaluate_films(given)
     if given.divisions is not None:
         raise ConfigError("--divisions is for films: add --tracks.")
-    from ..evaluation.evaluate import CANDIDATES, evaluate_and_tally
+    from ..evaluation.evaluate import evaluate_and_tally
     from ..evaluation.record import dataset_record, evaluation_record
+    from ..evaluation.summary import CANDIDATES
 
     if given.update_card:
         refuse_shipped(given.model)

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from .evaluate import choose_threshold
 from .object_recipe import choose_recipe
+from .summary import choose_threshold
 from .tally import Counts, Tally
 from .uncertainty import resamples, small_sample_interval
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data.pairs import Pair
 from ..unet import UNet
-from .evaluate import Evaluation
+from .summary import Evaluation
 
 
 @dataclass(frozen=True)

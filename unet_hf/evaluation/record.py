@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
-from .evaluate import Evaluation
+from .summary import Evaluation
 
 
 def evaluation_record(
