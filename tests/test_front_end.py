@@ -1,6 +1,7 @@
 """The scripts of the demo: their own tests under Node, their types, their lint, and what they have
 to have in common with Python. The page itself needs no Node."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -247,6 +248,31 @@ def test_scripts_are_asked_for_again_and_sent_again_only_if_they_have_changed(de
     assert (second.status_code, second.content) == (304, b"")
     changed = httpx.get(address, headers={"if-none-match": '"another"'})
     assert (changed.status_code, changed.content) == (200, first.content)
+
+
+def test_a_large_script_that_has_not_changed_is_answered_by_nothing_at_all():
+    """Who compresses it further out would make bytes of each of its pieces, and a 304 has none."""
+
+    async def large(scope, receive, send):
+        headers = [(b"etag", b"a"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
+        await send({"type": "http.response.body", "body": b"2"})
+
+    async def answer(known: bytes) -> list:
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "path": "a.js", "headers": [(b"if-none-match", known)]}
+        await CheckedScripts(large)(scope, None, send)
+        return sent
+
+    start, *bodies = asyncio.run(answer(b"a"))
+    assert start["status"] == 304
+    assert bodies == [{"type": "http.response.body", "body": b"", "more_body": False}]
+    assert [one.get("body") for one in asyncio.run(answer(b"b"))] == [None, b"1", b"2"]
 
 
 @pytest.mark.parametrize("path", ["/", "/lab/demo"])

@@ -11,6 +11,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 import tifffile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -395,6 +396,28 @@ def test_a_pillow_animation_stays_at_the_frame_it_showed(tmp_path: Path):
         animation.seek(1)
         check(read_image(animation, page=2), np.stack([STACK[0, 2, 0]] * 3, axis=2))
         assert animation.tell() == 1
+
+
+def test_what_is_masked_in_an_array_is_no_silence():
+    check(read_image(np.ma.array(GRAY)), GRAY)
+    masked = np.ma.masked_less(GRAY, np.median(GRAY))
+    with pytest.raises(UnsupportedLayoutError, match=f"masked, at {masked.mask.sum()} of its"):
+        read_image(masked)
+    filled = read_image(masked.astype(float).filled(np.nan))
+    assert filled.valid is not None and np.array_equal(filled.valid, ~masked.mask)
+
+
+def test_tensors_are_arrays_and_those_numpy_cannot_take_say_what_to_do():
+    check(read_image(torch.tensor(GRAY.astype(np.int32))), GRAY.astype(np.int32))
+    for tensor in (torch.zeros(9, 9, requires_grad=True), torch.zeros(9, 9, dtype=torch.bfloat16)):
+        with pytest.raises(UnsupportedLayoutError, match=r"detach\(\)\.cpu\(\)\.float\(\)"):
+            read_image(tensor)
+
+
+@pytest.mark.parametrize("page", [True, 1.0, "1", -1, 2])
+def test_a_page_is_a_whole_number_within_the_stack(page):
+    with pytest.raises(UnsupportedLayoutError, match="Choose a page from 0 to 1"):
+        read_image(np.stack([GRAY, GRAY]), axes="ZYX", page=page)
 
 
 def test_image_data_is_returned_as_it_is():

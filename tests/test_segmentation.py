@@ -57,6 +57,7 @@ def test_the_checkpoints_threshold_is_used_unless_another_is_given(gray_image):
     model = UNet(base_channels=4, depth=2, threshold=0.2)
     assert model.segment(gray_image).threshold == 0.2
     assert model.segment(gray_image, threshold=0.7).threshold == 0.7
+    assert model.segment(gray_image, threshold=np.float32(0.5)).threshold == 0.5
 
 
 def test_cutting_again_equals_segmenting_again(model, gray_image):
@@ -64,6 +65,10 @@ def test_cutting_again_equals_segmenting_again(model, gray_image):
     again = model.segment(gray_image, threshold=0.61)
     assert np.array_equal(cut.mask, again.mask)
     assert cut.threshold == 0.61
+
+
+def test_a_single_output_may_be_named_alone(model, gray_image, tmp_path):
+    assert list(model.segment(gray_image).save(tmp_path, only="mask")) == ["mask"]
 
 
 def test_areas_add_up_and_name_absent_classes(five_classes):

@@ -33,10 +33,10 @@ class CheckedScripts:
             await self.app(scope, receive, send)
             return
         known = Headers(scope=scope).get("if-none-match")
-        unchanged = False
+        unchanged = answered = False
 
         async def checked(message: Message) -> None:
-            nonlocal unchanged
+            nonlocal unchanged, answered
             if message["type"] == "http.response.start" and message["status"] == 200:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("cache-control", "no-cache")
@@ -45,7 +45,12 @@ class CheckedScripts:
                     message["status"] = 304
                     del headers["content-length"]
             elif message["type"] == "http.response.body" and unchanged:
-                message["body"] = b""
+                # The first piece of a large file ends the answer: what compresses it further out
+                # would make bytes of an empty piece that others follow, and a 304 has none.
+                if answered:
+                    return
+                answered = True
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 
         await self.app(scope, receive, checked)

@@ -25,7 +25,8 @@ PATIENCE = max(3 * SECONDS, 120.0)  # after which a process is ended, whatever i
 MEGABYTES = 8000  # of memory that a process may have
 TOO_LONG = (
     "The teaching was not done after {:.0f} minutes, and was ended. Nothing that was painted is "
-    "lost, and the old checkpoint is as it was: teach on fewer or smaller images."
+    "lost, and the old checkpoint is as it was. Teach again when this computer has less to do, or "
+    "on fewer or smaller images."
 )
 
 

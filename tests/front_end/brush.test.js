@@ -7,6 +7,7 @@ import {
   faultOfName, formerNames, freeColor, listOf, newList, renamed,
 } from "../../demo/viewer/web/class_lists.js";
 import { holds, openStrokes } from "../../demo/viewer/web/open_strokes.js";
+import { Painted } from "../../demo/viewer/web/painted.js";
 import { Recorder } from "../../demo/viewer/web/recorder.js";
 import { Sheet, strokesInWords } from "../../demo/viewer/web/sheet.js";
 import { LONGEST, segmentCovers } from "../../demo/viewer/web/strokes.js";
@@ -131,4 +132,32 @@ test("strokes of a file come after those that are there, and a file twice adds n
   assert.deepEqual(sheets.p.strokes, [three, one, two]);
   sheets.p.undo();
   assert.deepEqual(sheets.p.strokes, [three, one]);
+});
+
+test("what another tab paints is here too, and is not replaced by what was read before", async () => {
+  let told = 0;
+  const painted = new Painted(PALETTE, () => {}, () => told++);
+  await painted.loaded;
+  const picture = { picture: "p", name: "p.png", width: 9, height: 9 };
+  painted.open({ ...picture, names: ["ground", "cell"], colors: PALETTE });
+  painted.sheet.add({ class: 0, radius: 4, points: [0, 0] });
+  painted.save();
+  const { id } = painted.sheet, { list } = painted, when = Date.now() + 1;
+
+  const crack = { name: "crack", color: "#000000" };
+  painted.take({ ...list, classes: [...list.classes, crack], pinned: true, when });
+  const strokes = [0, 2].map((one) => ({ class: one, radius: 4, points: [0, 0] }));
+  painted.take({ ...painted.sheet.record(), strokes, when });
+  assert.equal(told, 2);
+  assert.equal(painted.list, list);
+  assert.deepEqual(list.classes.map(({ name }) => name), ["ground", "cell", "crack"]);
+  assert.equal(list.pinned, false);  // each tab paints with the list that it has chosen
+  assert.deepEqual(painted.told().pictures.p.strokes, strokes);
+  assert.ok(painted.sheet.undo());  // they can be taken away here
+  assert.ok(painted.sheet.redo());
+
+  painted.take({ ...painted.sheet.record(), strokes: [], when: 1 });  // older than what is here
+  assert.deepEqual(painted.sheet.strokes, strokes);
+  painted.take({ kind: "gone", id, when: when + 1 });
+  assert.deepEqual(painted.sheet.strokes, []);
 });

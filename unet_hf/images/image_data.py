@@ -131,7 +131,8 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
 
 def check_page(page: int, pages: int, name: str) -> None:
     """Raises `UnsupportedLayoutError` if the image has no such page."""
-    if not isinstance(page, (int, np.integer)) or not 0 <= page < pages:
+    counted = isinstance(page, (int, np.integer)) and not isinstance(page, bool)
+    if not counted or not 0 <= page < pages:
         cure = f"Choose a page from 0 to {pages - 1}" if pages > 1 else "Leave the page out"
         raise UnsupportedLayoutError(
             f"{name} has no page {page!r}: it has {pages} page{'s' if pages > 1 else ''}, "

@@ -8,6 +8,7 @@ inferred. tifffile reads TIFF, imagecodecs reads PNG with 16-bit colours (which 
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -89,7 +90,7 @@ def read_image(
         image = _from_file(source, page, axes, channel, level, max_pixels)
     elif hasattr(source, "__array__"):
         check_level(level, 1, "array")
-        array = np.asarray(source)
+        array = _as_array(source)
         image = from_array(array, "array", "array", page, axes, channel, max_pixels)
         # The caller may fill the array with the next image, as cameras do.
         image = replace(image, pixels=image.pixels.copy(order="K"))
@@ -106,6 +107,28 @@ def read_image(
     if image.channel is None:  # the channel has not been picked yet
         image = pick_channel(image, channel)
     return replace(image, axes_given=axes is not None)
+
+
+def _as_array(source: Any) -> np.ndarray:
+    """The pixels of an array, a tensor and the like.
+
+    Raises `UnsupportedLayoutError` for what NumPy cannot take, and for what it would take without
+    its mask.
+    """
+    hidden = int(np.ma.getmaskarray(source).sum()) if np.ma.isMaskedArray(source) else 0
+    if hidden:
+        raise UnsupportedLayoutError(
+            f"array is masked, at {hidden} of its {source.size} values. Say what they are: fill "
+            "them, e.g. image.filled(0), or make them NaN, which counts as no data: "
+            "image.astype(float).filled(np.nan)."
+        )
+    try:
+        return np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UnsupportedLayoutError(
+            f"{type(source).__name__} cannot be read as an array ({error}). Pass a NumPy array; "
+            "of a tensor, e.g. image.detach().cpu().float().numpy()."
+        ) from error
 
 
 def _from_image_data(

@@ -4,6 +4,7 @@ All options are plain JSON, as `config.json` is all that a checkpoint has beside
 """
 
 import math
+from numbers import Real
 from typing import Any
 
 from ..classes import numbered_names
@@ -56,7 +57,7 @@ def _choice(name: str, value: Any, choices: tuple[str, ...], hint: str = "") -> 
 
 
 def _fraction(name: str, value: Any, *, below_one: bool = False) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)  # NumPy's are Real, too
     if not number or not math.isfinite(value) or not 0 <= value <= 1 or (below_one and value == 1):
         end = "below 1" if below_one else "to 1"
         raise ConfigError(f"{name}={value!r} is not a number from 0 {end}.")

@@ -48,6 +48,7 @@ def checked_outputs(only: Collection[str]) -> list[str]:
     Raises:
         ConfigError: There is no such output, or the package that writes it is missing.
     """
+    only = [only] if isinstance(only, str) else only
     for name in only:
         if name in REMOVED:
             raise ConfigError(REMOVED[name])

@@ -35,7 +35,9 @@ export class Brush {
     /** @type {{recorder: Recorder, class: number, radius: number} | null} Being painted. */
     this.stroke = null;
     this.raster = newRaster([], 1, 1);
-    this.painted = new Painted(viewer.props.palette, (words) => this.say(words));
+    this.painted = new Painted(
+      viewer.props.palette, (words) => this.say(words),
+      () => (this.stroke ? this.redraw() : this.refresh()));
     this.palette = new Palette(viewer.root, this);
     for (const line of viewer.root.querySelectorAll("dialog .painting")) {
       line.removeAttribute("hidden");

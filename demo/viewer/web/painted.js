@@ -16,10 +16,12 @@ export class Painted {
   /**
    * @param {string[]} palette Colours of new classes.
    * @param {(words: string) => void} say
+   * @param {() => void} changed What is in view was painted on in another tab.
    */
-  constructor(palette, say) {
+  constructor(palette, say, changed) {
     this.palette = palette;
     this.say = say;
+    this.changed = changed;
     /** @type {ClassList[]} */
     this.lists = [];
     /** @type {Map<string, Sheet>} */
@@ -36,14 +38,38 @@ export class Painted {
   }
 
   async load() {
-    this.kept = await openKept(this.say);
-    if (this.kept.words) this.say(this.kept.words);
-    for (const record of this.kept.records) {
-      if (record.kind === "list") this.lists.push(record);
-      else this.sheets.set(record.id, new Sheet(record.list, record, record.strokes, record.when));
-    }
+    const kept = await openKept(this.say, (record) => this.take(record));
+    if (kept.words) this.say(kept.words);
+    for (const record of kept.records) this.take(record);
     this.lists.sort((one, other) => other.when - one.when);
     this.list = this.lists.find(({ pinned }) => pinned) ?? null;
+    this.kept = kept;
+  }
+
+  /**
+   * Takes what was kept before, or what another tab has painted now, unless something newer is here.
+   * Strokes of another tab take the place of those on the same picture: that tab has had these.
+   *
+   * @param {import("./strokes_kept.js").KeptRecord | import("./strokes_kept.js").Gone} record
+   */
+  take(record) {
+    const { id, kind, when } = record;
+    if (kind === "list") {
+      const here = this.lists.find((list) => list.id === id);
+      if (!here) this.lists.push(record);
+      // Which list is in use is a matter of each tab.
+      else if (here.when <= when) Object.assign(here, record, { pinned: here.pinned });
+    } else {
+      const here = this.sheets.get(id);
+      if (here && here.when > when) return;
+      if (kind === "sheet") {
+        this.sheets.set(id, new Sheet(record.list, record, record.strokes, when));
+      } else {
+        this.sheets.delete(id);
+      }
+      if (this.sheet?.id === id && this.list) this.sheet = this.sheetOf(this.list, this.sheet);
+    }
+    if (this.kept && (this.sheet?.id === id || this.list?.id === id)) this.changed();
   }
 
   /**

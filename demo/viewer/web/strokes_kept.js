@@ -1,9 +1,12 @@
 // Where strokes are kept between two visits: in the browser, never on the server. IndexedDB keeps
-// them for good; a browser that has none for this page keeps them for the tab, or not at all.
+// them for good; a browser that has none for this page keeps them for the tab, or not at all. Tabs of
+// one browser have the same database: each tells the others what it writes, as it would otherwise be
+// replaced by what they read when they were opened.
 
 /** @typedef {import("./class_lists.js").ClassList} ClassList */
 /** @typedef {import("./sheet.js").SheetRecord} SheetRecord */
 /** @typedef {ClassList | SheetRecord} KeptRecord */
+/** @typedef {{kind: "gone", id: string, when: number}} Gone A record that was removed. */
 /**
  * @typedef {object} Kept
  * @property {string} words What the visitor has to know about it; "" if nothing.
@@ -17,11 +20,12 @@ const PATIENCE = 3000;  // milliseconds, after which IndexedDB counts as missing
 
 /**
  * @param {(words: string) => void} failed Is told when something could not be kept.
+ * @param {(record: KeptRecord | Gone) => void} changed Is told what another tab has written.
  * @returns {Promise<Kept>}
  */
-export async function openKept(failed) {
+export async function openKept(failed, changed) {
   try {
-    return await inDatabase(failed);
+    return await inDatabase(failed, changed);
   } catch (error) {
     console.warn(`Strokes are not kept in IndexedDB: ${error}`);
   }
@@ -35,9 +39,10 @@ export async function openKept(failed) {
 
 /**
  * @param {(words: string) => void} failed
+ * @param {(record: KeptRecord | Gone) => void} changed
  * @returns {Promise<Kept>}
  */
-async function inDatabase(failed) {
+async function inDatabase(failed, changed) {
   const opening = indexedDB.open(DATABASE, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "id" });
   const database = await done(opening);
@@ -47,10 +52,18 @@ async function inDatabase(failed) {
       failed("The last strokes could not be kept: this browser's storage is full.");
     act(transaction.objectStore(STORE));
   };
+  const others = new BroadcastChannel(DATABASE);
+  others.onmessage = ({ data }) => changed(data);  // before the records are read: none is missed
   const records = await done(database.transaction(STORE).objectStore(STORE).getAll());
   return { words: "", records,
-    put: (record) => change((store) => store.put(record)),
-    remove: (id) => change((store) => store.delete(id)) };
+    put: (record) => {
+      change((store) => store.put(record));
+      others.postMessage(record);
+    },
+    remove: (id) => {
+      change((store) => store.delete(id));
+      others.postMessage({ kind: "gone", id, when: Date.now() });
+    } };
 }
 
 /**
