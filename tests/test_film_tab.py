@@ -478,7 +478,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(page: FilmPage, film: Pa
 
 @pytest.mark.parametrize(
     ("limit", "value", "words"),
-    [("FILM_OBJECTS", 6, "more than 6 objects"), ("FILM_BYTES", 1200, "the limit of this page")],
+    [("FILM_OBJECTS", 6, "more than 6 objects"), ("FILM_BYTES", 700, "the limit of this page")],
 )
 def test_a_film_that_grows_too_large_ends(page: FilmPage, film, monkeypatch, limit, value, words):
     monkeypatch.setattr(limits, limit, value)
