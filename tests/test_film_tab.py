@@ -178,6 +178,15 @@ def test_the_first_frame_is_shown_before_anything_is_found(page: FilmPage, film:
     )
 
 
+def test_a_first_run_keeps_the_picture_that_a_browser_may_be_reading(page: FilmPage, film: Path):
+    page.send(film)
+    before = page.value
+    page.start()
+    assert (page.value["id"], page.value["images"]) == (before["id"], before["images"])
+    page.run()
+    assert file_of(before["images"][0]).is_file()
+
+
 def test_the_player_is_given_frames_numbers_and_tracks(page: FilmPage, film: Path, learned: str):
     page.send(film)
     page.start()

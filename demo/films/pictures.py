@@ -60,7 +60,7 @@ def runs(labels: np.ndarray) -> bytes:
 
     Deflated little-endian uint32: of all runs, row by row, how far each begins behind the one
     before, counted in pixels row by row; then the length of each; then the numbers of the objects.
-    A crowd of 5,000 takes half as long to write as a PNG, and a browser a twentieth to read it.
+    A crowd of 5,000 takes a tenth of the time that a PNG takes, here and in the browser.
     """
     is_start = np.ones(labels.shape, bool)
     is_start[:, 1:] = labels[:, 1:] != labels[:, :-1]
