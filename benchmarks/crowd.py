@@ -5,6 +5,7 @@ CPU, of a frame that has one before it.
 """
 
 import argparse
+import resource
 import time
 
 import numpy as np
@@ -25,18 +26,27 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for size in options.sizes:
+        film, before = crawling_discs(size, options.frames), peak_memory()
         linker, seconds = Linker(), []
-        for frame in crawling_discs(size, options.frames):
+        for frame in film:
             started = time.process_time()
             linker.add(frame)
             seconds.append(time.process_time() - started)
         count = (size // SPACING) ** 2
         _, middle, _ = spread(seconds[1:])
         rows.append(
-            [f"{size} x {size}", f"{count:,}", written(seconds[1:]), f"{middle / count * 1e3:.3f}"]
-        )
-    print(table(("frame", "objects", "s a frame", "ms an object"), rows))
+            [
+                f"{size} x {size}", f"{count:,}", written(seconds[1:]),
+                f"{middle / count * 1e3:.3f}", f"{(peak_memory() - before) / 1e6:.0f}",
+            ]
+        )  # fmt: skip
+    print(table(("frame", "objects", "s a frame", "ms an object", "MB beside the masks"), rows))
     print(f"\n{on_this_machine()}")
+
+
+def peak_memory() -> int:
+    """Bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def crawling_discs(size: int, frames: int) -> np.ndarray:

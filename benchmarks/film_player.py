@@ -2,15 +2,17 @@
 chromium).
 
 Shows films of discs that crawl, the same as in `benchmarks.crowd`, with their tracks, in headless
-Chromium without a graphics card. Measured in the page: from the value to the first frame with its
+Chromium without a graphics card. Measured in the page: from the value to the first picture, to its
 objects, and to the tracks; frames a second when it plays at 20, the first time through the film
-and the second; how long the longest task holds the page up meanwhile; and a step to the frame
-before. On a machine that is busy, look at the milliseconds of the CPU that the page takes for each
-frame: others do not change them much.
+and the second; how long the longest task holds the page up meanwhile; a step to the frame before;
+a click, until the cell is chosen and drawn so; and the memory of the page's process after all of
+this. On a machine that is busy, look at the milliseconds of the CPU for each frame, of the page's
+main thread and of all of the browser's processes: others do not change them much.
 """
 
 import argparse
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from demo.films.pictures import FramePictures
 from demo.films.player import film_player
@@ -70,6 +72,28 @@ STEP = """() => new Promise((done) => {
   root.querySelector(".stage").dispatchEvent(
     new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
 })"""
+# From the middle of the picture to the right until there is a cell.
+CLICK = """() => new Promise((done) => {
+  const root = document.querySelector("#film_player .film");
+  const canvas = root.querySelector(".stage canvas"), box = canvas.getBoundingClientRect();
+  root.querySelector(".stage").dispatchEvent(
+    new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const started = performance.now();
+    root.addEventListener("film:drawn", () => done(performance.now() - started), { once: true });
+    for (let far = 0; far < 60 && !root.dataset.track; far++) {
+      const at = { clientX: box.left + box.width / 2 + far, clientY: box.top + box.height / 2,
+        bubbles: true, pointerId: 1, button: 0, isPrimary: true };
+      canvas.dispatchEvent(new PointerEvent("pointerdown", at));
+      canvas.dispatchEvent(new PointerEvent("pointerup", at));
+    }
+  }));
+})"""
+HEAD = (
+    "frame", "objects", "first picture (s)", "its objects (s)", "tracks (s)", "frames/s",
+    "CPU a frame, main thread (ms)", "of all (ms)", "longest task (ms)", "step (ms)", "click (ms)",
+    "memory (MB)",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -86,22 +110,11 @@ def main() -> None:
             shown = Path(folder) / str(size)
             shown.mkdir()
             value, objects = made_up(size, options.frames, shown)
-            with gr.Blocks(analytics_enabled=False) as demo:
-                button = gr.Button("Show", elem_id="show")
-                button.click(lambda shown=value: shown, None, film_player())
-            _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(url)
-            rows.append([f"{size} x {size}", f"{objects:,}", *measured(page, options.frames)])
+            figures = measured_player(browser, value, options.frames)
+            rows.append([f"{size} x {size}", f"{objects:,}", *figures])
             print(rows[-1], flush=True)
-            page.close()
-            demo.close()
         browser.close()
-    head = (
-        "frame", "objects", "first frame (s)", "with objects (s)", "tracks (s)", "frames/s",
-        "CPU a frame (ms)", "longest task (ms)", "step (ms)",
-    )  # fmt: skip
-    print(table(head, rows))
+    print(table(HEAD, rows))
     print(f"\n{on_this_machine()}")
 
 
@@ -154,34 +167,60 @@ def true_tracks(labels: np.ndarray) -> dict[str, Any]:
     return {"objects": columns, "area_unit": "px", "tracks": tracks}
 
 
-def measured(page: Page, frames: int) -> list[str]:
+def measured_player(browser: Browser, value: dict[str, Any], frames: int) -> list[str]:
+    with gr.Blocks(analytics_enabled=False) as demo:
+        button = gr.Button("Show", elem_id="show")
+        button.click(lambda: value, None, film_player())
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    figures = measured(browser, page, frames)
+    page.close()
+    demo.close()
+    return figures
+
+
+def measured(browser: Browser, page: Page, frames: int) -> list[str]:
     page.locator("#show").wait_for()
     page.wait_for_selector("#film_player .film", state="attached")
     shown = page.evaluate(SHOW)
     page.wait_for_timeout(1000)
-    cpu = page.context.new_cdp_session(page)
-    cpu.send("Performance.enable", {"timeDomain": "threadTicks"})
+    main, all_of_it = page.context.new_cdp_session(page), browser.new_browser_cdp_session()
+    main.send("Performance.enable", {"timeDomain": "threadTicks"})
     rates, costs, longest = [], [], 0.0
     for _ in range(2):  # the first time through the film and the second
-        before = seconds_of(cpu)
+        before = seconds_of(main), sum(processes(all_of_it).values())
         played = page.evaluate(PLAY, frames)
-        costs.append((seconds_of(cpu) - before) / frames)
+        after = seconds_of(main), sum(processes(all_of_it).values())
+        costs.append([(end - start) / frames for start, end in zip(before, after, strict=True)])
         rates.append(played["rate"])
         longest = max(longest, played["longest"])
     page.wait_for_timeout(1000)
-    step = sorted(page.evaluate(STEP) for _ in range(5))[2]
+    step, click = (sorted(page.evaluate(act) for _ in range(5))[2] for act in (STEP, CLICK))
     return [
         *(f"{shown[name] / 1000:.2f}" for name in ("first", "objects", "tracks")),
         ", ".join(f"{rate:.1f}" for rate in rates),
-        ", ".join(f"{1000 * cost:.0f}" for cost in costs),
-        f"{longest:.0f}", f"{step:.0f}",
+        *(", ".join(f"{1000 * cost:.0f}" for cost in of) for of in zip(*costs, strict=True)),
+        f"{longest:.0f}", f"{step:.0f}", f"{click:.0f}", f"{memory(all_of_it) / 1e6:.0f}",
     ]  # fmt: skip
 
 
-def seconds_of(cpu: CDPSession) -> float:
+def seconds_of(page: CDPSession) -> float:
     """CPU seconds that the page's main thread has taken."""
-    metrics = {one["name"]: one["value"] for one in cpu.send("Performance.getMetrics")["metrics"]}
-    return metrics["TaskDuration"]
+    found = {one["name"]: one["value"] for one in page.send("Performance.getMetrics")["metrics"]}
+    return found["TaskDuration"]
+
+
+def processes(browser: CDPSession) -> dict[int, float]:
+    """CPU seconds that each process of the browser has taken, by its number."""
+    found = browser.send("SystemInfo.getProcessInfo")["processInfo"]
+    return {one["id"]: one["cpuTime"] for one in found}
+
+
+def memory(browser: CDPSession) -> int:
+    """Bytes in memory of the largest process, which is the page's."""
+    statuses = (Path(f"/proc/{number}/status").read_text() for number in processes(browser))
+    return max(1024 * int(re.search(r"VmRSS:\s+(\d+)", one).group(1)) for one in statuses)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_a_time_is_a_number_with_its_unit(text, seconds):
     "text", ["", "5m", "min", "-3s", "0s", "1.2.3s", "five min", "nan", "1e999", 0, -1, True]
 )
 def test_what_is_no_time_is_refused_in_words(text):
-    with pytest.raises(ConfigError, match=r"is not the time between two frames.*5min"):
+    with pytest.raises(ConfigError, match=r"is not a length of time.*5min"):
         read_interval(text)
 
 
@@ -152,4 +152,4 @@ def test_the_command_line_takes_it_and_a_run_goes_on_with_another(tmp_path, caps
     assert "speed_px_per_min" in (out / "tracks.csv").read_text()
     with pytest.raises(SystemExit):
         main([*asked, "--frame-interval", "5 moons"])
-    assert "not the time between two frames" in capsys.readouterr().err
+    assert "not a length of time" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from demo.films.pictures import runs
 from demo.films.player import FilmValue, film_player
 from demo.parts.gradio_internals import served_address, upload_folder
 
@@ -41,11 +42,11 @@ def write_film(folder: Path, frames: int = FRAMES) -> FilmValue:
                 number, x, y = places[frame]
                 numbers[np.hypot(rows - y, columns - x) <= 4] = number
         gray = np.where(numbers > 0, 150, 60 + frame).astype(np.uint8)
-        rgb = np.stack([numbers & 255, numbers >> 8 & 255, numbers >> 16], axis=2).astype(np.uint8)
-        for name, pixels, found in (("image", gray, images), ("labels", rgb, labels)):
-            path = folder / f"{name}{frame}.png"
-            PIL.Image.fromarray(pixels).save(path)
-            found.append(served_address(path))
+        image, objects = folder / f"image{frame}.png", folder / f"labels{frame}.runs"
+        PIL.Image.fromarray(gray).save(image)
+        objects.write_bytes(runs(numbers))
+        images.append(served_address(image))
+        labels.append(served_address(objects))
     return FilmValue(
         id=folder.name, name="cells.tif", width=WIDTH, height=HEIGHT, frames=FRAMES,
         pixel_size=(0.5, "µm"), images=images, labels=labels,

@@ -56,6 +56,7 @@ class FilmJob(Job):
         self.title = title_of(uploads)
         self.film: Frames | None = None
         self.asked: Asked | None = None  # of the run that was started last
+        self._opened: tuple[str | None, int | None] | None = None  # axes and channel
         self._run = Run()
         self._files: dict[str, Path] = {}  # that were taken home, by kind
         self.pictures: FramePictures | None = None
@@ -66,13 +67,16 @@ class FilmJob(Job):
         self.film = open_staged(self.staged, self.title, axes, channel)
         self.pictures = self.pictures or FramePictures(self.shown, self.film.first)
         self.status = replace(self.status, total=self.film.count)
+        self._opened = axes, channel
         return self.film
 
     def start(self, asked: Asked) -> None:
         """Before a run. What was found in the same way is not found again, and what was corrected
         stays so. Raises as `open`."""
+        opened = self._opened
         film = self.open(asked.axes, asked.channel)
-        if self.asked is None or asked.finding != self.asked.finding:
+        # Of a first run the picture stays that is in view: a browser may still be reading it.
+        if self._opened != opened if self.asked is None else asked.finding != self.asked.finding:
             self._begin_anew()
         self.asked = asked
         self.pictures = self.pictures or FramePictures(self.shown, film.first)

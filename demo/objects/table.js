@@ -3,6 +3,7 @@
 
 import { bringIntoSight, clicked, find, tellViewer, viewerOf } from "../parts/component.js";
 import { differingThresholds, onLook } from "../parts/look.js";
+import { bringRowIntoSight, gapOf, rowsInSight } from "../parts/rows_in_sight.js";
 import { draw } from "./histogram.js";
 
 /** @typedef {number | string | boolean | null} Cell */
@@ -38,7 +39,6 @@ import { draw } from "./histogram.js";
 
 const ROW = 30;  // height of a row in pixels, as in the style sheet
 const REST = 600;  // milliseconds that a slider stays where it is before its objects are measured
-const SPARE = 8;  // rows above and below those in sight
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
   End: Infinity };
@@ -88,9 +88,7 @@ export function mount({ element, props, trigger, watch }) {
     const scroll = element.querySelector(".scroll");
     if (!value?.rows || !scroll) return;
     const { rows } = value;
-    const inSight = Math.ceil((scroll.clientHeight || 360) / ROW);
-    const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - SPARE);
-    const last = Math.min(order.length, first + inSight + 2 * SPARE);
+    const [first, last] = rowsInSight(scroll, order.length, ROW);
     const shown = order.slice(first, last).map((place, number) => {
       return newRow(place + 1, rows[place], place + 1 === chosen, first + number + 2);
     });
@@ -99,7 +97,8 @@ export function mount({ element, props, trigger, watch }) {
     const marked = shown.find((row) => row.ariaSelected === "true");
     if (marked) table.setAttribute("aria-activedescendant", marked.id);
     else table.removeAttribute("aria-activedescendant");
-    find(element, "tbody").replaceChildren(gap(first), ...shown, gap(order.length - last));
+    find(element, "tbody").replaceChildren(
+      gapOf(first, ROW), ...shown, gapOf(order.length - last, ROW));
   }
 
   /**
@@ -111,12 +110,7 @@ export function mount({ element, props, trigger, watch }) {
     chosen = id;
     const scroll = element.querySelector(".scroll");
     const position = id === null ? -1 : order.indexOf(id - 1);
-    if (scroll && position >= 0) {
-      const top = position * ROW;
-      const room = scroll.clientHeight - 2 * ROW;  // the head covers a row
-      if (top < scroll.scrollTop) scroll.scrollTop = top;
-      else if (top > scroll.scrollTop + room) scroll.scrollTop = top - room;
-    }
+    if (scroll && position >= 0) bringRowIntoSight(scroll, position, ROW);
     drawRows();
   }
 
@@ -310,17 +304,5 @@ function newRow(id, cells, marked, number) {
     if (typeof content === "string") cell.className = "text";
     return cell;
   }));
-  return row;
-}
-
-/**
- * The room of rows that are out of sight.
- *
- * @param {number} rows
- */
-function gap(rows) {
-  const row = document.createElement("tr");
-  row.setAttribute("aria-hidden", "true");
-  row.style.height = `${rows * ROW}px`;
   return row;
 }

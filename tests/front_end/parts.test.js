@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cellText, sorted } from "../../demo/objects/table.js";
+import { bringRowIntoSight, rowsInSight } from "../../demo/parts/rows_in_sight.js";
 import { tooLarge } from "../../demo/parts/upload_guard.js";
 import { tooMuch } from "../../demo/parts/uploads_left.js";
 import { parametersOf } from "../../demo/segment/share_link.js";
@@ -41,4 +42,18 @@ test("who sends too much within the hour is told how much is left", () => {
   assert.equal(tooMuch(300 * 2 ** 20, 120.5 * 2 ** 20, 4),
     "These are 300 MB. Uploads are kept for an hour, and 4 GB of each visitor's at a time; 120 MB"
       + " are left. Nothing was sent. Send less, or wait until the earlier ones are deleted.");
+});
+
+test("of a long table the rows in sight are in the page, and a few around them", () => {
+  const scroll = { clientHeight: 300, scrollTop: 0 };
+  assert.deepEqual(rowsInSight(scroll, 5000, 30), [0, 26]);
+  scroll.scrollTop = 3000;
+  assert.deepEqual(rowsInSight(scroll, 5000, 30), [92, 118]);
+  assert.deepEqual(rowsInSight(scroll, 40, 30), [40, 40]);  // of a table that was longer before
+  bringRowIntoSight(scroll, 4999, 30);
+  assert.deepEqual(rowsInSight(scroll, 5000, 30).map((row) => row > 4970), [true, true]);
+  bringRowIntoSight(scroll, 4995, 30);
+  assert.equal(scroll.scrollTop, 4999 * 30 - 240);  // it was in sight
+  bringRowIntoSight(scroll, 2, 30);
+  assert.equal(scroll.scrollTop, 60);
 });

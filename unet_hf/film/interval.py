@@ -45,7 +45,7 @@ def read_interval(text: str | float) -> float:
     seconds = _seconds(found[1], found[2] or "s") if found else None
     if seconds is None or isinstance(text, bool):
         raise ConfigError(
-            f"frame_interval={text!r:.60} is not the time between two frames. Give seconds, e.g. "
+            f"frame_interval={text!r:.60} is not a length of time. Give seconds, e.g. "
             f"300, or a number with its unit, e.g. 300s, 5min, 0.5h ({', '.join(SECONDS)})."
         )
     return seconds

@@ -1,8 +1,10 @@
 // Draws a frame: the picture, and on it objects, tails and numbers. Lines are as thick on the screen
 // at any zoom.
 
-/** @typedef {import("./outlines.js").Outline} Outline */
-/** @typedef {{path: Path2D, box: number[]}} Shape Of an object; see `Outline`. */
+import { paintCrowd } from "./crowd.js";
+
+/** @typedef {import("./labels.js").Labels} Labels */
+/** @typedef {import("./labels.js").Shape} Shape */
 /** @typedef {{scale: number, left: number, top: number, width: number, height: number}} Projection
  *   See `projection` of the viewer's camera. */
 /**
@@ -10,8 +12,8 @@
  *
  * @typedef {object} Scene
  * @property {ImageBitmap} image
- * @property {Map<number, Shape>} shapes By number of the object.
- * @property {(id: number) => string} colorOf An object.
+ * @property {Labels | null} labels Its objects, if they are there.
+ * @property {(id: number) => string} colorOf An object: "#rrggbb".
  * @property {number[]} chosen Numbers of objects with a strong line.
  * @property {number} opacity Of the objects; 0: none are drawn.
  * @property {{x1: number, y1: number, x2: number, y2: number, color: string, age: number}[]} steps
@@ -24,27 +26,14 @@ const FILL = 0.28;  // of an object's opacity
 const LINE = 1.6, STRONG = 3, HALO = 6;  // CSS pixels
 
 /**
- * @param {Outline} outline
- * @returns {Shape}
- */
-export function shapeOf({ loops, box }) {
-  const path = new Path2D();
-  for (const loop of loops) {
-    path.moveTo(loop[0], loop[1]);
-    for (let i = 2; i < loop.length; i += 2) path.lineTo(loop[i], loop[i + 1]);
-    path.closePath();
-  }
-  return { path, box };
-}
-
-/**
  * @param {CanvasRenderingContext2D} context
  * @param {Projection} at
  * @param {number} ratio Device pixels to a CSS pixel.
  * @param {Scene} scene
+ * @param {OffscreenCanvas} sheet For what is painted before it is laid over the picture.
  */
-export function drawFilm(context, at, ratio, scene) {
-  const { image } = scene;
+export function drawFilm(context, at, ratio, scene, sheet) {
+  const { image, labels } = scene;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalAlpha = 1;
   context.fillStyle = BACKGROUND;
@@ -55,9 +44,10 @@ export function drawFilm(context, at, ratio, scene) {
   context.drawImage(image, 0, 0);
   context.lineJoin = context.lineCap = "round";
   const thick = ratio / at.scale;  // a CSS pixel, in pixels of the image
-  if (scene.opacity > 0) drawObjects(context, at, thick, scene);
+  if (labels?.shapes) drawObjects(context, at, thick, labels.shapes, scene);
+  else if (labels) drawCrowd(context, at, ratio, labels, scene, sheet);
   drawTails(context, thick, scene.steps);
-  if (scene.opacity > 0) drawChosen(context, thick, scene);
+  if (labels) drawChosen(context, thick, labels, scene);
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalAlpha = 1;
   drawTexts(context, at, ratio, scene.texts);
@@ -67,9 +57,11 @@ export function drawFilm(context, at, ratio, scene) {
  * @param {CanvasRenderingContext2D} context
  * @param {Projection} at
  * @param {number} thick
+ * @param {Map<number, Shape>} shapes
  * @param {Scene} scene
  */
-function drawObjects(context, at, thick, { shapes, colorOf, opacity }) {
+function drawObjects(context, at, thick, shapes, { colorOf, opacity }) {
+  if (!opacity) return;
   const left = -at.left / at.scale, right = (at.width - at.left) / at.scale;
   const top = -at.top / at.scale, bottom = (at.height - at.top) / at.scale;
   context.lineWidth = LINE * thick;
@@ -84,16 +76,40 @@ function drawObjects(context, at, thick, { shapes, colorOf, opacity }) {
 }
 
 /**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Projection} at
+ * @param {number} ratio
+ * @param {Labels} labels
+ * @param {Scene} scene
+ * @param {OffscreenCanvas} sheet
+ */
+function drawCrowd(context, at, ratio, labels, { colorOf, opacity }, sheet) {
+  const { width, height } = at, on = sheet.getContext("2d");
+  if (!opacity || !on) return;
+  const line = Math.max(1, Math.round(LINE * ratio / 2));  // the other half is of the neighbour
+  const painted = paintCrowd(labels, at, colorOf, line, FILL);
+  if (sheet.width !== width || sheet.height !== height) Object.assign(sheet, { width, height });
+  on.putImageData(new ImageData(painted, width, height), 0, 0);
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.globalAlpha = opacity;
+  context.drawImage(sheet, 0, 0);
+  context.restore();
+}
+
+/**
  * White within and dark without, for light and dark pictures.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {number} thick
+ * @param {Labels} labels
  * @param {Scene} scene
  */
-function drawChosen(context, thick, { shapes, chosen }) {
+function drawChosen(context, thick, labels, { chosen, opacity }) {
+  if (!opacity) return;
   context.globalAlpha = 1;
   for (const id of chosen) {
-    const shape = shapes.get(id);
+    const shape = labels.shapeOf(id);
     if (!shape) continue;
     for (const [color, width] of /** @type {[string, number][]} */ (
       [["#0b0d10", HALO], ["#fff", STRONG]])) {

@@ -1,20 +1,26 @@
-// The frames of a film: pictures and label images, fetched before they are looked at.
+// The frames of a film: pictures and objects, fetched before they are looked at.
 
-import { shapeOf } from "./draw.js";
 import { Kept } from "./kept.js";
-import { outlinesOf } from "./outlines.js";
 import { fetchImage, fetchLabels } from "./value.js";
 
 /** @typedef {import("./value.js").FilmValue} FilmValue */
-/**
- * @typedef {object} Labels Objects of a frame.
- * @property {Uint32Array} numbers Row by row.
- * @property {number} width
- * @property {Map<number, import("./draw.js").Shape>} shapes By number.
- */
 
 const AHEAD = 8, BEHIND = 2;
-const MEMORY = 128 * 2 ** 20;  // bytes of pictures, and as many of labels
+const MEMORY = 128 * 2 ** 20;  // bytes of pictures; objects take a tenth of that
+
+/**
+ * Which frames are fetched, the most urgent first. Nothing delays the first one of all.
+ *
+ * @param {number} frame That is wanted.
+ * @param {number} drawn That is still on the canvas; -1: none.
+ * @param {number} count Of the whole film.
+ */
+export function wantedNear(frame, drawn, count) {
+  if (drawn < 0) return [frame];
+  const near = Array.from({ length: AHEAD + 1 }, (_, i) => (frame + i) % count);
+  for (let i = 1; i <= BEHIND; i++) near.push(frame - i);
+  return [...new Set([frame, drawn, ...near])].filter((one) => one >= 0);
+}
 
 export class Frames {
   /**
@@ -32,12 +38,8 @@ export class Frames {
     /** @type {Kept<ImageBitmap>} */
     this.images = new Kept((frame) => fetchImage(this.value.images[frame]), most, told,
       (image) => image.close());
-    /** @type {Kept<Labels>} */
-    this.labels = new Kept(async (frame) => {
-      const { numbers, width, height } = await fetchLabels(this.value.labels[frame]);
-      const outlines = [...outlinesOf(numbers, width, height).values()];
-      return { numbers, width, shapes: new Map(outlines.map((one) => [one.id, shapeOf(one)])) };
-    }, most, told);
+    /** @type {Kept<import("./labels.js").Labels>} */
+    this.labels = new Kept((frame) => fetchLabels(this.value.labels[frame], value), most, told);
   }
 
   /** @param {FilmValue} value The same film, with more frames. */
@@ -68,9 +70,7 @@ export class Frames {
    * @param {number} drawn The frame that is still on the canvas.
    */
   want(frame, drawn) {
-    const near = Array.from({ length: AHEAD + 1 }, (_, i) => (frame + i) % this.value.frames);
-    for (let i = 1; i <= BEHIND; i++) near.push(frame - i);
-    const wanted = [...new Set([frame, drawn, ...near])].filter((one) => one >= 0);
+    const wanted = wantedNear(frame, drawn, this.value.frames);
     this.images.want(wanted.filter((one) => one < this.there));
     this.labels.want(wanted.filter((one) => one < this.value.labels.length));
   }

@@ -1,4 +1,4 @@
-// Outlines of the objects of a label image, as closed lines between its pixels.
+// Outlines of objects, as closed lines between its pixels.
 
 /**
  * @typedef {object} Outline

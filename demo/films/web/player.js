@@ -141,15 +141,18 @@ export class Player {
     const { frames, value, root, tracks, look } = this;
     if (!frames || !value) return;
     frames.want(this.frame, this.drawn);
-    const frame = frames.isReady(this.frame) ? this.frame : this.drawn;
+    // Of a film that begins, the picture is seen before its objects are there.
+    const begins = this.drawn < 0;
+    const frame = begins || frames.isReady(this.frame) ? this.frame : this.drawn;
     const image = frames.images.get(frame), labels = frames.labels.get(frame);
     if (!image) return;
     const chosen = this.chosenNow().track?.id ?? 0;
     const scene = sceneOf(image, labels, frame, tracks, chosen, look);
     if (!this.view.draw(scene, value.pixel_size)) return;
-    this.drawn = frame;
-    const objects = labels ? `: ${count(labels.shapes.size, "object")}` : "";
+    const objects = labels ? `: ${count(labels.count, "object")}` : "";
     this.view.canvas.ariaLabel = `Frame ${frame + 1} of ${value.frames}${objects}`;
+    if (begins && !frames.isReady(frame)) return;
+    this.drawn = frame;
     root.dataset.drawn = String(frame);
     root.dispatchEvent(new CustomEvent("film:drawn"));
   }
@@ -260,8 +263,7 @@ export class Player {
 
   /** @param {{x: number, y: number}} pixel That was clicked. */
   pick({ x, y }) {
-    const labels = this.frames?.labels.get(this.drawn);
-    const id = labels?.numbers[y * labels.width + x] ?? 0;
+    const id = this.frames?.labels.get(this.drawn)?.at(x, y) ?? 0;
     const place = /** @type {Place} */ ([this.drawn, id]);
     if (!this.tracks || this.drawn !== this.frame) return;
     if (!this.correcting.joining) this.choose(this.tracks.objectAt(place) ? place : null);

@@ -13,11 +13,11 @@ import { tailsOf } from "./tails.js";
  * @property {boolean} numbers Those of the tracks.
  */
 
-const UNLINKED = "oklch(0.8 0.14 215)";  // of objects before they are linked
+const UNLINKED = "#0ed4f6";  // of objects before they are linked
 
 /**
  * @param {ImageBitmap} image
- * @param {import("./frames.js").Labels | null} labels
+ * @param {import("./labels.js").Labels | null} labels
  * @param {number} frame
  * @param {Tracks | null} tracks
  * @param {number} chosen A track; 0: none.
@@ -31,7 +31,7 @@ export function sceneOf(image, labels, frame, tracks, chosen, look) {
   const past = Math.min(look.length, frame) || 1;
   return {
     image,
-    shapes: labels?.shapes ?? new Map(),
+    labels,
     colorOf: (id) => colorOf(tracks?.objectAt([frame, id])?.track ?? 0),
     chosen: objects.filter(({ track }) => track === chosen).map(({ id }) => id),
     opacity: look.objects ? look.opacity : 0,

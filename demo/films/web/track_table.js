@@ -1,13 +1,14 @@
-// The table of tracks: sorts, marks the chosen one, and tells which one was chosen.
+// The table of tracks: sorts, marks the chosen one, and tells which one was chosen. Only the rows in
+// sight are in the page.
 
 import { clicked, find } from "../../parts/component.js";
+import { bringRowIntoSight, gapOf, rowsInSight } from "../../parts/rows_in_sight.js";
 import { digits } from "./curves.js";
 
 /** @typedef {import("./tracks.js").Track} Track */
 /** @typedef {import("./tracks.js").Tracks} Tracks */
 /** @typedef {{title: string, of: (track: Track) => number}} Column */
 
-export const MOST = 200;  // rows that are in the page
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity,
   End: Infinity };
@@ -32,7 +33,7 @@ export function columnsOf(areaUnit) {
 }
 
 /**
- * The rows that are shown, and how many there would be.
+ * Tracks in the order of a column; equal ones in that of their numbers.
  *
  * @param {Track[]} tracks
  * @param {Column} column
@@ -42,7 +43,7 @@ export function sorted(tracks, column, descending) {
   const keyed = tracks.map((track) => ({ track, key: column.of(track) }));
   const sign = descending ? -1 : 1;
   keyed.sort((a, b) => sign * (a.key - b.key) || a.track.id - b.track.id);
-  return keyed.slice(0, MOST).map(({ track }) => track);
+  return keyed.map(({ track }) => track);
 }
 
 export class TrackTable {
@@ -52,6 +53,8 @@ export class TrackTable {
    */
   constructor(root, choose) {
     this.root = find(root, ".list");
+    this.scroll = find(this.root, ".scroll");
+    this.table = find(this.root, "table");
     this.choose = choose;
     /** @type {Tracks | null} */
     this.tracks = null;
@@ -61,7 +64,9 @@ export class TrackTable {
     this.descending = false;
     this.chosen = 0;
     this.root.addEventListener("click", (event) => this.click(event));
-    find(this.root, "table").addEventListener("keydown", (event) => this.press(event));
+    this.table.addEventListener("keydown", (event) => this.press(event));
+    this.scroll.addEventListener("scroll", () => requestAnimationFrame(() => this.drawRows()));
+    new ResizeObserver(() => this.drawRows()).observe(this.scroll);  // a tab that was opened
   }
 
   /** @param {Tracks | null} tracks */
@@ -81,25 +86,42 @@ export class TrackTable {
       cell.append(button);
       return cell;
     }));
-    find(this.root, "tbody").replaceChildren(...this.rows.map((track) => newRow(track, columns)));
-    const all = tracks.all.size;
-    find(this.root, ".cutoff").textContent = all <= MOST ? ""
-      : `${MOST} of ${all} tracks are shown, in this order. The file has all of them.`;
-    this.mark(this.chosen);
+    this.table.ariaRowCount = String(this.rows.length + 1);
+    this.bringChosenIntoSight();
+    this.drawRows();
+  }
+
+  /** Those in sight. */
+  drawRows() {
+    if (!this.tracks) return;
+    const { scroll, table, rows, chosen } = this, height = this.rowHeight();
+    const [first, end] = rowsInSight(scroll, rows.length, height);
+    const columns = columnsOf(this.tracks.areaUnit);
+    const shown = rows.slice(first, end).map((track, place) =>
+      newRow(track, columns, track.id === chosen, first + place + 2));
+    const marked = shown.find((row) => row.ariaSelected === "true");
+    if (marked) table.setAttribute("aria-activedescendant", marked.id);
+    else table.removeAttribute("aria-activedescendant");
+    find(table, "tbody").replaceChildren(
+      gapOf(first, height), ...shown, gapOf(rows.length - end, height));
+  }
+
+  /** As the style says: fingers want higher rows. */
+  rowHeight() {
+    return parseFloat(getComputedStyle(this.scroll).getPropertyValue("--row")) || 30;
+  }
+
+  bringChosenIntoSight() {
+    const position = this.rows.findIndex(({ id }) => id === this.chosen);
+    if (position >= 0) bringRowIntoSight(this.scroll, position, this.rowHeight());
   }
 
   /** @param {number} id Of the chosen track; 0: none. */
   mark(id) {
+    if (id === this.chosen) return;
     this.chosen = id;
-    const table = find(this.root, "table");
-    table.removeAttribute("aria-activedescendant");
-    for (const row of this.root.querySelectorAll("tr.row")) {
-      const marked = row.getAttribute("data-id") === String(id);
-      row.ariaSelected = String(marked);
-      if (!marked) continue;
-      table.setAttribute("aria-activedescendant", row.id);
-      bringIntoSight(find(this.root, ".scroll"), row);
-    }
+    this.bringChosenIntoSight();
+    this.drawRows();
   }
 
   /** @param {Event} event */
@@ -130,12 +152,16 @@ export class TrackTable {
 /**
  * @param {Track} track
  * @param {Column[]} columns
+ * @param {boolean} marked
+ * @param {number} place In the table, from 1; the head is the first.
  */
-function newRow(track, columns) {
+function newRow(track, columns, marked, place) {
   const row = document.createElement("tr");
   row.className = "row";
   row.id = `track_row_${track.id}`;
   row.dataset.id = String(track.id);
+  row.ariaSelected = String(marked);
+  row.ariaRowIndex = String(place);
   row.append(...columns.map(({ title, of }) => {
     const cell = document.createElement("td"), number = of(track);
     const isNone = number === 0 && (title === "parent" || title === "daughters");
@@ -143,16 +169,4 @@ function newRow(track, columns) {
     return cell;
   }));
   return row;
-}
-
-/**
- * Within the table: the page stays where it is.
- *
- * @param {HTMLElement} scroll
- * @param {Element} row
- */
-function bringIntoSight(scroll, row) {
-  const inner = scroll.getBoundingClientRect(), { top, bottom, height } = row.getBoundingClientRect();
-  if (top < inner.top + height) scroll.scrollTop -= inner.top + height - top;  // below the head
-  else if (bottom > inner.bottom) scroll.scrollTop += bottom - inner.bottom;
 }

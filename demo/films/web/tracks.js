@@ -5,7 +5,7 @@
 /**
  * @typedef {object} FilmObject
  * @property {number} frame
- * @property {number} id In the label image of its frame.
+ * @property {number} id In its frame.
  * @property {number} track
  * @property {number} x Of its centre, in pixels.
  * @property {number} y

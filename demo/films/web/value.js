@@ -1,5 +1,8 @@
 // What Python sends of a film, and how it is fetched.
 
+import { inflated } from "../../viewer/web/payload.js";
+import { Labels } from "./labels.js";
+
 /**
  * Keys and meaning are those of `FilmValue` in player.py; a test holds both equal.
  *
@@ -67,29 +70,13 @@ export async function fetchImage(address) {
 }
 
 /**
- * Numbers of the objects, row by row.
+ * The objects of a frame.
  *
  * @param {string} address
+ * @param {{width: number, height: number}} size Of the frame.
  */
-export async function fetchLabels(address) {
-  const bitmap = await fetchImage(address);
-  const { width, height } = bitmap;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("This browser has no canvas to read from.");
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return { width, height, numbers: numbersOf(context.getImageData(0, 0, width, height).data) };
-}
-
-/**
- * @param {Uint8ClampedArray} rgba
- * @returns {Uint32Array}
- */
-export function numbersOf(rgba) {
-  const numbers = new Uint32Array(rgba.length / 4);
-  for (let i = 0; i < numbers.length; i++) {
-    numbers[i] = rgba[4 * i] | (rgba[4 * i + 1] << 8) | (rgba[4 * i + 2] << 16);
-  }
-  return numbers;
+export async function fetchLabels(address, { width, height }) {
+  const { body } = await fetched(address);
+  if (!body) throw new Error(`nothing at ${address}`);
+  return new Labels(new Uint32Array(await inflated(body)), width, height);
 }

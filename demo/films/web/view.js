@@ -32,6 +32,7 @@ export class View {
     const context = this.canvas.getContext("2d", { alpha: false });
     if (!context) throw new Error("This browser has no canvas to draw on.");
     this.context = context;
+    this.sheet = new OffscreenCanvas(1, 1);
     /** @type {import("../../viewer/web/camera.js").Stage} */
     this.stage = { width: 0, height: 0, ratio: 1 };
     this.camera = newCamera();
@@ -62,7 +63,7 @@ export class View {
   draw(scene, pixelSize) {
     const { camera, stage } = this;
     if (!stage.width) return false;  // on a tab that is not open
-    drawFilm(this.context, projection(camera, stage), stage.ratio, scene);
+    drawFilm(this.context, projection(camera, stage), stage.ratio, scene, this.sheet);
     showScale(this.root, pixelSize, camera, stage);
     this.canvas.style.touchAction = camera.fitted ? "pan-y" : "none";  // else pages scroll
     this.root.dataset.camera = JSON.stringify(camera);
