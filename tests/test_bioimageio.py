@@ -324,7 +324,25 @@ def test_the_command_writes_one_zip(tmp_path, capsys, monkeypatch):
     asked = ["--author", AUTHORS[0], "--author", AUTHORS[1]]
     assert run(["net", "--format", "bioimageio", "--output", "here/cells.zip", *asked]) == 0
     assert [path.name for path in Path("here").iterdir()] == ["cells.zip"]
-    assert "How to use it: README.md in it" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "How to use it: README.md in it" in said
+    assert said.endswith(f"authors in it: {AUTHORS[0]}, {AUTHORS[1]}\n")
+
+
+def test_authors_that_nobody_gave_are_told_with_the_way_to_change_them(tmp_path, capsys):
+    saved(tmp_path / "net", **SMALL)
+    card = tmp_path / "net" / "README.md"
+    card.write_text(card.read_text().replace("---\n", "---\nauthors:\n- Cells Lab\n", 1))
+    package = tmp_path / "cells.zip"
+    asked = [str(tmp_path / "net"), "--format", "bioimageio", "--output", str(package)]
+    assert run(asked) == 0
+    told = "authors in it: Cells Lab (those of the card; --author, once for each, names others)"
+    assert capsys.readouterr().out.rstrip().endswith(told)
+    assert run([*asked, "--author", AUTHORS[1]]) == 0
+    with zipfile.ZipFile(package) as archive:
+        rdf = yaml.safe_load(archive.read("rdf.yaml"))
+    assert rdf["authors"] == [{"name": AUTHORS[1]}]
+    assert "Cells Lab" not in str(rdf)
 
 
 def test_names_are_as_the_zoo_allows_them():

@@ -14,6 +14,7 @@ from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.evaluation.few_missed import CUTS, few_missed, missed_shares
 from unet_hf.hub.card import CardOptions
 from unet_hf.hub.few_missed import why_none
+from unet_hf.large import segment_large
 from unet_hf.hub.save import write_card
 from unet_hf.images.reading import read_image
 
@@ -134,6 +135,8 @@ def test_it_is_taken_by_its_name(folder, tmp_path):
     result = model.segment(image, threshold="few_missed")
     assert result.threshold == 0.25
     assert np.array_equal(result.mask, model.segment(image, threshold=0.25).mask)
+    large = segment_large(model, image, tmp_path / "large", threshold="few_missed")
+    assert large.summary()["threshold"] == 0.25
     np.save(tmp_path / "image.npy", image)
     command = ["segment", str(tmp_path / "image.npy"), "--model", str(folder), "--output"]
     out = tmp_path / "out"
@@ -141,7 +144,7 @@ def test_it_is_taken_by_its_name(folder, tmp_path):
     assert json.loads((out / "image_summary.json").read_text())["threshold"] == 0.25
 
 
-def test_what_has_none_says_so(folder, capsys):
+def test_what_has_none_says_so(folder, tmp_path, capsys):
     image = np.zeros((32, 32), np.uint8)
     new = UNet(in_channels=1, base_channels=2, depth=1)
     three = UNet(in_channels=1, base_channels=2, depth=1, num_classes=3)
@@ -154,6 +157,8 @@ def test_what_has_none_says_so(folder, capsys):
     ):
         with pytest.raises(ConfigError, match=words):
             one.segment(image, threshold=name)
+        with pytest.raises(ConfigError, match=words):
+            segment_large(one, image, tmp_path, threshold=name)
     measured(folder, threshold=None, images=5, chosen=None)
     with pytest.raises(ConfigError, match="5 images are too few"):
         model.segment(image, threshold="few_missed")
