@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo.server.in_view import InView
+from demo.server.model_facts import few_missed_of
 from unet_hf import UNet
 from unet_hf.cli.main import main
 from unet_hf.data.pairs import Pair
@@ -14,9 +16,9 @@ from unet_hf.evaluation.evaluate import evaluate
 from unet_hf.evaluation.few_missed import CUTS, few_missed, missed_shares
 from unet_hf.hub.card import CardOptions
 from unet_hf.hub.few_missed import why_none
-from unet_hf.large import segment_large
 from unet_hf.hub.save import write_card
 from unet_hf.images.reading import read_image
+from unet_hf.large import segment_large
 
 from .test_model_card import scores_for
 
@@ -169,6 +171,26 @@ def test_what_has_none_says_so(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["segment", "a", "--model", str(folder), "--output", "b", "--threshold", "low"])
     assert "neither a number from 0 to 1 nor few_missed" in capsys.readouterr().err
+
+
+def test_the_page_offers_it_with_what_it_assumes_where_there_is_one(folder):
+    model, in_view = UNet.from_pretrained(folder), InView()
+    assert few_missed_of(model) is None and in_view.few_missed_of("unet-superalloy") is None
+    assert in_view.few_missed_of("unet-nuclei")["threshold"] == 0.36
+    measured(folder)
+    offered = few_missed_of(model)
+    assert offered["threshold"] == 0.25
+    name = model.id2label[1]  # with characters of HTML; the viewer takes it as text
+    for part in (
+        f"At most 10 % of the pixels of {name} are expected to be missed",
+        "in the mean, not in every image",
+        "like the 12 images it was measured on",
+    ):
+        assert part in offered["words"]
+    in_view.note_model("org/unet-cells", model)
+    assert in_view.few_missed_of("org/unet-cells") == offered
+    measured(folder, threshold=None, images=5, chosen=None)
+    assert few_missed_of(model) is None
 
 
 def test_the_card_says_what_it_assumes_and_costs(folder):
