@@ -184,7 +184,7 @@ def test_the_page_offers_it_with_what_it_assumes_where_there_is_one(folder):
     for part in (
         f"At most 10 % of the pixels of {name} are expected to be missed",
         "in the mean, not in every image",
-        "like the 12 images it was measured on",
+        "images like the 12 it was measured on",
     ):
         assert part in offered["words"]
     in_view.note_model("org/unet-cells", model)

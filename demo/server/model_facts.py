@@ -11,7 +11,6 @@ from unet_hf.errors import CheckpointError
 from unet_hf.hub.describe import describe_checkpoint
 from unet_hf.hub.find import SHIPPED, find_checkpoint, shipped_checkpoints
 from unet_hf.hub.records import CheckpointRecords
-from unet_hf.words import number_of
 
 from .taught import is_taught, taught_title
 
@@ -81,7 +80,7 @@ def _few_missed_in(folder: Path, class_name: str) -> FewMissed | None:
     words = (
         f"At most {round(100 * record['share'])} % of the pixels of {class_name} are expected to "
         "be missed; others are marked that are none. This holds in the mean, not in every image, "
-        f"and only for images like the {number_of(record['images'], 'image')} it was measured on."
+        f"and only for images like the {record['images']} it was measured on."
     )
     return {"threshold": record["threshold"], "words": words}
 
