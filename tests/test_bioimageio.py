@@ -19,11 +19,11 @@ import torch
 import yaml
 
 from unet_hf import UNet
-from unet_hf.cli.export import run
+from unet_hf.cli.export import run, summary
 from unet_hf.cli.main import main
 from unet_hf.errors import ConfigError, ExportError
 from unet_hf.export import Exported, export
-from unet_hf.export.bioimageio.authors import read_author
+from unet_hf.export.bioimageio.authors import find_authors, read_author
 from unet_hf.export.bioimageio.bare import Bare
 from unet_hf.export.bioimageio.licence import spdx_license
 from unet_hf.export.bioimageio.torchscript import load_torchscript, run_torchscript
@@ -170,6 +170,41 @@ def test_both_weights_predict_the_test_output_from_the_test_input(pair):
         inside = slice(model.geometry.halo, -model.geometry.halo)
     wanted = result.probabilities[:, inside, inside]
     assert np.abs(expected[0, : len(wanted)] - wanted).max() == 0
+
+
+def test_blocks_with_the_halo_show_what_the_whole_image_does_if_it_is_normalised_first(pair):
+    """Cut as bioimageio.core cuts them: mirrored beyond the border, each begins on the grid."""
+    model, exported = pair
+    parts, rdf = content(exported), described(exported)
+    halo = rdf["outputs"][0]["axes"][2].get("halo")
+    if halo is None:  # the network trims by itself
+        return
+    traced, step = load_torchscript(parts["model.pt"]), rdf["inputs"][0]["axes"][2]["size"]["step"]
+    side, kept = 2 * halo + 12 * step, 4 * step
+    pixels = np.random.default_rng(0).integers(0, 99, (1, model.config["in_channels"], side, side))
+    pixels = pixels * np.linspace(1, 2.5, side)  # no block has the mean of the whole
+    whole = run_torchscript(traced, normalised(rdf, pixels).astype(np.float32))
+
+    def mirrored(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, [(0, 0), (0, 0), (halo, halo), (halo, halo)], "symmetric")
+
+    def difference(image: np.ndarray) -> float:
+        """Of all blocks from the whole, off the border; the image has its halo."""
+        found = np.full_like(whole, np.nan)
+        starts = [min(start, side - kept) for start in range(0, side, kept)]
+        for top in starts:
+            for left in starts:
+                rows, columns = (slice(at, at + kept + 2 * halo) for at in (top, left))
+                block = run_torchscript(traced, image[:, :, rows, columns].astype(np.float32))
+                found[:, :, top : top + kept, left : left + kept] = block[
+                    :, :, halo : halo + kept, halo : halo + kept
+                ]
+        inner = (..., slice(halo, -halo), slice(halo, -halo))
+        return np.abs(found[inner] - whole[inner]).max()
+
+    assert difference(mirrored(normalised(rdf, pixels))) <= TOLERANCE
+    if rdf["config"]["unet_hf"]["normalization"] == "image":
+        assert difference(normalised(rdf, mirrored(pixels))) > TOLERANCE
 
 
 def test_traced_weights_take_other_sizes_and_batches(pair):
@@ -324,7 +359,26 @@ def test_the_command_writes_one_zip(tmp_path, capsys, monkeypatch):
     asked = ["--author", AUTHORS[0], "--author", AUTHORS[1]]
     assert run(["net", "--format", "bioimageio", "--output", "here/cells.zip", *asked]) == 0
     assert [path.name for path in Path("here").iterdir()] == ["cells.zip"]
-    assert "How to use it: README.md in it" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "How to use it: README.md in it" in said
+    assert said.endswith(f"authors in it: {AUTHORS[0]}, {AUTHORS[1]}\n")
+
+
+def test_authors_that_nobody_gave_are_told_with_the_way_to_change_them(tmp_path):
+    network(**SMALL).save_pretrained(tmp_path, license="mit")
+    card = tmp_path / "README.md"
+    card.write_text(card.read_text().replace("---\n", "---\nauthors:\n- Cells Lab\n", 1))
+    assert find_authors([], tmp_path) == [{"name": "Cells Lab"}]
+    assert find_authors(AUTHORS, tmp_path) == [
+        {"name": "Ada Lovelace", "affiliation": "University of London"},
+        {"name": "Grace Hopper"},
+    ]
+    told = {"format": "bioimageio", "authors": ["Cells Lab"]}
+    exported = Exported(card, (card,), 0.0, told)
+    assert summary(exported).splitlines()[1] == (
+        "authors in it: Cells Lab (those of the card; --author, once for each, names others)"
+    )
+    assert summary(exported, authors_given=True).splitlines()[1] == "authors in it: Cells Lab"
 
 
 def test_names_are_as_the_zoo_allows_them():

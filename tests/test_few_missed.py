@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo.server.in_view import InView
+from demo.server.model_facts import few_missed_of
 from unet_hf import UNet
 from unet_hf.cli.main import main
 from unet_hf.data.pairs import Pair
@@ -16,6 +18,7 @@ from unet_hf.hub.card import CardOptions
 from unet_hf.hub.few_missed import why_none
 from unet_hf.hub.save import write_card
 from unet_hf.images.reading import read_image
+from unet_hf.large import segment_large
 
 from .test_model_card import scores_for
 
@@ -134,6 +137,8 @@ def test_it_is_taken_by_its_name(folder, tmp_path):
     result = model.segment(image, threshold="few_missed")
     assert result.threshold == 0.25
     assert np.array_equal(result.mask, model.segment(image, threshold=0.25).mask)
+    large = segment_large(model, image, tmp_path / "large", threshold="few_missed")
+    assert large.summary()["threshold"] == 0.25
     np.save(tmp_path / "image.npy", image)
     command = ["segment", str(tmp_path / "image.npy"), "--model", str(folder), "--output"]
     out = tmp_path / "out"
@@ -141,7 +146,7 @@ def test_it_is_taken_by_its_name(folder, tmp_path):
     assert json.loads((out / "image_summary.json").read_text())["threshold"] == 0.25
 
 
-def test_what_has_none_says_so(folder, capsys):
+def test_what_has_none_says_so(folder, tmp_path, capsys):
     image = np.zeros((32, 32), np.uint8)
     new = UNet(in_channels=1, base_channels=2, depth=1)
     three = UNet(in_channels=1, base_channels=2, depth=1, num_classes=3)
@@ -154,6 +159,8 @@ def test_what_has_none_says_so(folder, capsys):
     ):
         with pytest.raises(ConfigError, match=words):
             one.segment(image, threshold=name)
+        with pytest.raises(ConfigError, match=words):
+            segment_large(one, image, tmp_path, threshold=name)
     measured(folder, threshold=None, images=5, chosen=None)
     with pytest.raises(ConfigError, match="5 images are too few"):
         model.segment(image, threshold="few_missed")
@@ -164,6 +171,26 @@ def test_what_has_none_says_so(folder, capsys):
     with pytest.raises(SystemExit):
         main(["segment", "a", "--model", str(folder), "--output", "b", "--threshold", "low"])
     assert "neither a number from 0 to 1 nor few_missed" in capsys.readouterr().err
+
+
+def test_the_page_offers_it_with_what_it_assumes_where_there_is_one(folder):
+    model, in_view = UNet.from_pretrained(folder), InView()
+    assert few_missed_of(model) is None and in_view.few_missed_of("unet-superalloy") is None
+    assert in_view.few_missed_of("unet-nuclei")["threshold"] == 0.36
+    measured(folder)
+    offered = few_missed_of(model)
+    assert offered["threshold"] == 0.25
+    name = model.id2label[1]  # with characters of HTML; the viewer takes it as text
+    for part in (
+        f"At most 10 % of the pixels of {name} are expected to be missed",
+        "in the mean, not in every image",
+        "images like the 12 it was measured on",
+    ):
+        assert part in offered["words"]
+    in_view.note_model("org/unet-cells", model)
+    assert in_view.few_missed_of("org/unet-cells") == offered
+    measured(folder, threshold=None, images=5, chosen=None)
+    assert few_missed_of(model) is None
 
 
 def test_the_card_says_what_it_assumes_and_costs(folder):

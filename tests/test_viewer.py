@@ -74,6 +74,7 @@ def result_of(classes: int, pixels: np.ndarray, nodata: float) -> Segmentation:
 
 
 TWO = result_of(2, gray_16(), 0)
+FEW_MISSED = {"threshold": 0.23, "words": "At most 10 % are expected to be missed."}
 THREE = result_of(3, np.random.default_rng(3).random((HEIGHT, WIDTH), np.float32) - 0.3, np.nan)
 
 
@@ -176,7 +177,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     def on_load() -> list[dict]:
         return [
-            show_result(TWO, 0.5, pixel_size=(0.25, "µm")),
+            show_result(TWO, 0.5, pixel_size=(0.25, "µm")) | {"few_missed": FEW_MISSED},
             show_result(THREE),
             show_map(THREE.image, mask, ["right", "wrong"], COLORS[:2], "errors"),
             show_image(image_of(color), camera={"x": 200, "y": 90, "zoom": 12}),
@@ -406,6 +407,18 @@ def test_shares_of_the_legend_follow_the_threshold(page: Page):
         slide(two, ".threshold", threshold)
         share = TWO.with_threshold(threshold).areas()["nucleus"]["share"]
         expect(two.locator(".legend b").nth(1)).to_have_text(f"{100 * share:.1f} %")
+
+
+def test_the_threshold_that_misses_little_is_one_click_and_says_what_it_assumes(page: Page):
+    two, three = viewer_of(page, "two"), viewer_of(page, "three")
+    button = two.get_by_role("button", name="Miss little: 0.23")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(two.locator(".few p")).to_have_text(FEW_MISSED["words"])
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert seen(two)["threshold"] == 0.23
+    expect(two.locator(".said")).to_have_text(FEW_MISSED["words"])
+    expect(three.locator(".few")).to_be_hidden()
 
 
 def test_viewers_of_one_group_move_together_and_others_stay(page: Page):

@@ -94,6 +94,14 @@ class UNet(
     def calibration(self, calibration: Calibration | None) -> None:
         self._calibration, self._reads_calibration = calibration, False
 
+    def settled_threshold(self, threshold: float | str | None) -> float | None:
+        """Returns the number that "few_missed" stands for; numbers and None stay.
+
+        Raises:
+            ConfigError: There is no threshold of that name.
+        """
+        return settled_threshold(self, threshold)
+
     def segment(
         self,
         image: ImageSource,
@@ -151,7 +159,7 @@ class UNet(
             axes=axes,
             channel=channel,
             level=level,
-            threshold=settled_threshold(self, threshold),
+            threshold=self.settled_threshold(threshold),
             tile_size=tile_size,
             precision=precision,
             tta=tta,
@@ -215,7 +223,7 @@ class UNet(
             output=output,
             axes=axes,
             channel=channel,
-            threshold=settled_threshold(self, threshold),
+            threshold=self.settled_threshold(threshold),
             tile_size=tile_size,
             precision=precision,
             objects=objects,

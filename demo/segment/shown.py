@@ -118,6 +118,7 @@ class Shown:
         in_view.is_wanted, in_view.segmented_with = False, model
         in_view.threshold = drawn["threshold"]
         in_view.note_place(drawn["picture"])
+        drawn = drawn | {"few_missed": in_view.few_missed_of(model)}
         handle = in_view.results.keep(in_view.wanted, result)
         in_view.is_answer = False
         example = self._example(path)

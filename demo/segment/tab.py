@@ -219,6 +219,7 @@ class SegmentTab(Shown):
                     )
                     if not self.is_drawn_for(path, name):
                         self.unlike.fitting(found, name)
+                    in_view.note_model(name, load_model(name, visitor))
                     return found
 
                 work = Computation(compute)
@@ -226,7 +227,6 @@ class SegmentTab(Shown):
                     wait = in_view.still_wants(wanted)
                     yield {self.picture: busy(how_far(work, in_view.title))} if wait else NOTHING
                 result = work.result()
-            in_view.titles[name] = load_model(name, visitor).title
             if (example := self._example(path)) and (name, place) == (example.model, FIRST):
                 self.example_results[example] = result
             drawn = show_as_asked(result, view, in_view.title, in_view.opened_at)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
 from .kept_results import KeptResults
-from .model_facts import title_of
+from .model_facts import FewMissed, few_missed_of, shipped_few_missed, title_of
 from .predictions import FIRST, Place
 from .recipe import Recipe
 from .result_store import Handle
@@ -43,6 +44,7 @@ class InView:
         is not shown in its place before it is asked for.
     fitting: The checkpoint that is offered for a picture unlike those of the one in use; or None.
     titles: What people call the checkpoints that were used, where they have a title.
+    few_missed: Of the checkpoints that were used, see `model_facts.few_missed_of`.
     results: Those of this session, by what they are of, see `wanted`.
     """
 
@@ -61,6 +63,7 @@ class InView:
         self.is_answer = False
         self.fitting: str | None = None
         self.titles: dict[str, str] = {}
+        self.few_missed: dict[str, FewMissed | None] = {}
         self.results = KeptResults()
         self._run: Run | None = None
         self._asked = self._asked_to_measure = 0
@@ -101,6 +104,16 @@ class InView:
     def title_of(self, name: str) -> str:
         """What people call a checkpoint."""
         return self.titles.get(name) or title_of(name)
+
+    def note_model(self, name: str, model: UNet) -> None:
+        """Keeps what is said of a checkpoint beside its results; may ask the Hub."""
+        self.titles[name] = model.title
+        if name not in self.few_missed:
+            self.few_missed[name] = few_missed_of(model)
+
+    def few_missed_of(self, name: str) -> FewMissed | None:
+        """What is offered of a checkpoint that was used, or ships."""
+        return self.few_missed[name] if name in self.few_missed else shipped_few_missed(name)
 
     def still_wants(self, wanted: tuple[str | None, Place, str]) -> bool:
         """Whether a result of this is still to come."""

@@ -53,6 +53,8 @@ class Payload(Shown, total=False):
     unpainted: list[int]  # ids of classes that are not painted at first
     alpha: float  # opacity of the classes, until the visitor chooses another
     threshold: float | None  # None unless there are two classes
+    # {"threshold", "words"}: at which little is missed, and what that assumes; None: there is none.
+    few_missed: dict[str, Any] | None
     asked: bool  # this threshold is meant, wherever the slider was for the same checkpoint
     steps: int  # `STEPS` and
     fine: int  # `FINE`, where there are codes

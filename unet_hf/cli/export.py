@@ -53,7 +53,7 @@ def run(arguments: list[str]) -> int:
     format_named(given.format).check_packages()
     model = UNet.from_pretrained(given.model, revision=given.revision, subfolder=given.subfolder)
     exported = export(model, folder, given.format, name=name, authors=given.author)
-    print(summary(exported))
+    print(summary(exported, authors_given=bool(given.author)))
     if given.push:
         from ..export.pushing import push_export
 
@@ -84,11 +84,16 @@ def _format(name: str) -> str:
     return name
 
 
-def summary(exported: Exported) -> str:
+def summary(exported: Exported, authors_given: bool = False) -> str:
     megabytes = sum(path.stat().st_size for path in exported.files) / 1e6
     beside = format_named(exported.description["format"]).beside
     text = exported.path.with_suffix(".md") if beside else "README.md in it"
-    return (
+    told = (
         f"{exported.path}: {megabytes:.1f} MB; probabilities within {exported.difference:.1e} of "
         f"the checkpoint's. How to use it: {text}"
     )
+    if authors := exported.description.get("authors"):
+        told += f"\nauthors in it: {', '.join(authors)}"
+        if not authors_given:
+            told += " (those of the card; --author, once for each, names others)"
+    return told

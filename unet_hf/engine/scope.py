@@ -1,12 +1,11 @@
 """`Scope`: which images a network was trained on, told from what its first layers see in them.
 
-An image is described by the mean and the spread of each feature map after the second level, in
+An image is described by the mean of each feature map after the second and after the third level, in
 windows spread over it. How far it is from the training is the Mahalanobis distance (1936) to the
 nearest of the training images: a data set may hold several kinds of images, and their mean is none
 of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,17 +23,19 @@ from .layers import fold_batch_norm
 # it is segmented in, and are computed in float32 on the CPU whatever the rest is computed in: the
 # same image has the same distance everywhere.
 GRID, SIDE = 4, 32  # windows along each axis; pixels along each side of a window
-LEVELS = 2
+LEVELS = (1, 2)  # counted from 0, of those that there are
 FLOOR = 0.1  # added before the logarithm, so that a feature that is nearly absent counts little
 # Of the covariance, towards its diagonal: ten images of a small data set would not give one of 64
-# features at all. 0.5 and 0.7 tell images of other kinds apart best, see `benchmarks.foreign`.
+# features at all. From 0.5 to 0.8 images of other kinds are told equally well, see
+# `benchmarks.foreign`.
 SHRINKAGE = 0.7
 MOST_EXAMPLES = 128  # training images that are kept
 FEWEST_EXAMPLES = 5
 QUANTILE = 0.99
 LEAST_LIMIT = 0.1  # of images that are all the same
 FOLDS = 20  # of the training images, to find their distance from the others
-DIGITS = 2  # after the decimal point, of each stored number
+STEP = 0.05  # examples are multiples of it, which is much less than they differ by
+MOST_STEPS = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class Scope:
     def _whitening(self) -> np.ndarray:
         """A matrix W with W Wᵀ = C⁻¹, where C is the shrunken covariance of the examples."""
         covariance = np.cov(self.examples, rowvar=False)
-        variances = np.diag(covariance) + 10.0 ** (-2 * DIGITS)  # none below what rounding hides
+        variances = np.diag(covariance) + STEP**2 / 12  # none below what rounding hides
         shrunken = (1 - SHRINKAGE) * covariance
         np.fill_diagonal(shrunken, variances)
         return np.linalg.inv(np.linalg.cholesky(shrunken)).T
@@ -101,8 +102,18 @@ def _percentile(distances: np.ndarray) -> float:
 
 def _scope_of(training: np.ndarray) -> Scope:
     """Returns a scope with a limit of 1."""
-    chosen = _spread_out(training / (training.std(axis=0) + 10.0**-DIGITS), MOST_EXAMPLES)
-    return Scope(training[chosen], 1.0)
+    chosen = _spread_out(training / (training.std(axis=0) + STEP), MOST_EXAMPLES)
+    return Scope(from_codes(to_codes(training[chosen])), 1.0)
+
+
+def to_codes(descriptions: np.ndarray) -> np.ndarray:
+    """Returns descriptions as they are stored: int8, in units of `STEP`."""
+    return np.clip(np.round(descriptions / STEP), -MOST_STEPS, MOST_STEPS).astype(np.int8)
+
+
+def from_codes(codes: np.ndarray) -> np.ndarray:
+    """Returns what `to_codes` has made integers of, float64."""
+    return codes * STEP
 
 
 def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
@@ -142,33 +153,28 @@ def notes_on_unlikeness(unlike: float | None) -> tuple[str, ...]:
 
 @torch.inference_mode()
 def describe_image(model: Network, prepared: PreparedImage) -> np.ndarray:
-    """Describes an image as the first layers see it: (features,) float64, two for each channel.
+    """Describes an image as the first layers see it: (features,) float64, one for each channel.
 
-    They are the logarithms of the mean and the spread of each feature map after the second level.
+    They are the logarithms of the means of the feature maps after the levels `LEVELS`.
     """
     x = torch.stack([*_windows(prepared)]).contiguous(memory_format=torch.channels_last)
     padding = 1 if model.config["padding"] == "same" else 0
-    for level, step in enumerate([*model.contracting, model.bottleneck][:LEVELS]):
+    means = []
+    for level, step in enumerate([*model.contracting, model.bottleneck][: LEVELS[-1] + 1]):
         if level:
             x = functional.max_pool2d(x, 2)
         for first in (0, 3):
             weight, bias = fold_batch_norm(step[first], step[first + 1])
             weight = weight.float().cpu().contiguous(memory_format=torch.channels_last)
             x = functional.conv2d(x, weight, bias.float().cpu(), padding=padding).relu_()
-    values = x.permute(1, 0, 2, 3).flatten(2).double()  # (channels, windows, pixels)
-    # The spread within each window, not between them: nuclei may be in one and not in another.
-    found = torch.cat([values.mean(dim=(1, 2)), values.std(dim=2).mean(dim=1)])
-    return np.log(found.numpy() + FLOOR)
+        if level in LEVELS:
+            means.append(x.double().mean(dim=(0, 2, 3)))  # of all windows
+    return np.log(torch.cat(means).numpy() + FLOOR)
 
 
 def count_features(model: Network) -> int:
     """Returns how many numbers `describe_image` gives."""
-    return 2 * model.widths[:LEVELS][-1]
-
-
-def rounded(descriptions: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns descriptions as they are stored, (n, features)."""
-    return np.round(np.stack(descriptions), DIGITS)
+    return sum(model.widths[LEVELS[0] : LEVELS[-1] + 1])
 
 
 def _windows(prepared: PreparedImage) -> list[Tensor]:

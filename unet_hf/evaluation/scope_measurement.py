@@ -11,7 +11,7 @@ import numpy as np
 from ..data.open import LabelledData, ValidationPairs
 from ..data.options import DataOptions, public_name
 from ..data.pairs import Pairs
-from ..engine.scope import FEWEST_EXAMPLES, Scope, describe_image, fit_scope, rounded
+from ..engine.scope import FEWEST_EXAMPLES, Scope, describe_image, fit_scope
 from ..errors import DatasetError, UNetError
 from ..hub.scope_record import make_scope_record
 from ..images.image_data import ImageData
@@ -63,7 +63,7 @@ def measure_scope(
 
 
 def describe_images(model: Network, images: Iterable[ImageData]) -> np.ndarray:
-    """Describes up to `MOST_IMAGES` images as they are stored: (n, features) float64.
+    """Describes up to `MOST_IMAGES` images: (n, features) float64.
 
     Images that do not fit the network are left out.
     """
@@ -75,7 +75,7 @@ def describe_images(model: Network, images: Iterable[ImageData]) -> np.ndarray:
             logger.warning("%s It was left out.", error)
         if len(found) == MOST_IMAGES:
             break
-    return rounded(found) if found else np.empty((0, 0))
+    return np.stack(found) if found else np.empty((0, 0))
 
 
 def count_beyond(scope: Scope, descriptions: np.ndarray) -> dict[str, int]:

@@ -32,13 +32,14 @@ class Exported:
 
     path: What a runtime is given. files: This; its description in Markdown, which a package for
     the zoo has inside; and for OpenVINO the weights. difference: The largest seen between a
-    probability of its and the checkpoint's.
+    probability of its and the checkpoint's. description: Of `describe_export`; of a package for
+    the zoo also "authors", as they stand in it.
     """
 
     path: Path
     files: tuple[Path, ...]
     difference: float
-    description: dict[str, Any]  # see `description.describe_export`
+    description: dict[str, Any]
 
 
 def export(

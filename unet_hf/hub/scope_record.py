@@ -1,15 +1,23 @@
 """Writes and reads `scope.json`: how the training images look to the weights beside it."""
 
+import base64
 import json
 import logging
-import re
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
 
-from ..engine.scope import DIGITS, FEWEST_EXAMPLES, MOST_EXAMPLES, Scope, count_features
+from ..engine.scope import (
+    FEWEST_EXAMPLES,
+    MOST_EXAMPLES,
+    Scope,
+    count_features,
+    from_codes,
+    to_codes,
+)
 from ..errors import CheckpointError
 from ..files import write_text
 from ..hashes import weights_sha256
@@ -17,7 +25,8 @@ from ..network.network import Network
 from .layout import SCOPE_NAME, WEIGHTS_NAME
 from .records import HASHES_KEY, checkpoint_hashes, read_record
 
-MAX_VALUE = 1e3  # of a logarithm
+VERSION = 2  # the first one, which wrote none, described images otherwise
+MAX_LIMIT = 1e3
 
 OF_OTHERS = (
     "was made for another configuration or other weights, and is not used. Make it again "
@@ -29,26 +38,32 @@ logger = logging.getLogger(__name__)
 
 def make_scope_record(scope: Scope, folder: Path) -> dict[str, Any]:
     """Makes the record of a scope of the weights in `folder`."""
-    examples = [[round(value, DIGITS) for value in row] for row in scope.examples.tolist()]
-    return {HASHES_KEY: checkpoint_hashes(folder), "limit": scope.limit, "examples": examples}
+    return {
+        HASHES_KEY: checkpoint_hashes(folder),
+        "version": VERSION,
+        "limit": scope.limit,
+        "examples": _packed(scope.examples),
+    }
 
 
 def write_scope_record(folder: Path, record: dict[str, Any]) -> None:
-    """Writes scope.json, with each list of numbers on one line."""
-    text = json.dumps(record, indent=1)
-    text = re.sub(r"\[[^][]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-    write_text(folder / SCOPE_NAME, text + "\n")
+    write_text(folder / SCOPE_NAME, json.dumps(record, indent=1) + "\n")
 
 
 def read_scope(folder: Path, model: Network) -> Scope | None:
     """Reads the scope of the weights in `folder`; None without one for these weights.
 
     Raises:
-        CheckpointError: The record is there, but damaged.
+        CheckpointError: The record is there, but damaged, or of another version.
     """
     record = read_record(folder / SCOPE_NAME)
     if record is None or record.get(HASHES_KEY) != checkpoint_hashes(folder):
         return None
+    if record.get("version") != VERSION:
+        raise CheckpointError(
+            f"{SCOPE_NAME} is of another version of unet_hf, which described images otherwise. "
+            "Make it again (`python -m unet_hf scope`), or delete it."
+        )
     try:
         return _checked_scope(record, count_features(model))
     except ValueError as error:
@@ -88,15 +103,28 @@ def state_of(model: Network) -> tuple:
 def _checked_scope(record: dict[str, Any], features: int) -> Scope:
     """Checks a record, which anyone may have written. Raises `ValueError`."""
     limit, examples = record.get("limit"), record.get("examples")
-    if type(limit) not in (int, float) or not 0 < limit < MAX_VALUE:
+    if type(limit) not in (int, float) or not 0 < limit < MAX_LIMIT:
         raise ValueError(f"its limit is {limit!r:.60}, expected is a number above 0")
-    if not isinstance(examples, list) or not FEWEST_EXAMPLES <= len(examples) <= MOST_EXAMPLES:
-        raise ValueError(f"its examples are not {FEWEST_EXAMPLES} to {MOST_EXAMPLES} lists")
-    for row in examples:
-        if not isinstance(row, list) or {type(n) for n in row} - {int, float}:
-            raise ValueError("an example is no list of numbers")
-        if len(row) != features:
-            raise ValueError(f"an example has {len(row)} numbers, expected are {features}")
-        if not max(map(abs, row)) < MAX_VALUE:
-            raise ValueError(f"an example holds a number that is not within {MAX_VALUE:g}")
-    return Scope(np.array(examples, np.float64), float(limit))
+    if not isinstance(examples, str):
+        raise ValueError("its examples are no text")
+    return Scope(_unpacked(examples, features), float(limit))
+
+
+def _packed(examples: np.ndarray) -> str:
+    """Returns (n, features) examples as text: a byte for each number, zlib, base64."""
+    return base64.b64encode(zlib.compress(to_codes(examples).tobytes(), 9)).decode()
+
+
+def _unpacked(text: str, features: int) -> np.ndarray:
+    """Raises `ValueError`."""
+    most = MOST_EXAMPLES * features
+    try:  # no more than could be right is unpacked
+        content = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), most + 1)
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"its examples cannot be unpacked ({error})") from error
+    if len(content) % features or not FEWEST_EXAMPLES * features <= len(content) <= most:
+        raise ValueError(
+            f"its examples are {len(content)} numbers, expected are {features} for each of "
+            f"{FEWEST_EXAMPLES} to {MOST_EXAMPLES} images"
+        )
+    return from_codes(np.frombuffer(content, np.int8).reshape(-1, features))

@@ -43,7 +43,7 @@ def segment_large(
     axes: str | None = None,
     channel: int | None = None,
     level: int = 0,
-    threshold: float | None = None,
+    threshold: float | str | None = None,
     tile_size: int | None = None,
     precision: str = "auto",
     tta: bool = False,
@@ -89,7 +89,7 @@ def segment_large(
         OSError: The outputs cannot be written.
     """
     names = checked_large_outputs(outputs, tta)
-    num_classes = model.config["num_classes"]
+    num_classes, threshold = model.config["num_classes"], model.settled_threshold(threshold)
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     if tile_size is not None:
         checked_tile_size(tile_size, model.geometry)

@@ -162,6 +162,11 @@ class Network(nn.Module):
         # to the bit: in the other one, oneDNN's choice of kernel depends on the batch.
         self.to(memory_format=torch.channels_last)
 
+    def settled_threshold(self, threshold: float | str | None) -> float | str | None:
+        """Returns the number that a threshold's name stands for; all else, and for a network that
+        is no checkpoint names, too, stay."""
+        return threshold
+
     @classmethod
     def paper(cls, in_channels: int = 1, num_classes: int = 2, **options: Any) -> Self:
         """Builds the network of 2015: 572 x 572 in, 388 x 388 out, 31,030,658 parameters."""

@@ -3,6 +3,7 @@
 
 import { find } from "../../parts/component.js";
 import { classOf, paintsClasses, probabilityOf, shareOf } from "./colors.js";
+import { showFewMissed } from "./few_missed.js";
 import { objectAt, objectsDrawn, objectsInView } from "./objects.js";
 import { exactAt } from "./pieces.js";
 
@@ -81,6 +82,7 @@ function showPainted(root, scene, look) {
   const share = look.level / (steps || 100);
   slide(find(root, ".opacity", HTMLInputElement), look.alpha, `${Math.round(100 * look.alpha)} %`);
   slide(find(root, ".threshold", HTMLInputElement), share, share.toFixed(2));
+  showFewMissed(root, scene, look);
 }
 
 /**

@@ -26,6 +26,7 @@
  * @property {number[]} [unpainted] Ids of classes that are not painted at first.
  * @property {number} [alpha]
  * @property {number | null} [threshold]
+ * @property {{threshold: number, words: string} | null} [few_missed] See few_missed.js.
  * @property {boolean} [asked] This threshold is meant, wherever the slider was.
  * @property {number} [steps]
  * @property {number} [fine]

@@ -58,6 +58,7 @@ const ACTS = {
   nextView: (viewer) => viewer.nextView(),
   pickMiddle: (viewer) => viewer.pickMiddle(),
   contrast: (viewer) => viewer.resetContrast(),
+  missLittle: (viewer) => viewer.missLittle(),
   help: (viewer) => viewer.help(),
   close: (viewer) => viewer.close(),
   stop: (viewer) => viewer.trigger("stop"),
@@ -482,6 +483,13 @@ export class Viewer {
   threshold(cut) {
     this.look.level = Math.round(cut * (this.scene?.value.steps || 100));
     this.change({ paint: true });
+  }
+
+  missLittle() {
+    const offered = this.scene?.value.few_missed;
+    if (!offered) return;
+    this.threshold(offered.threshold);
+    this.say(offered.words);
   }
 
   resetContrast() {

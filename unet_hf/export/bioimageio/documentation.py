@@ -111,7 +111,9 @@ def _objects(described: dict[str, object]) -> str:
 BY_IMAGE = """The description normalises each image by its own mean and standard deviation, of all
 channels and pixels together (`zero_mean_unit_variance`; {epsilon:g} is added to the deviation). The
 unit of the pixels makes no difference. A program that does so block by block gives each block
-another brightness: let it take the whole image where it fits into memory."""
+another brightness: let it take the whole image where it fits into memory. So does one that mirrors
+pixels around a whole image first, as bioimageio.core 0.11 does unless it is told to skip the
+padding, or to predict in blocks, which it normalises as a whole."""
 FIXED = """The description normalises with fixed numbers (`fixed_zero_mean_unit_variance`). Pixels
 are {scale}; for other images change `gain` in `scale_linear`."""
 OUTLIERS = """Hot pixels: unet_hf clips values that are further from nearly all others than three

@@ -47,6 +47,7 @@ def write_package(job: Job, path: Path) -> None:
     """
     license = spdx_license(job.description["license"])
     authors = find_authors(job.authors, job.checkpoint)
+    job.description["authors"] = ["; ".join(one.values()) for one in authors]
     if job.model.object_channels:
         job.description.update(describe_objects(job.model, logits=False))
     picture = choose_picture(job.model, job.checkpoint)
