@@ -53,8 +53,13 @@ def main(address: str) -> None:
         take(viewer, "page-threshold")
         set_threshold(viewer, 0.5)
         viewer.locator("[data-view=objects]").click()
-        page.locator("#objects tr.row").nth(4).click()
+        expect(page.locator("#objects")).to_contain_text("Counted at threshold 0.50")
+        page.wait_for_timeout(8000)  # a later count would drop the choice
+        row = page.locator("#objects tr.row").nth(4)
+        row.click()
         page.wait_for_timeout(3000)  # it flies
+        expect(row).to_have_attribute("aria-selected", "true")
+        page.mouse.move(0, 0)
         page.evaluate("window.scrollTo(0, 0)")
         take(page, "page-object")
         chromium.close()
