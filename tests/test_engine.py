@@ -462,6 +462,28 @@ def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
     assert len(noted) == (0 if "supported" in operator else 1)
 
 
+@pytest.mark.parametrize(
+    ("avx2", "avx512", "cap", "expected"),
+    [
+        (True, False, "", True),
+        (True, True, "", False),
+        (True, True, "AVX2", True),
+        (True, True, "avx512_core", False),
+        (False, False, "", False),
+    ],
+)
+def test_wide_weights_are_packed_by_size_only_where_that_was_measured(
+    monkeypatch, avx2: bool, avx512: bool, cap: str, expected: bool
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: avx2)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: avx512)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert precision.has_only_avx2() == expected
+    layer = Engine(network(base_channels=64, depth=1), "float32").contracting[1][0]
+    assert layer.weights.packed_for((1, 64, 8, 8)).is_mkldnn
+    assert (len(layer.weights._layouts) == 1) == expected
+
+
 @pytest.mark.parametrize("name", ["avx512_bf16", "amx_tile", "amx_fp16"])
 def test_what_pytorch_cannot_tell_of_a_cpu_it_does_not_have(name: str, monkeypatch):
     monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")

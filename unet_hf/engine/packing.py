@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .precision import has_avx512
+from .precision import has_only_avx2
 
 # Layers with fewer channels than this are narrow: a packed copy for each size takes little memory.
 NARROW_CHANNELS = 64
@@ -25,14 +25,14 @@ class PackedWeights:
     A narrow layer keeps the weight as it is, and a copy for each of the last sizes. A wide layer
     keeps a single copy, since its weights fill megabytes; that copy is packed again when the size
     changes and oneDNN wants another layout for it. With AVX-512 there is one layout only for wide
-    layers.
+    layers. Other CPUs than these with AVX2 were not measured, and get one layout, too.
     """
 
     def __init__(self, weight: Tensor, pack: Pack, *, one_layout: bool | None = None) -> None:
         """one_layout: Whether the size does not matter. None: as for float layers."""
         wide = min(weight.shape[:2]) >= NARROW_CHANNELS
         self._pack = pack
-        self._one_layout = wide and has_avx512() if one_layout is None else one_layout
+        self._one_layout = wide and not has_only_avx2() if one_layout is None else one_layout
         self._keeps_weight = not wide or one_layout is False
         self._weight = pack(weight, None) if self._one_layout else weight
         self.copies: dict[tuple, Tensor] = {}  # of a narrow layer, by size

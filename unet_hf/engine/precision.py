@@ -77,7 +77,7 @@ def best_precision(device: torch.device) -> str:
 
 
 def cpu_has(instructions: str) -> bool:
-    """Whether the CPU has "avx512", "vnni", "avx512_bf16", "amx_tile" or "amx_fp16".
+    """Whether the CPU has "avx2", "avx512", "vnni", "avx512_bf16", "amx_tile" or "amx_fp16".
 
     False if PyTorch cannot tell.
     """
@@ -85,9 +85,10 @@ def cpu_has(instructions: str) -> bool:
     return supported is not None and supported()
 
 
-def has_avx512() -> bool:
-    """Whether oneDNN computes float32 sixteen numbers at a time."""
-    return cpu_has("avx512") and isa_cap() not in WITHOUT_AVX512
+def has_only_avx2() -> bool:
+    """Whether oneDNN computes float32 eight numbers at a time, and may not use AVX-512."""
+    wider = cpu_has("avx512") and isa_cap() not in WITHOUT_AVX512
+    return cpu_has("avx2") and not wider
 
 
 def largest_int8_weight() -> int:
