@@ -131,7 +131,7 @@ def space(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]
         "OPENID_PROVIDER_URL": hub.url,
         "UNET_HF_MODELS": "org/listed, alice/gated",
         "UNET_HF_AUTHORS": "lab",
-        "UNET_HF_TEACH_SECONDS": "2",
+        "UNET_HF_TEACH_SECONDS": "6",
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
