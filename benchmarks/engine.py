@@ -1,9 +1,10 @@
 """How fast the network itself runs: `python -m benchmarks.engine`.
 
 Side by side in one process, round after round: the network as PyTorch runs it and as the engine
-does, in float32, in the precision that this CPU is good at, and in int8. "ceiling" is the share of
-what the machine can do at all: the time of the network's convolutions, each alone and at its best,
-over the time of the whole. Weights are random: they do not matter to the time.
+does, in float32, in the precision that this CPU is good at, and in int8. "ceiling" is the time of
+the engine's own convolutions, each alone and at its best, over the time of the whole. It says what
+the rest costs, and not whether another way of convolving is faster: see `benchmarks.layers`.
+Weights are random: they do not matter to the time.
 """
 
 import argparse

@@ -22,8 +22,9 @@ from pathlib import Path
 PRELOADED = (
     "torch", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp", "torch.utils.data",
     "numpy", "pandas", "pyarrow.parquet", "scipy.io", "scipy.ndimage", "skimage.measure",
-    "skimage.segmentation", "PIL.Image", "tifffile", "imagecodecs", "safetensors.torch", "httpx",
-    "fsspec", "dill", "multiprocess", "xxhash", "yaml", "jinja2", "tqdm.auto", "typer", "psutil",
+    "skimage.segmentation", "sklearn.ensemble", "PIL.Image", "tifffile", "imagecodecs",
+    "safetensors.torch", "httpx", "fsspec", "dill", "multiprocess", "xxhash", "yaml", "jinja2",
+    "tqdm.auto", "typer", "psutil",
 )  # fmt: skip
 LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
@@ -78,8 +79,12 @@ def serve(listener: socket.socket) -> dict | None:
                         waiting.pop(process).sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
         if listener in ready:
             asker, _ = listener.accept()
-            head, streams, _, _ = socket.recv_fds(asker, LENGTH.size, 3)
-            asked = json.loads(_receive(asker, *LENGTH.unpack(head)))
+            try:
+                head, streams, _, _ = socket.recv_fds(asker, LENGTH.size, 3)
+                asked = json.loads(_receive(asker, *LENGTH.unpack(head)))
+            except (OSError, struct.error):  # killed before it had asked
+                asker.close()
+                continue
             process = os.fork()
             if process == 0:
                 signal.set_wakeup_fd(-1)
@@ -94,8 +99,9 @@ def serve(listener: socket.socket) -> dict | None:
                 return asked
             for stream in streams:
                 os.close(stream)
-            asker.sendall(STATUS.pack(process))
             waiting[process] = asker
+            with contextlib.suppress(OSError):  # killed meanwhile: the next look ends the process
+                asker.sendall(STATUS.pack(process))
         if 0 in ready:
             for process in waiting:
                 os.kill(process, signal.SIGKILL)
@@ -107,7 +113,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     while len(received) < size:
         part = connection.recv(size - len(received))
         if not part:
-            raise SystemExit("The server of forked processes has ended.")
+            raise ConnectionError("The other end was closed.")
         received += part
     return received
 

@@ -19,7 +19,10 @@ from demo.batch import job as batch_job
 from demo.server import predictions
 from demo.server.models import LOCAL
 from demo.synthetic import fluorescence_nuclei
+from demo.teach import process as teach_process
 from unet_hf import UNet
+
+from .processes import forked_python
 
 SIZE, IMAGES, CORRUPT = 96, 20, 7
 
@@ -93,6 +96,13 @@ def picture(tmp_path_factory: pytest.TempPathFactory, drawing) -> Path:
     path = tmp_path_factory.mktemp("picture") / "nuclei.png"
     PIL.Image.fromarray(drawing.image).save(path)
     return path
+
+
+@pytest.fixture
+def forked_teaching(monkeypatch) -> None:
+    """Processes that teach begin without the seconds of their imports, of which they have little
+    where the processor is busy: others go before them. A Space of the tests starts real ones."""
+    monkeypatch.setattr(teach_process, "PYTHON", forked_python())
 
 
 @pytest.fixture

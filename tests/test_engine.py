@@ -4,6 +4,7 @@ import contextlib
 import copy
 import os
 import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from unet_hf import UNet
 from unet_hf.engine import backend as runtime
-from unet_hf.engine import engine, layers, precision
+from unet_hf.engine import engine, packing, precision
 from unet_hf.engine.backend import logits_function
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.memory import MEMORY
@@ -134,10 +135,34 @@ def test_memory_is_kept_and_what_was_in_it_does_not_matter():
 def test_packed_weights_are_not_kept_for_every_size_there_ever_was():
     model = network(depth=1)
     kept = Engine(model, "float32")
-    for height in range(2, 2 + 2 * (layers.MAX_PACKED_SIZES + 3), 2):
+    for height in range(2, 2 + 2 * (packing.MAX_PACKED_SIZES + 3), 2):
         kept(torch.zeros(1, 1, height, 8))
     first, _ = kept.contracting[0]
-    assert 0 < len(first.packed) <= layers.MAX_PACKED_SIZES
+    assert 0 < len(first.weights.copies) <= packing.MAX_PACKED_SIZES
+
+
+PACKING = """
+import torch
+from tests.test_engine import network
+from unet_hf.engine.engine import Engine
+
+torch.set_num_threads(2)
+engine = Engine(network(base_channels=32), "float32")
+for size in ((64, 96), (96, 128)):
+    image = torch.zeros(1, 1, *size)
+    engine(image)
+    with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+        engine(image)
+"""
+
+
+def test_weights_are_not_packed_again_in_each_call():
+    done = subprocess.run(
+        [sys.executable, "-c", PACKING], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    calls = [line.split(",") for line in done.stdout.splitlines() if "primitive,exec" in line]
+    kinds = [call[5] for call in calls if "3x3" in call[-2] or "kh3" in call[-2]]
+    assert kinds == 2 * 22 * ["convolution"]
 
 
 def test_several_threads_do_not_meet_in_that_memory():
@@ -412,6 +437,7 @@ class Without:
     [
         ("mkldnn", "_convolution_pointwise_"),
         ("mkldnn", "_reorder_convolution_weight"),
+        ("mkldnn", "_get_mkldnn_serialized_md"),
         ("mkldnn", "_is_mkldnn_bf16_supported"),
         ("mkldnn", "_is_mkldnn_fp16_supported"),
         ("onednn", "qconv2d_pointwise"),
@@ -434,6 +460,28 @@ def test_without_an_operator_pytorch_computes_it_and_it_is_noted_once(
             model.segment(image, precision="int8")
     noted = [record for record in caplog.records if operator in record.getMessage()]
     assert len(noted) == (0 if "supported" in operator else 1)
+
+
+@pytest.mark.parametrize(
+    ("avx2", "avx512", "cap", "expected"),
+    [
+        (True, False, "", True),
+        (True, True, "", False),
+        (True, True, "AVX2", True),
+        (True, True, "avx512_core", False),
+        (False, False, "", False),
+    ],
+)
+def test_wide_weights_are_packed_by_size_only_where_that_was_measured(
+    monkeypatch, avx2: bool, avx512: bool, cap: str, expected: bool
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: avx2)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: avx512)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert precision.has_only_avx2() == expected
+    layer = Engine(network(base_channels=64, depth=1), "float32").contracting[1][0]
+    assert layer.weights.packed_for((1, 64, 8, 8)).is_mkldnn
+    assert (len(layer.weights._layouts) == 1) == expected
 
 
 @pytest.mark.parametrize("name", ["avx512_bf16", "amx_tile", "amx_fp16"])

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter
 from demo.films import player as films
 from demo.films.player import FilmValue, TracksFile
 from demo.in_browser import tab as in_browser
+from demo.parts.component import DEMO
 from demo.parts.gradio_internals import served_address
 from demo.server.script_caching import CheckedScripts
 from demo.space.contents import ROOT, source_files
@@ -238,6 +239,8 @@ def test_scripts_are_served_and_nothing_else_of_the_demo(served: Callable):
         "text/javascript", "application/javascript",
     )  # fmt: skip
     assert httpx.get(url + served_address(WEB.parent / "component.py")).status_code == 403
+    of_the_page = {path.suffix for path in DEMO.rglob("web/**/*") if path.is_file()}
+    assert of_the_page == {".js", ".css", ".html"}
 
 
 def test_scripts_are_asked_for_again_and_sent_again_only_if_they_have_changed(demo_url: str):

@@ -1,7 +1,9 @@
 """A forked process is to its starter what `sys.executable` would be."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -58,3 +60,17 @@ def test_it_ends_with_what_was_sent_to_it(number: int):
         assert process.stdout.read() == b""  # the end of it: nobody holds it open any more
     assert process.returncode == -number
     assert not Path(f"/proc/{forked}/cwd").exists()
+
+
+def test_whoever_is_killed_before_the_answer_takes_nobody_along():
+    for seconds in (0.0, 0.02, 0.04, 0.06):
+        with subprocess.Popen([*forked_python(), "-c", "pass"]) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+            process.kill()
+    address = forked_python()[-1]
+    for message in (b"", b"\0\0", b"\0\0\0\x99{"):
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(address)
+            asker.sendall(message)
+    subprocess.run([*forked_python(), "-c", "pass"], check=True, timeout=60)

@@ -20,7 +20,13 @@ from train.loop import train
 from unet_hf import UNet, read_image
 from unet_hf.cli.main import main
 from unet_hf.engine import scope as scopes
-from unet_hf.engine.scope import Scope, describe_image, fit_scope, unlike_training
+from unet_hf.engine.scope import (
+    Scope,
+    describe_image,
+    fit_scope,
+    over_the_limit,
+    unlike_training,
+)
 from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.scope_record import make_scope_record, read_scope, write_scope_record
@@ -260,6 +266,14 @@ def test_shipped_checkpoints_are_not_rewritten():
 
     with pytest.raises(ConfigError, match="not yours to change"):
         scope.run(["--model", "unet-isbi"])
+
+
+@pytest.mark.parametrize(
+    ("unlike", "said"),
+    [(1.001, "just above the limit"), (1.06, "1.1 times the limit"), (2.3, "2.3 times the limit")],
+)
+def test_what_is_above_the_limit_is_never_told_as_at_it(unlike, said):
+    assert over_the_limit(unlike) == said
 
 
 # --------------------------------------------------------------------------------- the page

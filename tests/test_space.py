@@ -10,7 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import itsdangerous
 import numpy as np
 import PIL.Image
@@ -21,7 +23,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
 
+from demo.segment.tab import SegmentTab
 from demo.server.device import on_gpu
+from demo.server.folders import KeptFolders
+from demo.server.in_view import InView
 from demo.server.models import Offer, Visitor, find_by_authors
 from demo.space.contents import space_contents
 from unet_hf import UNet, shipped_checkpoints
@@ -265,10 +270,8 @@ def test_the_page_offers_to_sign_in_on_a_space_and_nowhere_else(space, demo_url)
     ("asked", "chosen", "picture", "words"),
     [
         ("org/listed", "org/listed", "input.png", ""),  # its own sample
-        ("unet-superalloy", "unet-superalloy", "alloy-synthetic.png", ""),
         ("org/unlisted", "unet-nuclei", "tissue.png", "not offered here"),
         ("org/nothing<script>", "unet-nuclei", "tissue.png", "is not a checkpoint"),
-        ("..", "unet-nuclei", "tissue.png", "is not a checkpoint"),
         ("lab/missing", "unet-nuclei", "tissue.png", "no model lab/missing"),
     ],
 )
@@ -296,6 +299,27 @@ def test_the_address_names_the_checkpoint_the_page_opens_with(
     else:
         expect(alert).to_have_count(0)
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "picture", "words"),
+    [
+        ("unet-superalloy", "unet-superalloy", "alloy-synthetic.png", ""),
+        ("..", "unet-nuclei", "tissue.png", "is not a checkpoint"),
+    ],
+)
+def test_an_address_names_a_checkpoint_that_ships_or_none(
+    tmp_path: Path, asked: str, chosen: str, picture: str, words: str
+):
+    with gr.Blocks():
+        segment = SegmentTab(shipped_checkpoints(), True, None, KeptFolders(tmp_path))
+        segment.connect(gr.context.Context.root_block)
+    request = SimpleNamespace(query_params={"model": asked})
+    told = next(segment.on_load(InView(), request))
+    assert Path(told[segment.images.source]).name == picture
+    assert told[segment.model] == chosen
+    assert bool(words) == (segment.alert in told)
+    assert words in str(told)
 
 
 # ------------------------------------------------------------------------- the rule alone

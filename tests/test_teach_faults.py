@@ -73,6 +73,7 @@ def ended(pid: int) -> bool:
 # ------------------------------------------------------------------------- why it has ended
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_one_that_needs_too_much_memory_says_so(tiny, picture, tmp_path):
     process = begun(tmp_path, tiny, picture, megabytes=1)
     assert process.has_ended(60)
@@ -80,6 +81,7 @@ def test_one_that_needs_too_much_memory_says_so(tiny, picture, tmp_path):
         process.outcome()
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_a_disk_that_is_full_is_said_though_nothing_can_be_written(tiny, picture, tmp_path):
     (tmp_path / "events.jsonl").symlink_to("/dev/full")
     process = begun(tmp_path, tiny, picture)
@@ -88,6 +90,7 @@ def test_a_disk_that_is_full_is_said_though_nothing_can_be_written(tiny, picture
         process.outcome()
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_one_that_takes_too_long_is_ended_and_says_so(
     tiny, sitting, painted, tmp_path, monkeypatch
 ):
@@ -121,6 +124,7 @@ def test_a_full_disk_of_the_server_is_said(code):
 # ------------------------------------------------------------------------ what stays behind
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_all_who_paint_share_one_process_that_waits(monkeypatch):
     monkeypatch.setattr("demo.teach.warm.IDLE", 0.5)
     shared = Warm()

@@ -42,6 +42,7 @@ def go_to(page: Page, path: Path) -> None:
     expect(page.locator("#viewer .head .name")).to_have_text(path.name)
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_strokes_count_though_their_picture_left_before_they_were_answered(
     served, tiny, pictures, answers
 ):

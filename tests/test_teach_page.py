@@ -120,7 +120,7 @@ def begun(folder: Path, tiny: str, picture: Path, **more: object) -> TeachProces
     job |= {"classes": ["ground", "cell"], "colors": ["#999999", "#d55e00"], "title": "Mine"}
     job["megabytes"] = 4000
     process = TeachProcess()
-    until(lambda: process.is_ready(1))
+    until(lambda: process.is_ready(1), seconds=180)  # whatever else is at work goes before it
     process.begin(folder, job | more)
     return process
 
@@ -132,6 +132,7 @@ def until(condition, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_one_that_is_killed_says_so_and_leaves_no_checkpoint(tiny, picture, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     process = begun(tmp_path, tiny, picture)
@@ -147,12 +148,14 @@ def test_one_that_is_killed_says_so_and_leaves_no_checkpoint(tiny, picture, tmp_
     process.end()
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_one_whose_server_is_gone_ends(tiny, picture, tmp_path):
     process = begun(tmp_path, tiny, picture)
     process._process.stdin.close()  # as the kernel does it for a server that was killed
     assert process.has_ended(20)
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_a_fault_comes_back_as_a_sentence(tiny, picture, tmp_path):
     names, colors = ["one", "two", "three"], ["#000000", "#ffffff", "#ff0000"]
     process = begun(tmp_path, tiny, picture, classes=names, colors=colors)
@@ -161,10 +164,11 @@ def test_a_fault_comes_back_as_a_sentence(tiny, picture, tmp_path):
         process.outcome()
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_a_sitting_teaches_and_its_checkpoint_is_for_those_who_know_its_name(
     tiny, sitting, given, picture, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(teach_job, "SECONDS", 3.0)
+    monkeypatch.setattr(teach_job, "SECONDS", 1.0)
     base = load_model(tiny)
     painted = read_painted(given, sitting)
     said = list(teach_in_turn(sitting, base, painted, tmp_path, Run(), "Cells, taught 12:00"))
@@ -189,6 +193,7 @@ def test_a_sitting_teaches_and_its_checkpoint_is_for_those_who_know_its_name(
     assert "It was so." in lesson_html(lesson, [])
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_whoever_cancels_leaves_no_process(tiny, sitting, given, tmp_path):
     painted = read_painted(given, sitting)
     steps = teach_in_turn(sitting, load_model(tiny), painted, tmp_path, Run(), "")
@@ -285,10 +290,11 @@ def drag(page: Page, left: float, top: float) -> None:
     page.mouse.up()
 
 
+@pytest.mark.usefixtures("forked_teaching")
 def test_a_visitor_paints_teaches_goes_back_and_takes_it_home(
     served, tiny, picture, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(teach_job, "SECONDS", 3.0)
+    monkeypatch.setattr(teach_job, "SECONDS", 1.0)
     page = served(build(tiny))
     by = page.locator("#viewer .head")
     expect(by).to_contain_text("threshold", timeout=60_000)

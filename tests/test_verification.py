@@ -159,7 +159,7 @@ def test_without_a_record_nothing_is_verified(folder):
 
 def test_records_that_are_no_records_are_named(folder):
     (folder / EXPECTED_NAME).write_text("[]")
-    assert "expected.json holds a list" in wrong(folder)
+    assert wrong(folder).count("expected.json holds a list") == 1  # though three checks read it
 
 
 def test_what_does_not_load_is_an_error(folder):

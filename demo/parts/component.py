@@ -69,8 +69,13 @@ def _known_options() -> frozenset[str]:
 
 @cache
 def _serve_scripts() -> None:
-    """For as long as this process lives, and of `demo/` nothing but its scripts."""
-    gr.set_static_paths(sorted(DEMO.rglob("*.js")))
+    """For as long as this process lives: of `demo/` nothing but its scripts and the folders `web/`,
+    which are of a page alone. Gradio compares the address of each file with all that is named here,
+    so that folders take a third less of its time at each visit than their files would."""
+    scripts = DEMO.rglob("*.js")
+    gr.set_static_paths(
+        sorted({path.parent if path.parent.name == "web" else path for path in scripts})
+    )
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import gradio as gr
 
 from unet_hf import Segmentation
-from unet_hf.engine.scope import unlike_training
+from unet_hf.engine.scope import over_the_limit, unlike_training
 from unet_hf.errors import UNetError
 from unet_hf.hub.find import shipped_checkpoints
 from unet_hf.images.image_data import ImageData
@@ -53,7 +53,7 @@ class UnlikeHint:
             return None, self.nothing()
         fitting = self.fitting(result, model)
         offered = f" {title_of(fitting)} was trained on images like it." if fitting else ""
-        words = f"{SENTENCE} ({result.unlike_training:.1f} times the limit).{offered} {WHAT_TO_DO}"
+        words = f"{SENTENCE} ({over_the_limit(result.unlike_training)}).{offered} {WHAT_TO_DO}"
         return fitting, {
             self.row: gr.update(visible=True),
             self.words: words,

@@ -21,7 +21,8 @@ from .strokes_in import AllPainted
 
 GLANCE = 0.3  # seconds between two looks
 SECONDS = float(os.environ.get("UNET_HF_TEACH_SECONDS", "60"))  # of a teaching
-PATIENCE = max(3 * SECONDS, 120.0)  # after which a process is ended, whatever it does
+# After which a process is ended that has not begun, or does not end, whatever it does.
+PATIENCE = max(3 * SECONDS, 120.0)
 MEGABYTES = 8000  # of memory that a process may have
 TOO_LONG = (
     "The teaching was not done after {:.0f} minutes, and was ended. Nothing that was painted is "
@@ -88,7 +89,7 @@ def _teach(
     process.begin(folder, _job(painted, title))
     ready = time.monotonic()
     while not process.has_ended(GLANCE):
-        _check(sitting, run, began)
+        _check(sitting, run, ready)
         yield Status(0, process.progress(), time.monotonic() - ready)
     outcome = process.outcome()
     name, place = taught_folders().place()
@@ -124,7 +125,7 @@ def _job(painted: AllPainted, title: str) -> dict[str, Any]:
 def _check(sitting: Sitting, run: Run, began: float | None = None) -> None:
     """Raises `StoppedError` if nobody wants it any more, and `TeachingError` if it takes too long.
 
-    began: When its process was its own.
+    began: When its process was its own, or began to teach.
     """
     if sitting.is_cancelled:
         raise StoppedError("Cancelled.")

@@ -17,6 +17,7 @@ from train.teaching.worker import BASE, EVENTS, JOB, READY
 from unet_hf.errors import UNetError
 from unet_hf.files import parse_json, write_atomically
 
+PYTHON = (sys.executable,)  # the beginning of the command
 # One line of the worker for one that dies without a word, as one that is out of memory does.
 DIED = (
     "The teaching ended before it was done: its process was stopped, perhaps for want of memory. "
@@ -48,7 +49,7 @@ class TeachProcess:
         if os.name == "nt":
             environment["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", "")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "train.teaching.worker"],
+            [*PYTHON, "-m", "train.teaching.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # What nobody has foreseen is told there: it is in the server's log.

@@ -22,6 +22,7 @@ from typing_extensions import Self
 from ..network.network import Network
 from .engine import BAND, Engine
 from .layers import Convolution, SkipConvolution, UpConvolution
+from .packing import PackedWeights
 from .precision import largest_int8_weight
 
 IMAGE_PARTS = 8  # a pixel of the image is the sum of this many integers
@@ -138,8 +139,6 @@ class Int8Convolution(Convolution):
     ) -> None:
         """reads, writes: Quantization of the input and of the output."""
         self.padding, self.relu = padding, relu
-        # Any packing of 3x3 weights is fast. 1x1 weights have to be packed for the image's size.
-        self.narrow = weight.shape[2] == 1
         weight = weight * reads.scale[:, None, None] / writes.scale[:, None, None, None]
         bias = bias / writes.scale + writes.zero_point
         self.largest = largest_int8_weight()
@@ -155,9 +154,9 @@ class Int8Convolution(Convolution):
         self.bias = bias - rounding_shift - zero_shift
         self.weight_scales = scales.flatten()
         self.weight_zero_points = torch.zeros(len(weight), dtype=torch.int64)
-        weight = integers.to(torch.int8)
-        self.weight = weight if self.narrow else self._pack(weight, None)
-        self.packed: dict[torch.Size, Tensor] = {}
+        # Any packing of 3x3 weights is fast. 1x1 weights have to be packed for the image's size.
+        one_layout = weight.shape[2] == 3
+        self.weights = PackedWeights(integers.to(torch.int8), self._pack, one_layout=one_layout)
 
     def _to_integers(self, weight: Tensor) -> Tensor:
         return round_kernels(weight).clamp_(-self.largest, self.largest)
@@ -167,7 +166,7 @@ class Int8Convolution(Convolution):
         image = image.permute(0, 3, 1, 2)
         out = torch.ops.onednn.qconv2d_pointwise(
             image, 1.0, self.zero_point,
-            self._packed_for(image.shape), self.weight_scales, self.weight_zero_points,
+            self.weights.packed_for(image.shape), self.weight_scales, self.weight_zero_points,
             self.bias, [1, 1], [self.padding] * 2, [1, 1], 1,
             1.0, 0, torch.uint8, "relu" if self.relu else "none", [], "",
         )  # fmt: skip

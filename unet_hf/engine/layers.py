@@ -3,11 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-# Layers with fewer channels than this are narrow. oneDNN packs their weights in one of several
-# ways, depending on the image's size, and is up to three times slower with the wrong one. For wide
-# layers there is one way only.
-NARROW_CHANNELS = 64
-MAX_PACKED_SIZES = 16  # image sizes for which a layer keeps packed weights
+from .packing import PackedWeights
 
 
 class Convolution:
@@ -27,10 +23,8 @@ class Convolution:
         self.bias = None if bias is None else bias.to(dtype)
         self.padding = padding
         self.relu = relu
-        weight = weight.to(dtype, memory_format=torch.channels_last)
-        self.narrow = min(weight.shape[:2]) < NARROW_CHANNELS
-        self.weight = weight if self.narrow else self._pack(weight, None)
-        self.packed: dict[torch.Size, Tensor] = {}
+        weight = weight.to(dtype, copy=True, memory_format=torch.channels_last)
+        self.weights = PackedWeights(weight, self._pack)
 
     def write(self, out: Tensor, image: Tensor) -> Tensor:
         """Convolves (B, h, w, in) and overwrites `out`, (B, h', w', out)."""
@@ -43,20 +37,11 @@ class Convolution:
         """
         image = image.permute(0, 3, 1, 2)
         torch.ops.mkldnn._convolution_pointwise_.binary(
-            out.permute(0, 3, 1, 2), image, self._packed_for(image.shape), self.bias,
+            out.permute(0, 3, 1, 2), image, self.weights.packed_for(image.shape), self.bias,
             [self.padding] * 2, [1, 1], [1, 1], 1,
             "add", 1, "relu" if self.relu else None, [], None,
         )  # fmt: skip
         return out
-
-    def _packed_for(self, shape: torch.Size) -> Tensor:
-        if not self.narrow:
-            return self.weight
-        if shape not in self.packed:
-            if len(self.packed) == MAX_PACKED_SIZES:
-                self.packed.clear()
-            self.packed[shape] = self._pack(self.weight, shape)
-        return self.packed[shape]
 
     def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
         return torch.ops.mkldnn._reorder_convolution_weight(

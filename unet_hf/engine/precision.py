@@ -23,8 +23,14 @@ WITHOUT_BFLOAT16 = {
 }  # fmt: skip
 # Values with which it multiplies int8 without VNNI, see `largest_int8_weight`.
 WITHOUT_VNNI = {"SSE41", "AVX", "AVX2", "AVX512_CORE"}
+# Values with which it computes float32 eight numbers at a time.
+WITHOUT_AVX512 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"}
 # Operators that the engine calls and that are not part of PyTorch's public interface.
-OPERATORS = ("mkldnn._convolution_pointwise_.binary", "mkldnn._reorder_convolution_weight")
+OPERATORS = (
+    "mkldnn._convolution_pointwise_.binary",
+    "mkldnn._reorder_convolution_weight",
+    "mkldnn._get_mkldnn_serialized_md",
+)
 INT8_OPERATORS = ("onednn.qconv2d_pointwise", "onednn.qconv_prepack")
 
 
@@ -71,9 +77,18 @@ def best_precision(device: torch.device) -> str:
 
 
 def cpu_has(instructions: str) -> bool:
-    """Whether the CPU has "vnni", "avx512_bf16", "amx_tile" or "amx_fp16"; False if unknown."""
+    """Whether the CPU has "avx2", "avx512", "vnni", "avx512_bf16", "amx_tile" or "amx_fp16".
+
+    False if PyTorch cannot tell.
+    """
     supported = getattr(torch.cpu, f"_is_{instructions}_supported", None)
     return supported is not None and supported()
+
+
+def has_only_avx2() -> bool:
+    """Whether oneDNN computes float32 eight numbers at a time, and may not use AVX-512."""
+    wider = cpu_has("avx512") and isa_cap() not in WITHOUT_AVX512
+    return cpu_has("avx2") and not wider
 
 
 def largest_int8_weight() -> int:

@@ -146,9 +146,14 @@ def notes_on_unlikeness(unlike: float | None) -> tuple[str, ...]:
     if unlike is None or unlike <= 1:
         return ()
     return (
-        f"unlike the images this checkpoint was trained on ({unlike:.1f} times the limit): do not "
+        f"unlike the images this checkpoint was trained on ({over_the_limit(unlike)}): do not "
         "trust the result unseen",
     )
+
+
+def over_the_limit(unlike: float) -> str:
+    """Says how far an image is above the limit, which is 1."""
+    return "just above the limit" if unlike < 1.05 else f"{unlike:.1f} times the limit"
 
 
 @torch.inference_mode()

@@ -66,7 +66,7 @@ def verify(source: str | Path, **hub: Any) -> list[Finding]:
             findings += check(model, folder)
         except UNetError as error:
             findings.append(Finding(False, str(error)))
-    return findings
+    return list(dict.fromkeys(findings))  # a record that cannot be read fails several checks
 
 
 def check_bytes(model: Any, folder: Path) -> list[Finding]:

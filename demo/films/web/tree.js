@@ -8,7 +8,7 @@ import { layOut } from "./lineage.js";
 /** @typedef {import("./tracks.js").Tracks} Tracks */
 /** @typedef {import("./lineage.js").Branch} Branch */
 
-const WIDTH = 312, LEFT = 8, RIGHT = 30, ROW = 20, TOP = 20, AXIS = 22;
+const WIDTH = 312, LEFT = 8, RIGHT = 44, ROW = 20, TOP = 20, AXIS = 22;
 
 /**
  * The branch of a row and a frame, or the nearest one.
