@@ -33,10 +33,10 @@ from demo.server.taught import taught_folders
 from demo.teach import job as teach_job
 from demo.teach.job import Status, teach_in_turn
 from demo.teach.process import Progress, TeachingError
-from demo.teach.sitting import Sitting
+from demo.teach.sitting import Lesson, Sitting
 from demo.teach.strokes_in import AllPainted, NothingPaintedError, Painted, read_painted
 from demo.teach.warm import Warm, warm
-from demo.teach.words import progress_html, strokes
+from demo.teach.words import lesson_html, progress_html, strokes
 from demo.viewer.component import show_result
 from train.teaching.features import features_of
 from unet_hf import read_image
@@ -245,3 +245,13 @@ def test_the_time_that_is_left_is_said_once_it_can_be_known():
     assert "left" not in progress_html(Status(0, Progress((1.0,) * 2, 80), 40.0))
     assert "about 10 s left" in progress_html(Status(0, Progress((1.0,) * 10, 80), 50.0))
     assert strokes(1) == "1 stroke"
+
+
+@pytest.mark.parametrize(("steps", "seconds", "is_told"), [(3, 69.0, True), (80, 60.0, False)])
+def test_a_teaching_of_very_few_steps_says_that_the_computer_may_have_been_busy(
+    steps, seconds, is_told
+):
+    outcome = {"steps": steps, "seconds": seconds}
+    said = lesson_html(Lesson("taught", "Cells", "base", "", True, (), outcome), [])
+    assert f"{steps} steps in" in said
+    assert ("very few" in said) == is_told

@@ -14,6 +14,7 @@ from .strokes_in import AllPainted
 
 WIDTH, HEIGHT = 260, 56  # of the curve, px
 WEB = Path(__file__).parent / "web"
+FEW_STEPS = 10  # fewer teach hardly anything
 STYLE = (WEB / "teaching.css").read_text(encoding="utf-8")
 # For an event of the viewer: its list hears of the picture that is shown; see web/teaching.js.
 TELL_SHOWN = """(shown) => {
@@ -81,12 +82,15 @@ def lesson_html(lesson: Lesson, absent: Sequence[str]) -> str:
             "</div>"
         )
     steps, seconds = lesson.outcome["steps"], lesson.outcome["seconds"]
+    made = f"{steps} {'step' if steps == 1 else 'steps'} in {duration(seconds)}."
+    if steps < FEW_STEPS and seconds > SECONDS / 2:
+        made += " That is very few: if the computer was busy, teach again when it is not."
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{strokes(count)}</td></tr>"
         for name, count in lesson.pictures
     )
     return _box(
-        f"{told}<div>{steps} steps in {duration(seconds)}.</div>"
+        f"{told}<div>{made}</div>"
         f"<table><caption hidden>Images it was taught on</caption>{rows}</table>{_left(absent)}"
     )
 
