@@ -34,15 +34,18 @@ class PackedWeights:
         self._pack = pack
         self._one_layout = wide and not has_only_avx2() if one_layout is None else one_layout
         self._keeps_weight = not wide or one_layout is False
-        self._weight = pack(weight, None) if self._one_layout else weight
+        # With the layout it is in; None: not packed yet. Both change at once, as several threads
+        # may segment with one network.
+        self._held: tuple[Tensor, bytes | None] = (
+            pack(weight, None) if self._one_layout else weight, None,
+        )  # fmt: skip
         self.copies: dict[tuple, Tensor] = {}  # of a narrow layer, by size
-        self._layouts: dict[tuple, bytes] = {}  # of a wide layer, by size
-        self._layout: bytes | None = None  # in which a wide layer's copy is, None: not packed yet
+        self._layouts: dict[tuple, bytes] = {}  # that a wide layer needs, by size
 
     def packed_for(self, shape: torch.Size) -> Tensor:
         """Returns the weight, packed for an image of this (B, in, h, w)."""
         if self._one_layout:
-            return self._weight
+            return self._held[0]
         size = (*shape, torch.get_num_threads())
         return self._own_copy(shape, size) if self._keeps_weight else self._only_copy(shape, size)
 
@@ -50,18 +53,20 @@ class PackedWeights:
         if size not in self.copies:
             if len(self.copies) == MAX_PACKED_SIZES:
                 self.copies.clear()
-            self.copies[size] = self._pack(self._weight, shape)
+            self.copies[size] = self._pack(self._held[0], shape)
         return self.copies[size]
 
     def _only_copy(self, shape: torch.Size, size: tuple) -> Tensor:
-        if self._layout is None or self._layouts.get(size) != self._layout:
-            weight = self._weight if self._layout is None else self._weight.to_dense()
+        weight, layout = self._held
+        if layout is None or self._layouts.get(size) != layout:
+            dense = weight if layout is None else weight.to_dense()
             # Its layout says in which layout the image will be.
-            packed = self._pack(weight.contiguous(memory_format=torch.channels_last), shape)
-            layout = bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(packed).numpy())
-            if layout != self._layout:
-                self._weight, self._layout = packed, layout
+            packed = self._pack(dense.contiguous(memory_format=torch.channels_last), shape)
+            wanted = bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(packed).numpy())
+            if wanted != layout:
+                weight = packed
+                self._held = packed, wanted
             if len(self._layouts) == MAX_PACKED_SIZES:
                 self._layouts.clear()
-            self._layouts[size] = layout
-        return self._weight
+            self._layouts[size] = wanted
+        return weight
