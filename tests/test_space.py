@@ -226,7 +226,7 @@ def test_who_has_signed_in_pushes_what_they_have_taught(browser: Browser, space:
     context.add_cookies([{"name": "session", "value": session(ALICE), "url": space.url}])
     page = context.new_page()
     page.goto(f"{space.url}/?model=org/listed")
-    by, button = page.locator("#viewer .head"), page.locator("#teach_push_start")
+    by, button = page.locator("#viewer .whose"), page.locator("#teach_push_start")
     expect(by).to_contain_text("threshold", timeout=60_000)
     page.locator("#teach").get_by_text("Teach", exact=True).first.click()
     page.locator("#teach_paint").click()

@@ -47,7 +47,7 @@ def test_strokes_count_though_their_picture_left_before_they_were_answered(
     served, tiny, pictures, answers
 ):
     page = served(build(tiny))
-    expect(page.locator("#viewer .head")).to_contain_text("threshold", timeout=60_000)
+    expect(page.locator("#viewer .whose")).to_contain_text("threshold", timeout=60_000)
     page.locator("#teach").get_by_text("Teach", exact=True).first.click()
     page.locator("#upload input[type=file]").set_input_files(list(map(str, pictures)))
     expect(page.locator("#viewer .head .name")).to_have_text("one.png")

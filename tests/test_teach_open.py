@@ -147,7 +147,7 @@ def strokes_of(page: Page) -> dict:
 
 
 def teaching(page: Page) -> None:
-    expect(page.locator("#viewer .head")).to_contain_text("threshold", timeout=60_000)
+    expect(page.locator("#viewer .whose")).to_contain_text("threshold", timeout=60_000)
     page.locator("#teach").get_by_text("Teach", exact=True).first.click()
 
 
@@ -163,8 +163,8 @@ def test_a_visitor_brings_strokes_back_where_nothing_was_kept(served, tiny, pict
     page = served(build(tiny))
     teaching(page)
     page.locator("#upload input[type=file]").set_input_files(str(picture))
-    expect(page.locator("#viewer .head")).to_contain_text("nuclei.png", timeout=30_000)
-    expect(page.locator("#viewer .head")).to_contain_text("threshold", timeout=60_000)
+    expect(page.locator("#viewer .whose")).to_contain_text("nuclei.png", timeout=30_000)
+    expect(page.locator("#viewer .whose")).to_contain_text("threshold", timeout=60_000)
     page.locator("#teach_paint").click()
     for key, top in (("1", 0.2), ("2", 0.6), ("e", 0.62)):
         page.keyboard.press(key)
@@ -178,7 +178,7 @@ def test_a_visitor_brings_strokes_back_where_nothing_was_kept(served, tiny, pict
 
     other = page.another()
     teaching(other)
-    notice, by = other.locator("#viewer .palette .notice"), other.locator("#viewer .head")
+    notice, by = other.locator("#viewer .palette .notice"), other.locator("#viewer .whose")
     choose(other, home)
     expect(by).to_contain_text("nuclei.png", timeout=60_000)
     expect(notice).to_have_text("3 strokes opened.", timeout=30_000)
@@ -212,7 +212,7 @@ def test_a_visitor_brings_strokes_back_where_nothing_was_kept(served, tiny, pict
     expect(other.locator("#teach_opened")).to_contain_text("no strokes that can be read")
     assert strokes_of(other)[key] == before[key][:2] + before[key]
     other.reload()
-    expect(other.locator("#viewer .head")).to_contain_text("threshold", timeout=60_000)
+    expect(other.locator("#viewer .whose")).to_contain_text("threshold", timeout=60_000)
     other.locator(".notice:visible button").click()  # the upload has to be sent again
     other.wait_for_function(f"Object.keys(({painted()}).pictures).length === 1")
     assert strokes_of(other)[key] == before[key][:2] + before[key]

@@ -296,7 +296,7 @@ def test_a_visitor_paints_teaches_goes_back_and_takes_it_home(
 ):
     monkeypatch.setattr(teach_job, "SECONDS", 1.0)
     page = served(build(tiny))
-    by = page.locator("#viewer .head")
+    by = page.locator("#viewer .whose")
     expect(by).to_contain_text("threshold", timeout=60_000)
     page.locator("#upload input[type=file]").set_input_files(str(picture))
     expect(by).to_contain_text("nuclei.png", timeout=30_000)
