@@ -10,6 +10,8 @@ repository's code, so that the pictures carry nobody's licence.
 import io
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import PIL.Image
 from playwright.sync_api import Locator, Page, expect, sync_playwright
@@ -17,6 +19,20 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from .draw_figures import IMAGES
 
 SECONDS = 120  # that a page on a busy machine may take
+
+
+@contextmanager
+def browsing(address: str, height: int) -> Iterator[Page]:
+    """A page of 1280 px, opened in Chromium, that waits for a busy server."""
+    browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": height})
+        page.set_default_timeout(1000 * SECONDS)
+        expect.set_options(timeout=1000 * SECONDS)
+        page.goto(address)
+        yield page
+        chromium.close()
 
 
 def take(what: Page | Locator, name: str) -> None:
@@ -38,13 +54,7 @@ def set_threshold(viewer: Locator, share: float) -> None:
 
 def main(address: str) -> None:
     """Walks through the page as first-steps.md does."""
-    browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(1000 * SECONDS)
-        expect.set_options(timeout=1000 * SECONDS)
-        page.goto(f"{address}/?example=nuclei-drawn")
+    with browsing(f"{address}/?example=nuclei-drawn", 800) as page:
         viewer = page.locator("#viewer .viewer")
         expect(viewer.locator("canvas.drawn")).to_be_visible()
         expect(page.locator("#objects .count")).to_contain_text("objects")
@@ -62,7 +72,6 @@ def main(address: str) -> None:
         page.mouse.move(0, 0)
         page.evaluate("window.scrollTo(0, 0)")
         take(page, "page-object")
-        chromium.close()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ Needs Playwright (requirements-dev.txt) and Debian's chromium, and a quiet machi
 taught for as long as a visitor's is. The image is the example Tissue, which scikit-image brings.
 """
 
-import shutil
 import sys
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from .take_pictures import SECONDS, take
+from .take_pictures import browsing, take
 
 SIDE = 512  # of the image, pixels
 # The middles of strokes, (x, y) in pixels of the image, by the key of their class.
@@ -38,13 +37,7 @@ def paint(page: Page, x: float, y: float) -> None:
 
 def main(address: str) -> None:
     """Walks through the panel as teach.md does."""
-    browser = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(1000 * SECONDS)
-        expect.set_options(timeout=1000 * SECONDS)
-        page.goto(f"{address}/?example=tissue")
+    with browsing(f"{address}/?example=tissue", 1000) as page:
         viewer = page.locator("#viewer .viewer")
         expect(page.locator("#objects .count")).to_contain_text("objects")
         page.locator("#teach").get_by_text("Teach").first.click()
@@ -70,7 +63,6 @@ def main(address: str) -> None:
         page.wait_for_timeout(5000)
         page.mouse.move(0, 0)
         take(panel, "../teach-judge")
-        chromium.close()
 
 
 if __name__ == "__main__":

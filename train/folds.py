@@ -27,7 +27,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import evaluate_and_tally
 from unet_hf.evaluation.expected import expected_scores
 from unet_hf.evaluation.summary import Evaluation, describe_evaluation
-from unet_hf.files import parse_json, write_text
+from unet_hf.files import make_folder, parse_json, write_text
 from unet_hf.hub.layout import CONFIG_NAME, TRAINING_NAME
 from unet_hf.hub.records import MADE_WITH
 
@@ -44,7 +44,7 @@ from .out_of_fold import OutOfFold
 from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget
-from .start import find_start, make_folder
+from .start import find_start
 
 FOLDS = "folds"
 

@@ -25,7 +25,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import evaluate_and_tally
 from unet_hf.evaluation.expected import keep_best
 from unet_hf.evaluation.summary import Evaluation, describe_evaluation
-from unet_hf.files import write_text
+from unet_hf.files import make_folder, write_text
 
 from . import checkpoints
 from .budget.deadline import Deadline
@@ -56,7 +56,7 @@ from .report import (
     time_left,
     write_samples,
 )
-from .start import check_resumed, count_steps, find_start, make_folder, resumed_budget
+from .start import check_resumed, count_steps, find_start, resumed_budget
 
 FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated
 LOGGED_STEPS = 100  # steps between lines of the log, where no terminal shows a bar

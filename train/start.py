@@ -39,17 +39,6 @@ def find_start(config: TrainingConfig, output: Path) -> Path | None:
     return None
 
 
-def make_folder(output: Path) -> None:
-    """Creates the output folder. Raises `ConfigError`."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"--output_dir {output} cannot be made: {error.strerror}. Name a folder you may "
-            "write to."
-        ) from error
-
-
 def check_resumed(
     config: TrainingConfig, progress: TrainingState, processes: int, seen: Seen
 ) -> None:

@@ -48,6 +48,16 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder unless it is there. Raises `ConfigError` if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {folder} cannot be made ({error.strerror}). Name one you may write to."
+        ) from error
+
+
 def flush_to_disk(path: Path) -> None:
     """Flushes a closed file to the disk."""
     # Windows flushes only files that are opened for writing. Elsewhere a file may be read-only.

@@ -14,6 +14,7 @@ from ..files import (
     disk_faults_told,
     exclusive_writer,
     is_temporary,
+    make_folder,
     parse_json,
     write_text,
 )
@@ -24,16 +25,6 @@ RECORD = "film.json"
 FOLDER = "objects"
 # What a record calls things, and people do.
 IN_WORDS = {"fingerprint": "the film's file or files"}
-
-
-def make_folder(output: Path) -> None:
-    """Makes a folder unless it is there. Raises `ConfigError` if it cannot be made."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"The folder {output} cannot be made ({error.strerror}). Name another one."
-        ) from error
 
 
 @contextmanager

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import disk_faults_told, write_text
+from ..files import disk_faults_told, make_folder, write_text
 from ..images.pixel_size import PixelSize
 from ..tracking import Tracks
 from ..tracking.lineage import lineage_svg
 from ..tracking.summary import summary
 from ..tracking.tracks import Measures, write_table
 from .frames import Frames
-from .kept_objects import make_folder
 from .outlines import write_outlines
 from .outputs import (
     DEFAULT_FILM_OUTPUTS,
