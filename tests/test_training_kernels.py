@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from train.kernels import convolution
+from train.kernels import blocks, convolution
 from train.kernels.forward import use_fast_kernels
 from unet_hf import UNet
 
@@ -65,6 +65,7 @@ def test_logits_and_gradients_are_those_of_autograd(options):
 @pytest.mark.parametrize("options", [{}, VALID], ids=["same", "valid"])
 def test_so_they_are_in_the_layout_that_is_fast_with_avx2(options, monkeypatch):
     monkeypatch.setattr(convolution, "pays_to_copy", lambda weight: True)
+    monkeypatch.setattr(blocks, "fit", lambda model, image: False)
     assert_equal(network(**options).double())
     assert_equal(network(**options), 1e-2)  # oneDNN has no kernels for float64
 
@@ -73,12 +74,64 @@ def test_float32_differs_by_rounding():
     assert_equal(network(), 1e-2)
 
 
-def test_frozen_layers_get_no_gradient():
-    model = network().double()
+def frozen(model: UNet) -> UNet:
     model.contracting.eval().requires_grad_(False)
     model.up_convolutions.requires_grad_(False)
     model.expansive[0][0].requires_grad_(False)
-    assert_equal(model)
+    return model
+
+
+def settled(model: UNet) -> UNet:
+    """As a teaching has it: batch norms keep their averages, here those of other images."""
+    with torch.no_grad():
+        model(3 * drawn(model) + 1)
+    return model.eval()
+
+
+@pytest.mark.parametrize("prepared", [frozen, settled])
+def test_a_settled_norm_becomes_part_of_its_convolution_and_frozen_layers_stay(prepared):
+    assert_equal(prepared(network()).double())
+
+
+IN_BLOCKS = ("the default", "a bias, no norm", "objects", "channels that stay", "dropout")
+
+
+@pytest.mark.parametrize("name", [*IN_BLOCKS, "frozen", "settled"])
+def test_in_blocks_a_step_is_as_exact_as_that_of_autograd(name, monkeypatch):
+    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    model = {"frozen": frozen, "settled": settled}.get(name, lambda model: model)(
+        network(**CASES.get(name, {}))
+    )
+    # A dropout of another memory layout drops others: only its scale can be compared.
+    if name == "dropout":
+        monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x / (1 - self.p))
+    image = drawn(model)
+    assert blocks.fit(model, image)
+    exact = step(copy.deepcopy(model).double(), image.double())
+    usual, other = copy.deepcopy(model), copy.deepcopy(model)
+    pairs = zip(exact, step(usual, image), step(use_fast_kernels(other), image), strict=True)
+    for truth, theirs, ours in pairs:
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        unit = truth.norm().clamp(min=1)
+        assert (ours - truth).norm() / unit < 2 * (theirs - truth).norm() / unit + 1e-5
+    for theirs, ours in zip(usual.buffers(), other.buffers(), strict=True):
+        assert torch.allclose(ours.double(), theirs.double(), atol=1e-5)
+
+
+def test_blocks_are_left_to_what_they_can_compute(monkeypatch):
+    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    for name in CASES:
+        model = network(**CASES[name])
+        assert blocks.fit(model, drawn(model)) == (name in IN_BLOCKS), name
+    model = network()
+    image = drawn(model)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not blocks.fit(model, image)
+    assert not blocks.fit(model.double(), image.double())
+    model.bottleneck[1] = nn.InstanceNorm2d(16, affine=True)
+    assert not blocks.fit(model.float(), image)
+    monkeypatch.setattr(blocks, "has_only_avx2", lambda: False)
+    assert not blocks.fit(network(), image)
 
 
 def test_bf16_is_as_near_to_float32_as_that_of_autograd():

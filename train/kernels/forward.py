@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from unet_hf.network.network import DoubleConvolution, Network, center_crop
+from unet_hf.network.network import DoubleConvolution, Network
 
-from .convolution import Convolution, SkipConvolution
-from .pooling import PoolAndSkip
-from .up_convolution import UpConvolution
+from . import blocks, channels_last
+from .folding import folded, is_settled
 
 
 def use_fast_kernels(model: nn.Module) -> nn.Module:
@@ -32,62 +31,48 @@ class FastNetwork(nn.Module):
         model = self.model
         model._check_shape(image)
         height, width = image.shape[-2:]
-        x = model._mirror_to_grid(image)
+        layout = blocks if blocks.fit(model, image) else channels_last
+        x = layout.load(model._mirror_to_grid(image))
 
         skips = []
         for convolutions in model.contracting:
-            skip, x = PoolAndSkip.apply(double(convolutions, x))
+            skip, x = layout.pool_and_skip(double(layout, convolutions, x))
             skips.append(skip)
-        x = model.dropout(double(model.bottleneck, x))
+        x = layout.drop(model.dropout, double(layout, model.bottleneck, x))
         for up, convolutions in zip(model.up_convolutions, model.expansive, strict=True):
-            x = upsampled(up, x)
-            x = double(convolutions, center_crop(skips.pop(), x.shape[-2:]), x)
+            x = layout.upsample(up, x)
+            x = double(layout, convolutions, layout.crop(skips.pop(), x), x)
 
-        logits = heads(model, x, objects)
+        logits = layout.classify(x, *head_weights(model, objects))
         return logits[..., :height, :width]
 
 
-def upsampled(up: nn.Module, image: Tensor) -> Tensor:
-    """Applies an up-convolution, transposed or bilinear."""
-    if not isinstance(up, nn.ConvTranspose2d):
-        return up(image)
-    return UpConvolution.apply(*in_one_dtype(image, up.weight, up.bias))
-
-
-def double(step: nn.Module, *images: Tensor) -> Tensor:
+def double(layout: object, step: nn.Module, *images: Tensor) -> Tensor:
     """Applies a `DoubleConvolution`, or what an experiment has in its place.
 
     images: One, or two whose channels belong together.
     """
     if type(step) is not DoubleConvolution:
         return step(torch.cat(images, 1))
-    for layer in step:
-        images = [convolved(layer, *images) if isinstance(layer, nn.Conv2d) else layer(*images)]
+    layers = list(step)
+    for convolution, norm, relu in (layers[:3], layers[3:]):
+        if is_settled(norm):
+            x = layout.convolve(*folded(convolution, norm), padding_of(convolution), *images)
+        else:
+            weights = convolution.weight, convolution.bias
+            x = norm(layout.convolve(*weights, padding_of(convolution), *images))
+        images = (relu(x),)
     return images[0]
 
 
-def convolved(layer: nn.Conv2d, *images: Tensor) -> Tensor:
-    """Applies a convolution to an image, or to the concatenation of two."""
-    padding = 1 if layer.padding == "same" else 0
-    images = [image.contiguous(memory_format=torch.channels_last) for image in images]
-    operation = Convolution if len(images) == 1 else SkipConvolution
-    return operation.apply(*in_one_dtype(*images, layer.weight, layer.bias), padding)
+def padding_of(convolution: nn.Conv2d) -> int:
+    return 1 if convolution.padding == "same" else 0
 
 
-def heads(model: Network, features: Tensor, objects: bool) -> Tensor:
-    """Computes the class logits and, if asked for, the maps of objects: one matrix product."""
+def head_weights(model: Network, objects: bool) -> tuple[Tensor, Tensor]:
+    """Returns (outputs, C) and (outputs,): the classes and, if asked for, the maps of objects."""
     layers = [model.head]
     if objects and model.object_head is not None:
         layers.append(model.object_head)
-    weight = torch.cat([layer.weight for layer in layers])[:, :, 0, 0]  # (outputs, C)
-    bias = torch.cat([layer.bias for layer in layers])
-    pixels = features.permute(0, 2, 3, 1)
-    return nn.functional.linear(pixels, weight, bias).permute(0, 3, 1, 2)
-
-
-def in_one_dtype(*tensors: Tensor | None) -> list[Tensor | None]:
-    """Converts to autocast's dtype where it is on: it does not reach into own functions."""
-    if not torch.is_autocast_enabled("cpu"):
-        return list(tensors)
-    dtype = torch.get_autocast_dtype("cpu")
-    return [None if tensor is None else tensor.to(dtype) for tensor in tensors]
+    weight = torch.cat([layer.weight for layer in layers])[:, :, 0, 0]
+    return weight, torch.cat([layer.bias for layer in layers])

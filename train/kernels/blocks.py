@@ -1,0 +1,70 @@
+"""The layers of a training step in oneDNN's own layout, blocks of eight channels, for AVX2.
+
+On a CPU that computes eight numbers at a time, the gradient of a convolution's weights is fast in
+blocks alone. In channels last the image and its gradient have to be copied for it, which takes a
+third as long as the gradient itself, and batch norm and ReLU are slower, too. Tensors in blocks
+cannot be sliced, concatenated or interpolated: `fit` tells which networks need none of that.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unet_hf.engine.precision import has_only_avx2
+from unet_hf.network.network import DoubleConvolution, Network
+
+LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.Identity, nn.ReLU)
+
+
+def fit(model: Network, image: Tensor) -> bool:
+    """Whether this CPU is faster in blocks, and all layers of the network can be computed so."""
+    single = image.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
+    steps = [*model.contracting, model.bottleneck, *model.expansive]
+    return (
+        single
+        and has_only_avx2()
+        and torch.backends.mkldnn.is_available()
+        and model.config["padding"] == "same"  # else skip connections are cropped
+        and all(type(up) is nn.ConvTranspose2d for up in model.up_convolutions)
+        and all(type(step) is DoubleConvolution for step in steps)
+        and all(type(layer) in LAYERS for step in steps for layer in step)
+    )
+
+
+def load(image: Tensor) -> Tensor:
+    """(B, C, H, W) in any layout; the first convolution makes blocks of it."""
+    return image.contiguous().to_mkldnn()
+
+
+def convolve(weight: Tensor, bias: Tensor | None, padding: int, *images: Tensor) -> Tensor:
+    """Convolves an image, or the concatenation of two, each by its own part of the weights."""
+    first, *second = images
+    if not second:
+        return functional.conv2d(first, weight.contiguous(), bias, padding=padding)
+    left, right = weight.tensor_split([first.shape[1]], dim=1)
+    x = functional.conv2d(first, left.contiguous(), bias, padding=padding)
+    return x.add_(functional.conv2d(second[0], right.contiguous(), padding=padding))
+
+
+def pool_and_skip(image: Tensor) -> tuple[Tensor, Tensor]:
+    return image, functional.max_pool2d(image, 2, stride=2)  # its gradient wants the stride told
+
+
+def drop(dropout: nn.Dropout, image: Tensor) -> Tensor:
+    if not (dropout.training and dropout.p):
+        return image
+    return dropout(image.to_dense()).to_mkldnn()  # oneDNN multiplies blocks slowly
+
+
+def upsample(up: nn.ConvTranspose2d, image: Tensor) -> Tensor:
+    return functional.conv_transpose2d(image, up.weight.contiguous(), up.bias, stride=2)
+
+
+def crop(skip: Tensor, image: Tensor) -> Tensor:
+    return skip  # both are equally large, see `fit`
+
+
+def classify(image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, outputs, H, W), by weights (outputs, C)."""
+    pixels = image.to_dense().flatten(2)  # (B, C, H W)
+    return (weight @ pixels + bias[:, None]).unflatten(2, image.shape[2:])
