@@ -100,6 +100,13 @@ VARIANTS = {
 }
 
 
+# From where it begins: shipped checkpoints of other kinds of images, with new last layers
+VARIANTS |= {
+    f"from {name}": Variant({"pretrained_model_name_or_path": name, "new_head": True})
+    for name in ("unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy")
+}
+
+
 def chosen(names: Iterable[str]) -> dict[str, Variant]:
     """The base and the named variants, in the order of the names; all of them if none is named.
 
