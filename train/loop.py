@@ -1,36 +1,29 @@
-"""Trains a network: data, network, optimizer, loop and final checkpoint, from top to bottom."""
+"""Trains a network: data, network, budget, crops, steps and final checkpoint, in this order."""
 
-import json
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import (
     InitProcessGroupKwargs,
     broadcast_object_list,
-    gather_object,
     set_seed,
 )
-from tqdm.auto import tqdm
 
-from unet_hf import UNet
-from unet_hf.data.open import LabelledData, ValidationPairs, open_data, pin_revision
+from unet_hf.data.open import LabelledData, open_data, pin_revision
 from unet_hf.data.options import PROCESS_TIMEOUT
 from unet_hf.data.pairs import Pairs
 from unet_hf.errors import ConfigError
-from unet_hf.evaluation.evaluate import evaluate_and_tally
-from unet_hf.evaluation.expected import keep_best
-from unet_hf.evaluation.summary import Evaluation, describe_evaluation
+from unet_hf.evaluation.summary import Evaluation
 from unet_hf.files import make_folder, write_text
 
 from . import checkpoints
 from .budget.deadline import Deadline
 from .budget.trial import clock, fit_to_budget
-from .checkpoints import METRICS, TrainingState
+from .checkpoints import TrainingState
 from .checks.inspection import Inspection, inspect, inspection_bar
 from .checks.problems import refuse_errors, seen_in
 from .config import TrainingConfig
@@ -38,7 +31,7 @@ from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
 from .duration import read_duration
 from .fold_data import open_folds
-from .interruptions import StoppedError, StopRequest, diverged, explained, how_to_resume
+from .interruptions import StopRequest, explained
 from .learner import Learner
 from .model import choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
@@ -46,20 +39,15 @@ from .plan.planner import plan_or_resume
 from .publish import HubTarget
 from .recipe import USUAL_RECIPE, Recipe
 from .report import (
-    PICTURED,
-    DataWait,
     check_sample_image,
     check_tracker,
     crops_an_epoch,
     plan,
     scalars,
-    time_left,
-    write_samples,
 )
 from .start import check_resumed, count_steps, find_start, resumed_budget
+from .steps import Steps, write_metrics
 
-FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated
-LOGGED_STEPS = 100  # steps between lines of the log, where no terminal shows a bar
 START_OF_PYTHON = 4.0  # seconds, where the start of the command was not seen
 
 logger = logging.getLogger(__name__)
@@ -128,7 +116,7 @@ def train(
         model.preprocessing, augmentation_of(config, size), counts, config, model.object_channels
     )
 
-    # Steps
+    # Budget
     config, fit, costs = resumed_budget(config, progress), None, None
     if config.time_budget:
         if main:
@@ -174,109 +162,21 @@ def train(
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
     batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))
 
-    # Loop
+    # Steps
     accelerator.init_trackers("unet_hf", scalars(config.to_dict()))
-    last_step = out_of_fold.step if out_of_fold else config.max_train_steps
-    bar = tqdm(
-        total=last_step,
-        initial=progress.step,
-        unit="step",
-        disable=None if main else True,
-    )
-    waiting, first_step = DataWait(), progress.step + 1
-    patience = config.early_stopping_patience or np.inf
-    stopped_early = progress.stale_evaluations >= patience
-    started = clock() - progress.seconds
     deadline = None
     if costs and fit:
-        budget = read_duration(config.fitted_to)
-        deadline = Deadline(budget, costs, fit, began, clock())
+        deadline = Deadline(read_duration(config.fitted_to), costs, fit, began, clock())
+    steps = Steps(learner, data, progress, seen, deadline, out_of_fold)
     with explained(progress, output), StopRequest() as stop:
-        for step in range(first_step, 0 if stopped_early else last_step + 1):
-            progress.step = step
-            rate = learner.begin(step)
-            with waiting:
-                micro_batches = learner.fetch(batches)
-            loss, norm = learner.gradients(micro_batches)
-            # The first process says how many steps fit; the others add nothing to it.
-            fits = deadline.steps_that_fit(clock(), step - 1, last_step) if deadline else 0
-            sums = torch.stack([loss, norm, *loss.new_tensor([float(stop.asked), fits])])
-            loss, norm, asked, fits = accelerator.reduce(sums, "sum").tolist()
-            for what, value in (("loss", loss), ("gradient", norm)):
-                if not np.isfinite(value):
-                    raise diverged(what, value, config, step)
-            learner.update()
-            progress.seconds = round(clock() - started, 1)
-            bar.update()
-            if step == first_step:
-                waiting.begin()  # the first step is slower: it allocates and starts workers
-            pace = (step - first_step) / waiting.elapsed  # steps a second
-            samples = f"{crops_a_step * pace:.1f}/s"
-            bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.1e}", samples=samples)
-            if main and step - first_step == FIRST_ESTIMATE:
-                bar.write(time_left(pace, last_step - step))
-            if main and bar.disable and step % LOGGED_STEPS == 0:
-                logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
-
-            if 0 < fits < last_step:
-                progress.extended.append([step, last_step])
-                before, last_step = last_step, int(fits)
-                learner.config = config = replace(config, max_train_steps=last_step)
-                bar.total = last_step
-                if main:
-                    write_text(output / "training.json", config.to_json())
-                    bar.write(
-                        f"step {step}: slower than the trial steps, so {last_step:,} steps instead "
-                        f"of {before:,} fit into {config.fitted_to}"
-                    )
-            at_end = step == last_step
-            if out_of_fold:
-                if main and at_end:
-                    out_of_fold.keep(progress, learner.evaluated, output)
-            elif step % config.validation_steps == 0 or at_end:
-                if main:
-                    row = {"step": step, "seconds": progress.seconds, "loss": round(loss, 5)}
-                    row |= {"learning_rate": rate, "waiting": waiting.share()}
-                    evaluation, tally = evaluate_and_tally(
-                        [(learner.evaluated, ValidationPairs(data, config))], choose_objects=True
-                    )
-                    progress.tallies = keep_best({**progress.tallies, step: tally})
-                    note_evaluation(progress, row, evaluation, learner.evaluated, output)
-                    accelerator.log(scalars(progress.rows[-1]), step)
-                    shown = ValidationPairs(data, config, PICTURED)
-                    picture = output / "samples" / f"step-{step:06d}.png"
-                    write_samples(picture, learner.evaluated, shown)
-                    bar.write(f"step {step}: {describe_evaluation(evaluation)}")
-                    at_end = at_end or progress.stale_evaluations >= patience
-                    waiting.restart()
-                at_end = broadcast_object_list([at_end])[0]
-            if step % config.checkpointing_steps == 0 or at_end or asked:
-                progress.place = gather_object([place_of_next(micro_batches)])[-1]
-                progress.config, progress.processes = config.to_dict(), processes
-                progress.seen = seen
-                if main:
-                    checkpoints.save_training_state(
-                        output,
-                        progress,
-                        learner.model,
-                        learner.evaluated,
-                        learner.optimizer,
-                        config.checkpoints_total_limit,
-                    )
-                    waiting.restart()
-            if at_end:
-                break
-            if asked:
-                accelerator.wait_for_everyone()  # until the checkpoint of the message is written
-                raise StoppedError(f"Stopped after step {step}. {how_to_resume(output)}")
-    bar.close()
+        steps.make(batches, stop)
 
     # Final checkpoint
     accelerator.wait_for_everyone()
     if main:
         with explained(progress, output):
             checkpoints.prune(output, progress.step, config.checkpoints_total_limit)
-            recipe.finish(output, config, data, inspection, progress, out_of_fold)
+            recipe.finish(output, learner.config, data, inspection, progress, out_of_fold)
         if target:
             logger.info("pushed: %s", target.push(output))
     if processes > 1:
@@ -329,39 +229,3 @@ def augmentation_of(config: TrainingConfig, size: int) -> Augmentation:
         config.channel_mixing,
         config.inversion,
     )
-
-
-def note_evaluation(
-    progress: TrainingState, row: dict, evaluation: Evaluation, evaluated: UNet, output: Path
-) -> None:
-    """Adds an evaluation to the progress; the weights of the best one are kept in `output/best`."""
-    details = asdict(evaluation)
-    row |= {
-        key: value
-        for key, value in details.items()
-        if key not in ("images", "intervals", "objects")
-    }
-    evaluated.config["threshold"] = evaluation.threshold
-    if evaluation.objects:
-        row["objects"] = evaluation.objects["all"]["scores"]
-        evaluated.config["objects"] = evaluation.objects["recipe"]
-    if progress.best is None or evaluation.score >= progress.best["score"]:
-        progress.best, progress.best_step, progress.stale_evaluations = details, row["step"], 0
-        checkpoints.save_best(output, evaluated)
-    else:
-        progress.stale_evaluations += 1
-    progress.rows.append(row)
-    write_metrics(output, progress)
-
-
-def write_metrics(output: Path, progress: TrainingState) -> None:
-    """Writes metrics.jsonl, one line for each evaluation."""
-    write_text(output / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
-
-
-def place_of_next(micro_batches: list[list[torch.Tensor]]) -> list[int]:
-    """Epoch and row after this process' last crop of a stream; [0, 0] if it is no stream."""
-    if len(micro_batches[-1]) < 5:
-        return [0, 0]
-    epoch, row = micro_batches[-1][4][-1].tolist()
-    return [epoch, row + 1]

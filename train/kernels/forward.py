@@ -1,5 +1,7 @@
 """`use_fast_kernels`: lets a network train by the kernels of this room."""
 
+from types import ModuleType
+
 import torch
 from torch import Tensor, nn
 
@@ -47,10 +49,10 @@ class FastNetwork(nn.Module):
         return logits[..., :height, :width]
 
 
-def double(layout: object, step: nn.Module, *images: Tensor) -> Tensor:
+def double(layout: ModuleType, step: nn.Module, *images: Tensor) -> Tensor:
     """Applies a `DoubleConvolution`, or what an experiment has in its place.
 
-    images: One, or two whose channels belong together.
+    layout: `blocks` or `channels_last`, which compute the same. images: One, or two whose channels belong together.
     """
     if type(step) is not DoubleConvolution:
         return step(torch.cat(images, 1))
