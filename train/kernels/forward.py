@@ -52,7 +52,8 @@ class FastNetwork(nn.Module):
 def double(layout: ModuleType, step: nn.Module, *images: Tensor) -> Tensor:
     """Applies a `DoubleConvolution`, or what an experiment has in its place.
 
-    layout: `blocks` or `channels_last`, which compute the same. images: One, or two whose channels belong together.
+    layout: `blocks` or `channels_last`, which compute the same.
+    images: One, or two whose channels belong together.
     """
     if type(step) is not DoubleConvolution:
         return step(torch.cat(images, 1))
