@@ -128,6 +128,15 @@ def test_a_failed_write_leaves_no_file_under_its_final_name(
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tif"]
 
 
+def test_a_file_in_place_of_the_folder_is_told_and_left(model, gray_image, tmp_path):
+    taken = tmp_path / "mask.png"
+    taken.write_text("mine")
+    for folder in (taken, taken / "below"):
+        with pytest.raises(ConfigError, match="cannot be made"):
+            model.segment(gray_image).save(folder)
+    assert taken.read_text() == "mine"
+
+
 def test_a_rotated_photograph_gets_a_mask_as_it_is_seen(model, tmp_path):
     picture = PIL.Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30))
     exif = PIL.Image.Exif()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_text
+from ..files import make_folder, write_text
 from ..images.place import Place
 from ..objects.outline_files import geojson_feature, geojson_head
 from ..objects.outlines import trace
@@ -19,7 +19,7 @@ from .frames import Frames
 
 def write_outlines(film: Frames, tracks: Tracks, folder: Path) -> None:
     """Writes `frame000.geojson ...`, each completely or not at all; those of a longer film go."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     digits = max(3, len(str(film.count - 1)))
     names = [f"frame{frame:0{digits}d}.geojson" for frame in range(film.count)]
     for old in folder.glob("frame*.geojson"):

@@ -11,7 +11,7 @@ import torch
 from ..engine.memory import MEMORY
 from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import ConfigError
-from ..files import exclusive_writer
+from ..files import exclusive_writer, make_folder
 from ..hashes import model_sha256, source_fingerprint
 from ..images.reading import ImageSource
 from ..images.windows import open_image
@@ -122,7 +122,7 @@ def segment_large(
             for name in precisions
         ]
         partial_folder = partial_result_folder(Path(folder), prefix)
-        partial_folder.mkdir(parents=True, exist_ok=True)
+        make_folder(partial_folder)
         with exclusive_writer(partial_folder):
             partial = PartialResult(partial_folder)
             prediction = predict_into_files(

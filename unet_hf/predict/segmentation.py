@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 
 from ..errors import ConfigError
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..images.image_data import ImageData
 from ..images.pixel_size import PixelSize
 from ..network.configuration import check_objects, checked_threshold, settled_objects
@@ -270,8 +270,9 @@ class Segmentation(PredictionSummary):
             The path of each file, by its name without prefix and ending.
 
         Raises:
-            ConfigError: `only` names something else, an option of the overlay is not usable, or
-                a package is missing: `pip install ".[objects]"` in a clone.
+            ConfigError: `only` names something else, an option of the overlay is not usable, the
+                folder cannot be made, or a package is missing: `pip install ".[objects]"` in a
+                clone.
         """
         look = Look(alpha, hidden, outline, window)
         look.hidden_ids(self.id2label)  # before anything is written
@@ -281,7 +282,7 @@ class Segmentation(PredictionSummary):
         if objects is None and set(names) & set(OBJECT_OUTPUTS):
             objects = self.objects()
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         paths = {name: folder / f"{prefix}{OUTPUTS[name]}" for name in names}
         writers = self._writers(objects, look)
         for name, path in paths.items():

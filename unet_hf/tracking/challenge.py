@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import HIDDEN_PREFIX, write_atomically, write_text
+from ..files import HIDDEN_PREFIX, make_folder, write_atomically, write_text
 from .frames import FrameObjects, renumbered
 
 LARGEST_ID = 2**16 - 1  # of a mask of 16 bits, which the challenge asks for
@@ -32,7 +32,7 @@ def save_challenge(
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file. Name a folder, which may exist or not.")
     digits = max(3, len(str(len(frames) - 1)))
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     new = folder.with_name(f"{HIDDEN_PREFIX}{uuid.uuid4().hex}")
     into = folder if folder.exists() else new
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import write_text
+from ..files import make_folder, write_text
 from .challenge import save_challenge
 from .corrections import corrected
 from .frames import FrameObjects, renumbered
@@ -144,6 +144,6 @@ def write_table(columns: Mapping[str, np.ndarray], path: Path) -> Path:
     for row in zip(*(values.tolist() for values in columns.values()), strict=True):
         cells = (f"{value:.7g}" if isinstance(value, float) else str(value) for value in row)
         lines.append(",".join(cells))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_text(path, "\n".join(lines) + "\n")
     return path
