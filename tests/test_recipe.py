@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import drawn_sets, recipe, screening
+from benchmarks import drawn_sets, few_images, recipe, screening
 from benchmarks.recipe import Run
 from benchmarks.variants import (
     boundary,
@@ -195,6 +195,21 @@ def test_a_variant_with_code_of_its_own_is_trained_and_scored(tmp_path, monkeypa
     assert found["steps"] == 2
     assert 0 < found["scores"]["mean_iou"] < 1 and "v_rand" in found["scores"]
     assert not folder.exists()
+
+
+def test_a_set_of_few_images_is_a_part_of_one_of_more_with_the_same_validation(tmp_path):
+    source = write_dataset(tmp_path / "data", {"train": 5, "validation": 2}, labels=LABELS)
+    names = []
+    for images in (2, 4):
+        folder = few_images.draw(source, images, 0, tmp_path)
+        assert folder.name == f"data-{images}"
+        names.append({path.name for path in (folder / "train" / "masks").iterdir()})
+        assert len(list((folder / "validation" / "images").iterdir())) == 2
+        assert json.loads((folder / "id2label.json").read_text()) == LABELS
+        assert planned.run(str(folder))["resolution"] <= 96
+    assert len(names[0]) == 2 and len(names[1]) == 4 and names[0] < names[1]
+    with pytest.raises(SystemExit, match="5 training images, not 6"):
+        few_images.draw(source, 6, 0, tmp_path)
 
 
 PARENT = """
