@@ -1,4 +1,4 @@
-"""`precision="fast"` is int8 where a checkpoint's record says that this is safe; the result says it."""
+"""`precision="fast"` is int8 where a record says that this is safe, and the result says so."""
 
 import json
 from collections.abc import Callable

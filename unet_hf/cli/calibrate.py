@@ -9,6 +9,7 @@ import numpy as np
 from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
 from ..engine.fast import MOST_LOST
+from ..engine.precision import int8_weight_bits
 from ..errors import CalibrationError, ConfigError
 from ..evaluation.update_card import (
     options_of_labelled_images,
@@ -98,6 +99,7 @@ def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[s
         },
         "rounding": asdict(compare_precisions(model, pairs(), "int8")),
         "scores": scores,
+        "weight_bits": int8_weight_bits(),
     }
 
 

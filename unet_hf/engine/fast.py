@@ -1,7 +1,9 @@
 """Which precision "fast" is for a network: int8 where that is known to be safe and to be faster.
 
 Safe: the record of the checkpoint's calibration says what int8 costs on its validation images, and
-no score loses more than `MOST_LOST`. Faster: docs/measured.md has int8 as faster than anything else
+no score loses more than `MOST_LOST`. (On a CPU without VNNI, weights have 7 bits, and a record may
+be of 8: a note says so. The shipped checkpoints lose less there, too, see docs/measured.md.)
+Faster: docs/measured.md has int8 as faster than anything else
 on CPUs with AVX2 alone, and on those with AVX-512, half precision among their instructions or not.
 CPUs with a matrix unit (AMX), and those that are no x86, were not measured.
 """
@@ -15,7 +17,7 @@ from ..hashes import weights_sha256
 from ..network.network import Network
 from .backend import fingerprint
 from .calibration import Calibration
-from .precision import cpu_has, cpu_precisions, has_matrix_unit
+from .precision import cpu_has, cpu_precisions, has_matrix_unit, int8_weight_bits
 
 MOST_LOST = 0.001  # of a score, on the validation images
 
@@ -36,7 +38,10 @@ def notes_on_precision(model: Network, precision: str) -> list[str]:
     calibration = model.calibration if precision == "int8" else None
     if calibration is None or not calibration.lost:
         return []
-    return [f"computed in int8, {cost_in_words(calibration.lost)}"]
+    words = f"computed in int8, {cost_in_words(calibration.lost)}"
+    if int8_weight_bits() < (calibration.weight_bits or 8):
+        words += f" (weights of {int8_weight_bits()} bits, as on this CPU, may lose more)"
+    return [words]
 
 
 def why_not_int8(model: Network) -> str:

@@ -109,6 +109,11 @@ def largest_int8_weight() -> int:
     return 127 if cpu_has("vnni") and isa_cap() not in WITHOUT_VNNI else 64
 
 
+def int8_weight_bits() -> int:
+    """Returns how many bits a weight has in int8 here: 8, or 7 without VNNI."""
+    return 8 if largest_int8_weight() == 127 else 7
+
+
 def has_onednn() -> bool:
     """Whether the engine can run here: PyTorch has oneDNN and the operators that it needs."""
     return torch.backends.mkldnn.is_available() and not _missing(OPERATORS)

@@ -54,13 +54,15 @@ def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration |
             raise ValueError(f"its images are {images!r:.60}, expected is how many there were")
         values = _checked_values(record.get("values"), channels)
         lost = losses(record)
+        if (bits := record.get("weight_bits")) not in (None, 7, 8):
+            raise ValueError(f"its weight_bits are {bits!r:.60}, expected is 7 or 8")
     except ValueError as error:
         raise CalibrationError(
             f"{INT8_NAME} does not hold the ranges of this network: {error}. Restore it from its "
             "source, or calibrate again."
         ) from error
     weights = safetensors.torch.load_file(folder / WEIGHTS_NAME)
-    return Calibration(values, images, weights_sha256(weights), lost)
+    return Calibration(values, images, weights_sha256(weights), lost, bits)
 
 
 def losses(record: dict[str, Any]) -> dict[str, float]:
