@@ -1,11 +1,12 @@
 """Which precision "fast" is for a network: int8 where that is known to be safe and to be faster.
 
 Safe: the record of the checkpoint's calibration says what int8 costs on its validation images, and
-no score loses more than `MOST_LOST`. (On a CPU without VNNI, weights have 7 bits, and a record may
-be of 8: a note says so. The shipped checkpoints lose less there, too, see docs/measured.md.)
-Faster: docs/measured.md has int8 as faster than anything else
-on CPUs with AVX2 alone, and on those with AVX-512, half precision among their instructions or not.
-CPUs with a matrix unit (AMX), and those that are no x86, were not measured.
+no score loses more than `MOST_LOST`. On a CPU without VNNI, weights have 7 bits, and the record may
+be of 8: a note says so. (The shipped checkpoints lose less than that there, too.)
+
+Faster: docs/measured.md has int8 as faster than float32 on a CPU with AVX2 alone, and as faster
+than bfloat16 on one with AVX512-BF16. CPUs with a matrix unit (AMX), and those that are no x86,
+were not measured.
 """
 
 import math
