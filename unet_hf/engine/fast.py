@@ -41,7 +41,7 @@ def notes_on_precision(model: Network, precision: str) -> list[str]:
         return []
     words = f"computed in int8, {cost_in_words(calibration.lost)}"
     if int8_weight_bits() < (calibration.weight_bits or 8):
-        words += f" (weights of {int8_weight_bits()} bits, as on this CPU, may lose more)"
+        words += f" ({int8_weight_bits()}-bit weights, as here, may lose more)"
     return [words]
 
 
@@ -81,10 +81,10 @@ def worth_it(lost: Mapping[str, float]) -> bool:
 
 
 def cost_in_words(lost: Mapping[str, float]) -> str:
-    """ "which lost at most 0.0002 of mean IoU on the checkpoint's validation images"."""
+    """ "which lost at most 0.0002 of mean IoU on the validation images"."""
     most = max(lost.values())
     amount = f"at most {math.ceil(1e4 * most) / 1e4:.4f}" if most > 0 else "nothing"
-    return f"which lost {amount} of {' and '.join(lost)} on the checkpoint's validation images"
+    return f"which lost {amount} of {' and '.join(lost)} on the validation images"
 
 
 def _why_not_by_record(model: Network, calibration: Calibration | None) -> str:
@@ -97,7 +97,7 @@ def _why_not_by_record(model: Network, calibration: Calibration | None) -> str:
     if not worth_it(calibration.lost):
         worst = max(calibration.lost, key=calibration.lost.__getitem__)
         return (
-            f"it lost {calibration.lost[worst]:.4f} of {worst} on the checkpoint's validation "
-            f"images, and {MOST_LOST} are allowed"
+            f"it lost {calibration.lost[worst]:.4f} of {worst} on the validation images, "
+            f"and {MOST_LOST} are allowed"
         )
     return ""
