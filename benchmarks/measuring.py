@@ -25,9 +25,13 @@ ROOT = Path(__file__).parent.parent
 # ------------------------------------------------------------------------------------- times
 
 
+def counts_cpu_seconds() -> bool:
+    return bool(os.environ.get(CPU_SECONDS))
+
+
 def now() -> float:
     """Seconds of the clock; of the processor, all threads together, where `CPU_SECONDS` is set."""
-    return time.process_time() if os.environ.get(CPU_SECONDS) else time.perf_counter()
+    return time.process_time() if counts_cpu_seconds() else time.perf_counter()
 
 
 def clock(work: Callable[[], object]) -> float:

@@ -42,6 +42,7 @@ def test_it_is_int8_where_the_record_says_that_little_is_lost(losing):
     )
     words = "computed in int8, which lost at most 0.0004 of mean IoU on the validation images"
     assert words in "; ".join(result.notes)
+    assert model.segment(gray(), precision="int8").notes == result.notes
     assert model.segment(gray()).precision != "int8"  # nobody who did not ask has it
 
 

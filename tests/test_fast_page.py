@@ -21,6 +21,7 @@ from demo.server.in_view import InView
 from demo.server.models import LOCAL
 from demo.server.recipe import Recipe
 from demo.server.result_store import result_store
+from demo.teach import changes
 from unet_hf import UNet
 from unet_hf.engine import fast
 from unet_hf.errors import ConfigError
@@ -51,6 +52,7 @@ def built() -> tuple[SegmentTab, Events]:
     with gr.Blocks(analytics_enabled=False) as page:
         tab = SegmentTab(["unet-nuclei"], True, None, ResultFolders())
         tab.connect(page)
+        changes.Changes().follow(gr.Button().click(lambda: None), tab, gr.State())
     return tab, Events(page)
 
 
@@ -156,6 +158,19 @@ def test_fast_and_exact_results_of_one_picture_are_kept_apart(opened):
     assert here.tab.kept(here.view).precision == "int8"
     here.view.compute_exactly()
     assert here.tab.kept(here.view) is None
+
+
+def test_what_a_teaching_has_changed_is_told_from_exact_results(opened, monkeypatch):
+    monkeypatch.setattr(changes, "LEAST", 1)
+    here = opened(0.0002)
+    path, place, model, asked = here.view.key
+    after = UNet.from_pretrained(model).segment(path, precision="float32")
+    here.view.results.keep((path, place, "taught", asked), after)
+    assert (here.tab.kept(here.view).mask != after.mask).any()  # int8 has changed something
+    lesson = SimpleNamespace(name="taught", base=model, goes_on=True)
+    html, _ = here.events.on_view(SimpleNamespace(lessons=[lesson]), here.view)
+    assert "There are none" in html
+    assert here.tab.kept(here.view, model, "float32").precision == "float32"
 
 
 def test_a_picture_of_a_batch_is_computed_as_the_batch_was(opened, pictures):
