@@ -104,6 +104,8 @@ class BatchOptions:
         "no overlay then",
     )
 
+    fast: bool = False  # settled: "fast" was asked for, and each result says what came of it
+
     def load(self) -> "UNet":
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
         from ..unet import UNet
@@ -149,7 +151,8 @@ class BatchOptions:
         precision = checked_precision(precision, model.device)
         if precision == "int8":
             checked_calibration(model)  # or tells that there is none
-        return replace(self, threshold=threshold, precision=precision)
+        fast = self.fast or self.precision == "fast"
+        return replace(self, threshold=threshold, precision=precision, fast=fast)
 
     def by_windows(self, path: Path, model: "UNet") -> bool:
         """Whether an image is so large that it is segmented by windows; not if outputs are asked
@@ -289,10 +292,7 @@ def _segmented(
     common = {
         "threshold": options.threshold,
         "tile_size": options.tile_size,
-        # Where it is the device's own choice, another is taken for values that it cannot hold.
-        "precision": "auto"
-        if options.precision == best_precision(model.device)
-        else options.precision,
+        "precision": _precision_to_ask_for(options, model),
         "tta": options.tta,
         "progress": progress,
     }
@@ -367,6 +367,13 @@ def _segmented(
         "files": files,
         "left_out": [file for file in item.outputs(options) if file not in files],
     }
+
+
+def _precision_to_ask_for(options: BatchOptions, model: "UNet") -> str:
+    """Where it is the device's own choice, another is taken for values that it cannot hold."""
+    if options.fast:
+        return "fast"
+    return "auto" if options.precision == best_precision(model.device) else options.precision
 
 
 def name_file(item: Item, sentence: str) -> str:
