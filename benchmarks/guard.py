@@ -1,14 +1,19 @@
 """Did anything get slower? `python -m benchmarks.guard`, in a few minutes.
 
 Measures what guarded.py lists and holds it against what ratios.json keeps of machines of this
-kind: how many times as fast as the usual way, which share of the ceiling, how many times less
+kind: how many times as fast as the usual way, which share is the convolutions, how many times less
 memory. Never times, which are the machine's own. Counts have a limit, whatever is kept. What
 misses is measured again, with more rounds; if it misses again it is named, and the exit status is
-1. `--record`, on a machine that does nothing else, keeps what is measured.
+1. `--record`, on a machine that does nothing else, keeps what is measured. There is a set of ratios
+for each set of instructions and number of threads; it is chosen by what the CPU has, and printed.
+
+`--cpu_seconds` takes seconds of the processor, all threads together, instead of the clock's: for a
+machine that does something else, too. These ratios are other ones, and a set of their own.
 """
 
 import argparse
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -30,10 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--record", action="store_true", help="keep the ratios of this machine")
+    parser.add_argument("--cpu_seconds", action="store_true", help="on a machine that is busy")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args(arguments)
 
     kind = machine_kind()
+    if options.cpu_seconds:
+        os.environ[measuring.CPU_SECONDS] = "1"
+        kind += ", CPU seconds"
     machines = json.loads(KEPT.read_text("utf-8"))
     if options.record:
         figures, misses = check(MEASURES, {}, MORE * options.rounds)
@@ -41,12 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         machines[kind] = measuring.machine() | {"ratios": kept}
         write_text(KEPT, json.dumps(machines, indent=2, sort_keys=True) + "\n")
     elif kind in machines:
+        print(f"Held against the ratios of: {kind}.", flush=True)
         kept = machines[kind]["ratios"]
         figures, misses = check(MEASURES, kept, options.rounds)
     else:
         print(
             f"Nothing is kept of machines like this one ({kind}), so nothing was compared. "
-            "`python -m benchmarks.guard --record`, while it does nothing else, keeps its ratios."
+            f"Kept are: {'; '.join(machines)}. `python -m benchmarks.guard --record`, while it "
+            "does nothing else, keeps its ratios; with --cpu_seconds also while it is busy."
         )
         return 0
     print(measuring.table(("what", "measured", "kept", "allowed"), rows(figures, kept)))

@@ -43,8 +43,7 @@ def engine_of(width: int) -> Measure:
                 found[f"{which}: times as fast as usually run"] = Figure(row["ratio"][1])
                 if "int8" not in name:  # whose memory PyTorch allocates, and the system grants
                     found[f"{which}: page faults"] = Figure(row["page_faults"], at_most=FAULTS)
-                if row["ceiling"]:
-                    found[f"{which}: share of the ceiling"] = Figure(row["ceiling"])
+                found[f"{which}: share of its own convolutions"] = Figure(row["own"])
         return found
 
     return measure

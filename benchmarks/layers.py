@@ -7,7 +7,7 @@ Milliseconds are the least of all rounds. "best" is the fastest of them: their s
 could reach that takes the best kernel for each layer.
 
 `ONEDNN_VERBOSE=1` in the environment makes oneDNN say which implementation it takes, and when it
-changes a layout.
+changes a layout. `benchmarks.engine` takes its ceiling from here.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from unet_hf.engine.layers import Convolution, SkipConvolution
 from unet_hf.errors import ExportError
 from unet_hf.export import export
 
-from .measuring import clock, on_this_machine, table, write_json
+from .measuring import clock, counts_cpu_seconds, on_this_machine, table, write_json
 
 COLUMNS = ("engine", "blocked", "onnxruntime")
 Seconds = dict[str, float]  # by column
@@ -69,6 +69,16 @@ def measure(width: int, size: int, rounds: int) -> dict[str, Seconds]:
             for shape, seconds in zip(least, elsewhere(), strict=True):
                 keep_less(least[shape], "onnxruntime", seconds)
     return least
+
+
+def fastest(layers: dict[str, Seconds]) -> float:
+    """Returns the seconds of all layers, each with the fastest of its kernels."""
+    return sum(min(seconds.values()) for seconds in layers.values())
+
+
+def kernels_of(layers: dict[str, Seconds]) -> list[str]:
+    """Returns which kernels were measured for every layer."""
+    return [column for column in COLUMNS if all(column in row for row in layers.values())]
 
 
 def keep_less(seconds: Seconds, column: str, value: float) -> None:
@@ -120,6 +130,9 @@ def _in_blocks(weight: Tensor, image: Tensor, padding: int) -> Callable[[], Tens
 
 def in_onnxruntime(model: UNet, size: int) -> Callable[[], list[float]] | None:
     """Returns what gives the seconds of each 3x3 convolution in one run, as they follow."""
+    if counts_cpu_seconds():
+        print("ONNX Runtime is left out: its profiler tells times of the clock alone.")
+        return None
     try:
         import onnxruntime
     except ImportError:
@@ -156,14 +169,13 @@ def in_onnxruntime(model: UNet, size: int) -> Callable[[], list[float]] | None:
 
 def report(layers: dict[str, Seconds]) -> str:
     """In Markdown, with the sum of each column."""
-    columns = [column for column in COLUMNS if all(column in row for row in layers.values())]
+    columns = kernels_of(layers)
     rows = []
     for shape, seconds in layers.items():
         values = [seconds[column] for column in columns]
         rows.append([shape, *(f"{1e3 * value:.1f}" for value in [*values, min(values)])])
     sums = [sum(row[column] for row in layers.values()) for column in columns]
-    best = sum(min(row[column] for column in columns) for row in layers.values())
-    rows.append(["sum", *(f"{1e3 * value:.0f}" for value in [*sums, best])])
+    rows.append(["sum", *(f"{1e3 * value:.0f}" for value in [*sums, fastest(layers)])])
     return table(["layer", *(f"{column}, ms" for column in columns), "best, ms"], rows)
 
 

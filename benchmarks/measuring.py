@@ -1,6 +1,7 @@
 """What the measurements share: taking turns, spreads, tables, memory, and processes to measure."""
 
 import json
+import os
 import re
 import resource
 import socket
@@ -17,16 +18,27 @@ from unet_hf.evaluation.machine import processor
 
 from .sessions import session
 
+# A variable of the environment, which the processes that are started to be measured inherit.
+CPU_SECONDS = "UNET_HF_BENCHMARKS_CPU_SECONDS"
 ROOT = Path(__file__).parent.parent
 
 # ------------------------------------------------------------------------------------- times
 
 
+def counts_cpu_seconds() -> bool:
+    return bool(os.environ.get(CPU_SECONDS))
+
+
+def now() -> float:
+    """Seconds of the clock; of the processor, all threads together, where `CPU_SECONDS` is set."""
+    return time.process_time() if counts_cpu_seconds() else time.perf_counter()
+
+
 def clock(work: Callable[[], object]) -> float:
-    """Seconds."""
-    started = time.perf_counter()
+    """Seconds, see `now`."""
+    started = now()
     work()
-    return time.perf_counter() - started
+    return now() - started
 
 
 def in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

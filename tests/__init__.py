@@ -15,6 +15,8 @@ OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_SERVER_PORT": str(GRADIO_FIRST),
 }
+# The page computes the same on all machines, but where a test asks for what is fast on some.
+os.environ["UNET_HF_PRECISION"] = "auto"
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch: there is a process a core
 os.environ.update(OFFLINE)  # before anything of Hugging Face or Gradio is imported

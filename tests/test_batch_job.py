@@ -214,13 +214,13 @@ def test_a_stop_is_heard_at_the_next_tile_and_the_run_goes_on_later(job, network
     real = predictions.predict
     computed = []
 
-    def predict(model, image, threshold, progress):
+    def predict(model, image, *options, progress):
         computed.append(image.source)
         if len(computed) == 3:
             job.stop()
             progress(1, 4)  # the first of four tiles is done
             pytest.fail("It did not stop.")
-        return real(model, image, threshold, progress=progress)
+        return real(model, image, *options, progress=progress)
 
     monkeypatch.setattr(predictions, "predict", predict)
     end = run(job, network)

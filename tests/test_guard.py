@@ -1,12 +1,14 @@
 """The guard against slowness judges made-up measurements; nothing here takes a time."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from benchmarks import guard
 from benchmarks.guarded import Figure
+from benchmarks.measuring import CPU_SECONDS
 
 KIND = "abacus, 2 threads"
 
@@ -99,7 +101,18 @@ def test_what_is_recorded_is_what_later_runs_are_held_against(kept, monkeypatch,
     assert "MISSED pages: 1,000, where 640 are allowed." in said
 
 
+def test_cpu_seconds_are_held_against_cpu_seconds(kept, monkeypatch, capsys):
+    monkeypatch.setenv(CPU_SECONDS, "")  # what the guard sets is taken back
+    measuring(monkeypatch, 4.0)
+    assert guard.main(["--record", "--cpu_seconds"]) == 0
+    assert f"{KIND}, CPU seconds" in json.loads(kept.read_text())
+    assert guard.main(["--cpu_seconds"]) == 0
+    assert f"Held against the ratios of: {KIND}, CPU seconds." in capsys.readouterr().out
+    assert guard.main([]) == 0  # by the clock nothing is kept
+    assert f"Kept are: {KIND}, CPU seconds; other, 8 threads." in capsys.readouterr().out
+
+
 def test_what_is_kept_in_this_repository_can_be_read():
     for kind, machine in json.loads(guard.KEPT.read_text("utf-8")).items():
-        assert kind.endswith("threads")
+        assert re.fullmatch(r"\w+( capped to \w+)?, \d+ threads(, CPU seconds)?", kind)
         assert all(ratio > 0 for ratio in machine["ratios"].values())

@@ -156,7 +156,7 @@ def test_a_running_prediction_ends_when_it_is_not_wanted_any_more(
     in_view = opened(events, tiny, *two.paths)
     ended = []
 
-    def predict(model: Any, image: Any, threshold: Any, progress: Callable) -> None:
+    def predict(*_: Any, progress: Callable) -> None:
         for done in range(10_000):
             progress(done, 10_000)
             if done == 5:

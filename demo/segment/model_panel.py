@@ -23,8 +23,11 @@ STYLE = """
 """
 
 
-def panel(name: str, model: UNet) -> str:
-    """HTML for people who choose a checkpoint; says only what its own files say."""
+def panel(name: str, model: UNet, precision: str = "auto") -> str:
+    """HTML for people who choose a checkpoint; says only what its own files say.
+
+    precision: What the page computes in, see `fast.offered`: the line for Python does the same.
+    """
     facts = facts_of_model(model)
     lines = []
     for title, text in (
@@ -34,7 +37,7 @@ def panel(name: str, model: UNet) -> str:
         ("Licence", facts["licence"]),
         ("Speed, as measured once", _speed(facts.get("speed"))),
         ("Commit", facts.get("commit", "")[:12]),
-        ("In Python", _in_python(name)),
+        ("In Python", _in_python(name, precision)),
     ):
         if text:
             lines.append(f"<dt>{title}</dt><dd>{html.escape(text)}</dd>")
@@ -43,10 +46,11 @@ def panel(name: str, model: UNet) -> str:
     return f'<details class="model">{body}</details>'
 
 
-def _in_python(name: str) -> str:
+def _in_python(name: str, precision: str) -> str:
     if is_taught(name):
         return "Take its checkpoint home under Teach: unpacked, UNet.from_pretrained loads it."
-    return f'UNet.from_pretrained("{name}").segment("image.tif").save("out")'
+    computed = "" if precision == "auto" else f', precision="{precision}"'
+    return f'UNet.from_pretrained("{name}").segment("image.tif"{computed}).save("out")'
 
 
 def _data(data: dict[str, Any] | None) -> str:

@@ -16,8 +16,9 @@ from ..parts.panel import Panel
 from ..server import limits
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders
-from ..server.in_view import InView
-from ..server.predictions import FIRST
+from ..server.in_view import InView, Key
+from ..server.models import Visitor
+from ..server.predictions import FIRST, Place, segment_file
 from ..server.result_files import write_overlay, write_result
 from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..server.taught import is_taught
@@ -49,7 +50,7 @@ class Shown:
         self.folders = folders
         self.examples = examples()
         # Results of the examples, which every visitor sees: computed once, and never changed.
-        self.example_results: dict[Example, Segmentation] = {}
+        self.example_results: dict[tuple[Example, str], Segmentation] = {}  # by precision
         self.images = ImagesIn()
         # What the result in view is kept by.
         self.current = gr.State(None, time_to_live=limits.KEEP_SECONDS)
@@ -69,6 +70,10 @@ class Shown:
         self.downloads = download_menu([*DOWNLOADS, *more_files], "downloads")
         with gr.Row(elem_id="told"):
             self.facts = gr.Markdown(elem_id="facts")
+            # One click from a fast result to an exact one.
+            self.exact = gr.Button(
+                "Compute exactly", size="sm", min_width=110, visible="hidden", elem_id="exact"
+            )
             self.share = share_button()
         # How the picture was looked at when a button was clicked.
         self.look = gr.JSON(visible="hidden")
@@ -103,6 +108,7 @@ class Shown:
             self.version: in_view.change(),
             self.picture: busy("Segmenting …", payload=bare),
             self.facts: facts_of_image(image),
+            self.exact: gr.update(visible="hidden"),
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
@@ -119,7 +125,7 @@ class Shown:
         in_view.threshold = drawn["threshold"]
         in_view.note_place(drawn["picture"])
         drawn = drawn | {"few_missed": in_view.few_missed_of(model)}
-        handle = in_view.results.keep(in_view.wanted, result)
+        handle = in_view.results.keep(in_view.key, result)
         in_view.is_answer = False
         example = self._example(path)
         if self.is_drawn_for(path, model):
@@ -151,6 +157,7 @@ class Shown:
             self.version: in_view.change(),
             self.picture: idle(drawn),
             self.facts: facts_of(result),
+            self.exact: gr.update(visible=True if result.precision == "int8" else "hidden"),
             self.downloads: usable(result=True, objects=False),
         }
 
@@ -163,6 +170,7 @@ class Shown:
             self.version: in_view.change(),
             self.picture: idle(None),
             self.facts: "",
+            self.exact: gr.update(visible="hidden"),
             self.downloads: usable(result=False, objects=False),
             self.share: no_link(),
             self.alert: no_alert(),
@@ -176,20 +184,47 @@ class Shown:
     def tell(self, error: Exception) -> Updates:
         return {self.alert: gr.update(value=alert(page_sentence(error)), visible=True)}
 
-    def kept(self, in_view: InView, model: str | None = None) -> Segmentation | None:
-        """The result of the picture in view, if it was computed before. model: None: the one that
-        was chosen last."""
-        path, place, chosen = in_view.wanted
-        model = chosen if model is None else model
-        example = self._example(path)
-        if example and (model, place) == (example.model, FIRST):
-            return self.example_results.get(example)
-        return in_view.results.get((path, place, model))
+    def kept(
+        self, in_view: InView, model: str | None = None, precision: str | None = None
+    ) -> Segmentation | None:
+        """The result of the picture in view, if it was computed before. model, precision: None:
+        what was chosen last."""
+        path, place, chosen, asked = in_view.key
+        model, precision = model or chosen, precision or asked
+        if example := self._example_of(path, place, model):
+            return self.example_results.get((example, precision))
+        return in_view.results.get((path, place, model, precision))
+
+    def computed(
+        self, in_view: InView, model: str, precision: str, visitor: Visitor | None
+    ) -> Segmentation:
+        """The result of the picture in view in this precision, computed now if it never was.
+
+        Raises as `segment_file` does.
+        """
+        if (kept := self.kept(in_view, model, precision)) is not None:
+            return kept
+        path, place, _ = in_view.wanted
+        result = segment_file(path, model, place=place, visitor=visitor, precision=precision)
+        in_view.results.keep((path, place, model, precision), result)
+        self.note_example((path, place, model, precision), result)
+        return result
+
+    def note_example(self, key: Key, result: Segmentation) -> None:
+        """Keeps the result of an example with its own checkpoint for all visitors."""
+        path, place, model, precision = key
+        if example := self._example_of(path, place, model):
+            self.example_results[example, precision] = result
 
     def is_drawn_for(self, path: str | None, model: str) -> bool:
         """Whether it is the example of this checkpoint; its title says that it is drawn."""
         example = self._example(path)
         return example is not None and example.model == model
+
+    def _example_of(self, path: str | None, place: Place, model: str) -> Example | None:
+        """The example that this is, with its own checkpoint."""
+        example = self._example(path)
+        return example if example and (model, place) == (example.model, FIRST) else None
 
     def _example(self, path: str | None) -> Example | None:
         return next((one for one in self.examples if one.path == path), None)

@@ -21,11 +21,12 @@ from ..parts.sessions import session_of
 from ..server import sign_in
 from ..server.computation import Computation, Report
 from ..server.errors_in_words import page_sentence
+from ..server.fast import offered
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.model_facts import model_choices
 from ..server.models import Visitor, checked_name, load_model
-from ..server.predictions import FIRST, Place, read_upload, segment_file, start_with
+from ..server.predictions import Place, read_upload, segment_file, start_with
 from ..server.queue import PREDICTS
 from ..server.runs import StoppedError, sessions
 from ..viewer.component import busy, idle, seen, show_result
@@ -102,10 +103,11 @@ class SegmentTab(Shown):
         self.of_result, self.of_picture, self.objects = of_result, of_picture, objects
         images, model = self.images, self.model
         outputs = [
-            self.current, self.version, self.picture, self.facts, self.share, self.downloads,
-            self.alert, *self.unlike.outputs, *self.outdated(another_picture=True),
+            self.current, self.version, self.picture, self.facts, self.exact, self.share,
+            self.downloads, self.alert, *self.unlike.outputs, *self.outdated(another_picture=True),
         ]  # fmt: skip
         self.outputs = [*images.outputs, model, *outputs]  # of whatever opens another picture
+        about = [model, images.in_view]
         # Every choice counts, also while an earlier one is at work: that one ends by itself.
         each = {"trigger_mode": "multiple", "show_progress": "hidden"} | HIDDEN
         then = each | PREDICTS
@@ -125,6 +127,10 @@ class SegmentTab(Shown):
         # The checkpoint that fits the picture, in one click.
         fits = self.unlike.use.click(self.on_fitting, images.in_view, [model, *outputs], **each)
         fits.success(self.on_segment, images.in_view, outputs, **then)
+        # Exactly, in one click, and from then on.
+        exact = self.exact.click(self.on_exact, images.in_view, outputs, **each)
+        exact.success(self.on_segment, images.in_view, outputs, **then)
+        exact.success(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
         self.run.click(self.on_run, [model, images.in_view], outputs, **then)
         self.picture.stop(self.on_stop, images.in_view, self.picture, queue=False, **each)
         page.load(
@@ -137,8 +143,8 @@ class SegmentTab(Shown):
             f"(result, objects, _, ...others) => [result, objects, {seen()}, ...others]",
             self.alert,
         )
-        model.change(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
-        page.load(self.on_model, model, self.about, show_progress="hidden", **HIDDEN)
+        model.change(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
+        page.load(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
 
     # ---------------------------------------------------------------------------- events
 
@@ -162,6 +168,15 @@ class SegmentTab(Shown):
     def on_model_input(self, name: str, in_view: InView) -> Updates:
         """The picture that is in view is segmented with another checkpoint."""
         in_view.choose_model(name)
+        return self._asked_anew(in_view)
+
+    def on_exact(self, in_view: InView) -> Updates:
+        """The picture that is in view is segmented in float32, as is all that follows."""
+        in_view.compute_exactly()
+        return self._asked_anew(in_view)
+
+    def _asked_anew(self, in_view: InView) -> Updates:
+        """The picture in view with a result that it has already, or until it is computed."""
         if in_view.wanted[0] is None:
             in_view.is_wanted = False
             return NOTHING
@@ -208,14 +223,20 @@ class SegmentTab(Shown):
         visitor = sign_in.visitor(profile, token)
         try:
             with sessions().run(session_of(request)) as run, in_view.computing(run):
-                path, place, name = wanted = in_view.wanted
+                path, place, name, precision = wanted = in_view.key
                 if not in_view.is_wanted:  # it has waited for the one before
                     yield NOTHING
                     return
 
                 def compute(report: Report) -> Segmentation:
                     found = segment_file(
-                        path, name, place=place, progress=report, visitor=visitor, run=run
+                        path,
+                        name,
+                        place=place,
+                        progress=report,
+                        visitor=visitor,
+                        run=run,
+                        precision=precision,
                     )
                     if not self.is_drawn_for(path, name):
                         self.unlike.fitting(found, name)
@@ -227,8 +248,7 @@ class SegmentTab(Shown):
                     wait = in_view.still_wants(wanted)
                     yield {self.picture: busy(how_far(work, in_view.title))} if wait else NOTHING
                 result = work.result()
-            if (example := self._example(path)) and (name, place) == (example.model, FIRST):
-                self.example_results[example] = result
+            self.note_example(wanted, result)
             drawn = show_as_asked(result, view, in_view.title, in_view.opened_at)
         except StoppedError:
             # What it has said before may arrive after the stop, and would stay.
@@ -302,12 +322,14 @@ class SegmentTab(Shown):
     def on_model(
         self,
         name: str,
+        in_view: InView,
         profile: gr.OAuthProfile | None = None,
         token: gr.OAuthToken | None = None,
     ) -> str:
         """What the chosen checkpoint is; a refusal is told where the image is segmented."""
         try:
-            return panel(name, load_model(name, sign_in.visitor(profile, token)))
+            network = load_model(name, sign_in.visitor(profile, token))
+            return panel(name, network, offered(network, in_view.precision))
         except Exception as error:
             return f'<p class="small">{html.escape(page_sentence(error))}</p>'
 

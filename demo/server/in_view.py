@@ -13,6 +13,7 @@ from typing import Any
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
+from .fast import EXACT, first_precision
 from .kept_results import KeptResults
 from .model_facts import FewMissed, few_missed_of, shipped_few_missed, title_of
 from .predictions import FIRST, Place
@@ -20,6 +21,7 @@ from .recipe import Recipe
 from .result_store import Handle
 from .runs import Run
 
+Key = tuple[str | None, Place, str, str]  # file, place in it, checkpoint, precision
 MOVED_ON = "Another result has come into view meanwhile. Ask again for this one."
 
 
@@ -45,7 +47,7 @@ class InView:
     fitting: The checkpoint that is offered for a picture unlike those of the one in use; or None.
     titles: What people call the checkpoints that were used, where they have a title.
     few_missed: Of the checkpoints that were used, see `model_facts.few_missed_of`.
-    results: Those of this session, by what they are of, see `wanted`.
+    results: Those of this session, by what they are of, see `key`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class InView:
         self.titles: dict[str, str] = {}
         self.few_missed: dict[str, FewMissed | None] = {}
         self.results = KeptResults()
+        self._precision = first_precision()
         self._run: Run | None = None
         self._asked = self._asked_to_measure = 0
         self._turn = threading.Lock()
@@ -90,11 +93,27 @@ class InView:
         self.model, self.is_wanted, self.counted_as = name, True, None
         self.is_answer = False
 
+    def compute_exactly(self) -> None:
+        """An exact result is wanted, of this picture and of all that follow."""
+        self.stop()
+        self._precision, self.is_wanted = EXACT, True
+
+    @property
+    def precision(self) -> str:
+        """What the picture in view is computed in. One that is opened from a batch has been
+        computed there, by default, and is the same here."""
+        return self._precision if self.counted_as is None else "auto"
+
     @property
     def wanted(self) -> tuple[str | None, Place, str]:
         """What was chosen last: file, place in it, checkpoint."""
         path, place = self.picture or (None, FIRST)
         return path, place, self.model or ""
+
+    @property
+    def key(self) -> Key:
+        """What a result of what was chosen last is kept by: fast and exact ones are two."""
+        return (*self.wanted, self.precision)
 
     @property
     def title(self) -> str:
@@ -115,9 +134,9 @@ class InView:
         """What is offered of a checkpoint that was used, or ships."""
         return self.few_missed[name] if name in self.few_missed else shipped_few_missed(name)
 
-    def still_wants(self, wanted: tuple[str | None, Place, str]) -> bool:
+    def still_wants(self, key: Key) -> bool:
         """Whether a result of this is still to come."""
-        return self.is_wanted and self.wanted == wanted
+        return self.is_wanted and self.key == key
 
     def is_at(self, path: str | None, place: Place = FIRST) -> bool:
         return self.picture == (path, place)

@@ -12,6 +12,7 @@ from unet_hf.images.image_data import ImageData
 
 from . import limits
 from .device import best_device, on_gpu
+from .fast import offered
 from .models import Visitor, copy_sample, load_model
 from .queue import Urgency, turns
 from .runs import Run
@@ -64,15 +65,16 @@ def segment_file(
     progress: Callable[[int, int], None] | None = None,
     visitor: Visitor | None = None,
     run: Run | None = None,
+    precision: str = "auto",
 ) -> Segmentation:
     """Segments a part of a file with a checkpoint that the visitor may use.
 
-    run: Ends the prediction when it is stopped, by `StoppedError`.
+    run: Ends the prediction when it is stopped, by `StoppedError`. precision: See `fast.offered`.
     """
     run = run or Run()
     image = read_upload(path, place)
     network = load_model(model, visitor)
-    return predict_in_turn(network, image, threshold, progress, run)
+    return predict_in_turn(network, image, threshold, progress, run, precision=precision)
 
 
 def predict_in_turn(
@@ -82,10 +84,11 @@ def predict_in_turn(
     progress: Callable[[int, int], None] | None,
     run: Run,
     urgency: Urgency = Urgency.PERSON,
+    precision: str = "auto",
 ) -> Segmentation:
     """`predict`, when it is this run's turn; between two tiles others may have theirs."""
     with turns().take(run, image.height * image.width, urgency) as turn:
-        return predict(model, image, threshold, progress=turn.reporting(progress))
+        return predict(model, image, threshold, precision, progress=turn.reporting(progress))
 
 
 @on_gpu
@@ -93,10 +96,14 @@ def predict(
     model: UNet,
     image: ImageData,
     threshold: float | None,
+    precision: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Segmentation:
     """`UNet.segment` on the device at hand."""
-    return model.to(best_device()).segment(image, threshold=threshold, progress=progress)
+    model = model.to(best_device())
+    return model.segment(
+        image, threshold=threshold, precision=offered(model, precision), progress=progress
+    )
 
 
 def start_with(model: str, folder: Path, visitor: Visitor | None = None) -> str | None:

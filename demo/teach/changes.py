@@ -11,6 +11,7 @@ from unet_hf.evaluation.comparison import Region, differing_regions
 from ..parts.component import HIDDEN
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..segment.tab import SegmentTab
+from ..server import sign_in
 from ..server.in_view import InView
 from ..server.queue import MEASURES
 from ..viewer.component import Payload, result_before, show_result
@@ -33,13 +34,22 @@ class Changes:
     def follow(self, shown: gr.events.Dependency, segment: SegmentTab, sitting: gr.State) -> None:
         """They are made anew when a result has come into view. shown: That event."""
 
-        def on_view(sitting: Sitting, in_view: InView) -> tuple[str, Payload | None]:
+        def on_view(
+            sitting: Sitting,
+            in_view: InView,
+            profile: gr.OAuthProfile | None = None,
+            token: gr.OAuthToken | None = None,
+        ) -> tuple[str, Payload | None]:
             if not sitting.lessons:
                 return "", None
             lesson = sitting.lessons[-1]
             if in_view.segmented_with not in (lesson.name, lesson.base):
                 return "", None
             before, after = (segment.kept(in_view, model) for model in (lesson.base, lesson.name))
+            if before and after and before.precision != after.precision:
+                # What changes with the precision was not taught.
+                visitor = sign_in.visitor(profile, token)
+                before = segment.computed(in_view, lesson.base, after.precision, visitor)
             drawn = None
             if before is not None:
                 drawn = show_result(before, by=in_view.title_of(lesson.base))

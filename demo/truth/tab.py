@@ -180,7 +180,7 @@ def truth_tab(
         return empty | {
             scored: result_store().keep(held),
             stale: computed_at(result.threshold),
-            scores: scores_html(found, truth.rule, result.threshold, held.single),
+            scores: scores_html(found, truth.rule, result, held.single),
             shown_class: gr.update(choices=held.choices, value=shown, visible=True),
             picture: painted,
             single: listed,
@@ -286,7 +286,7 @@ def outcome_map(result: Segmentation, found: Score, class_id: int) -> dict[str, 
 def scores_html(
     found: Score,
     rule: str,
-    threshold: float | None,
+    result: Segmentation,
     single: ObjectOutcomes | None = None,
 ) -> str:
     rows = [
@@ -297,7 +297,9 @@ def scores_html(
     if found.v_rand is not None:
         what = "cells" if found.parted else "thinned"
         whole += [(f"V_rand, {what}", found.v_rand), (f"V_info, {what}", found.v_info)]
-    at = f" Scored at the threshold {threshold:g}." if threshold is not None else ""
+    at = f" Scored at the threshold {result.threshold:g}." if result.threshold is not None else ""
+    if result.precision == "int8":
+        at += " Scored as computed in int8; scores on cards are those of float32."
     return (
         note(f"The mask: {rule}.{at}")
         + (objects_html(single) if single else "")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..engine.calibration import checked_calibration
+from ..engine.fast import settled_precision
 from ..engine.precision import best_precision, checked_precision
 from ..errors import ConfigError, ImageNotFoundError, TooManyObjectsError, UNetError
 from ..files import DISK_FAULTS
@@ -88,7 +89,11 @@ class BatchOptions:
     )
     overwrite: bool = option(False, "compute everything again, and replace files of the same names")
     device: str = option("auto", "auto: a GPU if there is one")
-    precision: str = option("auto", "of the network's arithmetic; auto: what the device is fast in")
+    precision: str = option(
+        "auto",
+        "of the network's arithmetic; auto: what the device is fast in; fast: int8 where the "
+        "checkpoint's record says that it loses at most 0.001, otherwise auto",
+    )
     tta: bool = option(
         False, "the mean over all eight turns and flips of each image: eight times as slow"
     )
@@ -98,6 +103,8 @@ class BatchOptions:
         "of more than 67 million pixels, unless ROIs are asked for, or objects by a watershed); "
         "no overlay then",
     )
+
+    fast: bool = False  # settled: "fast" was asked for, and each result says what came of it
 
     def load(self) -> "UNet":
         """The model on its device. Raises `CheckpointError` or `ConfigError`."""
@@ -138,10 +145,14 @@ class BatchOptions:
             checked_large_outputs(self.without_overlay(), self.tta)
             if self.without_overlay() & set(OBJECT_OUTPUTS):
                 ObjectOptions.settled(model, self.objects)
-        precision = checked_precision(self.precision, model.device)
+        precision, notes = settled_precision(model, self.precision)
+        for note in notes:
+            logger.info("precision=%s: %s", self.precision, note)
+        precision = checked_precision(precision, model.device)
         if precision == "int8":
             checked_calibration(model)  # or tells that there is none
-        return replace(self, threshold=threshold, precision=precision)
+        fast = self.fast or self.precision == "fast"
+        return replace(self, threshold=threshold, precision=precision, fast=fast)
 
     def by_windows(self, path: Path, model: "UNet") -> bool:
         """Whether an image is so large that it is segmented by windows; not if outputs are asked
@@ -281,10 +292,7 @@ def _segmented(
     common = {
         "threshold": options.threshold,
         "tile_size": options.tile_size,
-        # Where it is the device's own choice, another is taken for values that it cannot hold.
-        "precision": "auto"
-        if options.precision == best_precision(model.device)
-        else options.precision,
+        "precision": _precision_to_ask_for(options, model),
         "tta": options.tta,
         "progress": progress,
     }
@@ -359,6 +367,13 @@ def _segmented(
         "files": files,
         "left_out": [file for file in item.outputs(options) if file not in files],
     }
+
+
+def _precision_to_ask_for(options: BatchOptions, model: "UNet") -> str:
+    """Where it is the device's own choice, another is taken for values that it cannot hold."""
+    if options.fast:
+        return "fast"
+    return "auto" if options.precision == best_precision(model.device) else options.precision
 
 
 def name_file(item: Item, sentence: str) -> str:

@@ -8,20 +8,21 @@ import numpy as np
 
 from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
+from ..engine.fast import MOST_LOST
+from ..engine.precision import int8_weight_bits
 from ..errors import CalibrationError, ConfigError
 from ..evaluation.update_card import (
     options_of_labelled_images,
     refuse_shipped,
     update_checkpoint_records,
 )
-from ..hub.int8_record import make_int8_record, write_int8_record
+from ..hub.int8_record import losses, make_int8_record, write_int8_record
 from ..images.image_data import ImageData
 from ..unet import UNet
 from ..words import number_of
 from .options import add_data_options, add_option, command_parser, open_checkpoint
 
 OPTIONS = ("train_split", "validation_split", *DATA_OPTIONS)
-MOST_LOST = 0.001  # of a score; int8 that loses more is refused
 
 
 def run(arguments: list[str]) -> int:
@@ -98,13 +99,8 @@ def measured(model: "UNet", data: "LabelledData", config: DataOptions) -> dict[s
         },
         "rounding": asdict(compare_precisions(model, pairs(), "int8")),
         "scores": scores,
+        "weight_bits": int8_weight_bits(),
     }
-
-
-def losses(record: dict[str, Any]) -> dict[str, float]:
-    """By how much each score is lower in int8."""
-    scores = record["scores"]
-    return {name: value - scores["int8"][name] for name, value in scores["float32"].items()}
 
 
 def table(record: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--output", help="write the scores to this JSON file, too")
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        choices=[name for name in PRECISIONS if name != "fast"],  # scores are of one by its name
         default="float32",
         help="of the network's arithmetic; auto: what the device is fast in (default: float32, "
         "as the scores on cards)",

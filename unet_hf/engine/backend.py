@@ -41,7 +41,7 @@ def logits_function(model: Network, precision: str) -> LogitsFunction:
         return lambda image, between_layers=None: run_with_pytorch(model, precision, image)
     engines = _engines.setdefault(model, {})
     calibration = model.calibration if precision == "int8" else None
-    state = (calibration, *_fingerprint(model))
+    state = (calibration, *fingerprint(model))
     if precision not in engines or engines[precision][0] != state:
         if precision == "int8":
             engine = Int8Engine(model, checked_calibration(model).values)
@@ -117,7 +117,7 @@ class ExactFloat32:
 EXACT_FLOAT32 = ExactFloat32()
 
 
-def _fingerprint(model: Network) -> tuple:
+def fingerprint(model: Network) -> tuple:
     """Returns a value that changes whenever anything changes that an engine is prepared from.
 
     PyTorch counts the changes of a tensor, except those made through `.data` or NumPy and those of

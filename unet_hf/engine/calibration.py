@@ -1,7 +1,7 @@
 """Calibration for int8: the ranges of values in a network's feature maps, from a few images."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,11 +30,16 @@ class Calibration:
     values: For each feature map, by its name in `Engine._plan`, and for the "image".
     images: Number of images that they come from.
     weights: SHA-256 of the weights that they belong to.
+    lost: By how much each score is lower in int8 on the validation images; empty if nobody knows.
+    weight_bits: How many bits weights had where that was measured, see `int8_weight_bits`;
+        None if nobody knows.
     """
 
     values: Mapping[str, ValueRange]
     images: int
     weights: str
+    lost: Mapping[str, float] = field(default_factory=dict)
+    weight_bits: int | None = None
 
 
 def calibrate(model: Network, sources: Iterable[ImageSource]) -> Calibration:

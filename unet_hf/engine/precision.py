@@ -25,6 +25,8 @@ WITHOUT_BFLOAT16 = {
 WITHOUT_VNNI = {"SSE41", "AVX", "AVX2", "AVX512_CORE"}
 # Values with which it computes float32 eight numbers at a time.
 WITHOUT_AVX512 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"}
+# Values with which it may use the matrix unit of a CPU that has one.
+WITH_MATRIX_UNIT = {"", "ALL", "DEFAULT", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16"}
 # Operators that the engine calls and that are not part of PyTorch's public interface.
 OPERATORS = (
     "mkldnn._convolution_pointwise_.binary",
@@ -37,6 +39,8 @@ INT8_OPERATORS = ("onednn.qconv2d_pointwise", "onednn.qconv_prepack")
 def checked_precision(precision: str, device: torch.device) -> str:
     """Returns the name of `DTYPES` that is meant, with "auto" resolved.
 
+    "fast" depends on the checkpoint, and is resolved before, by `fast.settled_precision`.
+
     Raises:
         ConfigError: There is no such precision, or this device cannot compute in it.
     """
@@ -44,7 +48,7 @@ def checked_precision(precision: str, device: torch.device) -> str:
         return best_precision(device)
     if precision not in DTYPES:
         raise ConfigError(
-            f"precision={precision!r} is not known; there are auto, {', '.join(DTYPES)}."
+            f"precision={precision!r} is not known; there are auto, {', '.join(DTYPES)} and fast."
         )
     if precision == "int8" and device.type != "cpu":
         raise ConfigError(
@@ -91,6 +95,11 @@ def has_only_avx2() -> bool:
     return cpu_has("avx2") and not wider
 
 
+def has_matrix_unit() -> bool:
+    """Whether oneDNN multiplies half precision and int8 in a matrix unit here (AMX)."""
+    return cpu_has("amx_tile") and isa_cap() in WITH_MATRIX_UNIT
+
+
 def largest_int8_weight() -> int:
     """Returns the largest integer that stands for a weight in int8: 127, or 64 without VNNI.
 
@@ -98,6 +107,11 @@ def largest_int8_weight() -> int:
     2 * 255 * 127 does not fit there and would be cut off in silence; 2 * 255 * 64 does.
     """
     return 127 if cpu_has("vnni") and isa_cap() not in WITHOUT_VNNI else 64
+
+
+def int8_weight_bits() -> int:
+    """Returns how many bits a weight has in int8 here: 8, or 7 without VNNI."""
+    return 8 if largest_int8_weight() == 127 else 7
 
 
 def has_onednn() -> bool:

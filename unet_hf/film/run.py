@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.fast import notes_on_precision, settled_precision
 from ..errors import ImageError, ShapeError, UNetError
 from ..hashes import model_sha256
 from ..images.image_data import ImageData
@@ -63,6 +64,8 @@ def track(
     settled_linking(model.config.get("tracking"), linking)
     interval = None if frame_interval is None else read_interval(frame_interval)
     film = open_film(source, axes=axes, channel=channel)
+    precision, notes = settled_precision(model, precision)
+    notes += notes_on_precision(model, precision)
     find = {"threshold": threshold, "tile_size": tile_size, "precision": precision}
     asked = dict(objects)
     size = PixelSize.of(asked.pop("pixel_size", None)) or film.first.pixel_size
@@ -102,6 +105,7 @@ def track(
             frame_interval=interval,
             done=tell,
         )
+        tracked = replace(tracked, notes=(*tracked.notes, *notes))
         if folder is not None:
             remove_others(folder, only)
             for name in only:

@@ -1,6 +1,7 @@
 """Writes and reads `int8.json`: the result of a calibration, beside the weights it belongs to."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,13 +53,33 @@ def read_calibration(folder: Path, channels: Mapping[str, int]) -> Calibration |
         if type(images) is not int or images < 1:
             raise ValueError(f"its images are {images!r:.60}, expected is how many there were")
         values = _checked_values(record.get("values"), channels)
+        lost = losses(record)
+        if (bits := record.get("weight_bits")) not in (None, 7, 8):
+            raise ValueError(f"its weight_bits are {bits!r:.60}, expected is 7 or 8")
     except ValueError as error:
         raise CalibrationError(
             f"{INT8_NAME} does not hold the ranges of this network: {error}. Restore it from its "
             "source, or calibrate again."
         ) from error
     weights = safetensors.torch.load_file(folder / WEIGHTS_NAME)
-    return Calibration(values, images, weights_sha256(weights))
+    return Calibration(values, images, weights_sha256(weights), lost, bits)
+
+
+def losses(record: dict[str, Any]) -> dict[str, float]:
+    """Returns by how much each score is lower in int8; empty if a record has no scores.
+
+    Raises `ValueError` for scores that are none.
+    """
+    if (scores := record.get("scores")) is None:
+        return {}
+    try:
+        exact, coarse = scores["float32"], scores["int8"]
+        lost = {name: float(value) - float(coarse[name]) for name, value in exact.items()}
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("its scores are not those of float32 and of int8") from error
+    if not all(map(math.isfinite, lost.values())):
+        raise ValueError("a score is no number")
+    return lost
 
 
 def _checked_values(recorded: Any, channels: Mapping[str, int]) -> dict[str, ValueRange]:

@@ -162,6 +162,7 @@ FIELDS: dict[str, Any] = {
         "dataset": Optional({"name": str, "train": str, "validation": str}),
         "rounding": Optional({"changed": float, "pixels": int}),
         "scores": Optional({"float32": SCORES, "int8": SCORES}),
+        "weight_bits": Optional(int),
     },
     SCOPE_NAME: {
         "limit": float,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..engine.fast import notes_on_precision, settled_precision
 from ..engine.memory import MEMORY
 from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import ConfigError
@@ -99,6 +100,7 @@ def segment_large(
             f"objects={dict(objects)} is for objects, but none are among the outputs "
             f"{', '.join(names)}. Add {' or '.join(OBJECT_OUTPUTS)}, or leave it out."
         )
+    precision, notes_on_choice = settled_precision(model, precision)
     precisions = precisions_to_try(precision, model.device)
     files = {name: Path(folder) / f"{prefix}{LARGE_OUTPUTS[name]}" for name in names}
     for path in files.values():
@@ -132,7 +134,7 @@ def segment_large(
             MEMORY.release()  # the tiles are done: leave the memory to objects and outputs
             found = find_large_objects(prediction, image, wanted) if wanted else None
             notes = [*notes_on_unlikeness(unlike), *prepared.image.notes, *prepared.notes]
-            notes += prediction.notes
+            notes += [*prediction.notes, *notes_on_choice, *notes_on_precision(model, precision)]
             if job["precision"] != precisions[0]:
                 notes.append(
                     f"{precisions[0]} cannot hold this network's values: float32 was taken"

@@ -27,7 +27,7 @@ OBJECT_CHANNELS = ("distance", "border", "centre")
 OBJECT_OUTPUTS_VERSION = 1
 DEFAULT_SEED = 0.5  # of the method "learned"
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
+PRECISIONS = ("auto", "fast", "float32", "bfloat16", "float16", "int8")
 
 # Okabe and Ito's palette, distinct for all kinds of colour vision. The first class is usually the
 # background, hence the gray.

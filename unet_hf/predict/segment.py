@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..engine.fast import notes_on_precision, settled_precision
 from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import PrecisionError
 from ..images.reading import ImageSource, read_image
@@ -34,6 +35,7 @@ def segment(
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
     tile_size = model.config["tile_size"] if tile_size is None else tile_size
     checked_tile_size(tile_size, geometry)
+    precision, notes_on_choice = settled_precision(model, precision)
     precisions = precisions_to_try(precision, model.device)
     image = read_image(source, page=page, axes=axes, channel=channel, level=level)
     started = time.perf_counter()
@@ -41,7 +43,13 @@ def segment(
     prepared = model.preprocessing.prepare(image)
     tiles = geometry.plan(image.height, image.width, tile_size)
     unlike = unlike_training(model, prepared)
-    notes = (*notes_on_unlikeness(unlike), *prepared.image.notes, *prepared.notes)
+    notes = (
+        *notes_on_unlikeness(unlike),
+        *prepared.image.notes,
+        *prepared.notes,
+        *notes_on_choice,
+        *notes_on_precision(model, precision),
+    )
     height, width = image.height, image.width
     probabilities = np.empty((num_classes, height, width), np.float32)
     mask = np.empty((height, width), np.uint8)

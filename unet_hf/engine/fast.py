@@ -1,0 +1,103 @@
+"""Which precision "fast" is for a network: int8 where that is known to be safe and to be faster.
+
+Safe: the record of the checkpoint's calibration says what int8 costs on its validation images, and
+no score loses more than `MOST_LOST`. On a CPU without VNNI, weights have 7 bits, and the record may
+be of 8: a note says so. (The shipped checkpoints lose less than that there, too.)
+
+Faster: docs/measured.md has int8 as faster than float32 on a CPU with AVX2 alone, and as faster
+than bfloat16 on one with AVX512-BF16. CPUs with a matrix unit (AMX), and those that are no x86,
+were not measured.
+"""
+
+import math
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from ..errors import UNetError
+from ..hashes import weights_sha256
+from ..network.network import Network
+from .backend import fingerprint
+from .calibration import Calibration
+from .precision import cpu_has, cpu_precisions, has_matrix_unit, int8_weight_bits
+
+MOST_LOST = 0.001  # of a score, on the validation images
+
+_reasons: WeakKeyDictionary[Network, tuple[tuple, str]] = WeakKeyDictionary()
+
+
+def settled_precision(model: Network, precision: str) -> tuple[str, list[str]]:
+    """Returns "int8" or "auto" for "fast", and a note on why not int8; others stay as they are."""
+    if precision != "fast":
+        return precision, []
+    if reason := why_not_int8(model):
+        return "auto", [f"not computed in int8: {reason}"]
+    return "int8", []
+
+
+def notes_on_precision(model: Network, precision: str) -> list[str]:
+    """Returns what int8 costs, for a result that was computed in it; nothing if nobody knows."""
+    calibration = model.calibration if precision == "int8" else None
+    if calibration is None or not calibration.lost:
+        return []
+    words = f"computed in int8, {cost_in_words(calibration.lost)}"
+    if int8_weight_bits() < (calibration.weight_bits or 8):
+        words += f" ({int8_weight_bits()}-bit weights, as here, may lose more)"
+    return [words]
+
+
+def why_not_int8(model: Network) -> str:
+    """Returns why "fast" is not int8 for a network where it is now; "" where it is.
+
+    Anything that is wrong with the record of the calibration is such a reason, and no error.
+    """
+    if model.device.type != "cpu":
+        return f"that is for CPUs, and the model is on {model.device}"
+    if reason := why_not_here():
+        return reason
+    try:
+        calibration = model.calibration
+    except UNetError as error:
+        return str(error)
+    state = (calibration, *fingerprint(model))
+    if model not in _reasons or _reasons[model][0] != state:
+        _reasons[model] = state, _why_not_by_record(model, calibration)
+    return _reasons[model][1]
+
+
+def why_not_here() -> str:
+    """Returns why int8 is not known to be fastest on this machine's CPU; "" where it is."""
+    if "int8" not in cpu_precisions():
+        return "this version of PyTorch has no operators for it"
+    if not cpu_has("avx2"):
+        return "its speed was not measured on CPUs without AVX2"
+    if has_matrix_unit():
+        return "its speed was not measured on CPUs with a matrix unit for half precision"
+    return ""
+
+
+def worth_it(lost: Mapping[str, float]) -> bool:
+    """Whether no score loses too much. False for numbers that are none, and where none are."""
+    return bool(lost) and all(value <= MOST_LOST for value in lost.values())
+
+
+def cost_in_words(lost: Mapping[str, float]) -> str:
+    """ "which lost at most 0.0002 of mean IoU on the validation images"."""
+    most = max(lost.values())
+    amount = f"at most {math.ceil(1e4 * most) / 1e4:.4f}" if most > 0 else "nothing"
+    return f"which lost {amount} of {' and '.join(lost)} on the validation images"
+
+
+def _why_not_by_record(model: Network, calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "the checkpoint is not calibrated for it"
+    if calibration.weights != weights_sha256(model.state_dict()):
+        return "the weights have changed since the checkpoint was calibrated for it"
+    if not calibration.lost:
+        return "what it costs this checkpoint was not measured (`python -m unet_hf calibrate` does)"
+    if not worth_it(calibration.lost):
+        worst = max(calibration.lost, key=calibration.lost.__getitem__)
+        return (
+            f"it lost {calibration.lost[worst]:.4f} of {worst} on the validation images, "
+            f"and {MOST_LOST} are allowed"
+        )
+    return ""
