@@ -208,8 +208,12 @@ def _learn(
             steps = step + 1  # a last one, with the smallest rate
         if is_far:
             parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
-            crops = StrokeCrops(parts, augmentation, seed)
-            steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
+        elif tutor.is_guessed and step == steps // 2:
+            parts = tutor.hold_to_learned(averaged.module, parts)
+        else:
+            continue
+        crops = StrokeCrops(parts, augmentation, seed)
+        steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
     taught = averaged.module
     return taught.eval().requires_grad_(False), losses
 

@@ -48,6 +48,7 @@ class Tutor:
     def __init__(self, lesson: Lesson | None, known: int, classes: int) -> None:
         self.is_trial = lesson is None and known == classes
         self.known = known
+        self.is_guessed = False
         self.right: list[float] = []
         self.follow(lesson or (GENTLE_LESSON if self.is_trial else USUAL_LESSON))
 
@@ -65,7 +66,7 @@ class Tutor:
 
     def hold_to_guess(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
         """Parts with what a forest guesses as their old probabilities."""
-        self.held = Held(classes, self.lesson.guess, 0.0)
+        self.held, self.is_guessed = Held(classes, self.lesson.guess, 0.0), True
         return guess_unpainted(model, parts, classes)
 
     def hold_to_both(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
@@ -76,7 +77,7 @@ class Tutor:
         """
         if model.geometry.padding == "valid":
             return list(parts)
-        self.held = Held(classes, self.lesson.guess, self.lesson.maps_anchor)
+        self.held, self.is_guessed = Held(classes, self.lesson.guess, self.lesson.maps_anchor), True
         chance = 1 / self.known
         share = max(0.0, (right_before(parts, self.known) - chance) / (1 - chance)) ** 0.5
         both = []
@@ -84,6 +85,21 @@ class Tutor:
             mean = (1 - share) * guess.old
             mean[: self.known] += share * part.old[: self.known]
             both.append(replace(part, old=torch.cat([mean, part.old[self.known :]])))
+        return both
+
+    @torch.no_grad()
+    def hold_to_learned(self, network: UNet, parts: Sequence[Part]) -> list[Part]:
+        """Parts with a mean of the guess and of what the network has made of it by now.
+
+        A network smooths what forests guess pixel by pixel, and soon knows better than they.
+        """
+        network.eval()
+        both = []
+        for part in parts:
+            logits = network(part.image[None].to(network.device))[0].float().cpu()
+            old = part.old.clone()
+            old[: len(logits)] = (old[: len(logits)] + logits.softmax(0)) / 2
+            both.append(replace(part, old=old))
         return both
 
     def hears(self, right: float, step: int, steps: int) -> bool:
