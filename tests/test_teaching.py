@@ -406,18 +406,22 @@ def test_a_class_of_which_less_is_painted_is_guessed_more_rarely(base):
     label = strokes_on(mask)
     fewer = np.where(label == 1, 255, label)
     fewer[tuple(np.argwhere(label == 1)[:9].T)] = 1
+    told = [torch.full((5, 2), 0.5)]
     few, many = (
-        guess.guess_frequencies(prepare_parts(base, base.segment(image), painted), [told])
-        for told in (torch.full((5, 2), 0.5),)
+        guess.guess_frequencies(prepare_parts(base, base.segment(image), painted), told)
         for painted in (fewer, label)
     )
     assert few[1] / few[0] < many[1] / many[0]
+    label[:40] = np.where(mask[:40], 255, 0)  # a broad brush does not make the others vanish
+    (part,) = prepare_parts(base, base.segment(image), label)
+    found = guess.guess_frequencies([part], told)
+    assert found[1] / found[0] == 1 / guess.MOST_APART
 
 
 def test_of_several_images_what_is_guessed_says_how_frequent_a_class_is(base):
     image, mask = dots()
     (part,) = prepare_parts(base, base.segment(image), strokes_on(mask))
-    told = torch.tensor([[0.9, 0.1]])
+    told = torch.tensor([[0.7, 0.3]])
     painted = torch.bincount(part.label[part.label < 2].long()) / (part.label < 2).sum()
     for count in (1, 2, 5):
         found = guess.guess_frequencies([part] * count, [told] * count)

@@ -29,6 +29,7 @@ from .quick import painted_pixels
 TREES = 64
 MOST_PAINTED = 2000  # pixels of each class that the forest learns from, about
 MOST_GUESSED = 200_000  # pixels of all parts together; those between them are interpolated
+MOST_APART = 4  # times that one class may count as more frequent than another
 
 
 def guess_unpainted(model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
@@ -84,7 +85,8 @@ def guess_frequencies(parts: Sequence[Part], told: Sequence[Tensor]) -> Tensor:
 
     Of a class of small things, people paint less, as their strokes are short: that says a little.
     What is guessed with all classes alike says more, but is unsure of itself until it has learned
-    from several images. Of n parts, it counts n - 1 times as much.
+    from several images. Of n parts, it counts n - 1 times as much. Neither is known well enough to
+    let a class vanish, as one thin stroke beside a broad one would: see `MOST_APART`.
 
     told: (n, classes) of pixels of each part.
     """
@@ -93,7 +95,8 @@ def guess_frequencies(parts: Sequence[Part], told: Sequence[Tensor]) -> Tensor:
     painted = torch.bincount(labels[labels != IGNORE], minlength=classes).float()
     guessed = torch.cat(list(told)).mean(0)
     share = 1 / len(parts)
-    return (painted / painted.sum()) ** share * guessed ** (1 - share)
+    frequent = (painted / painted.sum()) ** share * guessed ** (1 - share)
+    return frequent.clamp(min=frequent.max() / MOST_APART)
 
 
 def spacing(pixels: Sequence[int]) -> int:

@@ -42,7 +42,7 @@ class Tutor:
     from nothing, and on the way back to the old weights it would be lost: that is never gentle.
 
     known: How many of the classes, the first ones, the base tells apart. lesson: The one that is
-    followed now. held: See `Held`.
+    followed now. held: See `Held`. is_guessed: Whether that comes from a guess.
     """
 
     def __init__(self, lesson: Lesson | None, known: int, classes: int) -> None:
@@ -65,12 +65,12 @@ class Tutor:
         self.held = Held(self.known, lesson.anchor, lesson.maps_anchor)
 
     def hold_to_guess(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
-        """Parts with what a forest guesses as their old probabilities."""
+        """Parts with what forests guess as their old probabilities."""
         self.held, self.is_guessed = Held(classes, self.lesson.guess, 0.0), True
         return guess_unpainted(model, parts, classes)
 
     def hold_to_both(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
-        """Parts with a mean of the old probabilities and of what a forest guesses.
+        """Parts with a mean of the old probabilities and of what forests guess.
 
         The former count the more, the better than chance they are where something is painted; by
         the root of it, as people rather paint where they are wrong.
