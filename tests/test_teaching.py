@@ -440,6 +440,12 @@ def test_halfway_the_network_has_a_say_in_what_it_is_held_to(base):
     assert tutor.is_guessed and torch.allclose(both.old, (guessed.old + own) / 2, atol=1e-5)
 
 
+def test_what_is_guessed_is_learned_as_probabilities_and_the_threshold_says_so(base):
+    image, mask = dots()
+    taught = teach(base, [(image, strokes_on(mask))], classes=["dark", "bright"], lesson=QUICK)
+    assert taught.model.threshold == 0.5
+
+
 # ------------------------------------------------------------------- near, or far from it
 
 
