@@ -401,6 +401,51 @@ def test_a_class_that_is_painted_on_no_part_is_guessed_nowhere(base):
     assert part.old.shape[0] == 3 and not part.old[2].any()
 
 
+def test_a_class_of_which_less_is_painted_is_guessed_more_rarely(base):
+    image, mask = dots()
+    label = strokes_on(mask)
+    fewer = np.where(label == 1, 255, label)
+    fewer[tuple(np.argwhere(label == 1)[:9].T)] = 1
+    told = [torch.full((5, 2), 0.5)]
+    few, many = (
+        guess.guess_frequencies(prepare_parts(base, base.segment(image), painted), told)
+        for painted in (fewer, label)
+    )
+    assert few[1] / few[0] < many[1] / many[0]
+    label[:40] = np.where(mask[:40], 255, 0)  # a broad brush does not make the others vanish
+    (part,) = prepare_parts(base, base.segment(image), label)
+    found = guess.guess_frequencies([part], told)
+    assert found[1] / found[0] == 1 / guess.MOST_APART
+
+
+def test_of_several_images_what_is_guessed_says_how_frequent_a_class_is(base):
+    image, mask = dots()
+    (part,) = prepare_parts(base, base.segment(image), strokes_on(mask))
+    told = torch.tensor([[0.7, 0.3]])
+    painted = torch.bincount(part.label[part.label < 2].long()) / (part.label < 2).sum()
+    for count in (1, 2, 5):
+        found = guess.guess_frequencies([part] * count, [told] * count)
+        expected = painted ** (1 / count) * told[0] ** (1 - 1 / count)
+        assert torch.allclose(found, expected)
+
+
+def test_halfway_the_network_has_a_say_in_what_it_is_held_to(base):
+    image, mask = dots()
+    parts = prepare_parts(base, base.segment(image), strokes_on(mask))
+    tutor = Tutor(None, known=0, classes=2)
+    assert not tutor.is_guessed
+    (guessed,) = tutor.hold_to_guess(base, parts, 2)
+    (both,) = tutor.hold_to_learned(base, [guessed])
+    own = torch.from_numpy(base.segment(image).probabilities)
+    assert tutor.is_guessed and torch.allclose(both.old, (guessed.old + own) / 2, atol=1e-5)
+
+
+def test_what_is_guessed_is_learned_as_probabilities_and_the_threshold_says_so(base):
+    image, mask = dots()
+    taught = teach(base, [(image, strokes_on(mask))], classes=["dark", "bright"], lesson=QUICK)
+    assert taught.model.threshold == 0.5
+
+
 # ------------------------------------------------------------------- near, or far from it
 
 

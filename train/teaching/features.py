@@ -32,6 +32,7 @@ class Features:
         and its mirrored margin up to `covered`, (height, width) in pixels of the image.
     logits: (classes, H, W) float32, of the network's own classes.
     object_maps: (n, H, W) float32, see `Network.object_channels`; None of none.
+    plain: Which of all channels are plain filters of the image, see `plain_filters`.
     """
 
     size: tuple[int, int]
@@ -39,6 +40,7 @@ class Features:
     levels: list[Tensor]
     logits: Tensor
     object_maps: np.ndarray | None
+    plain: slice
 
     def __init__(self, model: UNet, prepared: Tensor, progress: Progress | None = None) -> None:
         """prepared: (C, H, W) float32, as `Preprocessing.prepare` gives it; see `features_of`.
@@ -69,6 +71,7 @@ class Features:
         margin = (0, self.covered[1] - width, 0, self.covered[0] - height)
         plain = functional.pad(plain[None], margin, mode="replicate")[0]
         self.levels = [torch.cat([maps[0], maps[1], plain.bfloat16()]), *maps[2:]]
+        self.plain = slice(len(self.levels[0]) - len(plain), len(self.levels[0]))
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """Features of some pixels: (n, all channels) float32; as `linear` sees them."""

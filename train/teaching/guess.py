@@ -1,12 +1,18 @@
-"""`guess_unpainted`: what is not painted, guessed by a random forest.
+"""`guess_unpainted`: what is not painted, guessed by forests of trees.
 
-New classes have no old network that could hold the taught one where nobody painted. A forest on
-what a network sees in the images, and on plain filters, stands in for it: the few painted pixels
-alone would leave a network of millions of weights free to say anything about the others.
+New classes have no old network that could hold the taught one where nobody painted. Forests stand
+in for it: the few painted pixels alone would leave a network of millions of weights free to say
+anything about the others.
+
+One forest looks at all that a network sees in the images. Among its hundreds of channels, many tell
+the few strokes of one image apart by chance, and none may be made for what is painted; a second one
+looks at plain filters alone. Strokes kept aside do not foretell which of the two is the better one
+away from strokes, so both count the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unet_hf import UNet
+from unet_hf.data.detect_encoding import IGNORE
 
 from .features import Features
 from .pictures import Part
@@ -22,6 +29,7 @@ from .quick import painted_pixels
 TREES = 64
 MOST_PAINTED = 2000  # pixels of each class that the forest learns from, about
 MOST_GUESSED = 200_000  # pixels of all parts together; those between them are interpolated
+MOST_APART = 4  # times that one class may count as more frequent than another
 
 
 def guess_unpainted(model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
@@ -29,28 +37,66 @@ def guess_unpainted(model: UNet, parts: Sequence[Part], classes: int) -> list[Pa
 
     model: Whose features are looked at; its padding is "same".
     """
-    from sklearn.ensemble import RandomForestClassifier
-
     every = spacing([part.label.numel() for part in parts])
-    share = max(1, MOST_PAINTED // len(parts))  # of a part and class
+    most = max(1, MOST_PAINTED // len(parts))  # of a part and class
     known, truth, unknown = [], [], []
     for part in parts:
         features = Features(model, part.image)
-        rows, columns, of_class = painted_pixels(part.label.numpy(), share)
+        rows, columns, of_class = painted_pixels(part.label.numpy(), most)
         known.append(features.at(rows, columns).numpy())
         truth.append(of_class)
         unknown.append(features.at(*_grid(part.label.shape, every)).half().numpy())
-    forest = RandomForestClassifier(
-        TREES, class_weight="balanced", random_state=0, n_jobs=torch.get_num_threads()
-    )
-    forest.fit(np.concatenate(known), np.concatenate(truth))
+    forests = _forests(np.concatenate(known), np.concatenate(truth), features.plain)
+    told = [_told(forests, seen, classes) for seen in unknown]
+    frequent = guess_frequencies(parts, told)
     guessed = []
-    for part, features in zip(parts, unknown, strict=True):
-        told = torch.zeros(len(features), classes)
-        found = forest.predict_proba(features.astype(np.float32))
-        told[:, torch.from_numpy(forest.classes_)] = torch.from_numpy(found).float()
-        guessed.append(replace(part, old=_enlarged(told, part.label.shape, every)))
+    for part, likely in zip(parts, told, strict=True):
+        likely = functional.normalize(likely * frequent, p=1, dim=1)
+        guessed.append(replace(part, old=_enlarged(likely, part.label.shape, every)))
     return guessed
+
+
+def _forests(known: np.ndarray, truth: np.ndarray, plain: slice) -> list[tuple[Any, slice]]:
+    """The two forests, each with the channels that it looks at. All classes are alike to them.
+
+    known: (n, channels) of painted pixels. truth: (n,) their classes. plain: See `Features`.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    options = {"class_weight": "balanced", "random_state": 0, "n_jobs": torch.get_num_threads()}
+    every = slice(None)
+    return [
+        (learner(TREES, **options).fit(known[:, channels], truth), channels)
+        for learner, channels in ((RandomForestClassifier, every), (ExtraTreesClassifier, plain))
+    ]
+
+
+def _told(forests: Sequence[tuple[Any, slice]], seen: np.ndarray, classes: int) -> Tensor:
+    """The mean of what the forests say of pixels, (n, channels): (n, classes) float32."""
+    told = torch.zeros(len(seen), classes)
+    for forest, channels in forests:
+        found = forest.predict_proba(seen[:, channels].astype(np.float32))
+        told[:, torch.from_numpy(forest.classes_)] += torch.from_numpy(found).float()
+    return told / len(forests)
+
+
+def guess_frequencies(parts: Sequence[Part], told: Sequence[Tensor]) -> Tensor:
+    """How frequent the classes are, about: (classes,), the geometric mean of two estimates.
+
+    Of a class of small things, people paint less, as their strokes are short: that says a little.
+    What is guessed with all classes alike says more, but is unsure of itself until it has learned
+    from several images. Of n parts, it counts n - 1 times as much. Neither is known well enough to
+    let a class vanish, as one thin stroke beside a broad one would: see `MOST_APART`.
+
+    told: (n, classes) of pixels of each part.
+    """
+    labels = torch.cat([part.label.flatten() for part in parts])
+    classes = told[0].shape[1]
+    painted = torch.bincount(labels[labels != IGNORE], minlength=classes).float()
+    guessed = torch.cat(list(told)).mean(0)
+    share = 1 / len(parts)
+    frequent = (painted / painted.sum()) ** share * guessed ** (1 - share)
+    return frequent.clamp(min=frequent.max() / MOST_APART)
 
 
 def spacing(pixels: Sequence[int]) -> int:

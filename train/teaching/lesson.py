@@ -12,7 +12,7 @@ class Lesson:
     learning_rate: At its highest; it rises over a tenth of the steps and then falls to 0.
     anchor: Weight of the old network's word where nothing is painted; see `losses.anchor_loss`.
     maps_anchor: Weight of its maps of objects, likewise.
-    guess: Weight of what a forest guesses there, in the place of an old network that has other
+    guess: Weight of what forests guess there, in the place of an old network that has other
         classes; see `guess_unpainted`.
     decay: Of the moving average of the weights, which is what is kept.
     share: How much of the way from the old weights to these is gone at last; 1: all of it. Weights

@@ -38,6 +38,9 @@ from .student import known_classes, new_student
 from .tutor import Held, Tutor
 
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
+# Of two classes, the threshold after a guess, which is learned as probabilities. One that is chosen
+# by the few painted pixels, which are learned by heart, was 0.03 of mean IoU worse on other images.
+GUESSED_AT = 0.5
 
 # report(steps done, steps in all, loss of the last one); what it raises ends the teaching
 Report = Callable[[int, int, float], None]
@@ -125,7 +128,9 @@ def teach(
         _go_back(taught, begun, tutor.lesson.share)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
-        if known and tutor.lesson.keeps_threshold:
+        if tutor.is_guessed:
+            taught.config["threshold"] = GUESSED_AT
+        elif known and tutor.lesson.keeps_threshold:
             taught.config["threshold"] = model.threshold
         else:
             start = model.threshold if known else None
@@ -208,8 +213,12 @@ def _learn(
             steps = step + 1  # a last one, with the smallest rate
         if is_far:
             parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
-            crops = StrokeCrops(parts, augmentation, seed)
-            steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
+        elif tutor.is_guessed and step == steps // 2:
+            parts = tutor.hold_to_learned(averaged.module, parts)
+        else:
+            continue
+        crops = StrokeCrops(parts, augmentation, seed)
+        steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
     taught = averaged.module
     return taught.eval().requires_grad_(False), losses
 

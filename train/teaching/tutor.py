@@ -42,12 +42,13 @@ class Tutor:
     from nothing, and on the way back to the old weights it would be lost: that is never gentle.
 
     known: How many of the classes, the first ones, the base tells apart. lesson: The one that is
-    followed now. held: See `Held`.
+    followed now. held: See `Held`. is_guessed: Whether that comes from a guess.
     """
 
     def __init__(self, lesson: Lesson | None, known: int, classes: int) -> None:
         self.is_trial = lesson is None and known == classes
         self.known = known
+        self.is_guessed = False
         self.right: list[float] = []
         self.follow(lesson or (GENTLE_LESSON if self.is_trial else USUAL_LESSON))
 
@@ -64,19 +65,19 @@ class Tutor:
         self.held = Held(self.known, lesson.anchor, lesson.maps_anchor)
 
     def hold_to_guess(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
-        """Parts with what a forest guesses as their old probabilities."""
-        self.held = Held(classes, self.lesson.guess, 0.0)
+        """Parts with what forests guess as their old probabilities."""
+        self.held, self.is_guessed = Held(classes, self.lesson.guess, 0.0), True
         return guess_unpainted(model, parts, classes)
 
     def hold_to_both(self, model: UNet, parts: Sequence[Part], classes: int) -> list[Part]:
-        """Parts with a mean of the old probabilities and of what a forest guesses.
+        """Parts with a mean of the old probabilities and of what forests guess.
 
         The former count the more, the better than chance they are where something is painted; by
         the root of it, as people rather paint where they are wrong.
         """
         if model.geometry.padding == "valid":
             return list(parts)
-        self.held = Held(classes, self.lesson.guess, self.lesson.maps_anchor)
+        self.held, self.is_guessed = Held(classes, self.lesson.guess, self.lesson.maps_anchor), True
         chance = 1 / self.known
         share = max(0.0, (right_before(parts, self.known) - chance) / (1 - chance)) ** 0.5
         both = []
@@ -84,6 +85,21 @@ class Tutor:
             mean = (1 - share) * guess.old
             mean[: self.known] += share * part.old[: self.known]
             both.append(replace(part, old=torch.cat([mean, part.old[self.known :]])))
+        return both
+
+    @torch.no_grad()
+    def hold_to_learned(self, network: UNet, parts: Sequence[Part]) -> list[Part]:
+        """Parts with a mean of the guess and of what the network has made of it by now.
+
+        A network smooths what forests guess pixel by pixel, and soon knows better than they.
+        """
+        network.eval()
+        both = []
+        for part in parts:
+            logits = network(part.image[None].to(network.device))[0].float().cpu()
+            old = part.old.clone()
+            old[: len(logits)] = (old[: len(logits)] + logits.softmax(0)) / 2
+            both.append(replace(part, old=old))
         return both
 
     def hears(self, right: float, step: int, steps: int) -> bool:
