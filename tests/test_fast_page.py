@@ -180,6 +180,10 @@ def test_a_picture_of_a_batch_is_computed_as_the_batch_was(opened, pictures):
     here.view.counted_as = Recipe(here.model)
     *_, shown = here.tab.on_segment(here.view, view=Asked())
     assert result_store().get(shown[here.tab.current]).precision != "int8"
+    assert "precision=" not in here.tab.on_model(here.model, here.view)
+    told = [event for event in here.events.page.fns.values() if event.name == "on_model"]
+    # Also where the checkpoint stays the same.
+    assert any((here.tab.current._id, "change") in event.targets for event in told)
 
 
 def test_other_parts_of_the_page_compute_as_python_does_by_default(opened, pictures):
