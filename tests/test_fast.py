@@ -69,11 +69,20 @@ def test_a_record_of_other_weights_or_a_damaged_one_does_not_count(losing):
     assert "the weights have changed" in notes(model)
     folder = losing(0.0001)
     record = json.loads((folder / "int8.json").read_text())
-    record["scores"]["int8"] = {"mean IoU": "high"}
-    (folder / "int8.json").write_text(json.dumps(record))
-    assert "int8.json does not hold" in notes(UNet.from_pretrained(folder))
-    with pytest.raises(CalibrationError):
-        UNet.from_pretrained(folder).segment(gray(), precision="int8")
+    picture = "![](https://example.com/seen.png)"  # a name is shown to people, on the page, too
+    for name, value in (("mean IoU", "high"), ("mean IoU", 10**400), (picture, 0.9), ("", 0.9)):
+        record["scores"] = {"float32": {name: 0.9}, "int8": {name: value}}
+        (folder / "int8.json").write_text(json.dumps(record))
+        assert "int8.json does not hold" in notes(UNet.from_pretrained(folder))
+        with pytest.raises(CalibrationError):
+            UNet.from_pretrained(folder).segment(gray(), precision="int8")
+
+
+def test_a_record_that_cannot_be_read_is_a_reason_and_no_error(losing):
+    folder = losing(0.0001)
+    model = UNet.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()  # it says whether the record is of these weights
+    assert "cannot be read (No such file or directory)" in notes(model)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,24 @@ def test_what_a_teaching_has_changed_is_told_from_exact_results(opened, monkeypa
     assert here.tab.kept(here.view, model, "float32").precision == "float32"
 
 
+def test_it_is_not_told_of_a_picture_that_has_left_meanwhile(opened, pictures, monkeypatch):
+    here = opened(0.0002)
+    path, place, model, asked = here.view.key
+    after = UNet.from_pretrained(model).segment(path, precision="float32")
+    here.view.results.keep((path, place, "taught", asked), after)
+    real = here.tab.computed
+
+    def computed(*arguments):
+        result = real(*arguments)
+        upload(here, pictures[1])
+        return result
+
+    monkeypatch.setattr(here.tab, "computed", computed)
+    lesson = SimpleNamespace(name="taught", base=model, goes_on=True)
+    told = here.events.on_view(SimpleNamespace(lessons=[lesson]), here.view)
+    assert told == (gr.skip(), gr.skip())
+
+
 def test_a_picture_of_a_batch_is_computed_as_the_batch_was(opened, pictures):
     here = opened(0.0002)
     here.view.choose(pictures[1])
@@ -180,6 +198,10 @@ def test_a_picture_of_a_batch_is_computed_as_the_batch_was(opened, pictures):
     here.view.counted_as = Recipe(here.model)
     *_, shown = here.tab.on_segment(here.view, view=Asked())
     assert result_store().get(shown[here.tab.current]).precision != "int8"
+    assert "precision=" not in here.tab.on_model(here.model, here.view)
+    told = [event for event in here.events.page.fns.values() if event.name == "on_model"]
+    # Also where the checkpoint stays the same.
+    assert any((here.tab.current._id, "change") in event.targets for event in told)
 
 
 def test_other_parts_of_the_page_compute_as_python_does_by_default(opened, pictures):

@@ -118,6 +118,14 @@ def test_in_blocks_a_step_is_as_exact_as_that_of_autograd(name, monkeypatch):
         assert torch.allclose(ours.double(), theirs.double(), atol=1e-5)
 
 
+def test_in_blocks_the_gradients_tell_that_numbers_have_grown_beyond_all_bounds(monkeypatch):
+    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    model = network()
+    model.contracting[1][0].weight.data *= 1e38
+    _, *gradients = step(use_fast_kernels(model), 100 * drawn(model))  # the logits may be finite
+    assert not nn.utils.get_total_norm(gradients).isfinite()
+
+
 def test_blocks_are_left_to_what_they_can_compute(monkeypatch):
     monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
     for name in CASES:

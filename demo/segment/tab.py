@@ -130,7 +130,6 @@ class SegmentTab(Shown):
         # Exactly, in one click, and from then on.
         exact = self.exact.click(self.on_exact, images.in_view, outputs, **each)
         exact.success(self.on_segment, images.in_view, outputs, **then)
-        exact.success(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
         self.run.click(self.on_run, [model, images.in_view], outputs, **then)
         self.picture.stop(self.on_stop, images.in_view, self.picture, queue=False, **each)
         page.load(
@@ -143,8 +142,9 @@ class SegmentTab(Shown):
             f"(result, objects, _, ...others) => [result, objects, {seen()}, ...others]",
             self.alert,
         )
-        model.change(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
-        page.load(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
+        # The lines for Python also say the precision, which a result may have changed.
+        for changed in (model.change, self.current.change, page.load):
+            changed(self.on_model, about, self.about, show_progress="hidden", **HIDDEN)
 
     # ---------------------------------------------------------------------------- events
 

@@ -14,7 +14,7 @@ from ..segment.tab import SegmentTab
 from ..server import sign_in
 from ..server.in_view import InView
 from ..server.queue import MEASURES
-from ..viewer.component import Payload, result_before, show_result
+from ..viewer.component import result_before, show_result
 from .sitting import Sitting
 
 LEAST = 12  # pixels: smaller ones are edges that have moved a little
@@ -39,7 +39,8 @@ class Changes:
             in_view: InView,
             profile: gr.OAuthProfile | None = None,
             token: gr.OAuthToken | None = None,
-        ) -> tuple[str, Payload | None]:
+        ) -> tuple[Any, Any]:
+            """The list and what `result_before` is given."""
             if not sitting.lessons:
                 return "", None
             lesson = sitting.lessons[-1]
@@ -48,8 +49,10 @@ class Changes:
             before, after = (segment.kept(in_view, model) for model in (lesson.base, lesson.name))
             if before and after and before.precision != after.precision:
                 # What changes with the precision was not taught.
-                visitor = sign_in.visitor(profile, token)
+                visitor, version = sign_in.visitor(profile, token), in_view.version
                 before = segment.computed(in_view, lesson.base, after.precision, visitor)
+                if in_view.version != version:  # something else has come into view meanwhile
+                    return gr.skip(), gr.skip()
             drawn = None
             if before is not None:
                 drawn = show_result(before, by=in_view.title_of(lesson.base))

@@ -4,6 +4,10 @@ On a CPU that computes eight numbers at a time, the gradient of a convolution's 
 blocks alone. In channels last the image and its gradient have to be copied for it, which takes a
 third as long as the gradient itself, and batch norm and ReLU are slower, too. Tensors in blocks
 cannot be sliced, concatenated or interpolated: `fit` tells which networks need none of that.
+
+A ReLU makes 0 of NaN in blocks. Where numbers grow beyond all bounds, the loss may not tell so; the
+gradients do in the same step, many of them with batch norm and few without. A training has to look
+at both.
 """
 
 import torch

@@ -58,6 +58,8 @@ def why_not_int8(model: Network) -> str:
         calibration = model.calibration
     except UNetError as error:
         return str(error)
+    except OSError as error:  # such as files that were deleted after they were loaded
+        return f"its record cannot be read ({error.strerror})"
     state = (calibration, *fingerprint(model))
     if model not in _reasons or _reasons[model][0] != state:
         _reasons[model] = state, _why_not_by_record(model, calibration)

@@ -19,6 +19,7 @@ from .layout import CONFIG_NAME, INT8_NAME, WEIGHTS_NAME
 from .records import HASHES_KEY, checkpoint_hashes, read_record
 
 MAX_VALUE = 1e30  # so that differences and products of two values stay finite in float32
+SCORE_NAME = re.compile(r"\w[\w ]{0,39}")  # people are shown it, and anyone may have written it
 
 
 def write_int8_record(folder: Path, record: dict[str, Any]) -> None:
@@ -75,8 +76,10 @@ def losses(record: dict[str, Any]) -> dict[str, float]:
     try:
         exact, coarse = scores["float32"], scores["int8"]
         lost = {name: float(value) - float(coarse[name]) for name, value in exact.items()}
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError("its scores are not those of float32 and of int8") from error
+    if odd := [name for name in lost if not SCORE_NAME.fullmatch(name)]:
+        raise ValueError(f"{odd[0]!r:.60} is no name of a score")
     if not all(map(math.isfinite, lost.values())):
         raise ValueError("a score is no number")
     return lost
