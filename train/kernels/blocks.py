@@ -5,9 +5,9 @@ blocks alone. In channels last the image and its gradient have to be copied for 
 third as long as the gradient itself, and batch norm and ReLU are slower, too. Tensors in blocks
 cannot be sliced, concatenated or interpolated: `fit` tells which networks need none of that.
 
-A ReLU makes 0 of NaN in blocks. Where numbers grow beyond all bounds, the loss may not tell so; the
-gradients do in the same step, many of them with batch norm and few without. A training has to look
-at both.
+A ReLU makes 0 of NaN in blocks. Where numbers grow beyond all bounds, the loss may not tell so;
+with batch norm the gradients do, in the same step, so that a training has to look at both. Without
+a norm they may not, and such networks stay in channels last.
 """
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 from unet_hf.engine.precision import has_only_avx2
 from unet_hf.network.network import DoubleConvolution, Network
 
-LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.Identity, nn.ReLU)
+LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 
 
 def fit(model: Network, image: Tensor) -> bool:

@@ -41,7 +41,7 @@ def notes_on_precision(model: Network, precision: str) -> list[str]:
         return []
     words = f"computed in int8, {cost_in_words(calibration.lost)}"
     if int8_weight_bits() < (calibration.weight_bits or 8):
-        words += f" ({int8_weight_bits()}-bit weights, as here, may lose more)"
+        words += " (on a CPU whose int8 is finer than here, where it may lose more)"
     return [words]
 
 
