@@ -26,6 +26,8 @@ from .optimization import warmup_steps
 from .plan.planner import TrainingPlan
 
 PICTURED = 3  # validation images whose predictions are drawn
+FEW_IMAGES = 10  # training images
+HELPFUL_START = "--pretrained_model_name_or_path unet-nuclei --new_head"
 
 
 def plan(
@@ -74,6 +76,7 @@ def plan(
             if inspection.validation_total != 0 else "no image is left; the folds were scored")),
         *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
+        *(("", hint) for hint in hints_for_few_images(config, inspection)),
         ("training", f"{number_of(config.max_train_steps, 'step')} of {number_of(crops, 'crop')} "
                      f"of {size} x {size} px{epochs}, "
                      f"{processes} process{'es' * (processes > 1)} on {device}, "
@@ -85,6 +88,18 @@ def plan(
     if start:
         rows.append(("", f"goes on after step {start}"))
     return "\n".join(f"{head:<10}{text}" for head, text in rows)
+
+
+def hints_for_few_images(config: TrainingConfig, inspection: Inspection) -> list[str]:
+    """Says what helped where few images were labelled; benchmarks/README.md has the table."""
+    total = inspection.train_total
+    begins_anew = config.preset == "modern" and not config.pretrained_model_name_or_path
+    if not begins_anew or total is None or total > FEW_IMAGES or inspection.channels not in (1, 3):
+        return []
+    return [
+        f"with so few images ({total}), a start from a checkpoint of other images was mostly "
+        f"better where it was tried: {HELPFUL_START}"
+    ]
 
 
 def crops_an_epoch(inspection: Inspection, size: int) -> float:
