@@ -1,7 +1,7 @@
 """Makes sets of few training images out of a set, to learn what helps where few are labelled.
 
     python -m benchmarks.few_images data/phase --images 3 10 --output_dir few
-    python -m benchmarks.recipe --sets few/phase-3 few/phase-10 --steps 150 \\
+    python -m benchmarks.recipe --sets few/phase-3 few/phase-10 --steps 120 --seeds 2 \\
         --variants "from unet-nuclei" --output_dir starts
 
 The training images are drawn by a seed, those of `--images 3` among those of `--images 10`. The
@@ -21,14 +21,15 @@ LISTED = "metadata.jsonl"  # of imagefolder; each line names the files of one im
 def draw(source: Path, images: int, seed: int, output: Path) -> Path:
     """Writes a data set with so many training images of `source`; returns its folder.
 
-    Raises `SystemExit` if there are fewer images.
+    Raises `SystemExit` if there are fewer images, or if the folder is there already.
     """
     lines = (source / "train" / LISTED).read_text("utf-8").splitlines()
     if len(lines) < images:
         raise SystemExit(f"{source} has {len(lines)} training images, not {images}.")
     chosen = [lines[number] for number in np.random.default_rng(seed).permutation(len(lines))]
     folder = output / f"{source.name}-{images}"
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        raise SystemExit(f"{folder} is there already. Remove it, or choose another --output_dir.")
     others = shutil.ignore_patterns("train", "validation")
     shutil.copytree(source, folder, ignore=others)
     shutil.copytree(source / "validation", folder / "validation")

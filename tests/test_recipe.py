@@ -208,6 +208,8 @@ def test_a_set_of_few_images_is_a_part_of_one_of_more_with_the_same_validation(t
         assert json.loads((folder / "id2label.json").read_text()) == LABELS
         assert planned.run(str(folder))["resolution"] <= 96
     assert len(names[0]) == 2 and len(names[1]) == 4 and names[0] < names[1]
+    with pytest.raises(SystemExit, match="is there already"):
+        few_images.draw(source, 4, 1, tmp_path)
     with pytest.raises(SystemExit, match="5 training images, not 6"):
         few_images.draw(source, 6, 0, tmp_path)
 

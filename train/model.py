@@ -17,6 +17,7 @@ from unet_hf.network.configuration import (
     check_labels,
     check_title,
 )
+from unet_hf.words import number_of
 
 from .config import TrainingConfig
 
@@ -133,7 +134,9 @@ def adapt_channels(model: UNet, channels: int, source: str) -> UNet:
     else:
         weights[first] = weights[first].sum(1, keepdim=True)
     adapted.load_state_dict(weights)
-    logger.info("the first layer of %s was rewritten for %d channels", source, channels)
+    logger.info(
+        "the first layer of %s was rewritten for %s", source, number_of(channels, "channel")
+    )
     return adapted
 
 

@@ -39,7 +39,8 @@ from .tutor import Held, Tutor
 
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
 # Of two classes, the threshold after a guess, which is learned as probabilities. One that is chosen
-# by the few painted pixels, which are learned by heart, was 0.03 of mean IoU worse on other images.
+# by the few painted pixels, which are learned by heart, changed mean IoU on other images by -0.031,
+# -0.005, +0.003 and +0.004 in four teachings.
 GUESSED_AT = 0.5
 
 # report(steps done, steps in all, loss of the last one); what it raises ends the teaching
