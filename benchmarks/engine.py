@@ -27,6 +27,7 @@ from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import Int8Convolution, Int8Engine
 from unet_hf.engine.layers import Convolution, UpConvolution
 from unet_hf.engine.precision import best_precision
+from unet_hf.engine.winograd import WinogradConvolution
 from unet_hf.evaluation.machine import processor
 
 from . import layers, measuring
@@ -115,7 +116,10 @@ def measure(width: int, size: int, rounds: int, half: str) -> dict[str, dict[str
     ways: dict[str, Callable[[], object]] = {
         "as usually run": lambda: usual(image),
         "channels last": lambda: model(image),
-        **{name: lambda engine=engine: engine(image) for name, engine in engines.items()},
+        **{
+            name: lambda engine=engine: engine(image, whole=True)
+            for name, engine in engines.items()
+        },
     }
     for way in ways.values():
         way()
@@ -174,7 +178,7 @@ def own_convolutions(engine: Engine, image: torch.Tensor) -> dict[str, float]:
     for kind, name in convolutions.items():
         setattr(kind, name, timed(kind))
     try:
-        engine(image)
+        engine(image, whole=True)
     finally:
         for kind, name in convolutions.items():
             setattr(kind, name, originals[kind])
@@ -182,7 +186,7 @@ def own_convolutions(engine: Engine, image: torch.Tensor) -> dict[str, float]:
 
 
 # The methods that only convolve.
-USUAL = {Convolution: "add", UpConvolution: "multiply"}
+USUAL = {Convolution: "add", WinogradConvolution: "write", UpConvolution: "multiply"}
 INT8 = {Int8Convolution: "__call__"}
 
 

@@ -1,10 +1,11 @@
 """Which kernels convolve fastest here, layer by layer: `python -m benchmarks.layers`.
 
-Each 3x3 layer of our network in float32, in one run: as the engine computes it (oneDNN, channels
-last), by oneDNN in its own blocked layout, which the neighbouring layers would have to keep, and by
-ONNX Runtime within the whole network, as its profiler tells (left out where it is not installed).
-Milliseconds are the least of all rounds. "best" is the fastest of them: their sum is what a network
-could reach that takes the best kernel for each layer.
+Each 3x3 layer of our network in float32, in one run: as the engine computes it in a whole image
+(oneDNN in channels last, or Winograd's way), by oneDNN in its own blocked layout, which the
+neighbouring layers would have to keep, and by ONNX Runtime within the whole network, as its
+profiler tells (left out where it is not installed). Milliseconds are the least of all rounds.
+"best" is the fastest of them: their sum is what a network could reach that takes the best kernel
+for each layer.
 
 `ONEDNN_VERBOSE=1` in the environment makes oneDNN say which implementation it takes, and when it
 changes a layout. `benchmarks.engine` takes its ceiling from here.
@@ -23,8 +24,8 @@ import torch
 from torch import Tensor
 
 from unet_hf import UNet
-from unet_hf.engine.engine import Engine
-from unet_hf.engine.layers import Convolution, SkipConvolution
+from unet_hf.engine.engine import Engine, Layer
+from unet_hf.engine.layers import SkipConvolution
 from unet_hf.errors import ExportError
 from unet_hf.export import export
 
@@ -56,9 +57,10 @@ def measure(width: int, size: int, rounds: int) -> dict[str, Seconds]:
     model = UNet(base_channels=width).eval()
     least: dict[str, Seconds] = {}
     ways = {}
-    for name, layer, channels, side in layers_of(Engine(model, "float32"), size):
+    engine = Engine(model, "float32")
+    for name, layer, channels, side in layers_of(engine, size):
         shape = f"{name}: {channels} to {layer.out_channels}, {side} px"
-        ways[shape] = (in_engine(layer, channels, side), in_blocks(channels, layer, side))
+        ways[shape] = (in_engine(engine, layer, channels, side), in_blocks(channels, layer, side))
         least[shape] = {}
     elsewhere = in_onnxruntime(model, size)
     for _ in range(rounds + 1):  # the first round takes memory and packs weights
@@ -102,19 +104,15 @@ def layers_of(engine: Engine, size: int) -> list[tuple[str, Any, int, int]]:
     return layers
 
 
-def in_engine(
-    layer: Convolution | SkipConvolution, channels: int, side: int
-) -> Callable[[], object]:
+def in_engine(engine: Engine, layer: Layer, channels: int, side: int) -> Callable[[], object]:
+    """As a part of a whole image."""
     out = torch.empty(1, side, side, layer.out_channels)
-    if isinstance(layer, SkipConvolution):
-        half = torch.randn(1, side, side, channels // 2)
-        return partial(layer.write, out, half, half.clone())
-    return partial(layer.write, out, torch.randn(1, side, side, channels))
+    parts = 2 if isinstance(layer, SkipConvolution) else 1
+    images = [torch.randn(1, side, side, channels // parts) for _ in range(parts)]
+    return partial(engine.fastest_way(layer, out).write, out, *images)
 
 
-def in_blocks(
-    channels: int, layer: Convolution | SkipConvolution, side: int
-) -> Callable[[], object]:
+def in_blocks(channels: int, layer: Layer, side: int) -> Callable[[], object]:
     """oneDNN, whose input is already in the layout that its convolutions give each other."""
     image = torch.randn(1, channels, side, side).to_mkldnn()
     if channels > 1:

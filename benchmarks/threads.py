@@ -94,7 +94,7 @@ def prepared(case: Case, threads: int) -> Callable[[], object]:
     if case.width:
         engine = Engine(UNet(base_channels=case.width).eval(), case.precision)
         tensor = torch.randn(1, 1, case.side, case.side)
-        return lambda: engine(tensor)
+        return lambda: engine(tensor, whole=True)
     model = UNet.from_pretrained("unet-isbi")
     image = np.random.default_rng(0).integers(0, 256, (case.side, case.side), dtype=np.uint8)
     return lambda: model.segment(image, precision=case.precision)

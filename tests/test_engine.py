@@ -395,8 +395,8 @@ def test_an_old_cpu_computes_in_float32_and_gives_the_same():
 def overflowing(model: UNet, precision: str) -> Any:
     exact = logits_function(model, "float32")
 
-    def run(image: torch.Tensor, pause: Any = None) -> torch.Tensor:
-        logits = exact(image, pause)
+    def run(image: torch.Tensor, *_: Any, **options: Any) -> torch.Tensor:
+        logits = exact(image, **options)
         return engine.checked_logits(logits / 0 if precision == "float16" else logits, precision)
 
     return run

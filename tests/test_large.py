@@ -186,7 +186,7 @@ def test_a_window_of_one_colour_is_computed_once(model, tmp_path, monkeypatch):
 
     def counting(*arguments: object) -> object:
         network = original(*arguments)
-        return lambda window, pause: computed.append(1) or network(window, pause)
+        return lambda window, *_, **__: computed.append(1) or network(window)
 
     monkeypatch.setattr(tiles, "logits_function", counting)
     large = segment_large(model, image, tmp_path, outputs=["probabilities"], tile_size=64)
@@ -246,7 +246,7 @@ def test_of_anything_else_it_begins_anew_and_says_so(change, said, model, tmp_pa
     # called counts here, and all is computed in float32.
     monkeypatch.setattr(tiles, "checked_precision", lambda precision, _: "bfloat16")
     monkeypatch.setattr(
-        tiles, "logits_function", lambda model, _: lambda image, pause: model(image)
+        tiles, "logits_function", lambda model, _: lambda image, *_, **__: model(image)
     )
     first = {"model": model, "image": drawn(150, 160), "tile_size": 64}
 
@@ -341,7 +341,7 @@ def test_float32_where_float16_is_too_small_also_after_a_stop(model, tmp_path, m
         if precision == "float32":
             return original(model, precision)
 
-        def fails(window: torch.Tensor, pause: object) -> torch.Tensor:
+        def fails(*_: object, **__: object) -> torch.Tensor:
             raise PrecisionError("too large")
 
         return fails

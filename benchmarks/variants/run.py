@@ -79,6 +79,6 @@ def run_by_pytorch() -> AbstractContextManager:
     from unet_hf.engine.backend import run_with_pytorch
 
     def logits_function(model: Any, precision: str) -> Any:
-        return lambda image, between_layers=None: run_with_pytorch(model, precision, image)
+        return lambda image, *_, **__: run_with_pytorch(model, precision, image)
 
     return mock.patch("unet_hf.predict.tiles.logits_function", logits_function)

@@ -16,7 +16,7 @@ from .engine import Engine, checked_logits
 from .int8 import Int8Engine
 from .precision import DTYPES, has_onednn
 
-LogitsFunction = Callable[..., Tensor]  # called with (image, between_layers)
+LogitsFunction = Callable[..., Tensor]  # called with (image, between_layers, whole=...)
 
 CHECKSUMS = 4093  # number of sums over the values of a large tensor, see `_checksum`
 
@@ -27,9 +27,9 @@ def logits_function(model: Network, precision: str) -> LogitsFunction:
     """Returns the function that computes logits: (image, between_layers) -> logits.
 
     It turns a (B, channels, h, w) float32 image into (B, classes, h', w') float32 logits, both on
-    the CPU; the maps of `Network.object_channels` follow in further channels. `between_layers`, if
-    given, is called now and then; what it raises ends the computation. An engine is prepared once,
-    and again when the weights have changed.
+    the CPU; the maps of `Network.object_channels` follow in further channels. `between_layers` and
+    `whole` are optional, see `Engine.__call__`. An engine is prepared once, and again when the
+    weights have changed.
 
     Args:
         precision: As `checked_precision` returns it.
@@ -38,7 +38,7 @@ def logits_function(model: Network, precision: str) -> LogitsFunction:
         CalibrationError: The precision is "int8", and the network was not calibrated.
     """
     if model.device.type != "cpu" or not has_onednn():
-        return lambda image, between_layers=None: run_with_pytorch(model, precision, image)
+        return lambda image, *_, **__: run_with_pytorch(model, precision, image)
     engines = _engines.setdefault(model, {})
     calibration = model.calibration if precision == "int8" else None
     state = (calibration, *fingerprint(model))

@@ -10,6 +10,7 @@
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
+* An image in one window needs a quarter of the products in wide layers, where that is faster.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from ..network.network import Network
 from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
 from .precision import DTYPES
+from .winograd import WinogradConvolution, is_worth_transforming
 
+Layer = Convolution | SkipConvolution
 BAND = 2**15  # pixels whose logits are computed at once
 
 
@@ -39,6 +42,7 @@ class Engine:
         """precision: A name of `DTYPES`; "int8" only as an `Int8Engine`."""
         self.precision, self.dtype = precision, DTYPES[precision]
         self.padding = 1 if model.config["padding"] == "same" else 0
+        self.winograd: dict[Layer, WinogradConvolution] = {}
         self.contracting: list[tuple[Convolution, Convolution]] = []
         self.expansive: list[tuple[UpConvolution, SkipConvolution, Convolution]] = []
         self._plan(model)
@@ -72,7 +76,9 @@ class Engine:
             reads = second
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
-        return Convolution(weight, bias, dtype=self.dtype, padding=self.padding)
+        layer = Convolution(weight, bias, dtype=self.dtype, padding=self.padding)
+        self._offer_winograd(layer, weight, bias)
+        return layer
 
     def _up_convolution(self, module: nn.Module, reads: str, writes: str) -> UpConvolution:
         return UpConvolution(module, self.dtype)
@@ -80,10 +86,23 @@ class Engine:
     def _skip_convolution(
         self, weight: Tensor, bias: Tensor, skip: str, reads: str, writes: str
     ) -> SkipConvolution:
-        return SkipConvolution(weight, bias, dtype=self.dtype, padding=self.padding)
+        layer = SkipConvolution(weight, bias, dtype=self.dtype, padding=self.padding)
+        self._offer_winograd(layer, weight, bias)
+        return layer
+
+    def _offer_winograd(self, layer: Layer, weight: Tensor, bias: Tensor) -> None:
+        """Prepares the second way to compute a layer, where it can be faster."""
+        if is_worth_transforming(weight, self.dtype, self.padding):
+            self.winograd[layer] = WinogradConvolution(weight, bias)
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor, between_layers: Callable[[], None] | None = None) -> Tensor:
+    def __call__(
+        self,
+        image: Tensor,
+        between_layers: Callable[[], None] | None = None,
+        *,
+        whole: bool = False,
+    ) -> Tensor:
         """Returns logits, (B, classes, h', w') float32, of normalised images.
 
         The maps of `Network.object_channels` follow in further channels.
@@ -92,6 +111,8 @@ class Engine:
             image: (B, channels, h, w) float32. "same": h and w are multiples of the pooling grid.
                 "valid": as for `Network.forward`.
             between_layers: Called between layers; what it raises ends the computation.
+            whole: It is all of an image. Its result then differs from that of its tiles in the last
+                bits, where the CPU is faster so.
 
         Raises:
             NestedPredictionError: `between_layers` runs an engine itself.
@@ -99,6 +120,7 @@ class Engine:
         """
         with MEMORY.held():
             self._between_layers = between_layers or _do_nothing
+            self._whole = whole
             return checked_logits(self._run(image), self.precision)
 
     def _run(self, image: Tensor) -> Tensor:
@@ -136,14 +158,22 @@ class Engine:
         shape = (batch, 2 * height, 2 * width, skip.shape[-1])
         x = up.write(self._buffer("up", level, shape), x, self._buffer("work", level, shape))
         skip = self._cropped(skip, x.shape, level)
-        return skip_convolution.write(self._output(skip_convolution, x, "work", level), skip, x)
+        out = self._output(skip_convolution, x, "work", level)
+        return self._write(skip_convolution, out, skip, x)
 
     def _convolve(self, convolution: Convolution, x: Tensor, name: str, level: int) -> Tensor:
-        return convolution.write(self._output(convolution, x, name, level), x)
+        return self._write(convolution, self._output(convolution, x, name, level), x)
 
-    def _output(
-        self, layer: Convolution | SkipConvolution, x: Tensor, name: str, level: int
-    ) -> Tensor:
+    def _write(self, layer: Layer, out: Tensor, *images: Tensor) -> Tensor:
+        """Convolves images, and overwrites `out`."""
+        return (self.fastest_way(layer, out) if self._whole else layer).write(out, *images)
+
+    def fastest_way(self, layer: Layer, out: Tensor) -> Layer | WinogradConvolution:
+        """Returns what computes a layer of a whole image in the least time, by its `write`."""
+        winograd = self.winograd.get(layer)
+        return layer if winograd is None or not winograd.pays_for(out) else winograd
+
+    def _output(self, layer: Layer, x: Tensor, name: str, level: int) -> Tensor:
         """Returns the tensor that the layer's output for x is written to."""
         self._between_layers()  # each layer asks for its output once
         batch, height, width, _ = x.shape

@@ -26,7 +26,7 @@ class Prediction:
     ) -> None:
         """job: Image, model and options of the prediction, as JSON.
 
-        Among the options are "tile_size", "precision", "tta", and "planes", the planes to fill.
+        Among the options are those of `predict_tiles`, and "planes", the planes to fill.
         """
         image = prepared.image
         self.model, self.prepared, self.partial = model, prepared, partial
@@ -85,6 +85,7 @@ class Prediction:
             precision=self.job["precision"],
             tta=self.job["tta"],
             tile_size=self.job["tile_size"],
+            whole=self.job["whole"],
             progress=progress,
             done=len(self.tiles) - len(todo),
         )

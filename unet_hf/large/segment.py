@@ -120,7 +120,7 @@ def segment_large(
             "computed_by": [torch.__version__, torch.get_num_threads(), str(model.device)],
         }
         jobs = [
-            job | {"precision": name, "tile_size": tile_size or tile_size_for(model, name, tta=tta)}
+            job | {"precision": name} | _windows(model, image, name, tta, tile_size)
             for name in precisions
         ]
         partial_folder = partial_result_folder(Path(folder), prefix)
@@ -160,6 +160,16 @@ def segment_large(
             write_large_outputs(result, prediction, model.config["colors"])
             partial.remove()
     return result
+
+
+def _windows(
+    model: Network, image: Any, precision: str, tta: bool, tile_size: int | None
+) -> dict[str, Any]:
+    """Returns the size of tiles, and whether the image is one window, as it is for `segment`."""
+    side = tile_size or tile_size_for(model, precision, tta=tta)
+    sides = (side, model.config["tile_size"])
+    fits = all(model.geometry.fits(image.height, image.width, one) for one in sides)
+    return {"tile_size": side, "whole": tile_size is None and fits}
 
 
 def _notes_on_tiles(model: Network, precision: str, side: int, tta: bool) -> list[str]:

@@ -2,7 +2,8 @@
 
 A large image is predicted tile by tile. Each tile sees a window larger than itself, so that
 every output pixel has its full context; where the window leaves the image, the missing
-context is mirrored. The result equals that of one pass over the whole image, to the bit.
+context is mirrored. The result equals that of one pass over the whole image, to the bit, unless
+that pass takes another way for wide layers (`engine.winograd`), which rounds differently.
 
 Two geometries share one plan:
 
@@ -106,6 +107,10 @@ class TileGeometry:
         if self.padding == "same":
             return size >= 1
         return size > 2 * self.halo and self.input_size(size - 2 * self.halo) == size
+
+    def fits(self, height: int, width: int, tile_size: int) -> bool:
+        """Whether an image of this size is a single window."""
+        return max(self.input_size(height), self.input_size(width)) <= tile_size
 
     def core_size(self, tile_size: int) -> int:
         """Returns the side that a window of at most `tile_size` px contributes; on the grid."""

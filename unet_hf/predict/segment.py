@@ -33,7 +33,8 @@ def segment(
     num_classes = model.config["num_classes"]
     geometry = model.geometry
     threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
-    tile_size = model.config["tile_size"] if tile_size is None else tile_size
+    by_default = tile_size is None
+    tile_size = model.config["tile_size"] if by_default else tile_size
     checked_tile_size(tile_size, geometry)
     precision, notes_on_choice = settled_precision(model, precision)
     precisions = precisions_to_try(precision, model.device)
@@ -65,6 +66,7 @@ def segment(
             precision=chosen,
             tta=tta,
             tile_size=tile_size,
+            whole=by_default and len(tiles) == 1,
             progress=progress,
         )
         try:

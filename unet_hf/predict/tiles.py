@@ -48,6 +48,7 @@ def predict_tiles(
     precision: str,
     tta: bool,
     tile_size: int,
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
     done: int = 0,
 ) -> Iterator[TilePrediction]:
@@ -57,6 +58,7 @@ def predict_tiles(
         threshold: Two classes only: the probability above which a pixel is class 1.
         precision: As `checked_precision` returns it.
         tile_size: Side of the largest window, px.
+        whole: See `Engine.__call__`; with a single tile only.
         progress: Called as `progress(done, total)` when the caller asks for the next tile, that is
             when it has stored the last one. What it raises ends the prediction.
         done: Number of tiles that an earlier run has finished; they are not among `tiles`.
@@ -69,7 +71,7 @@ def predict_tiles(
     compute_logits = logits_function(model, precision)
 
     def logits(image: Tensor) -> Tensor:
-        return compute_logits(image, tile_progress.between_layers)
+        return compute_logits(image, tile_progress.between_layers, whole=whole)
 
     classes = model.config["num_classes"]
     predict_window = RepeatingBlanks(window_predictor(tta, model.device, tile_size, classes))
