@@ -203,14 +203,21 @@ class Engine:
         """
         batch, height, width, channels = x.shape
         logits = torch.empty(batch, len(self.head), height, width)
-        band = self._buffer("band", 0, (1, 1, BAND, channels), torch.float32)
         for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)
             for part, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
-                band[0, 0, : len(part)] = part
-                result = nn.functional.conv2d(band.permute(0, 3, 1, 2), self.head, self.head_bias)
+                band = self._full_band(part).view(1, 1, BAND, channels).permute(0, 3, 1, 2)
+                result = nn.functional.conv2d(band, self.head, self.head_bias)
                 out.copy_(result[0, :, 0, : len(part)])
         return logits
+
+    def _full_band(self, pixels: Tensor) -> Tensor:
+        """Returns `BAND` pixels in float32 that begin with these (n, channels)."""
+        if len(pixels) == BAND and pixels.dtype == torch.float32:
+            return pixels
+        band = self._buffer("band", 0, (BAND, pixels.shape[1]), torch.float32)
+        band[: len(pixels)] = pixels
+        return band
 
     def _buffer(
         self, name: str, level: int, shape: tuple[int, ...], dtype: torch.dtype | None = None
