@@ -40,7 +40,12 @@ IMAGE = torch.tensor(
         [0, 4, 0, -5, 0, 1],
     ]
 )
-WEIGHT = [[6.0, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]  # / 24
+WEIGHT = (
+    torch.tensor(
+        [[6.0, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]],
+    )
+    / 24
+)
 OUTPUT = torch.tensor(
     [[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 )
@@ -50,7 +55,7 @@ ONES = 1 * PATCH + 1  # the place that adds to all pixels of a block alike
 def is_worth_transforming(weight: Tensor, dtype: torch.dtype, padding: int) -> bool:
     """Whether a convolution of this weight, (out, in, 3, 3), gets faster on this CPU.
 
-    AVX-512 and half precision were not measured; there the usual convolution is faster already.
+    Not measured with AVX-512 and half precision, which multiply faster than this by themselves.
     """
     wide = min(weight.shape[:2]) >= WIDE_CHANNELS
     small = weight.shape[0] * weight.shape[1] <= LARGEST_KERNELS
@@ -108,10 +113,9 @@ class WinogradConvolution:
         """Returns the kernels in the transformed space: (36, in, out)."""
         if self._weight is not None:
             out_channels, in_channels = self._weight.shape[:2]
-            transform = torch.tensor(WEIGHT, dtype=torch.float64) / 24
-            pixels = self._weight.double().permute(2, 3, 1, 0).flatten(2).flatten(0, 1)
-            kernels = torch.kron(transform, transform) @ pixels
-            self._kernels = kernels.float().view(PATCH**2, in_channels, out_channels)
+            pixels = self._weight.permute(2, 3, 1, 0).reshape(9, -1)
+            kernels = torch.mm(torch.kron(WEIGHT, WEIGHT), pixels)
+            self._kernels = kernels.view(PATCH**2, in_channels, out_channels)
             self._weight = None
         return self._kernels
 
