@@ -130,7 +130,9 @@ class UNet(
                 to be missed on new images, if they are like those it was measured on.
             tile_size: Overrides the checkpoint's; a smaller one needs less memory. The result
                 does not depend on it, except that in float32 layers with 1024 channels or more
-                round differently by 1e-5 in windows under 240 pixels at depth 4.
+                round differently by 1e-5 in windows under 240 pixels at depth 4. Without it, an
+                image in a single window may be computed in a faster way, which rounds by about as
+                much differently.
             precision: Precision of the network's arithmetic: "float32", "bfloat16" or "float16".
                 "auto" is the one that the device is fast in, and changes few pixels, see the
                 README; the result says which it was. "int8" is faster still on most CPUs, changes
