@@ -62,6 +62,14 @@ def test_without_a_measured_loss_it_is_never_int8(losing, tmp_path: Path):
     assert fast.worth_it({"V_rand": -0.01, "V_info": 0.001})
 
 
+def test_a_score_of_objects_may_lose_an_object_or_two():
+    assert fast.worth_it({"mean IoU": 0.001, fast.OBJECT_AP: 0.005})
+    assert not fast.worth_it({"mean IoU": 0.0011, fast.OBJECT_AP: 0.0})
+    assert fast.too_much_lost({"mean IoU": 0.001, fast.OBJECT_AP: 0.0051}) == (
+        "it lost 0.0051 of object AP on the validation images, and 0.005 are allowed"
+    )
+
+
 def test_a_record_of_other_weights_or_a_damaged_one_does_not_count(losing):
     model = UNet.from_pretrained(losing(0.0))
     assert "lost nothing of mean IoU" in notes(model)

@@ -2,16 +2,20 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import label
 
 from train.loop import train
 from unet_hf import UNet
 from unet_hf.cli import calibrate as calibrate_command
+from unet_hf.data.open import open_split
+from unet_hf.engine import fast
 from unet_hf.engine.calibration import Observer, feature_maps
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.int8 import (
@@ -25,6 +29,8 @@ from unet_hf.engine.int8 import (
 )
 from unet_hf.engine.precision import checked_precision, largest_int8_weight
 from unet_hf.errors import CalibrationError, CheckpointError, ConfigError
+from unet_hf.evaluation.evaluate import evaluate
+from unet_hf.evaluation.precision_loss import main_scores
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
@@ -142,7 +148,7 @@ def test_shipped_checkpoints_are_ready_for_it(name: str):
     record = json.loads((SHIPPED / name / "int8.json").read_text())
     scores = record["scores"]
     for score, value in scores["float32"].items():
-        assert scores["int8"][score] > value - calibrate_command.MOST_LOST
+        assert scores["int8"][score] > value - fast.most_lost(score)
 
 
 # -------------------------------------------------------------------------- never in silence
@@ -286,7 +292,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_what_it_costs_is_measured_and_goes_on_the_card(trained, tmp_path, capsys, monkeypatch):
     checkpoint, _ = trained
     folder = shutil.copytree(checkpoint, tmp_path / "unet-cells")
-    monkeypatch.setattr(calibrate_command, "MOST_LOST", 1.0)  # two steps are no training
+    monkeypatch.setattr(fast, "MOST_LOST", 1.0)  # two steps are no training
     assert calibrate_command.run(["--model", str(folder), "--calibration_images", "3"]) == 0
     record = json.loads((folder / "int8.json").read_text())
     assert record["images"] == 3
@@ -300,11 +306,23 @@ def test_what_it_costs_is_measured_and_goes_on_the_card(trained, tmp_path, capsy
     assert [finding.text for finding in verify(folder) if not finding.ok] == []
 
 
+def test_objects_are_a_score_where_they_are_numbered(tmp_path):
+    data = write_dataset(tmp_path / "cells", {"train": 1, "validation": 1})
+    pair = open_split(tiny(data, tmp_path / "none"), "validation")[0][0]
+    numbered = replace(pair, instances=label(pair.label == 1)[0])
+    model = network()
+    for pairs, names in (([pair], ["mean IoU"]), ([numbered], ["mean IoU", fast.OBJECT_AP])):
+        evaluation = evaluate(model, pairs, 0.5)
+        scores = main_scores(evaluation)
+        assert [*scores] == names
+    assert scores[fast.OBJECT_AP] == evaluation.objects["all"]["scores"]["ap50"]
+
+
 def test_what_costs_too_much_is_refused(trained, tmp_path, monkeypatch):
     checkpoint, data = trained
     folder = shutil.copytree(checkpoint, tmp_path / "unet-cells")
-    monkeypatch.setattr(calibrate_command, "MOST_LOST", -1.0)
-    with pytest.raises(CalibrationError, match=r"loses more than .* of mean IoU"):
+    monkeypatch.setattr(fast, "MOST_LOST", -1.0)
+    with pytest.raises(CalibrationError, match=r"it lost .* of mean IoU .* Nothing was written"):
         calibrate_command.run(["--model", str(folder), "--dataset_name", str(data)])
     assert not (folder / "int8.json").exists()
     assert (folder / "README.md").read_bytes() == (checkpoint / "README.md").read_bytes()

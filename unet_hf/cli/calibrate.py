@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.open import LabelledData
 from ..data.options import DATA_OPTIONS, DataOptions, public_name
-from ..engine.fast import MOST_LOST
+from ..engine.fast import MOST_LOST, MOST_OBJECTS_LOST, too_much_lost
 from ..engine.precision import int8_weight_bits
 from ..errors import CalibrationError, ConfigError
 from ..evaluation.update_card import (
@@ -36,9 +36,9 @@ def run(arguments: list[str]) -> int:
     model.calibrate(typical_images(data, given.calibration_images))
     record = make_int8_record(model.calibration, folder) | measured(model, data, config)
     print(table(record))
-    if worse := [name for name, lost in losses(record).items() if lost > MOST_LOST]:
+    if reason := too_much_lost(losses(record)):
         raise CalibrationError(
-            f"int8 loses more than {MOST_LOST} of {' and '.join(worse)}, so nothing was written. "
+            f"int8 is too coarse for this checkpoint: {reason}. Nothing was written. "
             "Other or more images to calibrate on (--calibration_images) may help; "
             "precision='auto' loses less."
         )
@@ -53,7 +53,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "calibrate",
         "Learns on images of the training split what int8 needs to know, measures on the "
         "validation split what it costs, and writes both beside the weights and on the card, if "
-        f"no score loses more than {MOST_LOST}. Without --dataset_name: on the images of the "
+        f"no score loses more than {MOST_LOST}, and the AP of objects no more than "
+        f"{MOST_OBJECTS_LOST}. Without --dataset_name: on the images of the "
         "checkpoint's own training. The data set's options are those of `python -m train`.",
     )
     parser.add_argument("--model", required=True, help="folder or Hub id")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.pairs import Pair
+from ..engine.fast import OBJECT_AP
 from ..unet import UNet
 from .summary import Evaluation
 
@@ -36,7 +37,14 @@ def compare_precisions(model: UNet, pairs: Iterable[Pair], precision: str) -> Pr
 
 
 def main_scores(evaluation: Evaluation) -> dict[str, float]:
-    """The main scores by name: V_rand and V_info of membranes, or the mean IoU."""
+    """The main scores by name: V_rand and V_info of membranes, or the mean IoU.
+
+    Where images have instance ids, also `OBJECT_AP`.
+    """
     if membrane := evaluation.membrane:
-        return {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]}
-    return {"mean IoU": evaluation.mean_iou}
+        scores = {"V_rand": membrane["v_rand"], "V_info": membrane["v_info"]}
+    else:
+        scores = {"mean IoU": evaluation.mean_iou}
+    if objects := evaluation.objects:
+        scores[OBJECT_AP] = objects["all"]["scores"]["ap50"]
+    return scores
