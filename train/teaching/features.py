@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,6 +22,7 @@ from unet_hf.predict.progress import Progress
 MOST_PIXELS = 2048**2  # 660 MB of features of a network of width 16
 BLOCK = 2**14  # pixels in float32 at a time: few CPUs multiply bfloat16, and caches are small
 BLURS = (1.0, 2.0, 4.0, 8.0)  # px, standard deviations of plain filters beside the network's
+BLUR_REACH = 3.0  # standard deviations
 
 
 @dataclass(init=False, eq=False)
@@ -67,11 +69,10 @@ class Features:
         self.object_maps = found if len(found) else None
         maps = [found[0].bfloat16() for found in maps]
         self.covered = tuple(maps[0].shape[1:])
-        plain = plain_filters(prepared)
         margin = (0, self.covered[1] - width, 0, self.covered[0] - height)
-        plain = functional.pad(plain[None], margin, mode="replicate")[0]
-        self.levels = [torch.cat([maps[0], maps[1], plain.bfloat16()]), *maps[2:]]
-        self.plain = slice(len(self.levels[0]) - len(plain), len(self.levels[0]))
+        plain = plain_filters(functional.pad(prepared[None], margin, mode="replicate")[0])
+        self.levels = [torch.cat([maps[0], maps[1], *plain]), *maps[2:]]
+        self.plain = slice(len(maps[0]) + len(maps[1]), len(self.levels[0]))
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """Features of some pixels: (n, all channels) float32; as `linear` sees them."""
@@ -160,13 +161,13 @@ def all_levels(model: UNet, image: Tensor, progress: Progress | None = None) -> 
     return [first, *found, outputs[..., :height, :width]]
 
 
-def plain_filters(image: Tensor) -> Tensor:
-    """The image, and of blurred images their edges and ridges: (n, H, W) float32 of (C, H, W).
+def plain_filters(image: Tensor) -> list[Tensor]:
+    """The image, and of blurred images their edges and ridges: bfloat16, each (C, H, W) as it is.
 
     Ridges are the eigenvalues of the Hessian matrix: thin dark and bright lines, which a network
     that has never seen any may tell from nothing.
     """
-    found = [image]
+    found = [image.bfloat16()]
     for deviation in BLURS:
         blurred = blur(image, deviation)
         rows, columns = _gradient(blurred)
@@ -174,8 +175,9 @@ def plain_filters(image: Tensor) -> Tensor:
         _, columns_columns = _gradient(columns)
         half = (rows_rows + columns_columns) / 2
         apart = torch.hypot((rows_rows - columns_columns) / 2, rows_columns)
-        found += [blurred, torch.hypot(rows, columns), half + apart, half - apart]
-    return torch.cat(found)
+        kept = (blurred, torch.hypot(rows, columns), half + apart, half - apart)
+        found += [channels.bfloat16() for channels in kept]  # at once: less memory to be had anew
+    return found
 
 
 def _gradient(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,14 +188,10 @@ def _gradient(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blur(image: Tensor, deviation: float) -> Tensor:
-    """Convolves each channel of (C, H, W) with a Gaussian; the border goes on."""
-    reach = round(3 * deviation)  # replicated borders may be wider than the image
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-(offsets**2) / (2 * deviation**2))
-    kernel = (kernel / kernel.sum())[None, None]
-    channels = image[:, None]
-    for shape in ((-1, 1), (1, -1)):
-        pad = [0, 0, reach, reach] if shape == (-1, 1) else [reach, reach, 0, 0]
-        padded = functional.pad(channels, pad, mode="replicate")
-        channels = functional.conv2d(padded, kernel.reshape(1, 1, *shape))
-    return channels[:, 0]
+    """Convolves each channel of (C, H, W) with a Gaussian; the border goes on.
+
+    SciPy takes half the time of a convolution of single channels by PyTorch, on one core.
+    """
+    channels = image.numpy()
+    found = gaussian_filter(channels, deviation, axes=(1, 2), mode="nearest", truncate=BLUR_REACH)
+    return torch.from_numpy(found)
