@@ -15,7 +15,7 @@ from unet_hf.errors import CalibrationError
 from unet_hf.large import segment_large
 
 from .calibrated import calibrated_checkpoint
-from .test_engine import gray
+from .networks import gray
 
 
 @pytest.fixture(autouse=True)
