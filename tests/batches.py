@@ -10,7 +10,7 @@ import PIL.Image
 import torch
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import Batch, segment_files
 
 

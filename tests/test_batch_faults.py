@@ -12,8 +12,10 @@ import pytest
 
 from unet_hf import UNet
 from unet_hf.batch import workers
+from unet_hf.batch.attempt import BatchStoppedError
 from unet_hf.batch.inputs import find_inputs
-from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job
+from unet_hf.batch.item import Failure, Item, Job
+from unet_hf.batch.options import BatchOptions
 from unet_hf.errors import CalibrationError, ConfigError
 from unet_hf.files import exclusive_writer
 from unet_hf.hashes import model_sha256

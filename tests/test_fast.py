@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.engine import fast, precision
 from unet_hf.errors import CalibrationError

@@ -10,7 +10,7 @@ import tifffile
 import torch
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.run import segment_files
 from unet_hf.cli.main import main
