@@ -1,98 +1,37 @@
-"""`segment` over many files: what it writes, what it leaves alone, and how it goes on."""
+"""`segment` over many files: what it writes, what it takes and refuses, and how it tells."""
 
 import csv
-import errno
-import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-import torch
 
 from unet_hf import UNet
-from unet_hf.batch import workers
 from unet_hf.batch.inputs import find_inputs
-from unet_hf.batch.item import BatchOptions, BatchStoppedError, Failure, Item, Job
-from unet_hf.batch.run import Batch, segment_files
-from unet_hf.errors import CalibrationError, ConfigError, ImageNotFoundError
-from unet_hf.files import exclusive_writer
-from unet_hf.hashes import model_sha256
+from unet_hf.errors import ConfigError, ImageNotFoundError
 
-from .conftest import ROOT
-from .processes import forked_python
+from .batches import draw, draw_three, files, on_one_thread, pixels, save_model, segment, times
 
 OUTPUTS = ("mask.png", "overlay.png", "probabilities.tif", "summary.json")
-MANY, CORRUPT = 200, 77
-
-
-def pixels(seed: int, shape: tuple[int, ...] = (32, 32)) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def draw(path: Path, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PIL.Image.fromarray(pixels(seed)).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A tiny network whose threshold lies where its masks show both classes."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    network = UNet(base_channels=2, depth=1, id2label={"0": "ground", "1": "cell"}).eval()
-    probabilities = network.segment(pixels(0)).probabilities[1]
-    network.config["threshold"] = float(np.round(np.median(probabilities), 4))
-    network.save_pretrained(folder)
-    return folder
+    return save_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """As each of two jobs on two cores has: on more, probabilities are rounded otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with on_one_thread():
+        yield
 
 
 @pytest.fixture
-def images(tmp_path) -> Path:
-    """Three images in two folders."""
-    folder = tmp_path / "images"
-    for number, name in enumerate(("a.png", "plate/a.png", "plate/b.tif")):
-        draw(folder / name, number)
-    return folder
-
-
-def segment(named: object, output: Path, model: Path, **options: object) -> Batch:
-    named = named if isinstance(named, list) else [named]
-    return segment_files(list(map(str, named)), output, BatchOptions(str(model), **options))
-
-
-def files(folder: Path) -> dict[str, bytes | dict]:
-    """Everything in a folder; of a summary all but the seconds it took."""
-    found: dict[str, bytes | dict] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        found[path.relative_to(folder).as_posix()] = path.read_bytes()
-        if path.name.endswith("summary.json"):
-            found[path.relative_to(folder).as_posix()] = json.loads(path.read_bytes()) | {
-                "seconds": 0
-            }
-    return found
-
-
-def times(folder: Path, ending: str = "mask.png") -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.rglob(f"*{ending}")}
+def images(tmp_path: Path) -> Path:
+    return draw_three(tmp_path / "images")
 
 
 def test_outputs_are_the_bytes_that_save_writes(images, model, tmp_path):
@@ -177,105 +116,6 @@ def test_one_page_alone_can_be_asked_for(model, tmp_path):
     assert "has no page 7: it has 3 pages" in batch.failures[0].reason
 
 
-def test_what_is_finished_is_not_computed_again(images, model, tmp_path):
-    segment(images, tmp_path / "out", model)
-    before, finished = files(tmp_path / "out"), times(tmp_path / "out")
-    batch = segment(images, tmp_path / "out", model)
-    assert batch.summary() == "3 of 3 segmented (3 of them before)"
-    assert (times(tmp_path / "out"), files(tmp_path / "out")) == (finished, before)
-    assert segment(images, tmp_path / "out", model, outputs=("mask",)).todo == []
-
-
-@pytest.mark.parametrize("what", ["input", "model", "threshold", "lost", "cut", "record"])
-def test_what_changed_is_computed_again_and_nothing_else(what, images, model, tmp_path):
-    out = tmp_path / "out"
-    segment(images, out, model)
-    options, changed = {}, 1
-    if what == "input":
-        draw(images / "a.png", seed=9)
-    elif what == "model":
-        network = UNet.from_pretrained(model)
-        torch.nn.init.constant_(network.head.bias, 3)
-        network.save_pretrained(model := tmp_path / "other")
-        changed = 3
-    elif what == "threshold":
-        options, changed = {"threshold": 0.9}, 3
-    elif what == "lost":
-        (out / "a_overlay.png").unlink()
-    elif what == "cut":
-        (out / "a_overlay.png").write_bytes((out / "a_overlay.png").read_bytes()[:50])
-    else:  # killed while it wrote the last line
-        *lines, last = (out / "segmented.jsonl").read_text().splitlines(keepends=True)
-        record = json.loads(last)
-        planned = json.dumps({"name": record["name"], "planned": list(record["files"])}) + "\n"
-        (out / "segmented.jsonl").write_text("".join(lines) + planned + last[:40])
-    batch = segment(images, out, model, **options)
-    assert len(batch.todo) == changed
-    segment(images, tmp_path / "fresh", model, **options)
-    assert files(out) == files(tmp_path / "fresh")
-
-
-def test_outputs_that_no_longer_fit_are_removed(images, model, tmp_path):
-    segment(images, tmp_path / "out", model)
-    segment(images, tmp_path / "out", model, threshold=0.9, outputs=("mask",))
-    assert not list((tmp_path / "out").rglob("*_overlay.png"))
-    (images / "a.png").write_bytes(b"no image any more")
-    segment(images, tmp_path / "out", model, threshold=0.9, outputs=("mask",))
-    assert not (tmp_path / "out" / "a_mask.png").exists()
-
-
-@pytest.mark.parametrize("outside", ["../mine.png", "below/../../mine.png", "{absolute}"])
-def test_records_cannot_have_files_outside_of_their_folder_deleted(
-    outside, images, model, tmp_path
-):
-    mine = tmp_path / "mine.png"
-    mine.write_bytes(b"mine")
-    segment(images, tmp_path / "out", model)
-    records = tmp_path / "out" / "segmented.jsonl"
-    lines = [json.loads(line) for line in records.read_text().splitlines()]
-    for line in lines:
-        line["files"][outside.format(absolute=mine)] = 4
-    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    # Outputs that the same images no longer have would be removed.
-    segment(images, tmp_path / "out", model, outputs=("mask",), overwrite=True)
-    assert mine.read_bytes() == b"mine"
-
-
-def test_outputs_are_on_the_disk_before_their_record_and_that_before_the_next(
-    images, model, tmp_path, monkeypatch
-):
-    """What a power cut leaves: no record of an output that was lost with it."""
-    flushed: list[str] = []
-    original = os.fsync
-
-    def noted(descriptor: int) -> None:
-        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve().suffix)
-        original(descriptor)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    segment(images, tmp_path / "out", model, outputs=("mask", "overlay"))
-    finished = "".join("r" if suffix == ".jsonl" else "o" for suffix in flushed)
-    # The plan; two outputs and a record an image; the records in order, and the table.
-    assert finished == "r" + "oor" * 3 + "r" + "o"
-
-
-def test_a_damaged_image_is_one_line_and_the_rest_is_done(images, model, tmp_path, capsys):
-    whole = (images / "a.png").read_bytes()
-    (images / "a.png").write_bytes(whole[: len(whole) // 2])
-    batch = segment(images, tmp_path / "out", model)
-    assert batch.summary() == "2 of 3 segmented, 1 failed"
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "a.png" in line]
-    assert line.startswith(f"failed: {images / 'a.png'} cannot be decoded")
-    assert "Copy it again" in line
-    with (tmp_path / "out" / "failed.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["file"], row["page"]) == ("a.png", "0")
-
-    (images / "a.png").write_bytes(whole)
-    assert len(segment(images, tmp_path / "out", model).todo) == 1
-    assert not (tmp_path / "out" / "failed.csv").exists()
-
-
 def test_results_among_the_images_are_never_taken_for_images(images, model, tmp_path):
     inside = images / "plate" / "masks"
     for _ in range(2):
@@ -337,181 +177,3 @@ def test_a_file_of_somebody_else_is_not_written_over(images, model, tmp_path):
     other = draw(tmp_path / "other" / "a.png", seed=5)
     with pytest.raises(ConfigError, match="would be written over it"):
         segment(other, out, model)
-
-
-def test_int8_without_a_calibration_is_refused_once(images, model, tmp_path):
-    with pytest.raises(CalibrationError, match="unet_hf calibrate"):
-        segment(images, tmp_path / "out", model, precision="int8")
-    assert not (tmp_path / "out").exists() or not files(tmp_path / "out")
-
-
-def test_a_second_run_into_the_same_folder_is_refused(images, model, tmp_path):
-    (tmp_path / "out").mkdir()
-    with exclusive_writer(tmp_path / "out"), pytest.raises(ConfigError, match="Another run"):
-        segment(images, tmp_path / "out", model)
-
-
-def test_an_output_folder_that_cannot_be_written_is_said(images, model, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="is a file"):
-        segment(images, tmp_path / "file", model)
-    with pytest.raises(BatchStoppedError, match="cannot be written"):
-        segment(images, tmp_path / "file" / "out", model)
-
-
-def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(images, model, tmp_path, monkeypatch):
-    out, real = tmp_path / "out", os.replace
-
-    def full(source: Path, target: Path) -> None:
-        if str(target).endswith("plate/a_overlay.png"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
-        real(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(BatchStoppedError, match=r"the disk is full.*goes on where it stopped"):
-        segment(images, out, model)
-    monkeypatch.undo()
-    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
-    assert len(segment(images, out, model).todo) == 2
-    segment(images, tmp_path / "fresh", model)
-    assert files(out) == files(tmp_path / "fresh")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8 exist on Linux alone")
-def test_any_file_name_will_do(model, tmp_path):
-    names = [b"\xff.png", 'µ, "2"\n.png'.encode(), b"a" * 240 + b".png"]
-    for name in names:
-        draw(tmp_path / "images" / os.fsdecode(name))
-    for _ in range(2):
-        batch = segment(tmp_path / "images", tmp_path / "out", model)
-    assert batch.summary() == "2 of 3 segmented (2 of them before), 1 failed"
-    assert "its name is too long" in batch.failures[0].reason
-    assert b"\xff.png" in (tmp_path / "out" / "results.csv").read_bytes()
-
-
-def test_a_process_that_dies_loses_one_image_and_the_rest_is_done(
-    images, model, tmp_path, monkeypatch
-):
-    class Doomed(workers.Worker):
-        def hand(self, item: Item | None) -> None:
-            if item and item.name == "plate/a":
-                self.loaded = self.connection.recv() is None if not self.loaded else True
-                self.process.kill()
-                self.process.join()
-            super().hand(item)
-
-    monkeypatch.setattr(workers, "Worker", Doomed)
-    batch = segment(images, tmp_path / "out", model, jobs=2)
-    assert batch.summary() == "2 of 3 segmented, 1 failed"
-    assert "killed by signal 9, most often for lack of memory" in batch.failures[0].reason
-    assert str(images / "plate" / "a.png") in batch.failures[0].reason
-
-
-def test_a_process_that_cannot_begin_ends_the_run_with_a_sentence(images, model, tmp_path):
-    network = UNet.from_pretrained(model)
-    options = BatchOptions(str(model)).settled(network)
-    items = [Item(file) for file in find_inputs([str(images)], tmp_path / "out")]
-    gone = Job(
-        replace(options, model=str(tmp_path / "gone")), tmp_path / "out", model_sha256(network)
-    )
-    with pytest.raises(BatchStoppedError, match="gone"):
-        list(workers.in_processes(items[:1], gone, 1))
-    other = Job(options, tmp_path / "out", "of another model")
-    with pytest.raises(BatchStoppedError, match="changed while it was in use"):
-        list(workers.in_processes(items[:1], other, 1))
-
-
-def test_more_memory_than_there_is_is_said_of_the_image(images, model, tmp_path, monkeypatch):
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
-
-    monkeypatch.setattr("unet_hf.predict.tiles.logits_function", fail)
-    batch = segment(images, tmp_path / "out", model)
-    assert len(batch.failures) == 3
-    assert all(isinstance(failure, Failure) for failure in batch.failures)
-    assert "Use a smaller --tile_size" in batch.failures[0].reason
-
-
-# Runs the command and sends itself a signal at a chosen moment: before the n-th file gets its
-# final name, or after the n-th record is written.
-STRUCK = """
-import os, signal, sys
-moment, count, number = sys.argv[1], int(sys.argv[2]), getattr(signal, sys.argv[3])
-from unet_hf.batch import records
-from unet_hf.cli.main import main
-
-def struck(function):
-    left = count
-    def wrapped(*arguments):
-        nonlocal left
-        left -= 1
-        if moment == "before" and left == 0:
-            os.killpg(0, number)
-        done = function(*arguments)
-        if moment == "after" and left == 0:
-            os.killpg(0, number)
-        return done
-    return wrapped
-
-if __name__ == "__main__":
-    os.setsid()  # the group that is struck is its own
-    # A shell that starts its commands in the background has them ignore Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if moment == "before":
-        os.replace = struck(os.replace)
-    else:
-        records.Records.add = struck(records.Records.add)
-    sys.exit(main(sys.argv[4:]))
-"""
-
-
-def struck(script: Path, moment: str, count: int, signal: str, *arguments: object) -> tuple:
-    """(exit status, standard error)"""
-    script.write_text(STRUCK)
-    done = subprocess.run(
-        [*forked_python(), script, moment, str(count), signal, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stderr, done.stdout
-
-
-def test_200_files_one_corrupt_stopped_and_killed_half_way_end_as_if_nothing_had_been(
-    model, tmp_path
-):
-    images, out, fresh = tmp_path / "images", tmp_path / "out", tmp_path / "fresh"
-    for number in range(MANY):
-        draw(images / f"{number:03d}.png", number)
-    corrupt = images / f"{CORRUPT:03d}.png"
-    corrupt.write_bytes(corrupt.read_bytes()[:400])
-    command = ("segment", images, "--model", model, "--output", out)
-
-    status, said, _ = struck(tmp_path / "run.py", "after", 40, "SIGINT", *command, "--jobs", "2")
-    assert status == 130
-    assert re.search(f"stopped: (39|40) of {MANY} segmented", said)  # the last one just then
-    assert "The same command goes on from here" in said
-
-    # Every image has four outputs: killed while it wrote the second one of about the hundredth.
-    status, _, _ = struck(tmp_path / "run.py", "before", 4 * 60 + 3, "SIGKILL", *command)
-    assert status == -9
-    assert [path for path in out.iterdir() if path.name.startswith(".")]  # half-written
-    finished = len(list(out.glob("*_summary.json")))
-    assert 90 < finished < 110
-
-    status, said, printed = struck(tmp_path / "run.py", "never", 0, "SIGINT", *command)
-    assert status == 1
-    assert [line for line in said.splitlines() if line.startswith("failed: ")] == [
-        line for line in said.splitlines() if str(corrupt) in line
-    ]
-    assert said.count(str(corrupt)) == 1
-    assert f"{MANY - 1} of {MANY} segmented" in printed
-    assert "1 failed" in printed
-    assert len(list(out.glob("*_mask.png"))) == MANY - 1
-
-    segment(images, fresh, model)
-    found, expected = files(out), files(fresh)
-    assert found.keys() == expected.keys()
-    assert [name for name in found if found[name] != expected[name]] == []
-    shutil.rmtree(fresh)

@@ -35,7 +35,7 @@ from unet_hf.hub.layout import SHIPPED
 from unet_hf.hub.records import CheckpointRecords
 from unet_hf.network.tiling import receptive_reach
 
-from .test_engine import network
+from .networks import network
 
 SMALL = {"base_channels": 2, "depth": 2}
 MAPS = {"version": 1, "channels": ["distance", "border"]}

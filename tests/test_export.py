@@ -23,8 +23,8 @@ from unet_hf.export.parity import MAP_TOLERANCE, TOLERANCE, check_parity, inputs
 from unet_hf.images.reading import read_image
 
 from .hub import client_environment, running_hub
+from .networks import network
 from .processes import forked_python
-from .test_engine import network
 
 FIXED = {"normalization": "fixed", "mean": [0.3, 0.5, 0.6], "std": [0.2, 0.1, 0.3]}
 SMALL = {"base_channels": 2, "depth": 2}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.engine import fast, precision
 from unet_hf.errors import CalibrationError
 from unet_hf.large import segment_large
 
 from .calibrated import calibrated_checkpoint
-from .test_engine import gray
+from .networks import gray
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from demo.segment.share_link import read_link
 from demo.server.predictions import Place
 from demo.synthetic import phase_contrast
 from unet_hf import UNet, read_image
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.hub.find import SHIPPED
 from unet_hf.predict.bundle import Reproduction

@@ -28,7 +28,7 @@ from unet_hf.hub.find import SHIPPED
 from unet_hf.hub.sample import drawn_input
 from unet_hf.images.image_data import ORIENTATION
 
-from .test_engine import network
+from .networks import network
 from .viewing import read, seen, silence, slide, viewer_of
 
 SAMPLE = Path("sample", "input.png")

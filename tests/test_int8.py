@@ -34,8 +34,9 @@ from unet_hf.evaluation.precision_loss import main_scores
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
-from .test_engine import CHANGES, NETWORKS, another_eps, gray, images, network
+from .networks import NETWORKS, gray, images, network
 from .test_train import tiny, write_dataset
+from .weight_changes import CHANGES, another_eps
 
 
 def calibrated(model: UNet, image: torch.Tensor) -> Int8Engine:

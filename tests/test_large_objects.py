@@ -18,12 +18,10 @@ from unet_hf.large import objects as large_objects
 from unet_hf.objects.bands import BandedBasins
 from unet_hf.objects.basins import Basins
 
+from .random_pixels import drawn
+
 LEARNED = {"version": 1, "channels": ["distance", "border"]}
 OUTPUTS = ("mask", "instances", "objects", "outlines", "summary")
-
-
-def drawn(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def network(**options: object) -> UNet:

@@ -16,7 +16,7 @@ from demo.viewer.drawn_as_seen import draw_as_seen
 from demo.viewer.payload import NO_DATA
 from train.checks.repair import _write_image
 from unet_hf import UNet, read_image
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.data.open import open_split
 from unet_hf.data.options import DataOptions

@@ -17,7 +17,7 @@ import tifffile
 import torch
 
 from unet_hf import UNet
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.classes import chosen_classes, join_names, split_names
 from unet_hf.cli.main import main
 from unet_hf.errors import ConfigError

@@ -11,7 +11,7 @@ from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 from unet_hf.images.reading import read_image
 from unet_hf.predict import tiles
 
-from .test_engine import HERE, gray, network
+from .networks import HERE, gray, network
 
 ASKED = {"version": 1, "channels": ["distance", "border"]}
 

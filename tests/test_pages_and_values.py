@@ -12,7 +12,7 @@ from demo.server.predictions import read_upload
 from demo.truth import label_image
 from unet_hf import UNet, read_image
 from unet_hf.batch.inputs import pages_of
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
 from unet_hf.data.stored_masks import read_mask
 from unet_hf.images.windows import open_image

@@ -33,7 +33,7 @@ from unet_hf.hub.scope_record import make_scope_record, read_scope, write_scope_
 from unet_hf.large import segment_large
 
 from .drawn import drawn
-from .test_engine import NETWORKS, network
+from .networks import NETWORKS, network
 from .test_train import tiny, write_dataset
 
 

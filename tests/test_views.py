@@ -8,7 +8,7 @@ from unet_hf import UNet
 from unet_hf.engine.backend import logits_function
 from unet_hf.predict.tta import predict_dihedral_mean, window_predictor
 
-from .test_engine import NETWORKS, network
+from .networks import NETWORKS, network
 
 
 def image(height: int = 70, width: int = 100) -> np.ndarray:

@@ -15,7 +15,7 @@ from unet_hf.engine.memory import MEMORY
 from unet_hf.engine.winograd import WinogradConvolution
 from unet_hf.large import segment_large
 
-from .test_engine import images, network
+from .networks import images, network
 
 WIDE = {"base_channels": 8, "depth": 2}  # with the limits below: 16 channels and more are wide
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_hf import Segmentation, UNet, read_image
-from unet_hf.batch.item import BatchOptions
+from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.progress import Progress
 from unet_hf.batch.records import RECORDS
 from unet_hf.batch.run import FAILED, Batch, segment_files

@@ -1,15 +1,12 @@
 """What the tab says of a batch: on its button, how far it is, and its table."""
 
-import html
 import re
 
-from unet_hf.batch.progress import duration
 from unet_hf.words import number_of
 
-from ..parts.html_parts import alert, bar, lines, note, table
+from ..parts.html_parts import alert, lines, note, table
+from ..parts.job_words import name_on_button, time_left, where_it_stands
 from ..server.jobs import Status
-from ..server.model_facts import title_of
-from ..server.taught import YOURS, is_taught
 from .job import BatchJob
 
 ROWS = 200  # of the table that are shown; the file has all
@@ -18,8 +15,7 @@ ROWS = 200  # of the table that are shown; the file has all
 def button_words(images: int, model: str) -> str:
     """ "Segment 30 images with Cell nuclei"."""
     many = number_of(images, "image") if images else "images"
-    name = YOURS if is_taught(model) else title_of(model)
-    return f"Segment {many} with {name}"
+    return f"Segment {many} with {name_on_button(model)}"
 
 
 def recipe_html(job: BatchJob) -> str:
@@ -34,17 +30,14 @@ def progress_html(status: Status) -> str:
     handled = status.done + len(status.failures)
     failed = f", {len(status.failures)} failed" if status.failures else ""
     counted = f"{status.done} of {status.total} segmented{failed}"
-    left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     words = {
         "ready": f"{status.total} image file{'' if status.total == 1 else 's'}, ready.",
-        "running": f"{counted}{left}.",
+        "running": f"{counted}{time_left(status)}.",
         "stopping": f"Stopping: {counted}.",
         "stopped": f"Stopped: {counted}. “Go on” goes on from here. {status.sentence}",
         "finished": f"Finished: {counted}.",
     }[status.state]
-    share = handled / status.total if status.total else 0
-    state = f'<p class="state" role="status" data-state="{status.state}">{html.escape(words)}</p>'
-    return state + bar(share, "Batch") + lines(status.failures)
+    return where_it_stands(status, words, handled, "Batch") + lines(status.failures)
 
 
 def results_html(rows: list[list[str]]) -> str:

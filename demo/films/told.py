@@ -1,24 +1,20 @@
 """What the tab says of a film: on its button, below it, and what was inferred."""
 
-import html
 from collections.abc import Sequence
 
-from unet_hf.batch.progress import duration
 from unet_hf.words import number_of
 
-from ..parts.html_parts import alert, bar, lines, note
+from ..parts.html_parts import alert, lines, note
+from ..parts.job_words import name_on_button, time_left, where_it_stands
 from ..server.errors_in_words import without_python
 from ..server.jobs import Status
-from ..server.model_facts import shipped_title
-from ..server.taught import YOURS, is_taught
 from .job import FilmJob
 
 
 def button_words(frames: int, model: str) -> str:
     """ "Follow the cells of 40 frames with Cell nuclei"."""
     of = f" of {frames:,} frames" if frames else ""
-    name = YOURS if is_taught(model) else shipped_title(model) or model
-    return f"Follow the cells{of} with {name}"
+    return f"Follow the cells{of} with {name_on_button(model)}"
 
 
 def progress_html(job: FilmJob, status: Status | None = None) -> str:
@@ -27,19 +23,17 @@ def progress_html(job: FilmJob, status: Status | None = None) -> str:
     if status.state == "broken":
         return alert(status.sentence)
     done = f"{status.done:,} of {status.total:,} frames"
-    left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     words = {
         "ready": f"{status.total:,} frames, ready.",
-        "running": f"{done} segmented{left}.",
+        "running": f"{done} segmented{time_left(status)}.",
         "stopping": f"Stopping: {done} segmented.",
         "stopped": f"Stopped: {done}. “Go on” goes on from here. {status.sentence}",
         "ended": f"Ended early: {done}. {status.sentence}",
         "finished": f"Finished: {done}.",
     }[status.state]
-    share = status.done / status.total if status.total else 0
-    state = f'<p class="state" role="status" data-state="{status.state}">{html.escape(words)}</p>'
+    told = where_it_stands(status, words, status.done, "Film")
     left_out = "" if job.at_work else lines(job.staged.left_out)
-    return state + bar(share, "Film") + counts_html(job) + left_out
+    return told + counts_html(job) + left_out
 
 
 def counts_html(job: FilmJob) -> str:

@@ -11,9 +11,11 @@ from ..errors import ConfigError
 from ..files import exclusive_writer
 from ..hashes import model_sha256
 from ..unet import UNet
+from .attempt import attempt, explaining_write_errors
 from .inputs import InputFile, find_inputs, pages_of
-from .item import BatchOptions, Failure, Item, Job, attempt, explaining_write_errors
+from .item import Failure, Item, Job
 from .mask_stack import write_mask_stack
+from .options import BatchOptions
 from .progress import Progress
 from .records import Records, clear_unfinished
 from .tables import (

@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection, wait
 
 from ..errors import UNetError
 from ..hashes import model_sha256
-from .item import BatchStoppedError, Failure, Item, Job, attempt
+from .attempt import BatchStoppedError, attempt
+from .item import Failure, Item, Job
 from .records import Record
 
 GRACE = 2  # seconds for a process that was told to end

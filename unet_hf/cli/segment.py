@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..batch.dataset.options import DatasetOptions
-from ..batch.item import DEVICES, BatchOptions
+from ..batch.options import DEVICES, BatchOptions
 from ..batch.run import FAILED, segment_files
 from ..batch.tables import RESULTS
 from ..classes import split_names

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ..batch.item import DEVICES, found_device
+from ..batch.options import DEVICES, found_device
 from ..batch.progress import Progress
 from ..errors import ConfigError
 from ..film.interval import read_interval
