@@ -24,7 +24,8 @@ from ...errors import ConfigError, DatasetError
 from ...files import parse_json, write_text
 from ...hashes import model_sha256
 from ...unet import UNet
-from ..item import BatchOptions, explaining_write_errors
+from ..attempt import explaining_write_errors
+from ..options import BatchOptions
 from ..progress import Progress
 from ..records import clear_unfinished
 from .options import FAILED, DatasetOptions

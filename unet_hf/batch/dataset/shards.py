@@ -17,7 +17,7 @@ from ...data.pairs import read_cell
 from ...errors import DatasetError, UNetError
 from ...files import write_atomically, write_text
 from ...unet import UNet
-from ..item import is_out_of_memory
+from ..attempt import is_out_of_memory
 from ..progress import Progress
 from .options import FAILED
 
