@@ -98,7 +98,7 @@ def hints_for_few_images(config: TrainingConfig, inspection: Inspection) -> list
         return []
     return [
         f"with so few images ({total}), a start from a checkpoint of other images was mostly "
-        f"better in two minutes of training, and hardly in eight: {HELPFUL_START}"
+        f"better after some minutes of training: {HELPFUL_START}"
     ]
 
 
