@@ -81,6 +81,22 @@ def test_a_whole_image_is_what_the_network_says(objects: Any, anywhere):
         assert (seen - expected).abs().max() <= 3e-5 * expected.abs().max()
 
 
+@pytest.mark.parametrize("options", [{}, {"norm": "none"}, {"upsampling": "bilinear"}])
+def test_an_engine_does_not_see_later_changes_of_the_network(options, anywhere):
+    """Not even in kernels that are transformed after them."""
+    model = network(**WIDE, **options)
+    image = images(model, 1, 70, 100)
+    expected = [Engine(model, "float32")(image, whole=whole) for whole in (False, True)]
+    engine = Engine(model, "float32")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(-2).add_(0.5)
+    assert all(
+        torch.equal(engine(image, whole=whole), before)
+        for whole, before in zip((False, True), expected, strict=True)
+    )
+
+
 def test_what_was_in_the_memory_does_not_matter(anywhere):
     engine, image = Engine(network(**WIDE), "float32"), images(network(**WIDE), 1, 70, 100)
     first = engine(image, whole=True)

@@ -20,7 +20,7 @@ class Convolution:
     ) -> None:
         """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None."""
         self.out_channels, self.dtype = len(weight), dtype
-        self.bias = None if bias is None else bias.to(dtype)
+        self.bias = None if bias is None else bias.to(dtype, copy=True)
         self.padding = padding
         self.relu = relu
         weight = weight.to(dtype, copy=True, memory_format=torch.channels_last)
@@ -75,7 +75,8 @@ class UpConvolution:
         else:  # each pixel becomes 2x2 pixels, each by its own matrix
             matrix = module.weight.detach().permute(0, 2, 3, 1).flatten(1)
             bias = module.bias.detach().repeat(4)
-        self.matrix, self.bias = matrix.to(dtype).contiguous(), bias.to(dtype)
+        self.matrix = matrix.to(dtype, copy=True, memory_format=torch.contiguous_format)
+        self.bias = bias.to(dtype, copy=True)
 
     def multiply(self, image: Tensor, scratch: Tensor) -> Tensor:
         """Multiplies (B, h, w, C') by the matrix; returns (B, h, w, 4 C or C), in `scratch`."""

@@ -67,10 +67,10 @@ class WinogradConvolution:
     """A zero-padded 3x3 convolution with bias and ReLU, of one image or of several side by side."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """weight: (out, in, 3, 3) float32, transformed at the first use. bias: (out,) float32."""
-        self._weight: Tensor | None = weight
+        """Copies both. weight: (out, in, 3, 3) float32. bias: (out,) float32."""
+        self._weight: Tensor | None = weight.clone()  # until it is transformed, at the first use
         self._kernels = torch.empty(0)
-        self.bias = bias
+        self.bias = bias.clone()
 
     @staticmethod
     def pays_for(out: Tensor) -> bool:
