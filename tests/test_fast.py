@@ -62,6 +62,14 @@ def test_without_a_measured_loss_it_is_never_int8(losing, tmp_path: Path):
     assert fast.worth_it({"V_rand": -0.01, "V_info": 0.001})
 
 
+def test_each_score_that_is_lower_is_told_with_its_amount():
+    assert "at most 0.0002 of mean IoU and 0.0018 of object AP" in fast.cost_in_words(
+        {"mean IoU": 0.00016, fast.OBJECT_AP: 0.0018}
+    )
+    assert "at most 0.0001 of V_info on" in fast.cost_in_words({"V_rand": -0.1, "V_info": 1e-6})
+    assert "lost nothing of V_rand and V_info on" in fast.cost_in_words({"V_rand": 0, "V_info": -1})
+
+
 def test_a_score_of_objects_may_lose_an_object_or_two():
     assert fast.worth_it({"mean IoU": 0.001, fast.OBJECT_AP: 0.005})
     assert not fast.worth_it({"mean IoU": 0.0011, fast.OBJECT_AP: 0.0})
