@@ -1,7 +1,7 @@
 """Makes sets of few training images out of a set, to learn what helps where few are labelled.
 
     python -m benchmarks.few_images data/phase --images 3 10 --output_dir few
-    python -m benchmarks.recipe --sets few/phase-3 few/phase-10 --steps 120 --seeds 2 \\
+    python -m benchmarks.recipe --sets few/phase-3 few/phase-10 --steps 120 --seeds 3 \\
         --variants "from unet-nuclei" --output_dir starts
 
 The training images are drawn by a seed, those of `--images 3` among those of `--images 10`. The

@@ -9,54 +9,23 @@ from typing import Any
 from urllib.parse import unquote
 
 import gradio as gr
-import numpy as np
-import tifffile
 
 from demo.films import tab as film_tab
 from demo.films.job import FilmJob
 from demo.films.tab import FilmTab
 from demo.server.folders import ResultFolders
 
-from .page_events import Events
-
-FRAMES = 6
+from .page_events import ShownPage
 
 
-def drawn_frames() -> np.ndarray:
-    """(6, 48, 64): a cell goes right, 3 pixels a frame; another stays, and divides in frame 3."""
-    film = np.zeros((FRAMES, 48, 64), np.uint8)
-    for t in range(FRAMES):
-        film[t, 5:13, 4 + 3 * t : 12 + 3 * t] = 200
-        if t < 3:
-            film[t, 28:36, 20:36] = 200
-        else:
-            film[t, 28:36, 18:26] = film[t, 28:36, 30:38] = 200
-    return film
-
-
-def stack(path: Path, frames: np.ndarray, axes: str = "TYX", **options: Any) -> Path:
-    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": axes}, **options)
-    return path
-
-
-class FilmPage:
+class FilmPage(ShownPage):
     """The tab, and what a browser would show of it."""
 
     def __init__(self, model: str) -> None:
         self.model = model
-        with gr.Blocks(analytics_enabled=False) as self.page:
+        with gr.Blocks(analytics_enabled=False) as page:
             self.tab = FilmTab([model, "unet-nuclei"], model, ResultFolders())
-        self.events = Events(self.page)
-        self.shown: dict[Any, Any] = {}
-
-    def show(self, updates: dict[gr.Component, Any]) -> None:
-        """By `elem_id`; a state by its class."""
-        for component, value in updates.items():
-            name = component.elem_id or f"{type(component).__name__} {component.value}"
-            if isinstance(value, dict) and value.get("__type__") == "update":
-                self.shown.setdefault(name, {}).update(value)
-            else:
-                self.shown[name] = value
+        super().__init__(page)
 
     @property
     def job(self) -> FilmJob | None:

@@ -21,29 +21,19 @@ from demo.server.recipe import Recipe
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
-from .page_events import Events
+from .page_events import ShownPage
 from .serving import Gate, brightness_is_depth
 
 IMAGES = 3
 
 
-class BatchPage:
+class BatchPage(ShownPage):
     """The tab, and what a browser would show of it."""
 
     def __init__(self, model: str) -> None:
-        with gr.Blocks(analytics_enabled=False) as self.page:
+        with gr.Blocks(analytics_enabled=False) as page:
             self.tab = BatchTab([model, "unet-nuclei"], model, ResultFolders())
-        self.events = Events(self.page)
-        self.shown: dict[Any, Any] = {}
-
-    def show(self, updates: dict[gr.Component, Any]) -> None:
-        """By `elem_id`; a state by its class."""
-        for component, value in updates.items():
-            name = component.elem_id or f"{type(component).__name__} {component.value}"
-            if isinstance(value, dict) and value.get("__type__") == "update":
-                self.shown.setdefault(name, {}).update(value)
-            else:
-                self.shown[name] = value
+        super().__init__(page)
 
     @property
     def job(self) -> BatchJob | None:

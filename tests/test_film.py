@@ -16,6 +16,8 @@ from unet_hf.errors import ConfigError, ImageError, ShapeError, UnsupportedLayou
 from unet_hf.film.frames import open_film
 from unet_hf.predict.decision import decide
 
+from .drawn_film import drawn_frames, stack
+
 
 class Killed(BaseException):
     """As SIGKILL: nothing is tidied up on the way."""
@@ -55,20 +57,7 @@ def model(monkeypatch) -> UNet:
 
 @pytest.fixture
 def frames() -> np.ndarray:
-    """(6, 48, 64): a cell goes right, 3 pixels a frame; another stays, and divides in frame 3."""
-    film = np.zeros((6, 48, 64), np.uint8)
-    for t in range(6):
-        film[t, 5:13, 4 + 3 * t : 12 + 3 * t] = 200
-        if t < 3:
-            film[t, 28:36, 20:36] = 200
-        else:
-            film[t, 28:36, 18:26] = film[t, 28:36, 30:38] = 200
-    return film
-
-
-def stack(path: Path, frames: np.ndarray, axes: str, **options) -> Path:
-    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": axes}, **options)
-    return path
+    return drawn_frames()
 
 
 def test_cells_are_followed_and_a_division_is_found(model, frames, tmp_path):

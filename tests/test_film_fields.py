@@ -10,7 +10,8 @@ import pytest
 from demo.server import archives, limits
 from unet_hf import UNet
 
-from .film_page import FRAMES, FilmPage, drawn_frames, stack, table_of
+from .drawn_film import FRAMES, drawn_frames, stack
+from .film_page import FilmPage, table_of
 
 
 @pytest.fixture

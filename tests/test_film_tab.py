@@ -23,7 +23,8 @@ from demo.server.models import load_model
 from unet_hf import UNet
 from unet_hf.film.linking import settled_linking
 
-from .film_page import FRAMES, FilmPage, drawn_frames, file_of, stack, table_of
+from .drawn_film import FRAMES, drawn_frames, stack
+from .film_page import FilmPage, file_of, table_of
 from .serving import Gate, until
 
 

@@ -162,7 +162,9 @@ def all_levels(model: UNet, image: Tensor, progress: Progress | None = None) -> 
 
 
 def plain_filters(image: Tensor) -> list[Tensor]:
-    """The image, and of blurred images their edges and ridges: bfloat16, each (C, H, W) as it is.
+    """The image, blurred images, and their edges and ridges, each like the (C, H, W) image.
+
+    They are bfloat16, as all features are kept.
 
     Ridges are the eigenvalues of the Hessian matrix: thin dark and bright lines, which a network
     that has never seen any may tell from nothing.
