@@ -6,7 +6,8 @@
 * Each convolution adds its bias and applies its ReLU before its result leaves the cache.
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
-  its half of the weights, and adding.
+  its half of the weights, and adding. In bfloat16 on CPUs with a matrix unit, upsampling and the
+  convolution of its result are one convolution of the small map (`merged`).
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
@@ -29,7 +30,7 @@ from .winograd import WinogradConvolution, is_worth_transforming
 Layer = Convolution | SkipConvolution
 ExpansiveLayer = SkipConvolution | MergedConvolution
 BAND = 2**15  # pixels whose logits are computed at once
-PRODUCT = 2**12  # pixels of one product of matrices among these
+PRODUCT = 2**13  # pixels of one product of matrices among these
 
 
 class Engine:

@@ -25,7 +25,8 @@ class PackedWeights:
     A narrow layer keeps the weight as it is, and a copy for each of the last sizes. A wide layer
     keeps a single copy, since its weights fill megabytes; that copy is packed again when the size
     changes and oneDNN wants another layout for it. With AVX-512 there is one layout only for wide
-    layers. Other CPUs than these with AVX2 were not measured, and get one layout, too.
+    layers, except in half precision where the CPU has a matrix unit. Other CPUs than these and
+    those with AVX2 were not measured, and get one layout, too.
     """
 
     def __init__(self, weight: Tensor, pack: Pack, *, one_layout: bool | None = None) -> None:
