@@ -67,6 +67,24 @@ def test_tiles_give_the_whole_image_to_the_bit(name: str, precision: str):
     assert np.array_equal(whole.object_maps, tiled.object_maps)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("options", [{}, {"num_classes": 5, "base_channels": 16}])
+def test_a_pixel_has_the_same_logits_wherever_it_lies(options: dict, threads: int):
+    usual = torch.get_num_threads()
+    engine = Engine(network(**options), "float32")
+    pixel = torch.randn(options.get("base_channels", 8))
+    torch.set_num_threads(threads)
+    try:
+        seen = [
+            engine._logits(pixel.expand(1, height, width, -1).contiguous())
+            for height, width in ((1, 1), (150, 230), (256, 256))
+        ]
+    finally:
+        torch.set_num_threads(usual)
+    for logits in seen:
+        assert (logits == seen[0]).all()
+
+
 def test_memory_is_kept_and_what_was_in_it_does_not_matter():
     model = network()
     kept = Engine(model, "float32")

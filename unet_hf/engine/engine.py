@@ -6,7 +6,8 @@
 * Each convolution adds its bias and applies its ReLU before its result leaves the cache.
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
-  its half of the weights, and adding.
+  its half of the weights, and adding. In bfloat16 on CPUs with a matrix unit, upsampling and the
+  convolution of its result are one convolution of the small map (`merged`).
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
@@ -22,11 +23,14 @@ from ..errors import PrecisionError
 from ..network.network import Network
 from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
+from .merged import MergedConvolution, is_worth_merging
 from .precision import DTYPES
 from .winograd import WinogradConvolution, is_worth_transforming
 
 Layer = Convolution | SkipConvolution
+ExpansiveLayer = SkipConvolution | MergedConvolution
 BAND = 2**15  # pixels whose logits are computed at once
+PRODUCT = 2**13  # pixels of one product of matrices among these
 
 
 class Engine:
@@ -44,10 +48,10 @@ class Engine:
         self.padding = 1 if model.config["padding"] == "same" else 0
         self.winograd: dict[Layer, WinogradConvolution] = {}
         self.contracting: list[tuple[Convolution, Convolution]] = []
-        self.expansive: list[tuple[UpConvolution, SkipConvolution, Convolution]] = []
+        self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Convolution]] = []
         self._plan(model)
         heads = [head for head in (model.head, model.object_head) if head is not None]
-        self.head = torch.cat([head.weight.detach().float() for head in heads])
+        self.head = torch.cat([head.weight.detach().float().flatten(1) for head in heads])
         self.head_bias = torch.cat([head.bias.detach().float() for head in heads])
 
     def _plan(self, model: Network) -> None:
@@ -66,13 +70,16 @@ class Engine:
             level -= 1
             large, first, second = (f"expansive.{level}.{part}" for part in range(3))
             skip = f"contracting.{level}.2"
-            self.expansive.append(
-                (
+            folded = fold_batch_norm(step[0], step[1])
+            if is_worth_merging(up, self.dtype, self.padding):
+                both = None, MergedConvolution(up, *folded, dtype=self.dtype)
+            else:
+                both = (
                     self._up_convolution(up, reads, large),
-                    self._skip_convolution(*fold_batch_norm(step[0], step[1]), skip, large, first),
-                    self._convolution(*fold_batch_norm(step[3], step[4]), first, second),
+                    self._skip_convolution(*folded, skip, large, first),
                 )
-            )
+            last = self._convolution(*fold_batch_norm(step[3], step[4]), first, second)
+            self.expansive.append((*both, last))
             reads = second
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
@@ -147,8 +154,8 @@ class Engine:
 
     def _expand(
         self,
-        up: UpConvolution,
-        skip_convolution: SkipConvolution,
+        up: UpConvolution | None,
+        first: ExpansiveLayer,
         skip: Tensor,
         x: Tensor,
         level: int,
@@ -156,13 +163,17 @@ class Engine:
         """Upsamples x and convolves it together with the skip connection."""
         batch, height, width, _ = x.shape
         shape = (batch, 2 * height, 2 * width, skip.shape[-1])
+        skip = self._cropped(skip, shape, level)
+        if isinstance(first, MergedConvolution):
+            blocks = self._buffer(
+                "up", level, (batch, height + 1, width + 1, 4 * first.out_channels)
+            )
+            return first.write(self._output(first, shape, "work", level), skip, x, blocks)
         x = up.write(self._buffer("up", level, shape), x, self._buffer("work", level, shape))
-        skip = self._cropped(skip, x.shape, level)
-        out = self._output(skip_convolution, x, "work", level)
-        return self._write(skip_convolution, out, skip, x)
+        return self._write(first, self._output(first, shape, "work", level), skip, x)
 
     def _convolve(self, convolution: Convolution, x: Tensor, name: str, level: int) -> Tensor:
-        return self._write(convolution, self._output(convolution, x, name, level), x)
+        return self._write(convolution, self._output(convolution, x.shape, name, level), x)
 
     def _write(self, layer: Layer, out: Tensor, *images: Tensor) -> Tensor:
         """Convolves images, and overwrites `out`."""
@@ -173,15 +184,17 @@ class Engine:
         winograd = self.winograd.get(layer)
         return layer if winograd is None or not winograd.pays_for(out) else winograd
 
-    def _output(self, layer: Layer, x: Tensor, name: str, level: int) -> Tensor:
-        """Returns the tensor that the layer's output for x is written to."""
+    def _output(
+        self, layer: Layer | MergedConvolution, image: tuple[int, ...], name: str, level: int
+    ) -> Tensor:
+        """Returns the tensor that the layer's output for an image of this shape is written to."""
         self._between_layers()  # each layer asks for its output once
-        batch, height, width, _ = x.shape
+        batch, height, width, _ = image
         trimmed = 2 - 2 * self.padding
         shape = (batch, height - trimmed, width - trimmed, layer.out_channels)
         return self._buffer(name, level, shape, layer.dtype)
 
-    def _cropped(self, skip: Tensor, shape: torch.Size, level: int) -> Tensor:
+    def _cropped(self, skip: Tensor, shape: tuple[int, ...], level: int) -> Tensor:
         """Returns the middle of a feature map of the contracting path, if that one is larger."""
         if skip.shape == shape:
             return skip
@@ -198,18 +211,24 @@ class Engine:
     def _logits(self, x: Tensor) -> Tensor:
         """Applies the last 1x1 convolutions, in float32, so that logits are not rounded.
 
-        It always gets `BAND` pixels, some of them unused: with fewer, oneDNN would round
-        differently.
+        They are products of matrices of `PRODUCT` pixels, some of them unused, and none is shared
+        by threads: of other sizes, or where two threads meet, some would be rounded differently.
         """
         batch, height, width, channels = x.shape
-        logits = torch.empty(batch, len(self.head), height, width)
-        for image, planes in zip(x, logits, strict=True):
+        classes = len(self.head)
+        logits = torch.empty(batch, classes, height, width)
+        weights = self.head.expand(BAND // PRODUCT, -1, -1)
+        for image, planes in zip(x, logits.flatten(2), strict=True):
             pixels = image.view(-1, channels).split(BAND)
-            for part, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
-                band = self._full_band(part).view(1, 1, BAND, channels).permute(0, 3, 1, 2)
-                result = nn.functional.conv2d(band, self.head, self.head_bias)
-                out.copy_(result[0, :, 0, : len(part)])
-        return logits
+            for part, out in zip(pixels, planes.split(BAND, dim=1), strict=True):
+                whole = len(part) == BAND
+                target = out if whole else torch.empty(classes, BAND)
+                band = self._full_band(part).view(-1, PRODUCT, channels)
+                products = target.view(classes, -1, PRODUCT).transpose(0, 1)
+                torch.bmm(weights, band.transpose(1, 2), out=products)
+                if not whole:
+                    out.copy_(target[:, : len(part)])
+        return logits.add_(self.head_bias[:, None, None])
 
     def _full_band(self, pixels: Tensor) -> Tensor:
         """Returns `BAND` pixels in float32 that begin with these (n, channels)."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .precision import has_only_avx2
+from .precision import has_matrix_unit, has_only_avx2
 
 # Layers with fewer channels than this are narrow: a packed copy for each size takes little memory.
 NARROW_CHANNELS = 64
@@ -25,14 +25,17 @@ class PackedWeights:
     A narrow layer keeps the weight as it is, and a copy for each of the last sizes. A wide layer
     keeps a single copy, since its weights fill megabytes; that copy is packed again when the size
     changes and oneDNN wants another layout for it. With AVX-512 there is one layout only for wide
-    layers. Other CPUs than these with AVX2 were not measured, and get one layout, too.
+    layers, except in half precision where the CPU has a matrix unit. Other CPUs than these and
+    those with AVX2 were not measured, and get one layout, too.
     """
 
     def __init__(self, weight: Tensor, pack: Pack, *, one_layout: bool | None = None) -> None:
         """one_layout: Whether the size does not matter. None: as for float layers."""
         wide = min(weight.shape[:2]) >= NARROW_CHANNELS
         self._pack = pack
-        self._one_layout = wide and not has_only_avx2() if one_layout is None else one_layout
+        half = weight.dtype in (torch.bfloat16, torch.float16)
+        several = has_matrix_unit() if half else has_only_avx2()
+        self._one_layout = wide and not several if one_layout is None else one_layout
         self._keeps_weight = not wide or one_layout is False
         # With the layout it is in; None: not packed yet. Both change at once, as several threads
         # may segment with one network.
