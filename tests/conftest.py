@@ -1,5 +1,6 @@
 """What the tests share: small networks, one running demo, a browser, and no network."""
 
+import collections
 import fcntl
 import os
 import shutil
@@ -45,7 +46,7 @@ LONG = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--deep", action="store_true",
-        help="all cases of the tests that draw them at random or from a long list, not a sample",
+        help="all tests, and all cases of those that draw them at random or from a long list",
     )  # fmt: skip
 
 
@@ -60,8 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("--deep"):
-        return "deep: all random and listed cases"
-    return "a sample of the random and listed cases; all of them with --deep"
+        return "deep: all tests, and all random and listed cases"
+    return "without the long tests, a sample of the random and listed cases; all with --deep"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -70,9 +71,33 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone else min(len(os.sched_getaffinity(0)), 4)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+LEFT = pytest.StashKey[dict[str, int]]()  # how many tests of each file are left to --deep
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+    if config.getoption("--deep") or any("::" in argument for argument in config.args):
+        return  # whoever names a test wants it
+    left = [item for item in items if item.get_closest_marker("deep")]
+    if left:
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+        config.hook.pytest_deselected(items=left)
+    config.stash[LEFT] = dict(collections.Counter(item.path.name for item in left))
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = config.stash[LEFT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every process of the tests collects the same; what one of them left out, all did."""
+    node.config.stash[LEFT] = getattr(node, "workeroutput", {}).get("left", {})
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if left := config.stash.get(LEFT, {}):
+        files = ", ".join(f"{name} ({count})" for name, count in sorted(left.items()))
+        terminalreporter.write_line(f"Left to --deep: {sum(left.values())} tests of {files}")
 
 
 @pytest.fixture(scope="session")

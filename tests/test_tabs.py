@@ -171,6 +171,7 @@ def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
     expect(scores.locator("[role=alert]")).to_contain_text("has no clear meaning")
 
 
+@pytest.mark.deep("test_comparison.py refuses a mask of another size")
 def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
     page = truth_page
     PIL.Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "other.png")
@@ -246,6 +247,7 @@ def test_checkpoints_with_other_classes_are_not_offered_and_not_computed(
     )
 
 
+@pytest.mark.deep("test_late_results.py has comparisons that come too late")
 def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page, gate: Gate):
     page = compare_page
     page.get_by_role("button", name="Compare").click()
@@ -350,6 +352,7 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     assert len(gate.asked) == 4
 
 
+@pytest.mark.deep("test_batch_tab.py and test_archives.py")
 def test_another_batch_after_the_first_and_what_is_no_archive_of_images_is_told(
     batch_page: Page, images: Path, picture: Path, tmp_path: Path
 ):

@@ -198,7 +198,15 @@ def pushed(hub, tmp_path_factory) -> str:
     return "alice/pushed"
 
 
-@pytest.mark.parametrize("way", [("--folds", 2), ("--streaming",)], ids=["folds", "streaming"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(("--folds", 2), id="folds"),
+        pytest.param(
+            ("--streaming",), id="streaming", marks=pytest.mark.deep("a stream trains: above")
+        ),
+    ],
+)
 def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     hub, pushed, way, tmp_path
 ):
@@ -229,7 +237,7 @@ def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     ("token", "options", "words"),
     [
         (None, (), "hf auth login"),
-        ("hf_wrong", (), "hf auth login"),
+        pytest.param("hf_wrong", (), "hf auth login", marks=pytest.mark.deep("as without a token")),
         (READER, ("--hub_model_id", "alice/mine"), "bob may write to bob"),
     ],
 )

@@ -63,6 +63,7 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
         page.get_by_role("button", name="Mask (PNG)").click()
 
 
+@pytest.mark.deep("test_counting.py counts too many")
 def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
     monkeypatch.setattr(limits, "MAX_OBJECTS", 3)
     page = served(build())
@@ -92,6 +93,7 @@ def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable)
     until(lambda: len(result_store()) == 2)  # the result and its objects; none of those before
 
 
+@pytest.mark.deep("test_tabs.py stops one, and a closed browser does")
 def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
     served: Callable, gate: Gate, images: Path
 ):
