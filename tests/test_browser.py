@@ -47,6 +47,7 @@ def choose(page: Page, model: str) -> None:
     box.press("Enter")
 
 
+@pytest.mark.deep("test_one_path.py brings 16 bits from a drop to a file")
 def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
     drawing = electron_micrograph(160, 20, seed=5)
     tifffile.imwrite(tmp_path / "slice.tif", drawing.image.astype(np.uint16) * 16)

@@ -230,6 +230,7 @@ def test_a_run_over_another_channel_computes_anew(stack: Path, tmp_path: Path):
 # -------------------------------------------------------------------------------- several files
 
 
+@pytest.mark.deep("test_late_results.py has files that cannot be read")
 def test_of_three_files_one_is_corrupt(page: Page, stack: Path, tmp_path: Path):
     gray = np.random.default_rng(1).integers(0, 256, (50, 70), dtype=np.uint8)
     PIL.Image.fromarray(gray).save(tmp_path / "gray.png")

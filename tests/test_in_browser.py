@@ -399,6 +399,7 @@ def test_a_checkpoint_is_written_once_and_no_other_is():
         exported("org/other")
 
 
+@pytest.mark.deep("test_front_end.py parts objects as Python does")
 def test_objects_are_counted_as_in_python_where_the_checkpoint_has_learned_to(
     served: Callable, tmp_path: Path, monkeypatch
 ):

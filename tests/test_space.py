@@ -274,7 +274,7 @@ def test_the_page_offers_to_sign_in_on_a_space_and_nowhere_else(space, demo_url)
     ("asked", "chosen", "picture", "words"),
     [
         ("org/listed", "org/listed", "input.png", ""),  # its own sample
-        ("org/unlisted", "unet-nuclei", "tissue.png", "not offered here"),
+        pytest.param("org/unlisted", "unet-nuclei", "tissue.png", "not offered here", marks=DEEP),
         pytest.param(
             "org/nothing<script>", "unet-nuclei", "tissue.png", "is not a checkpoint", marks=DEEP
         ),

@@ -344,6 +344,7 @@ def interrupt(arguments: list, output: Path, log: Path) -> int:
     return step
 
 
+@pytest.mark.deep("Ctrl-C to a training and to all of its group: above")
 def test_ctrl_c_in_a_terminal(trainings, command, uninterrupted, tmp_path):
     """`python -m train` as a process of its own, with a worker."""
     options = (*ENDLESS[:-1], "--dataloader_num_workers", 1, ENDLESS[-1])
@@ -623,6 +624,7 @@ def hub(nuclei) -> Iterator[Hub]:
         yield hub
 
 
+@pytest.mark.deep("test_hub_datasets.py loses connections; streams go on, above")
 def test_a_stream_whose_connection_is_lost_can_go_on(hub, command, tmp_path):
     client = subprocess.Popen(
         [*forked_python(), "-c", CLIENT],
@@ -751,6 +753,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(together, uninterrupted
     assert [*contents(together)] == [*contents(one)]  # one set of files
 
 
+@pytest.mark.deep("one process goes on, and two train as one")
 def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp_path):
     """One of them is told to stop: both do, and both say where to go on."""
     output = tmp_path / "out"
@@ -768,6 +771,7 @@ def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp
     assert not {name for name in shared if files[name] != expected[name]}
 
 
+@pytest.mark.deep("two are started as it does: above")
 def test_accelerates_launcher_starts_two_processes_that_are_one_training(command, tmp_path):
     output = tmp_path / "out"
     launch = [

@@ -17,6 +17,8 @@ from demo.server.result_store import GONE, result_store
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 from .viewing import slide, viewer_of
 
+pytestmark = pytest.mark.deep("test_kept.py, test_late_results.py and test_batch_job.py, in Python")
+
 
 @pytest.fixture
 def little_memory(monkeypatch) -> Iterator[None]:
@@ -63,7 +65,6 @@ def test_a_result_that_left_for_another_visitors_is_told_wherever_it_is_wanted(
         page.get_by_role("button", name="Mask (PNG)").click()
 
 
-@pytest.mark.deep("test_counting.py counts too many")
 def test_too_many_objects_are_counted_and_told(served: Callable, monkeypatch):
     monkeypatch.setattr(limits, "MAX_OBJECTS", 3)
     page = served(build())
@@ -93,7 +94,6 @@ def test_a_visitors_older_result_leaves_when_a_newer_one_comes(served: Callable)
     until(lambda: len(result_store()) == 2)  # the result and its objects; none of those before
 
 
-@pytest.mark.deep("test_tabs.py stops one, and a closed browser does")
 def test_a_batch_that_is_stopped_while_others_segment_leaves_no_job_running(
     served: Callable, gate: Gate, images: Path
 ):
