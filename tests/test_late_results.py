@@ -448,6 +448,7 @@ def test_of_what_is_asked_to_be_compared_the_pages_clock_tells_what_came_last():
         asked.check(new)
 
 
+@pytest.mark.deep("in a browser what is said in Python, above")
 def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_since(
     served: Callable, gate: Gate, two: Files
 ):

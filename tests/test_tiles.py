@@ -414,7 +414,7 @@ def test_a_tile_that_fails_is_tried_again_and_then_told(page: Page, asked: list[
     complete(two)
 
 
-@pytest.mark.deep("test_viewer.py has shares that follow the threshold")
+@pytest.mark.deep("colors.test.js has shares that follow the threshold")
 def test_shares_of_the_legend_are_those_of_all_pixels(page: Page):
     two, three = viewer_of(page, "two"), viewer_of(page, "three")
     for threshold in (0.4, 0.75):

@@ -114,6 +114,7 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
         assert TOKEN not in done.stdout + done.stderr
 
 
+@pytest.mark.deep("test_evaluate_command.py updates a card")
 def test_scores_measured_anew_are_pushed_beside_the_weights(hub, cells, tmp_path):
     training = ("--dataset_name", cells, *SMALL, "--measure_speed", "no", "--push_to_hub")
     done = run(hub, tmp_path, "--output_dir", tmp_path / "unet-again", *training)
@@ -201,7 +202,9 @@ def pushed(hub, tmp_path_factory) -> str:
 @pytest.mark.parametrize(
     "way",
     [
-        pytest.param(("--folds", 2), id="folds"),
+        pytest.param(
+            ("--folds", 2), id="folds", marks=pytest.mark.deep("test_folds.py; a push is above")
+        ),
         pytest.param(
             ("--streaming",), id="streaming", marks=pytest.mark.deep("a stream trains: above")
         ),

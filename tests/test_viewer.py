@@ -338,7 +338,7 @@ def test_a_picture_is_opened_where_it_is_asked_for(page: Page):
     assert (eye["x"], eye["y"], eye["zoom"], eye["fitted"]) == (200, 90, 12, False)
 
 
-@pytest.mark.deep("hiding changes the picture and is told: above")
+@pytest.mark.deep("colors.test.js paints the classes that are not hidden")
 def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):
     two = viewer_of(page, "two")
     slide(two, ".opacity", 1)
@@ -408,7 +408,7 @@ def test_a_colour_map_that_is_none_is_refused():
         draw_as_seen(TWO, {"opacity": 0.5, "colormap": "Moon"})
 
 
-@pytest.mark.deep("thresholds cut where Python cuts: test_front_end.py")
+@pytest.mark.deep("colors.test.js has shares that follow the threshold")
 def test_shares_of_the_legend_follow_the_threshold(page: Page):
     two = viewer_of(page, "two")
     for threshold in (0.4, 0.8):
@@ -448,7 +448,7 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
     assert camera(two) == still
 
 
-@pytest.mark.deep("viewers of a group move together, by the wheel")
+@pytest.mark.deep("camera.test.js keeps the point under the pointer")
 def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
     two = viewer_of(page, "two")
     box = two.locator("canvas").bounding_box()
