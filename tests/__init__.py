@@ -1,8 +1,15 @@
 """Claims about what the project does. None of them needs a network, and none may use one.
 
-python -m pytest                    in a process for each core; random cases are a sample
-python -m pytest --deep             all random and listed cases, as before a release
-python -m pytest tests/test_x.py    in this process, as one works
+python -m pytest                       in a process for each core; random cases are a sample, and
+                                       long tests are left out: its last lines say which
+python -m pytest --deep                everything, as before a release
+python -m pytest tests/test_x.py       in this process, as one works
+python -m pytest tests/test_x.py::y    a test by its name, a long one, too
+
+A long test may be left to --deep, by `@pytest.mark.deep("why")`, where a cheaper one guards its
+claim, or where it looks for a rare event beside one that stays. Of each part of the project a walk
+stays: each tab of the page, a phone, no network, a training that is killed and goes on to the bit,
+a push to the Hub, a teaching.
 """
 
 import os

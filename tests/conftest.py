@@ -1,5 +1,6 @@
 """What the tests share: small networks, one running demo, a browser, and no network."""
 
+import collections
 import fcntl
 import os
 import shutil
@@ -30,22 +31,23 @@ settings.register_profile("sample", settings.get_profile("all"), max_examples=25
 
 # Those that take longest, longest first: no process begins one when the others are done.
 LONG = (
-    "test_survival.py", "test_space.py", "test_images_in.py", "test_whole_page.py",
-    "test_teach_page.py", "test_browser.py", "test_train_hub.py", "test_in_browser.py",
-    "test_film_tab.py", "test_viewer.py", "test_teach_open.py", "test_page.py", "test_tabs.py",
-    "test_segment_dataset.py", "test_tiles.py", "test_load.py", "test_fuzz.py", "test_walk.py",
-    "test_tiling.py", "test_teach_many.py", "test_between_tabs.py", "test_batch_again.py",
-    "test_export.py", "test_brush.py", "test_publishing.py", "test_train.py", "test_loading.py",
-    "test_hub_datasets.py", "test_hub.py", "test_late_results.py", "test_objects_page.py",
-    "test_objects_table.py", "test_one_path.py", "test_large.py", "test_docs.py",
-    "test_hub_faults.py", "test_teach_faults.py", "test_deploy.py", "test_bad_inputs.py",
+    "test_survival.py", "test_page.py", "test_viewer.py", "test_images_in.py", "test_whole_page.py",
+    "test_browser.py", "test_tabs.py", "test_space.py", "test_walk.py", "test_in_browser.py",
+    "test_teach_page.py", "test_tiles.py", "test_tiling.py", "test_film_player.py",
+    "test_segment_dataset.py", "test_brush.py", "test_load.py", "test_train_hub.py",
+    "test_teach_open.py", "test_one_path.py", "test_objects_page.py", "test_film_tab.py",
+    "test_fuzz.py", "test_between_tabs.py", "test_publishing.py", "test_teach_many.py",
+    "test_batch_again.py", "test_export.py", "test_train.py", "test_loading.py",
+    "test_hub_datasets.py", "test_hub.py", "test_late_results.py", "test_objects_table.py",
+    "test_large.py", "test_docs.py", "test_hub_faults.py", "test_teach_faults.py", "test_deploy.py",
+    "test_bad_inputs.py",
 )  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--deep", action="store_true",
-        help="all cases of the tests that draw them at random or from a long list, not a sample",
+        help="all tests, and all cases of those that draw them at random or from a long list",
     )  # fmt: skip
 
 
@@ -60,8 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("--deep"):
-        return "deep: all random and listed cases"
-    return "a sample of the random and listed cases; all of them with --deep"
+        return "deep: all tests, and all random and listed cases"
+    return "without the long tests, a sample of the random and listed cases; all with --deep"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -70,9 +72,33 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone else min(len(os.sched_getaffinity(0)), 4)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+LEFT = pytest.StashKey[dict[str, int]]()  # how many tests of each file are left to --deep
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+    if config.getoption("--deep") or any("::" in argument for argument in config.args):
+        return  # whoever names a test wants it
+    left = [item for item in items if item.get_closest_marker("deep")]
+    if left:
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+        config.hook.pytest_deselected(items=left)
+    config.stash[LEFT] = dict(collections.Counter(item.path.name for item in left))
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = config.stash[LEFT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every process of the tests collects the same; what one of them left out, all did."""
+    node.config.stash[LEFT] = getattr(node, "workeroutput", {}).get("left", {})
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if left := config.stash.get(LEFT, {}):
+        files = ", ".join(f"{name} ({count})" for name, count in sorted(left.items()))
+        terminalreporter.write_line(f"Left to --deep: {sum(left.values())} tests of {files}")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 import tifffile
 from playwright.sync_api import Page, expect
 
@@ -46,6 +47,7 @@ def choose(page: Page, model: str) -> None:
     box.press("Enter")
 
 
+@pytest.mark.deep("test_one_path.py brings 16 bits from a drop to a file")
 def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
     drawing = electron_micrograph(160, 20, seed=5)
     tifffile.imwrite(tmp_path / "slice.tif", drawing.image.astype(np.uint16) * 16)
@@ -70,6 +72,7 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
         assert overlay.size == (160, 160)
 
 
+@pytest.mark.deep("test_viewer.py changes everything in silence")
 def test_opens_with_an_example_segmented_and_draws_changes_while_the_server_is_silent(page: Page):
     viewer = viewer_of(page)
     expect(viewer.locator(".legend")).to_contain_text("nucleus")
@@ -92,6 +95,7 @@ def test_opens_with_an_example_segmented_and_draws_changes_while_the_server_is_s
             viewer.get_by_role("button", name=name).click()
 
 
+@pytest.mark.deep("test_viewer.py holds files against what the canvas shows")
 def test_files_and_the_pixel_under_the_pointer_are_as_seen(page: Page, tmp_path: Path):
     viewer = viewer_of(page)
     nucleus = viewer.get_by_role("button", name="nucleus")
@@ -137,6 +141,7 @@ def test_files_and_the_pixel_under_the_pointer_are_as_seen(page: Page, tmp_path:
             assert pixel.color == tuple(colors[classes[pixel.y, pixel.x]])
 
 
+@pytest.mark.deep("test_images_in.py pastes and leafs through pages")
 def test_a_paste_a_page_of_a_stack_and_an_example_with_its_own_checkpoint(
     page: Page, tmp_path: Path
 ):
@@ -172,6 +177,7 @@ def test_a_paste_a_page_of_a_stack_and_an_example_with_its_own_checkpoint(
     )
 
 
+@pytest.mark.deep("test_bad_inputs.py asks Python and the API about each")
 def test_bad_files_and_checkpoints_that_are_none_end_in_one_sentence(
     page: Page, tmp_path: Path, sample
 ):

@@ -183,6 +183,7 @@ def key() -> str:
     return show_image(image_of(1))["picture"]
 
 
+@pytest.mark.deep("brush.test.js undoes, does again and clears")
 def test_strokes_can_be_undone_done_again_and_cleared(page: Page):
     root = viewer_of(page)
     drag(page, root, (200, 100), (260, 100))
@@ -202,6 +203,7 @@ def test_strokes_can_be_undone_done_again_and_cleared(page: Page):
     expect(root.locator(".strokes")).to_have_text("2 strokes: 2 nucleus")
 
 
+@pytest.mark.deep("test_one_finger_paints_and_two_move moves and zooms")
 def test_the_picture_is_moved_and_zoomed_while_one_paints(page: Page):
     root = viewer_of(page)
     fly(root, 100, 80, 60, 40)
@@ -331,6 +333,7 @@ def test_strokes_belong_to_their_picture_and_to_their_classes(page: Page):
     expect(root).to_have_attribute("data-strokes", "1")
 
 
+@pytest.mark.deep("brush.test.js renames")
 def test_a_renamed_class_is_said_to_be_the_one_it_was(page: Page):
     root = viewer_of(page)
     drag(page, root, (200, 100), (260, 100))

@@ -184,6 +184,7 @@ def test_space_plays_and_the_film_begins_again(film: Locator):
     expect(film.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
+@pytest.mark.deep("film.test.js has frames that come late")
 def test_a_frame_that_comes_late_covers_no_newer_one(served: Callable, build: Callable):
     page, held = served(build), []
     page.route("**/image1.png", lambda route: held.append(route))
@@ -263,6 +264,7 @@ def test_a_click_chooses_a_track_and_its_relatives_are_a_click_away(film: Locato
     expect(side.locator(".none")).to_be_visible()
 
 
+@pytest.mark.deep("film.test.js sorts tracks; a click flies, above")
 def test_the_table_is_sorted_by_keys_and_clicks_and_flies_to_a_track(film: Locator):
     film.get_by_role("button", name="first frame").click()
     film.get_by_role("button", name="first frame").click()
@@ -314,6 +316,7 @@ def test_a_cut_is_told_answered_and_undone_and_nobody_is_taken_elsewhere(film: L
     expect(film.get_by_role("button", name="Undo")).to_be_disabled()
 
 
+@pytest.mark.deep("film.test.js joins and is refused; a cut is told, above")
 def test_a_join_takes_two_frames_and_a_refusal_says_why(film: Locator):
     press(film, "End", 5)
     click(film, 50, 12)

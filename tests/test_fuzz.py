@@ -79,7 +79,7 @@ def test_broken_files_get_clear_answers_from_the_function_behind_the_api(
 def test_broken_uploads_get_clear_answers_and_leave_nothing(
     server: TinyServer, tmp_path: Path, sample
 ):
-    count = sample(60, CASES)
+    count = sample(20, CASES)
     paths = write(range(count), tmp_path)
 
     def answer(share: list[Path]) -> list[tuple[Path, str]]:

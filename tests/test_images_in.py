@@ -143,6 +143,7 @@ def test_pages_and_channels_are_leafed_through_and_segmented(page: Page, stack: 
     expect(page.locator("#compare_told")).to_contain_text("They differ in", timeout=60_000)
 
 
+@pytest.mark.deep("axes and torn pages: test_late_results.py and test_pages_and_values.py")
 def test_axes_are_changed_and_a_torn_page_is_told(page: Page, stack: Path, tmp_path: Path):
     upload(page, stack)
     axes, facts = page.get_by_label("Axes"), page.locator("#facts")
@@ -229,6 +230,7 @@ def test_a_run_over_another_channel_computes_anew(stack: Path, tmp_path: Path):
 # -------------------------------------------------------------------------------- several files
 
 
+@pytest.mark.deep("test_late_results.py has files that cannot be read")
 def test_of_three_files_one_is_corrupt(page: Page, stack: Path, tmp_path: Path):
     gray = np.random.default_rng(1).integers(0, 256, (50, 70), dtype=np.uint8)
     PIL.Image.fromarray(gray).save(tmp_path / "gray.png")
@@ -347,6 +349,7 @@ FILLED_UNTIL_GONE = """async () => {
 }"""
 
 
+@pytest.mark.deep("what a slow network shows of an upload, for a moment")
 def test_an_upload_shows_how_far_it_is(page: Page, tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (1400, 1500), dtype=np.uint8)
     PIL.Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
@@ -401,6 +404,7 @@ def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
     other.close()
 
 
+@pytest.mark.deep("an address is read: below")
 def test_an_upload_has_no_link_and_wrong_values_of_a_link_are_told(
     page: Page, demo_url: str, stack: Path
 ):
@@ -462,6 +466,7 @@ def test_an_address_is_read():
     assert read_link({"__theme": "dark"}, examples()).faults == ()
 
 
+@pytest.mark.deep("a click within the first second")
 @pytest.mark.parametrize("script", ["share_link.js", "viewer.js"])
 def test_no_click_on_the_link_is_lost_while_a_script_loads(
     browser: Browser, demo_url: str, script: str

@@ -127,6 +127,7 @@ def test_an_image_is_segmented_as_in_python_and_sent_nowhere(visitor: Page, tmp_
         assert (again != expected.mask).sum() > 100
 
 
+@pytest.mark.deep("one checkpoint and pictures of all kinds are as in Python")
 def test_all_checkpoints_take_colour_gray_and_several_tiles(visitor: Page, tmp_path: Path):
     page = visitor
     with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
@@ -274,6 +275,7 @@ HAND_OVER = """([kind, name, content]) => {
 }"""
 
 
+@pytest.mark.deep("one thread segments as Python does")
 def test_on_an_isolated_page_several_threads_segment_as_one_does(page: Page, tmp_path: Path):
     """The demo as people start it. Every other test here sees a page that is not isolated."""
     assert page.evaluate("crossOriginIsolated")
@@ -397,6 +399,7 @@ def test_a_checkpoint_is_written_once_and_no_other_is():
         exported("org/other")
 
 
+@pytest.mark.deep("test_front_end.py parts objects as Python does")
 def test_objects_are_counted_as_in_python_where_the_checkpoint_has_learned_to(
     served: Callable, tmp_path: Path, monkeypatch
 ):

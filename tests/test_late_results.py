@@ -368,6 +368,21 @@ def test_objects_of_another_result_are_not_listed(segment_page, tiny: str, two: 
     assert count() == gr.skip()
 
 
+def test_objects_of_a_large_image_are_counted_for_who_asks_and_too_many_are_told(
+    segment_page, tiny: str, two: Files, monkeypatch
+):
+    tab, events = segment_page
+    in_view = opened(events, tiny, *two.paths)
+    shown = segmented(tab, in_view)
+    seen = {"threshold": result_store().get(shown[tab.current]).threshold}
+    asked = (shown[tab.current], seen, COMPONENTS, in_view, shown[tab.version])
+    monkeypatch.setattr(limits, "COUNTED_AT_ONCE", 100)
+    assert objects_tab.LARGE in str(events.on_option(*asked))
+    assert tab.objects.state in events.on_run(*asked)
+    monkeypatch.setattr(limits, "MAX_OBJECTS", 0)
+    assert objects_tab.TOO_MANY in str(events.on_run(*asked))
+
+
 def test_scores_of_another_result_are_not_shown(tiny, picture, drawing, tmp_path, monkeypatch):
     with gr.Blocks(analytics_enabled=False) as page:
         truth_tab.truth_tab(gr.State(None))
@@ -433,6 +448,7 @@ def test_of_what_is_asked_to_be_compared_the_pages_clock_tells_what_came_last():
         asked.check(new)
 
 
+@pytest.mark.deep("in a browser what is said in Python, above")
 def test_a_drop_is_segmented_and_a_slow_result_does_not_replace_what_was_chosen_since(
     served: Callable, gate: Gate, two: Files
 ):

@@ -66,7 +66,9 @@ def test_the_page_is_light(browser: Browser, demo_url: str):
     assert sum(size for path, size in own.items() if ".webp" in path) < 54_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "scheme", ["light", pytest.param("dark", marks=pytest.mark.deep("as light"))]
+)
 def test_nobody_is_shut_out(
     browser: Browser,
     demo_url: str,

@@ -220,7 +220,17 @@ def test_what_came_from_the_hub_names_its_base_and_keeps_its_evidence(hub, alice
     assert alice.wrong("alice/copy") == []
 
 
-@pytest.mark.parametrize("name", shipped_checkpoints())
+# Each of them has the same files; the last has object maps, too.
+MORE_SHIPPED = pytest.mark.deep("as another one that ships")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "unet-nuclei" else pytest.param(name, marks=MORE_SHIPPED)
+        for name in shipped_checkpoints()
+    ],
+)
 def test_a_shipped_checkpoint_is_pushed_with_all_that_is_known_of_it(name, hub, alice):
     """The Hub's own check of the metadata passes, too: a push asks for it."""
     answer = alice.ask(model=name, repo=f"alice/{name}", options={})
@@ -269,7 +279,15 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+# One of those that are refused at once, of those that are tried again, and without an answer.
+USUAL = ("forbidden", "conflict", "too-many", "broken", "dropped")
+MORE_REFUSALS = pytest.mark.deep("another status of the same kind")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in USUAL else pytest.param(name, marks=MORE_REFUSALS) for name in REFUSALS],
+)
 def test_a_refused_push_has_a_sentence_with_a_cure_and_changes_nothing(name, hub, alice):
     if ("models", "alice/faulty") not in hub.repos:
         alice.push("alice/faulty")
@@ -296,7 +314,9 @@ def test_after_any_refusal_a_second_push_completes(hub, alice):
     assert alice.wrong("alice/second") == []
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize(
+    "status", [429, 503, *(pytest.param(n, marks=MORE_REFUSALS) for n in (500, 502))]
+)
 def test_a_hub_that_stumbles_and_recovers_is_given_another_try(hub, alice, status):
     hub.fault = Refuses(status, only="POST .*/commit/", times=2)
     answer = alice.push(f"alice/recovered-{status}")

@@ -63,6 +63,9 @@ def tiny(seed: int, folder: Path) -> Files:
     }
 
 
+DEEP = pytest.mark.deep("another wrong name in an address")
+
+
 @dataclass(frozen=True)
 class Space:
     url: str
@@ -219,6 +222,7 @@ def test_what_one_visitor_may_read_is_served_to_nobody_else(space, hub, picture,
     assert not list(space.temporary.glob("unet_hf_visitor_*"))  # nor does it stay on the disk
 
 
+@pytest.mark.deep("test_teach_push.py pushes, test_teach_page.py teaches in a browser")
 def test_who_has_signed_in_pushes_what_they_have_taught(browser: Browser, space: Space, hub: Hub):
     card = yaml.safe_load((space.folder / "README.md").read_text().split("---")[1])
     assert {"openid", "profile", *card["hf_oauth_scopes"]} == set(SCOPES.split())
@@ -270,9 +274,13 @@ def test_the_page_offers_to_sign_in_on_a_space_and_nowhere_else(space, demo_url)
     ("asked", "chosen", "picture", "words"),
     [
         ("org/listed", "org/listed", "input.png", ""),  # its own sample
-        ("org/unlisted", "unet-nuclei", "tissue.png", "not offered here"),
-        ("org/nothing<script>", "unet-nuclei", "tissue.png", "is not a checkpoint"),
-        ("lab/missing", "unet-nuclei", "tissue.png", "no model lab/missing"),
+        pytest.param("org/unlisted", "unet-nuclei", "tissue.png", "not offered here", marks=DEEP),
+        pytest.param(
+            "org/nothing<script>", "unet-nuclei", "tissue.png", "is not a checkpoint", marks=DEEP
+        ),
+        pytest.param(
+            "lab/missing", "unet-nuclei", "tissue.png", "no model lab/missing", marks=DEEP
+        ),
     ],
 )
 def test_the_address_names_the_checkpoint_the_page_opens_with(

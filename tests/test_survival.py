@@ -63,6 +63,7 @@ SMALL = (
     "--measure_speed", "no",
 )  # fmt: skip
 LATEST = ("--resume_from_checkpoint", "latest")
+DEEP = pytest.mark.deep("the same at another moment, in another order or place")
 
 Options = tuple[object, ...]
 
@@ -114,11 +115,11 @@ TRAJECTORIES = {
 def test_a_training_killed_again_and_again_ends_as_if_nothing_had_been(
     trainings, command, uninterrupted, tmp_path, sample
 ):
-    """Four trainings, eight kills, or twenty. Their moments are random in the time that is left,
-    from the first import to the last file, and given as so long after the beginning of a step: a
-    busy machine moves both."""
+    """Four trainings and twenty kills, or one and two. Their moments are random in the time that
+    is left, from the first import to the last file, and given as so long after the beginning of a
+    step: a busy machine moves both."""
 
-    kills = sample(2, 5)
+    kills, trajectories = sample(2, 5), sample(["bf16"], [*TRAJECTORIES])
 
     def kill_and_resume(name: str) -> list[int]:
         options = (
@@ -149,8 +150,8 @@ def test_a_training_killed_again_and_again_ends_as_if_nothing_had_been(
         assert_same(output, expected)
         return groups
 
-    with ThreadPoolExecutor(len(TRAJECTORIES)) as pool:
-        groups = [*itertools.chain(*pool.map(kill_and_resume, TRAJECTORIES))]
+    with ThreadPoolExecutor(len(trajectories)) as pool:
+        groups = [*itertools.chain(*pool.map(kill_and_resume, trajectories))]
     assert survivors(groups) == []
 
 
@@ -181,7 +182,18 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+# The others are moments of the same three kinds: in a file, between two files, between two names.
+USUAL = (
+    "half of the optimiser's state is written",
+    "an old checkpoint is half deleted",
+    "the best one is between the old and the new",
+    "the first result is to be moved",
+)
+
+
+@pytest.mark.parametrize(
+    "moment", [one if one in USUAL else pytest.param(one, marks=DEEP) for one in MOMENTS]
+)
 def test_killed_while_it_writes(moment, trainings, command, uninterrupted, tmp_path):
     expected, _ = uninterrupted(*NINE_STEPS)
     output = tmp_path / "out"
@@ -237,8 +249,15 @@ def test_a_training_fitted_to_a_time_budget_is_the_one_of_these_steps_however_of
 # ------------------------------------------------------------------ asked to stop
 
 
-@pytest.mark.parametrize("how", [signal_itself, signal_to_all])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [
+        pytest.param(signal.SIGINT, signal_itself, id="SIGINT-signal_itself", marks=DEEP),
+        pytest.param(signal.SIGINT, signal_to_all, id="SIGINT-signal_to_all"),
+        pytest.param(signal.SIGTERM, signal_itself, id="SIGTERM-signal_itself"),
+        pytest.param(signal.SIGTERM, signal_to_all, id="SIGTERM-signal_to_all", marks=DEEP),
+    ],
+)
 def test_a_stopped_training_leaves_the_step_it_is_at(
     number, how, trainings, command, uninterrupted, tmp_path
 ):
@@ -274,7 +293,7 @@ def test_a_stream_is_not_gone_on_with_in_another_order(trainings, command, unint
     assert "--dataloader_num_workers 0 -> 1" in refused.error
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=DEEP), 1])
 def test_a_stream_goes_on_in_the_middle_of_its_second_epoch(
     workers, trainings, command, uninterrupted, tmp_path
 ):
@@ -325,6 +344,7 @@ def interrupt(arguments: list, output: Path, log: Path) -> int:
     return step
 
 
+@pytest.mark.deep("Ctrl-C to a training and to all of its group: above")
 def test_ctrl_c_in_a_terminal(trainings, command, uninterrupted, tmp_path):
     """`python -m train` as a process of its own, with a worker."""
     options = (*ENDLESS[:-1], "--dataloader_num_workers", 1, ENDLESS[-1])
@@ -420,7 +440,15 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[int], None]]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("kilobytes", [260, 330, 515, 675])
+@pytest.mark.parametrize(
+    "kilobytes",
+    [
+        pytest.param(260, marks=DEEP),
+        330,
+        pytest.param(515, marks=DEEP),
+        pytest.param(675, marks=DEEP),
+    ],
+)
 def test_a_full_disk_is_told_and_can_be_freed(
     kilobytes, trainings, command, uninterrupted, tmp_path
 ):
@@ -492,7 +520,14 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+# That memory has run out is read from three kinds of exception, and answered in one way.
+ANSWERED_ALIKE = ("a device has no memory", "Python has no memory")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [pytest.param(one, marks=DEEP) if one in ANSWERED_ALIKE else one for one in FAILURES],
+)
 def test_a_failure_is_told_with_step_and_cure(failure, trainings, command, uninterrupted, tmp_path):
     before, words = FAILURES[failure]
     options = (*NINE_STEPS, "--dataloader_num_workers", 1)
@@ -515,8 +550,15 @@ def test_a_learning_rate_that_is_far_too_high(trainings, command, tmp_path):
     assert_checkpoints_load(tmp_path / "out")
 
 
-@pytest.mark.parametrize("streaming", [(), ("--streaming",)], ids=["loaded", "streamed"])
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("workers", "streaming"),
+    [
+        pytest.param(0, (), id="0-loaded", marks=DEEP),
+        pytest.param(0, ("--streaming",), id="0-streamed"),
+        pytest.param(1, (), id="1-loaded"),
+        pytest.param(1, ("--streaming",), id="1-streamed", marks=DEEP),
+    ],
+)
 def test_an_unreadable_image_that_is_met_on_the_way_is_named(
     workers, streaming, trainings, command, nuclei, tmp_path
 ):
@@ -582,6 +624,7 @@ def hub(nuclei) -> Iterator[Hub]:
         yield hub
 
 
+@pytest.mark.deep("test_hub_datasets.py loses connections; streams go on, above")
 def test_a_stream_whose_connection_is_lost_can_go_on(hub, command, tmp_path):
     client = subprocess.Popen(
         [*forked_python(), "-c", CLIENT],
@@ -710,6 +753,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(together, uninterrupted
     assert [*contents(together)] == [*contents(one)]  # one set of files
 
 
+@pytest.mark.deep("one process goes on, and two train as one")
 def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp_path):
     """One of them is told to stop: both do, and both say where to go on."""
     output = tmp_path / "out"
@@ -727,6 +771,7 @@ def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp
     assert not {name for name in shared if files[name] != expected[name]}
 
 
+@pytest.mark.deep("two are started as it does: above")
 def test_accelerates_launcher_starts_two_processes_that_are_one_training(command, tmp_path):
     output = tmp_path / "out"
     launch = [

@@ -30,6 +30,7 @@ from unet_hf.evaluation.comparison import compare_predictions, score_mask
 from unet_hf.evaluation.object_scores import score_objects
 
 from .browsing import type_over
+from .page_events import Events
 from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until
 
 # ---------------------------------------------------------------- ground truth
@@ -96,6 +97,28 @@ def test_a_mask_is_dropped_and_scored_and_its_errors_are_flown_to(
     assert not [url for url in asked if "queue" in url]
 
 
+def test_a_mask_is_scored_at_the_threshold_in_view_and_ids_as_objects(
+    tiny: str, picture: Path, drawing, tmp_path: Path
+):
+    with gr.Blocks(analytics_enabled=False) as page:
+        truth_tab(gr.State(None))
+    result, path = segment_file(str(picture), tiny), tmp_path / "truth.png"
+
+    def told(mask: np.ndarray) -> str:
+        PIL.Image.fromarray(mask).save(path)
+        found = Events(page).on_mask(result, str(path), 0.6, "auto", None, InView(), 0)
+        return "".join(value for value in found.values() if isinstance(value, str))
+
+    expected = score_mask(result.with_threshold(0.6), drawing.label)
+    assert expected.dice != score_mask(result, drawing.label).dice
+    scored = told(drawing.label)
+    assert "Scored at the threshold 0.6." in scored
+    assert f"{expected.dice['cell']:.4f}" in scored
+    ids = label(drawing.label, connectivity=1).astype(np.uint8)
+    assert f"read as ids of {ids.max()} objects (cell)" in told(ids)
+
+
+@pytest.mark.deep("a mask is scored above, and at the threshold in view in Python")
 def test_the_threshold_in_view_is_the_one_that_is_scored(
     served: Callable, tiny: str, picture: Path, drawing, tmp_path: Path
 ):
@@ -129,6 +152,7 @@ def test_the_threshold_in_view_is_the_one_that_is_scored(
     expect(scores).to_contain_text(f"{expected.dice['cell']:.4f}")
 
 
+@pytest.mark.deep("ids are scored in Python, above, and in test_object_scores.py")
 def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
     truth_page: Page, drawing, tiny, picture, tmp_path: Path
 ):
@@ -171,6 +195,7 @@ def test_ids_of_objects_are_scored_as_objects_or_as_it_is_said(
     expect(scores.locator("[role=alert]")).to_contain_text("has no clear meaning")
 
 
+@pytest.mark.deep("test_comparison.py refuses a mask of another size")
 def test_a_mask_of_another_image_is_told(truth_page: Page, tmp_path: Path):
     page = truth_page
     PIL.Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "other.png")
@@ -230,6 +255,7 @@ def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
     expect(told.locator("[role=alert]")).to_contain_text("A and B are the same.")
 
 
+@pytest.mark.deep("test_comparison.py tells what cannot be compared")
 def test_checkpoints_with_other_classes_are_not_offered_and_not_computed(
     compare_page: Page, monkeypatch
 ):
@@ -246,6 +272,7 @@ def test_checkpoints_with_other_classes_are_not_offered_and_not_computed(
     )
 
 
+@pytest.mark.deep("test_late_results.py has comparisons that come too late")
 def test_what_was_changed_while_it_was_compared_is_not_shown(compare_page: Page, gate: Gate):
     page = compare_page
     page.get_by_role("button", name="Compare").click()
@@ -350,6 +377,7 @@ def test_a_browser_closed_half_way_leaves_no_job_running(
     assert len(gate.asked) == 4
 
 
+@pytest.mark.deep("test_batch_tab.py and test_archives.py")
 def test_another_batch_after_the_first_and_what_is_no_archive_of_images_is_told(
     batch_page: Page, images: Path, picture: Path, tmp_path: Path
 ):

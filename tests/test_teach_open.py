@@ -158,6 +158,7 @@ def choose(page: Page, path: Path) -> None:
     chooser.value.set_files(path)
 
 
+@pytest.mark.deep("what was taken home comes back with its images: above")
 @pytest.mark.usefixtures("forked_teaching")
 def test_a_visitor_brings_strokes_back_where_nothing_was_kept(served, tiny, picture, tmp_path):
     page = served(build(tiny))

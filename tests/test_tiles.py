@@ -277,7 +277,9 @@ def test_from_afar_no_tile_is_asked_for_and_from_near_by_those_in_view(
                 two.locator(control).click()
 
 
-@pytest.mark.parametrize("zooms", [1, 3, 9])
+@pytest.mark.parametrize(
+    "zooms", [pytest.param(zooms, marks=pytest.mark.deep("as at 3")) for zooms in (1, 9)] + [3]
+)
 def test_in_tiles_a_picture_looks_as_if_sent_at_once(page: Page, zooms: int):
     two, whole = viewer_of(page, "two"), viewer_of(page, "whole")
     for _ in range(zooms):
@@ -293,6 +295,7 @@ def test_in_tiles_a_picture_looks_as_if_sent_at_once(page: Page, zooms: int):
         assert np.array_equal(canvas_of(two), canvas_of(whole)), control
 
 
+@pytest.mark.deep("tiles look as a picture sent at once, which test_viewer.py reads")
 def test_two_classes_are_drawn_and_read_pixel_by_pixel(page: Page):
     two = viewer_of(page, "two")
     two.get_by_role("button", name="background").click()  # it is not painted at first
@@ -321,6 +324,7 @@ window.Worker = function () {
 };"""
 
 
+@pytest.mark.deep("no browser of today is without workers")
 def test_where_workers_are_not_to_be_had_the_page_unpacks(page: Page):
     bare = page.context.new_page()
     bare.add_init_script(NO_WORKERS)
@@ -336,6 +340,7 @@ def test_where_workers_are_not_to_be_had_the_page_unpacks(page: Page):
     bare.close()
 
 
+@pytest.mark.deep("as two classes are")
 def test_several_classes_maps_and_colors_are_drawn_and_read_pixel_by_pixel(page: Page):
     three, errors, color = (viewer_of(page, name) for name in ("three", "errors", "color"))
     mask = random("uint8", HEIGHT, WIDTH) % 2
@@ -374,6 +379,7 @@ def test_a_pixel_whose_tile_is_not_there_is_not_read_from_its_neighbour(page: Pa
     expect(said).to_have_value(f"{x} {y} {label}")
 
 
+@pytest.mark.deep("only those in view are asked for: above")
 def test_few_tiles_are_asked_for_at_once_and_given_up_when_out_of_view(page: Page):
     two, held, given_up = viewer_of(page, "two"), hold(page), []
     page.on("requestfailed", lambda request: given_up.append(request.url))
@@ -408,6 +414,7 @@ def test_a_tile_that_fails_is_tried_again_and_then_told(page: Page, asked: list[
     complete(two)
 
 
+@pytest.mark.deep("colors.test.js has shares that follow the threshold")
 def test_shares_of_the_legend_are_those_of_all_pixels(page: Page):
     two, three = viewer_of(page, "two"), viewer_of(page, "three")
     for threshold in (0.4, 0.75):

@@ -126,6 +126,7 @@ def test_the_smallest_tile_is_exact_too():
     assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
 
 
+@pytest.mark.deep("narrow ones tile to the bit, above")
 def test_paper_network_at_full_width_tiles_exactly():
     torch.manual_seed(0)
     model = UNet.paper()

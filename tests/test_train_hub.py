@@ -114,6 +114,7 @@ def test_a_private_data_set_becomes_a_pushed_checkpoint_that_loads_to_the_evalua
         assert TOKEN not in done.stdout + done.stderr
 
 
+@pytest.mark.deep("test_evaluate_command.py updates a card")
 def test_scores_measured_anew_are_pushed_beside_the_weights(hub, cells, tmp_path):
     training = ("--dataset_name", cells, *SMALL, "--measure_speed", "no", "--push_to_hub")
     done = run(hub, tmp_path, "--output_dir", tmp_path / "unet-again", *training)
@@ -198,7 +199,17 @@ def pushed(hub, tmp_path_factory) -> str:
     return "alice/pushed"
 
 
-@pytest.mark.parametrize("way", [("--folds", 2), ("--streaming",)], ids=["folds", "streaming"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(
+            ("--folds", 2), id="folds", marks=pytest.mark.deep("test_folds.py; a push is above")
+        ),
+        pytest.param(
+            ("--streaming",), id="streaming", marks=pytest.mark.deep("a stream trains: above")
+        ),
+    ],
+)
 def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     hub, pushed, way, tmp_path
 ):
@@ -229,7 +240,7 @@ def test_what_dataset_push_to_hub_made_trains_a_checkpoint_that_verifies(
     ("token", "options", "words"),
     [
         (None, (), "hf auth login"),
-        ("hf_wrong", (), "hf auth login"),
+        pytest.param("hf_wrong", (), "hf auth login", marks=pytest.mark.deep("as without a token")),
         (READER, ("--hub_model_id", "alice/mine"), "bob may write to bob"),
     ],
 )

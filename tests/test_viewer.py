@@ -251,6 +251,7 @@ def test_each_pixel_is_read_and_drawn_as_python_has_it(page: Page):
             two.get_by_role("button", name="Zoom in").click()
 
 
+@pytest.mark.deep("the overlay file has what the canvas shows")
 def test_without_classes_the_picture_is_drawn_as_the_overlay_has_it(page: Page):
     two = viewer_of(page, "two")
     slide(two, ".opacity", 0)
@@ -331,11 +332,13 @@ def test_python_is_told_how_the_picture_is_looked_at(page: Page):
     assert not now["fitted"]
 
 
+@pytest.mark.deep("test_images_in.py opens a link's view")
 def test_a_picture_is_opened_where_it_is_asked_for(page: Page):
     eye = camera(viewer_of(page, "bare"))
     assert (eye["x"], eye["y"], eye["zoom"], eye["fitted"]) == (200, 90, 12, False)
 
 
+@pytest.mark.deep("colors.test.js paints the classes that are not hidden")
 def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):
     two = viewer_of(page, "two")
     slide(two, ".opacity", 1)
@@ -351,6 +354,7 @@ def test_a_class_that_is_hidden_leaves_its_pixels_bare(page: Page):
         assert pixel.color != tuple(colors[1])
 
 
+@pytest.mark.deep("the overlay file has what the canvas shows, split, too")
 def test_the_split_bares_what_is_left_of_it(page: Page):
     two = viewer_of(page, "two")
     slide(two, ".opacity", 0)
@@ -366,7 +370,10 @@ def test_the_split_bares_what_is_left_of_it(page: Page):
     assert np.array_equal(split[:, line:], full[:, line:])
 
 
-@pytest.mark.parametrize("name, result", [("two", TWO), ("three", THREE)])
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [("two", TWO), pytest.param("three", THREE, marks=pytest.mark.deep("as with two"))],
+)
 def test_the_overlay_file_has_what_the_canvas_shows(page: Page, name: str, result: Segmentation):
     root = viewer_of(page, name)
     root.locator("summary").click()
@@ -401,6 +408,7 @@ def test_a_colour_map_that_is_none_is_refused():
         draw_as_seen(TWO, {"opacity": 0.5, "colormap": "Moon"})
 
 
+@pytest.mark.deep("colors.test.js has shares that follow the threshold")
 def test_shares_of_the_legend_follow_the_threshold(page: Page):
     two = viewer_of(page, "two")
     for threshold in (0.4, 0.8):
@@ -440,6 +448,7 @@ def test_viewers_of_one_group_move_together_and_others_stay(page: Page):
     assert camera(two) == still
 
 
+@pytest.mark.deep("camera.test.js keeps the point under the pointer")
 def test_a_wheel_keeps_the_pixel_under_the_pointer(page: Page):
     two = viewer_of(page, "two")
     box = two.locator("canvas").bounding_box()
@@ -475,6 +484,7 @@ def test_a_click_tells_python_the_pixel(page: Page):
     expect(page.locator("#said textarea, #said input")).to_have_value(f"{x} {y} {label}")
 
 
+@pytest.mark.deep("viewers of a group are dragged, and a click tells the pixel")
 def test_a_drag_is_no_click(page: Page):
     two = viewer_of(page, "two")
     with drawing(two):
@@ -594,6 +604,7 @@ def test_a_picture_that_is_gone_is_said(page: Page):
     page.unroute_all(behavior="ignoreErrors")
 
 
+@pytest.mark.deep("test_page.py asks axe about contrast")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_what_they_stand_on(browser: Browser, url: str, scheme: str):
     """WCAG's contrast of 4.5 to 1 for everything that is read below the picture."""

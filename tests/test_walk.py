@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 from playwright.sync_api import Page, expect
 
 from demo.segment.examples import SAMPLE, examples
@@ -21,6 +22,8 @@ from unet_hf.hub.find import SHIPPED
 
 from .browsing import type_over
 from .viewing import canvas_of, slide, viewer_of
+
+pytestmark = pytest.mark.deep("each tab has its walk alone, and test_browser.py one on the page")
 
 NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
 
