@@ -15,6 +15,7 @@ from unet_hf import UNet
 from unet_hf.engine import packing
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.memory import MEMORY
+from unet_hf.engine.precision import has_matrix_unit
 from unet_hf.errors import NestedPredictionError
 from unet_hf.predict import progress as reporting
 
@@ -55,7 +56,8 @@ def test_it_moves_few_pixels_of_a_trained_network(precision: str):
 
 @pytest.mark.parametrize("precision", HERE)
 @pytest.mark.parametrize("name", ["usual", "bilinear", "paper", "colour"])
-def test_tiles_give_the_whole_image_to_the_bit(name: str, precision: str):
+def test_tiles_give_the_whole_image(name: str, precision: str):
+    """To the bit, or as near as float32 where a matrix unit's sums depend on the size."""
     model = network(**NETWORKS[name])
     shape = (333, 420, model.config["in_channels"])
     image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
@@ -63,8 +65,14 @@ def test_tiles_give_the_whole_image_to_the_bit(name: str, precision: str):
     whole = model.segment(image, tile_size=2048, **options)
     tiled = model.segment(image, tile_size=320, **options)
     assert (whole.tiles, tiled.tiles > 1) == (1, True)
-    assert np.array_equal(whole.probabilities, tiled.probabilities)
-    assert np.array_equal(whole.object_maps, tiled.object_maps)
+    if precision not in ("bfloat16", "float16") or not has_matrix_unit():
+        assert np.array_equal(whole.probabilities, tiled.probabilities)
+        assert np.array_equal(whole.object_maps, tiled.object_maps)
+        return
+    exact = model.segment(image, tile_size=2048, axes="YXC", precision="float32")
+    for maps in ("probabilities", "object_maps")[: 2 if model.object_channels else 1]:
+        seen, other, true = (getattr(one, maps) for one in (tiled, whole, exact))
+        assert np.abs(seen - other).mean() <= np.abs(other - true).mean()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

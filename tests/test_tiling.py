@@ -96,11 +96,11 @@ def test_tiled_equals_whole_image_to_the_bit(name, size):
     model = UNet(**NETWORKS[name])
     channels = model.config["in_channels"]
     image = np.random.default_rng(1).integers(0, 256, (*size, channels), dtype=np.uint8)
-    whole = model.segment(image, tile_size=4096)
+    whole = model.segment(image, tile_size=4096, precision="float32")
     assert whole.tiles == 1
     smallest = 2 * model.geometry.halo + model.geometry.multiple
     for tile_size in (smallest + 48, smallest + 112):
-        tiled = model.segment(image, tile_size=tile_size)
+        tiled = model.segment(image, tile_size=tile_size, precision="float32")
         assert tiled.tiles > 1
         assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
         assert np.array_equal(tiled.mask, whole.mask)
@@ -121,7 +121,7 @@ def test_the_smallest_tile_is_exact_too():
     torch.manual_seed(0)
     model = UNet(base_channels=4, depth=2)
     image = np.random.default_rng(2).integers(0, 256, (70, 90), dtype=np.uint8)
-    tiled, whole = model.segment(image, tile_size=52), model.segment(image)
+    tiled, whole = (model.segment(image, tile_size=one, precision="float32") for one in (52, None))
     assert (tiled.tiles, whole.tiles) == (6 * 11, 1)
     assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
 
@@ -131,7 +131,9 @@ def test_paper_network_at_full_width_tiles_exactly():
     torch.manual_seed(0)
     model = UNet.paper()
     image = np.random.default_rng(1).integers(0, 256, (400, 390), dtype=np.uint8)
-    whole, tiled = model.segment(image, tile_size=1024), model.segment(image)
+    whole, tiled = (
+        model.segment(image, tile_size=size, precision="float32") for size in (1024, None)
+    )
     assert (whole.tiles, tiled.tiles) == (1, 4)
     assert np.abs(tiled.probabilities - whole.probabilities).max() == 0.0
 
