@@ -18,6 +18,7 @@ from unet_hf.errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from unet_hf.images.image_data import decoder_errors
 
 from .bad_inputs import BAD_INPUTS, GRAY, NOISE, BadInput, half, npy, picture, tiff
 from .processes import forked_python
@@ -108,6 +109,14 @@ def test_a_pillow_image_that_cannot_be_decoded_is_named_too(tmp_path: Path):
     path.write_bytes(half(picture("PNG")))
     with PIL.Image.open(path) as image, pytest.raises(UnreadableImageError, match="truncated"):
         read_image(image)
+
+
+def test_a_decoder_that_fails_without_a_reason_may_lack_memory():
+    with (
+        pytest.raises(UnreadableImageError, match=r"cell\.png .* memory is short"),
+        decoder_errors("cell.png", 10**6),
+    ):
+        raise SystemError("error return without exception set")  # as Pillow does without memory
 
 
 def test_many_small_pages_that_make_one_large_image_are_refused(tmp_path: Path):

@@ -89,7 +89,7 @@ def test_halfway_the_network_has_a_say_in_what_it_is_held_to(base):
     assert not tutor.is_guessed
     (guessed,) = tutor.hold_to_guess(base, parts, 2)
     (both,) = tutor.hold_to_learned(base, [guessed])
-    own = torch.from_numpy(base.segment(image).probabilities)
+    own = torch.from_numpy(base.segment(image, precision="float32").probabilities)
     assert tutor.is_guessed and torch.allclose(both.old, (guessed.old + own) / 2, atol=1e-5)
 
 

@@ -194,6 +194,11 @@ def decoder_errors(name: str, max_pixels: int) -> Iterator[None]:
         raise ImageTooLargeError(
             f"{name} does not fit into this machine's memory. Cut it into parts."
         ) from error
+    except SystemError as error:
+        raise UnreadableImageError(
+            f"{name} cannot be decoded: its decoder failed and did not say why, as some do where "
+            "memory is short. Close other programs, copy the image again, or export it as TIFF."
+        ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise UnreadableImageError(
