@@ -21,7 +21,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from unittest.mock import patch
 
 import torch
 from accelerate import Accelerator
@@ -32,7 +31,7 @@ from torch.optim.swa_utils import AveragedModel
 from train.config import TrainingConfig
 from train.kernels.forward import use_fast_kernels
 from train.losses import build_loss
-from train.malloc import keep_memory, use_large_pages
+from train.malloc import keep_memory
 from train.model import choose_precision
 from train.object_losses import ObjectLoss
 from train.optimization import build_optimizer, moving_average
@@ -178,10 +177,7 @@ def compare(case: Case, rounds: int, precision: str, threads: int, cpu_time: boo
     for side in SIDES:
         pipes[side], far_end = context.Pipe()
         arguments = (side, case, precision, threads, cpu_time, far_end)
-        with patch.dict(os.environ):
-            if side == "ours":
-                use_large_pages()
-            context.Process(target=answer, args=arguments, daemon=True).start()
+        context.Process(target=answer, args=arguments, daemon=True).start()
         far_end.close()  # so that a process that fails is noticed instead of waited for
         pipes[side].recv()
     for _ in range(rounds):

@@ -3,7 +3,6 @@
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,28 +292,3 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     kept, faults = output.split()
     assert kept == str(platform.libc_ver()[0] == "glibc")
     assert kept == "False" or int(faults) < 100
-
-
-@pytest.mark.skipif(
-    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="pages have one size here"
-)
-def test_large_tensors_of_a_training_ask_for_large_pages():
-    program = """
-from pathlib import Path
-from train.malloc import use_large_pages
-use_large_pages()
-import torch
-tensor = torch.ones(2**24)
-place = tensor.data_ptr() + 2**22
-flags = ""
-for line in Path("/proc/self/smaps").read_text().splitlines():
-    if "-" in line.split()[0]:
-        first, last = (int(end, 16) for end in line.split()[0].split("-"))
-        inside = first <= place < last
-    elif inside and line.startswith("VmFlags"):
-        flags = line
-print("hg" in flags.split())  # as madvise(MADV_HUGEPAGE) leaves it
-"""
-    # In a process of its own: PyTorch reads the setting once.
-    command = [sys.executable, "-c", program]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"

@@ -1,7 +1,6 @@
-"""Memory of a training: kept from step to step, and in large pages."""
+"""Keeps freed memory for the next step instead of returning it to the system."""
 
 import ctypes
-import os
 import sys
 
 # <malloc.h> of glibc
@@ -30,14 +29,3 @@ def keep_memory() -> bool:
     # needed: without mmap, freeing the last tensor would still trim the heap.
     done = [library.mallopt(M_MMAP_MAX, 0), library.mallopt(M_TRIM_THRESHOLD, -1)]
     return all(done)
-
-
-def use_large_pages() -> None:
-    """Asks Linux for pages of 2 MiB for large tensors, before PyTorch is imported.
-
-    A step passes through hundreds of MiB, which are a hundred thousand pages of 4 KiB. Where the
-    addresses of these are looked up slowly, as in virtual machines, it takes about a tenth longer.
-    PyTorch reads the setting once, when it makes its first tensor; whoever has set it is obeyed.
-    Where the system has no such pages, nothing changes.
-    """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -7,7 +7,6 @@ import time
 from unet_hf.errors import ConfigError, UNetError
 
 from ..errors import StoppedError
-from ..malloc import keep_memory, use_large_pages
 from .arguments import parse_arguments
 
 WRONG_USAGE = 2  # exit status of argparse, too
@@ -39,14 +38,14 @@ def run_training(arguments: list[str]) -> int:
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USAGE
-    keep_memory()
-    use_large_pages()
     # Imported after the options are parsed: --help needs neither torch nor datasets.
     from unet_hf.evaluation.summary import describe_evaluation
 
     from ..folds import train_folds
     from ..loop import train
+    from ..malloc import keep_memory
 
+    keep_memory()
     command = train_folds if config.folds and config.fold is None else train
     if evaluation := command(config, began):  # the first of several processes
         print(f"{config.output_dir}: {describe_evaluation(evaluation)}")
