@@ -10,7 +10,9 @@ from unet_hf.engine import merged
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.merged import MergedConvolution
 
-from .networks import NETWORKS, images, network
+from .networks import HERE, NETWORKS, images, network
+
+needs_bfloat16 = pytest.mark.skipif("bfloat16" not in HERE, reason="this CPU has no bfloat16")
 
 
 @given(
@@ -43,6 +45,7 @@ def merges(engine: Engine) -> list[bool]:
     return [isinstance(first, MergedConvolution) for _, first, _ in engine.expansive]
 
 
+@needs_bfloat16
 def test_layers_are_merged_only_where_tiles_stay_the_same(monkeypatch):
     monkeypatch.setattr(merged, "has_matrix_unit", lambda: True)
     assert all(merges(Engine(network(), "bfloat16")))
@@ -55,6 +58,7 @@ def test_layers_are_merged_only_where_tiles_stay_the_same(monkeypatch):
     assert not any(merges(Engine(network(), "bfloat16")))
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("name", ["usual", "colour", "deep", "no norm"])
 def test_the_network_computes_nearly_the_same_with_it(name: str, monkeypatch):
     model = network(**NETWORKS[name])

@@ -30,7 +30,6 @@ from .winograd import WinogradConvolution, is_worth_transforming
 Layer = Convolution | SkipConvolution
 ExpansiveLayer = SkipConvolution | MergedConvolution
 BAND = 2**15  # pixels whose logits are computed at once
-PRODUCT = 2**13  # pixels of one product of matrices among these
 
 
 class Engine:
@@ -51,7 +50,7 @@ class Engine:
         self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Convolution]] = []
         self._plan(model)
         heads = [head for head in (model.head, model.object_head) if head is not None]
-        self.head = torch.cat([head.weight.detach().float().flatten(1) for head in heads])
+        self.head = torch.cat([head.weight.detach().float() for head in heads])
         self.head_bias = torch.cat([head.bias.detach().float() for head in heads])
 
     def _plan(self, model: Network) -> None:
@@ -211,24 +210,18 @@ class Engine:
     def _logits(self, x: Tensor) -> Tensor:
         """Applies the last 1x1 convolutions, in float32, so that logits are not rounded.
 
-        They are products of matrices of `PRODUCT` pixels, some of them unused, and none is shared
-        by threads: of other sizes, or where two threads meet, some would be rounded differently.
+        It always gets `BAND` pixels, some of them unused: with fewer, oneDNN would round
+        differently. Products of matrices are faster, but MKL rounds some by where they lie.
         """
         batch, height, width, channels = x.shape
-        classes = len(self.head)
-        logits = torch.empty(batch, classes, height, width)
-        weights = self.head.expand(BAND // PRODUCT, -1, -1)
-        for image, planes in zip(x, logits.flatten(2), strict=True):
+        logits = torch.empty(batch, len(self.head), height, width)
+        for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)
-            for part, out in zip(pixels, planes.split(BAND, dim=1), strict=True):
-                whole = len(part) == BAND
-                target = out if whole else torch.empty(classes, BAND)
-                band = self._full_band(part).view(-1, PRODUCT, channels)
-                products = target.view(classes, -1, PRODUCT).transpose(0, 1)
-                torch.bmm(weights, band.transpose(1, 2), out=products)
-                if not whole:
-                    out.copy_(target[:, : len(part)])
-        return logits.add_(self.head_bias[:, None, None])
+            for part, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
+                band = self._full_band(part).view(1, 1, BAND, channels).permute(0, 3, 1, 2)
+                result = nn.functional.conv2d(band, self.head, self.head_bias)
+                out.copy_(result[0, :, 0, : len(part)])
+        return logits
 
     def _full_band(self, pixels: Tensor) -> Tensor:
         """Returns `BAND` pixels in float32 that begin with these (n, channels)."""

@@ -238,7 +238,7 @@ class Int8Engine(Engine):
         self.quantization["image"] = QuantParams.from_image_range(values["image"])
         super().__init__(model, "int8")
         # Logits are float32: the last scale is multiplied into the weights, as in every layer.
-        self.head = self.head * self.quantization[self.LAST].scale
+        self.head = self.head * self.quantization[self.LAST].scale[:, None, None]
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
         layer = FirstInt8Convolution if reads == "image" else Int8Convolution
