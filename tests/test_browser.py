@@ -72,7 +72,6 @@ def test_a_16_bit_tiff_from_drop_to_files(page: Page, tmp_path: Path):
         assert overlay.size == (160, 160)
 
 
-@pytest.mark.deep("test_viewer.py changes everything in silence")
 def test_opens_with_an_example_segmented_and_draws_changes_while_the_server_is_silent(page: Page):
     viewer = viewer_of(page)
     expect(viewer.locator(".legend")).to_contain_text("nucleus")

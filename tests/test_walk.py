@@ -23,7 +23,7 @@ from unet_hf.hub.find import SHIPPED
 from .browsing import type_over
 from .viewing import canvas_of, slide, viewer_of
 
-pytestmark = pytest.mark.deep("each tab has its walk alone, and test_browser.py one on the page")
+pytestmark = pytest.mark.deep("each tab has its walk alone; test_browser.py opens the page")
 
 NUCLEI = SHIPPED / "unet-nuclei" / SAMPLE
 

@@ -211,7 +211,7 @@ class Engine:
         """Applies the last 1x1 convolutions, in float32, so that logits are not rounded.
 
         It always gets `BAND` pixels, some of them unused: with fewer, oneDNN would round
-        differently. Products of matrices are faster, but MKL rounds some by where they lie.
+        differently. Products of matrices would round some pixels by where they lie.
         """
         batch, height, width, channels = x.shape
         logits = torch.empty(batch, len(self.head), height, width)

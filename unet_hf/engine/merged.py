@@ -45,8 +45,6 @@ def is_worth_merging(up: nn.Module, dtype: torch.dtype, padding: int) -> bool:
 class MergedConvolution:
     """The padded 3x3 convolution of the skip connection and of a small map, upsampled first."""
 
-    padding = 1
-
     def __init__(
         self, up: nn.ConvTranspose2d, weight: Tensor, bias: Tensor, *, dtype: torch.dtype
     ) -> None:
