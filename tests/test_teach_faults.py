@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import signal
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from shutil import rmtree
 from types import SimpleNamespace
@@ -31,6 +33,7 @@ from demo.server.result_store import array_bytes
 from demo.server.runs import Run, StoppedError
 from demo.server.taught import taught_folders
 from demo.teach import job as teach_job
+from demo.teach import process as teach_process
 from demo.teach.job import Status, teach_in_turn
 from demo.teach.process import Progress, TeachingError
 from demo.teach.sitting import Lesson, Sitting
@@ -90,29 +93,36 @@ def test_a_disk_that_is_full_is_said_though_nothing_can_be_written(tiny, picture
         process.outcome()
 
 
-@pytest.mark.usefixtures("forked_teaching")
+@pytest.fixture
+def silent(monkeypatch) -> None:
+    """Processes that teach never say that they are ready."""
+    monkeypatch.setattr(teach_process, "PYTHON", (sys.executable, "-c", "input()"))
+
+
+@pytest.mark.usefixtures("silent")
 def test_one_that_takes_too_long_is_ended_and_says_so(
     tiny, sitting, painted, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(teach_job, "PATIENCE", 0.5)
-    steps = teach_in_turn(sitting, load_model(tiny), painted, tmp_path, Run(), "")
-    next(steps)
-    assert next(steps) == Status()
-    process = sitting.process
-    with pytest.raises(TeachingError, match="was not done after"):
-        list(steps)
+    with closing(teach_in_turn(sitting, load_model(tiny), painted, tmp_path, Run(), "")) as steps:
+        next(steps)
+        assert next(steps) == Status()
+        process = sitting.process
+        with pytest.raises(TeachingError, match="was not done after"):
+            list(steps)
     assert process.has_ended(20)
 
 
+@pytest.mark.usefixtures("silent")
 def test_one_that_never_begins_can_be_cancelled(tiny, sitting, painted, tmp_path):
-    steps = teach_in_turn(sitting, load_model(tiny), painted, tmp_path, Run(), "")
-    next(steps)
-    next(steps)
-    process = sitting.process
-    os.kill(process.pid, signal.SIGSTOP)
-    sitting.cancel()
-    with pytest.raises(StoppedError):
-        list(steps)
+    with closing(teach_in_turn(sitting, load_model(tiny), painted, tmp_path, Run(), "")) as steps:
+        next(steps)
+        next(steps)
+        process = sitting.process
+        os.kill(process.pid, signal.SIGSTOP)
+        sitting.cancel()
+        with pytest.raises(StoppedError):
+            list(steps)
     assert process.has_ended(20)
 
 
