@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, Page, Route, expect
 from demo.segment.examples import SAMPLE, Example, examples, thumbnail
 from demo.segment.file_list import Files, short_names
 from demo.segment.page_and_channel import show_place
-from demo.segment.share_link import read_link
+from demo.segment.share_link import Asked, read_link, show_as_asked
 from demo.server.predictions import Place
 from demo.synthetic import phase_contrast
+from demo.viewer.component import show_result
 from unet_hf import UNet, read_image
 from unet_hf.batch.options import BatchOptions
 from unet_hf.batch.run import segment_files
@@ -464,6 +465,14 @@ def test_an_address_is_read():
     for text in ("nan", "inf", "-0.1", "1e9", "", "0x1"):
         assert len(read_link({"opacity": text}, examples()).faults) == 1
     assert read_link({"__theme": "dark"}, examples()).faults == ()
+
+
+def test_the_opacity_of_a_link_stays_with_the_results_that_follow(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    result = UNet(base_channels=2, depth=1).segment(np.zeros((10, 20), np.uint8))
+    assert show_as_asked(result, Asked(opacity=0.8), "a checkpoint")["alpha"] == 0.8
+    for usual in (show_as_asked(result, Asked(), "a checkpoint"), show_result(result)):
+        assert "alpha" not in usual  # the viewer leaves it as it is
 
 
 @pytest.mark.deep("a click within the first second")

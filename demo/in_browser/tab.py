@@ -27,7 +27,7 @@ from ..parts.gradio_internals import served_file
 from ..server.errors_in_words import plain_sentence
 from ..server.model_facts import model_choices
 from ..server.models import load_model
-from ..viewer.component import DEFAULT_ALPHA, viewer
+from ..viewer.component import viewer
 from ..viewer.payload import FINE, STEPS
 
 HERE = Path(__file__).parent
@@ -120,7 +120,6 @@ def _exported(name: str) -> tuple[Path, dict[str, Any]]:
         "halo": described["halo"],
         "steps": STEPS,
         "fine": FINE,
-        "alpha": DEFAULT_ALPHA,
         "objects": _objects(model),
     }
 

@@ -89,8 +89,7 @@ def show_as_asked(
     cut, meant = result, asked.threshold is not None and result.threshold is not None
     if meant:
         cut = result.with_threshold(asked.threshold)
-    alpha = DEFAULT_ALPHA if asked.opacity is None else asked.opacity
-    shown = show_result(cut, alpha, camera=asked.camera or camera, by=by)
+    shown = show_result(cut, asked.opacity, camera=asked.camera or camera, by=by)
     return shown | ({"asked": True} if meant else {})
 
 

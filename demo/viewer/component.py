@@ -49,7 +49,7 @@ from .tiles import Planes
 
 WEB = Path(__file__).parent / "web"
 BACKGROUNDS = ("background", "void", "unlabeled", "unlabelled", "matrix")
-DEFAULT_ALPHA = 0.45  # opacity of the classes
+DEFAULT_ALPHA = 0.45  # opacity of the classes, unless one is asked for
 MOST_PIXELS = 4096 * 4096  # sent at once; of a larger image some, and the others in tiles
 
 Size = PixelSize | tuple | str | None  # of a pixel; None: what the file says, if it does
@@ -74,6 +74,7 @@ def viewer(
         elem_id=elem_id,
         group=group,
         label=label,
+        alpha=DEFAULT_ALPHA,
         status=None,
         maps=MAPS,
         heat=HEAT,
@@ -102,14 +103,14 @@ def show_image(image: ImageData, pixel_size: Size = None, camera: Camera | None 
 
 def show_result(
     result: Segmentation,
-    alpha: float = DEFAULT_ALPHA,
+    alpha: float | None = None,
     pixel_size: Size = None,
     camera: Camera | None = None,
     by: str = "",
 ) -> Payload:
     """The picture and its classes.
 
-    alpha: their opacity, until the visitor chooses another.
+    alpha: their opacity from now on, until the visitor chooses another; None: as it is.
     by: The checkpoint, as people call it.
     camera: where a picture that was not there before is opened; without it the whole is seen.
     Raises `ConfigError` if `pixel_size` is none, or `camera` not three finite numbers.
@@ -140,7 +141,7 @@ def show_result(
         names=names,
         colors=list(result.colors),
         unpainted=unpainted(result.id2label),
-        alpha=alpha,
+        **({} if alpha is None else {"alpha": alpha}),
         threshold=result.threshold if two_classes else None,
         steps=STEPS,
         fine=FINE,
@@ -156,7 +157,6 @@ def show_map(
     colors: list[str],
     alt: str,
     *,
-    alpha: float = DEFAULT_ALPHA,
     pixel_size: Size = None,
 ) -> Payload:
     """Any map of classes over any image: ground truth, errors, disagreement ...
@@ -176,7 +176,6 @@ def show_map(
         pixel_size,
         names=names,
         colors=colors,
-        alpha=alpha,
         threshold=None,
         alt=alt,
     )

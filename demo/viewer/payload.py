@@ -51,7 +51,7 @@ class Payload(Shown, total=False):
     names: list[str]  # of the classes, by their ids
     colors: list[str]  # "#rrggbb"
     unpainted: list[int]  # ids of classes that are not painted at first
-    alpha: float  # opacity of the classes, until the visitor chooses another
+    alpha: float  # opacity of the classes from now on, until the visitor chooses another
     threshold: float | None  # None unless there are two classes
     # {"threshold", "words"}: at which little is missed, and what that assumes; None: there is none.
     few_missed: dict[str, Any] | None

@@ -15,7 +15,6 @@
  * @property {number} halo Pixels around a tile that it has to see.
  * @property {number} steps
  * @property {number} fine
- * @property {number} alpha
  * @property {import("./objects.js").Parting | null} objects How it parts them, if it has learned to.
  */
 

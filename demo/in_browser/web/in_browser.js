@@ -254,8 +254,8 @@ class InBrowser {
    *   threads: number, clipped: boolean, objects: number | null}} found */
   segmented({ picture, planes, facts, milliseconds, threads, clipped, objects }) {
     this.busy = false;
-    const { names, colors, threshold, steps, fine, alpha } = facts;
-    this.show(picture, planes, { names, colors, threshold, steps, fine, alpha,
+    const { names, colors, threshold, steps, fine } = facts;
+    this.show(picture, planes, { names, colors, threshold, steps, fine,
       alt: `${picture.name} with its classes painted over: ${names.join(", ")}` });
     this.say(`${picture.width} × ${picture.height} px${counted(objects, facts)}`
       + ` · ${(milliseconds / 1000).toFixed(2)} s in this browser on ${threads} thread${threads > 1 ? "s" : ""}, float32, ${facts.name}`

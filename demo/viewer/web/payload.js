@@ -24,7 +24,7 @@
  * @property {string[]} [names]
  * @property {string[]} [colors]
  * @property {number[]} [unpainted] Ids of classes that are not painted at first.
- * @property {number} [alpha]
+ * @property {number} [alpha] Opacity of the classes from now on.
  * @property {number | null} [threshold]
  * @property {{threshold: number, words: string} | null} [few_missed] See few_missed.js.
  * @property {boolean} [asked] This threshold is meant, wherever the slider was.

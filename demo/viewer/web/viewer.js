@@ -37,6 +37,7 @@ import { newUnpacker } from "./unpack.js";
  * @property {{words: string, stop: boolean} | null} status What is at work, and can be stopped.
  * @property {string | null} group Viewers that move together.
  * @property {string} label What it shows, for screen readers: one page may have several.
+ * @property {number} alpha Opacity of the classes at first.
  * @property {Record<string, string[]>} maps Stops of colour maps.
  * @property {Record<string, string>} heat The colour map of each view that paints numbers.
  * @property {boolean} paints There is a brush.
@@ -91,7 +92,7 @@ export class Viewer {
     this.camera = newCamera();
     /** @type {Look} */
     this.look = {
-      alpha: 0.45, level: 50, view: "classes", outline: false, chosen: 0, split: null, hidden: new Set(),
+      alpha: props.alpha, level: 50, view: "classes", outline: false, chosen: 0, split: null, hidden: new Set(),
       window: [0, 255], colormap: "Gray", pixelSize: null, imageTable: new Int32Array(0),
       paint: null, maps: props.maps, heat: props.heat,
     };
