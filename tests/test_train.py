@@ -340,6 +340,8 @@ def test_dashes_and_underscores_and_a_json_file_say_the_same(tmp_path):
         ({"ema_decay": 1.0}, "below 1"),
         ({"channel_mixing": 1.5}, "from 0 to 1"),
         ({"inversion": -0.1}, "from 0 to 1"),
+        ({"depth": 7}, "--depth 7: .* a tile of 1024 px holds. Take --depth 6 or less"),
+        ({"depth": 6, "preset": "paper"}, "Take --depth 5 or less"),
     ],
 )
 def test_unusable_options_are_refused(options, words):

@@ -21,7 +21,7 @@ from train.crops import crops
 from train.crops.crops import CropMaker, RandomCrops
 from train.crops.shares import draw_shares
 from train.errors import StoppedError
-from train.model import build_model
+from train.model import build_model, check_batch_norm, freeze_encoder
 from train.report import FEW_IMAGES, HELPFUL_START, hints_for_few_images, write_samples
 from unet_hf import UNet
 from unet_hf.data import open as data
@@ -184,6 +184,38 @@ def test_kinds_are_drawn_by_the_root_of_their_number_and_large_images_more_often
     assert np.allclose(draw_shares(areas, 10, kinds) * 3, [0.4, 0.8, 0.4, 0.4, 1])
     plain = np.sqrt(np.maximum(areas / 10**2, 1.0))
     assert (draw_shares(areas, 10) == plain / plain.sum()).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "crops", "frozen", "works"),
+    [
+        ({}, 64, 1, False, False),
+        ({}, 64, 2, False, True),
+        ({}, 128, 1, False, True),
+        ({"norm": "none"}, 64, 1, False, True),
+        ({}, 64, 1, True, True),
+    ],
+)
+def test_batch_norm_of_a_single_pixel_is_refused_and_nothing_else(
+    options, size, crops, frozen, works
+):
+    model = UNet(base_channels=1, max_channels=2, depth=6, **options).train()
+    if frozen:
+        freeze_encoder(model)
+    with nullcontext() if works else pytest.raises(ValueError, match="more than 1 value"):
+        model(torch.zeros(crops, 1, size, size))  # PyTorch's own word on it
+    with (
+        nullcontext()
+        if works
+        else pytest.raises(ConfigError, match="a single pixel, and batch norm")
+    ):
+        check_batch_norm(model, size, crops)
+
+
+def test_a_training_that_cannot_make_a_step_is_refused_before_the_first(with_kinds, tmp_path):
+    config = tiny(with_kinds, tmp_path / "out", depth=6, resolution=64, train_batch_size=1)
+    with pytest.raises(ConfigError, match="After 6 poolings, a crop of 64 x 64 px"):
+        loop.train(config)
 
 
 @pytest.fixture(scope="module")

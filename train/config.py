@@ -12,10 +12,12 @@ from unet_hf.data.options import DataOptions, public_name
 from unet_hf.errors import ConfigError
 from unet_hf.hub.find import read_address
 from unet_hf.hub.goals import read_goals
+from unet_hf.network.configuration import MAX_DEPTH
+from unet_hf.network.tiling import TileGeometry
 from unet_hf.options import option
 
 from .duration import read_duration
-from .presets import CHECKED, CHOICES, NETWORK_SIZE, PRESETS, USUAL
+from .presets import CHECKED, CHOICES, NETWORK_SIZE, PRESETS, TILE_SIZES, USUAL
 
 DEFAULT_STEPS = 10_000
 DEFAULT_INTERVAL = 1000  # steps between evaluations, and between checkpoints
@@ -211,6 +213,7 @@ class TrainingConfig(DataOptions):
                 "random."
             )
         read_goals(self.goals or "")
+        self._check_depth()
         self._check_time_budget()
         self._check_folds()
         for name in ("hub_model_id", "hub_branch", "hub_create_pr", "hub_tag"):
@@ -234,6 +237,19 @@ class TrainingConfig(DataOptions):
             self.hub_model_id = read_repository(self.hub_model_id)
         if self.demo_space:
             self.demo_space = read_repository(self.demo_space, "space")
+
+    def _check_depth(self) -> None:
+        """Checks that a tile has room for the context of so many poolings."""
+        if self.depth is None or self.pretrained_model_name_or_path:
+            return
+        side, depths = TILE_SIZES[self.preset], range(1, MAX_DEPTH + 1)
+        shapes = [TileGeometry(depth, self.padding, "transposed") for depth in depths]
+        deepest = max(one.depth for one in shapes if 2 * one.halo + one.multiple <= side)
+        if self.depth > deepest:
+            raise ConfigError(
+                f"--depth {self.depth}: a pixel would depend on more around it than a tile of "
+                f"{side} px holds. Take --depth {deepest} or less."
+            )
 
     def _check_time_budget(self) -> None:
         """Checks the time budget; one that the steps were fitted to is done with."""

@@ -33,7 +33,7 @@ from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StopRequest, explained
 from .learner import Learner
-from .model import choose_precision, crop_size, freeze_encoder
+from .model import check_batch_norm, choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
 from .publish import HubTarget
@@ -111,6 +111,7 @@ def train(
     model.train().to(accelerator.device, memory_format=torch.channels_last)
     if config.freeze_encoder:
         freeze_encoder(model)
+    check_batch_norm(model, size, config.train_batch_size * processes)
     counts = inspection.counts(data.num_classes)
     maker = CropMaker(
         model.preprocessing, augmentation_of(config, size), counts, config, model.object_channels

@@ -20,6 +20,7 @@ from unet_hf.network.configuration import (
 from unet_hf.words import number_of
 
 from .config import TrainingConfig
+from .presets import TILE_SIZES
 
 OBJECT_HEAD = ("object_head.weight", "object_head.bias")
 
@@ -65,7 +66,7 @@ def build_model(
         colors=colors,
         title=config.title,
         object_outputs=outputs,
-        **({"tile_size": 572} if config.preset == "paper" else {}),
+        tile_size=TILE_SIZES[config.preset],
     )
 
 
@@ -180,6 +181,22 @@ def crop_size(model: UNet, resolution: int) -> int:
     geometry = model.geometry
     valid = geometry.padding == "valid"
     return geometry.input_size(max(1, resolution - 2 * geometry.halo * valid))
+
+
+def check_batch_norm(model: UNet, size: int, crops: int) -> None:
+    """Raises `ConfigError` if batch norm would see a single pixel, whose variance nobody knows.
+
+    model: In training mode. size: Side of the crops, px. crops: How many are normalized together.
+    """
+    layers = model.bottleneck.modules()
+    trained = any(isinstance(layer, nn.BatchNorm2d) and layer.training for layer in layers)
+    if not trained or crops > 1 or size > model.geometry.multiple:
+        return
+    raise ConfigError(
+        f"After {model.config['depth']} poolings, a crop of {size} x {size} px is a single pixel, "
+        f"and batch norm needs at least two. Take --train_batch_size 2 or --resolution {2 * size}; "
+        "a new network may also have a smaller --depth."
+    )
 
 
 def choose_precision(asked: str) -> str:

@@ -28,6 +28,7 @@ CHECKED = (
     *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
     "max_inspected", "preset", *USUAL,
 )  # fmt: skip
+TILE_SIZES = {"modern": 1024, "paper": 572}  # px; of a new network, by preset
 NETWORK_SIZE = ("depth", "base_channels", "max_channels")
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
