@@ -124,6 +124,13 @@ def test_other_scores_are_of_what_segment_gives_and_say_so(trained, data, tmp_pa
     assert f"{result.precision}, mean of eight views" in capsys.readouterr().out
 
 
+def test_fast_is_refused_with_the_reason_and_what_to_take(capsys):
+    with pytest.raises(SystemExit):
+        run(["--model", "unet-cells", "--precision", "fast"])
+    said = capsys.readouterr().err
+    assert "scores are of one. Take int8 for scores of int8, or leave it out for float32" in said
+
+
 def test_what_is_not_said_is_float32_seen_once(trained):
     scores = json.loads((trained / "evaluation.json").read_text())
     assert (scores["precision"], scores["tta"]) == ("float32", False)

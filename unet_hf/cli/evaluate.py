@@ -99,7 +99,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--output", help="write the scores to this JSON file, too")
     parser.add_argument(
         "--precision",
-        choices=[name for name in PRECISIONS if name != "fast"],  # scores are of one by its name
+        type=precision_of_scores,
+        choices=[name for name in PRECISIONS if name != "fast"],
         default="float32",
         help="of the network's arithmetic; auto: what the device is fast in (default: float32, "
         "as the scores on cards)",
@@ -119,6 +120,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add_option(parser, "divisions", text, type=float)
     add_data_options(parser, DATA_OPTIONS)
     return parser.parse_args(arguments)
+
+
+def precision_of_scores(name: str) -> str:
+    """Returns the precision; refuses "fast", by a sentence that argparse shows."""
+    if name == "fast":
+        raise argparse.ArgumentTypeError(
+            "fast is int8 for some checkpoints on some CPUs and another precision elsewhere, and "
+            "scores are of one. Take int8 for scores of int8, or leave it out for float32, as on "
+            "cards."
+        )
+    return name
 
 
 def labelled_images(
