@@ -12,6 +12,19 @@ from ..objects.learned import height_map
 from ..predict.tiles import TilePrediction, predict_tiles
 from .partial_result import PartialResult, Plane
 
+# What is said of another run, by the part of its job in which it differs.
+DIFFERENCES = {
+    "input": "another image",
+    "model": "another model",
+    "options": "another page, axes, channel, level or threshold",
+    "planes": "other outputs",
+    "tta": "another tta",
+    "computed_by": "another version of PyTorch, number of threads or device",
+    "precision": "another precision",
+    "tile_size": "another tile_size",
+    "whole": "another tile_size",  # none was given to one of them, and the image is a single window
+}
+
 
 class Prediction:
     """A prediction whose planes on the disk are filled tile by tile."""
@@ -64,8 +77,9 @@ class Prediction:
             return
         if partial.job is not None:
             changed = [key for key in self.job if partial.job.get(key) != self.job[key]]
-            reason = f"of another {', '.join(changed)}" if changed else "not wanted or incomplete"
-            self.notes.append(f"an unfinished run was {reason}: started from the beginning")
+            differences = dict.fromkeys(DIFFERENCES[key] for key in changed)
+            reason = f"had {', '.join(differences)}" if changed else "was not wanted or incomplete"
+            self.notes.append(f"an unfinished run {reason}: started from the beginning")
         partial.begin(self.job, self.planes.values())
 
     def run(self, resume: bool, progress: Callable[[int, int], None] | None) -> None:
