@@ -1,5 +1,6 @@
 """`precision="fast"` is int8 where a record says that this is safe, and the result says so."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,14 @@ def losing(tmp_path: Path) -> Callable[[float | None], Path]:
 
 def notes(model: UNet) -> str:
     return "; ".join(model.segment(gray(), precision="fast").notes)
+
+
+def test_the_help_says_the_whole_rule():
+    (precisions,) = [one for one in dataclasses.fields(BatchOptions) if one.name == "precision"]
+    for text in (precisions.metadata["help"], " ".join(UNet.segment.__doc__.split())):
+        assert f"loses more than {fast.MOST_LOST}" in text
+        assert f"objects no more than {fast.MOST_OBJECTS_LOST}" in text
+        assert "known to be the fastest on this CPU" in text
 
 
 def test_it_is_int8_where_the_record_says_that_little_is_lost(losing):

@@ -138,8 +138,9 @@ class UNet(
                 README; the result says which it was. "int8" is faster still on most CPUs, changes
                 more pixels, and is never chosen by "auto"; the network must be calibrated for it,
                 see `calibrate`. "fast" is "int8" where the checkpoint's record says that no score
-                loses more than 0.001 by it, and where int8 is known to be the fastest on this CPU;
-                otherwise "auto". A note of the result says which it was, and why.
+                loses more than 0.001 by it, and the average precision of objects no more than
+                0.005, and where int8 is known to be the fastest on this CPU; otherwise "auto". A
+                note of the result says which it was, and why.
             tta: Test-time augmentation: the mean over the eight rotations and flips of the image,
                 eight times as slow; the result then has an `uncertainty`.
             progress: Called as `progress(done, total)` after each tile, and a few times a second

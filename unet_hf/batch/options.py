@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..engine.calibration import checked_calibration
-from ..engine.fast import settled_precision
+from ..engine.fast import MOST_LOST, MOST_OBJECTS_LOST, settled_precision
 from ..engine.precision import checked_precision
 from ..errors import ConfigError
 from ..hub.few_missed import settled_threshold
@@ -77,8 +77,10 @@ class BatchOptions:
     device: str = option("auto", "auto: a GPU if there is one")
     precision: str = option(
         "auto",
-        "of the network's arithmetic; auto: what the device is fast in; fast: int8 where the "
-        "checkpoint's record says that it loses at most 0.001, otherwise auto",
+        "of the network's arithmetic; auto: what the device is fast in; fast: int8 where it is "
+        "known to be the fastest on this CPU, and where the checkpoint's record says that no score "
+        f"loses more than {MOST_LOST}, and the average precision of objects no more than "
+        f"{MOST_OBJECTS_LOST}; otherwise auto",
     )
     tta: bool = option(
         False, "the mean over all eight turns and flips of each image: eight times as slow"
