@@ -107,6 +107,19 @@ def test_a_fast_result_says_so_and_is_what_python_gives(opened, pictures, tmp_pa
     assert "precision=" not in panel(here.model, model)  # where the page does what Python does
 
 
+def test_what_was_measured_in_float32_says_so_beside_a_fast_result(opened, pictures):
+    here = opened(0.0002)
+    here.view.few_missed[here.model] = {"threshold": 0.3, "words": "Few are missed."}
+    fast_one = upload(here, pictures[1])[here.tab.picture]["value"]
+    assert fast_one["few_missed"] == {
+        "threshold": 0.3,
+        "words": "Few are missed. It was measured in float32, and this result is int8.",
+    }
+    here.events.on_exact(here.view)
+    exact = segmented(here)[here.tab.picture]["value"]
+    assert exact["few_missed"] == {"threshold": 0.3, "words": "Few are missed."}
+
+
 def test_one_click_computes_exactly_and_so_it_stays_for_this_visitor(opened, pictures, tmp_path):
     here = opened(0.0002)
     here.events.on_exact(here.view)

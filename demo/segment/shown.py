@@ -124,7 +124,11 @@ class Shown:
         in_view.is_wanted, in_view.segmented_with = False, model
         in_view.threshold = drawn["threshold"]
         in_view.note_place(drawn["picture"])
-        drawn = drawn | {"few_missed": in_view.few_missed_of(model)}
+        few = in_view.few_missed_of(model)
+        if few and result.precision == "int8":
+            told = f"{few['words']} It was measured in float32, and this result is int8."
+            few = few | {"words": told}
+        drawn = drawn | {"few_missed": few}
         handle = in_view.results.keep(in_view.key, result)
         in_view.is_answer = False
         example = self._example(path)
