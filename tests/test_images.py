@@ -461,3 +461,26 @@ def test_what_an_image_was_read_with_may_be_said_again():
     image = read_image(np.stack([RGB, GRAY[..., None].repeat(3, 2)]), axes="ZYXC", page=1)
     assert read_image(image, page=1, axes="zyxc") is image
     check(read_image(image, page=1, channel=2), GRAY)
+
+
+def test_what_tifffile_logs_is_dropped_of_a_file_that_is_refused_and_of_no_other(tmp_path, caplog):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, NOISE[..., 0], software="a text that is stored behind the tags")
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        tags = {tag.name: tag.offset for tag in tiff.pages.first.tags.values()}
+
+    def damage(name: str, first: int, value: bytes) -> None:
+        content[tags[name] + first : tags[name] + first + len(value)] = value
+        path.write_bytes(content)
+
+    damage("Software", 8, struct.pack("<I", 10**9))  # where its text is stored
+    assert np.array_equal(read_image(path).pixels, NOISE[..., :1])
+    assert [record.name for record in caplog.records] == ["tifffile"]
+    caplog.clear()
+    damage("ImageWidth", 2, struct.pack("<H", 99))  # a type that there is not
+    with pytest.raises(UnreadableImageError):
+        read_image(path)
+    assert not caplog.records
+    tifffile.TiffFile(path).close()  # by someone else in the same process
+    assert {record.name for record in caplog.records} == {"tifffile"}

@@ -18,6 +18,7 @@ from ..errors import (
     UnreadableImageError,
     UnsupportedLayoutError,
 )
+from .decoder_log import log_if_read
 from .nodata import valid_pixels
 from .pixel_size import PixelSize
 from .place import Place
@@ -177,9 +178,12 @@ def check_size(name: str, height: int, width: int, max_pixels: int, layers: int 
 
 @contextlib.contextmanager
 def decoder_errors(name: str, max_pixels: int) -> Iterator[None]:
-    """Turns every exception of a decoder into an `ImageError` that names the image."""
+    """Turns every exception of a decoder into an `ImageError` that names the image.
+
+    What tifffile logs of an image that is refused is dropped.
+    """
     try:
-        with warnings.catch_warnings():
+        with log_if_read(), warnings.catch_warnings():
             # Pillow warns of bombs long before max_pixels, and of metadata that is not used here.
             warnings.simplefilter("ignore")
             yield
