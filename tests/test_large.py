@@ -13,6 +13,7 @@ import tifffile
 import torch
 
 from unet_hf import UNet, read_image
+from unet_hf.engine import merged
 from unet_hf.engine.engine import Engine
 from unet_hf.engine.memory import MEMORY
 from unet_hf.errors import ConfigError
@@ -211,6 +212,19 @@ def test_the_budget_counts_what_the_engine_keeps():
         Engine(model, "float32")(torch.zeros(1, model.config["in_channels"], side, side))
         counted = side**2 * bytes_per_pixel(model, "float32") + fixed_bytes(model, "float32")
         assert 0.8 * counted < len(MEMORY) < counted
+
+
+def test_the_budget_counts_the_weights_of_merged_layers(monkeypatch):
+    model = UNet(base_channels=16)
+    more = 0
+    for up, step in zip(model.up_convolutions, model.expansive, strict=True):
+        both = up.weight, step[0].weight.tensor_split(2, dim=1)[1]
+        more += merged.merge_kernels(*both).numel() - sum(weight.numel() for weight in both)
+    sizes = {}
+    for unit in (False, True):
+        monkeypatch.setattr(merged, "has_matrix_unit", lambda unit=unit: unit)
+        sizes[unit] = [fixed_bytes(model, name) for name in ("bfloat16", "float32")]
+    assert sizes[True] == [sizes[False][0] + 2 * more, sizes[False][1]]
 
 
 def test_where_tiles_have_to_be_small_it_is_said_what_larger_ones_would_bring(

@@ -19,6 +19,7 @@ wide networks, even these need more memory than the budget.
 """
 
 from ..engine.engine import BAND
+from ..engine.merged import is_worth_merging
 from ..engine.precision import DTYPES
 from ..network.network import Network
 from ..network.tiling import TileGeometry
@@ -64,8 +65,12 @@ def megabytes_for(model: Network, precision: str, tile_size: int, *, tta: bool =
 
 def fixed_bytes(model: Network, precision: str) -> int:
     """Returns the bytes that the engine needs for a window of any size."""
+    dtype, padding = DTYPES[precision], int(model.config["padding"] == "same")
     weights = sum(weight.numel() for weight in model.parameters())
-    return weights * DTYPES[precision].itemsize + BAND * model.config["base_channels"] * 4
+    for up in model.up_convolutions:
+        if is_worth_merging(up, dtype, padding):  # 16 a pair of channels instead of 4 and 9
+            weights += up.out_channels * (12 * up.in_channels - 9 * up.out_channels)
+    return weights * dtype.itemsize + BAND * model.config["base_channels"] * 4
 
 
 def bytes_per_pixel(model: Network, precision: str, tta: bool = False) -> float:
