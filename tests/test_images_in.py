@@ -43,6 +43,16 @@ CHOOSE = """(input, chosen) => {
   input.files = chosen.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }"""
+# What empty fields in sight show only the beginning of.
+CUT_PLACEHOLDERS = """() => {
+  const pen = new OffscreenCanvas(1, 1).getContext("2d");
+  return [...document.querySelectorAll("input[placeholder]")].filter((field) => {
+    const style = getComputedStyle(field);
+    pen.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return field.offsetParent && pen.measureText(field.placeholder).width > room;
+  }).map((field) => field.placeholder);
+}"""
 LARGE = 201 * 2**20  # bytes
 
 FORBID = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
@@ -515,4 +525,8 @@ def test_a_phone_sees_all_of_it(browser: Browser, demo_url: str, stack: Path):
         expect(page.get_by_label(label)).to_be_visible()
     expect(page.locator("#files li")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for tab, field in (("Many images", "#batch_seed"), ("Film", "#film_seed")):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(field)).to_be_visible()
+        assert page.evaluate(CUT_PLACEHOLDERS) == []
     context.close()
