@@ -1,5 +1,6 @@
 """What a network that is taught is held to where nobody painted, and how gently it learns."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from train.teaching import guess
-from train.teaching.lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from train.teaching.frequency import IN_BETWEEN, mean_frequencies, shift_head, with_frequencies
+from train.teaching.lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from train.teaching.losses import share_right
 from train.teaching.pictures import prepare_parts
 from train.teaching.teach import teach
@@ -90,7 +92,44 @@ def test_halfway_the_network_has_a_say_in_what_it_is_held_to(base):
     (guessed,) = tutor.hold_to_guess(base, parts, 2)
     (both,) = tutor.hold_to_learned(base, [guessed])
     own = torch.from_numpy(base.segment(image, precision="float32").probabilities)
-    assert tutor.is_guessed and torch.allclose(both.old, (guessed.old + own) / 2, atol=1e-5)
+    assert torch.allclose(tutor.frequent, own.mean((1, 2)), atol=1e-5)
+    mean = with_frequencies((guessed.old + own) / 2, own.mean((1, 2)), IN_BETWEEN)
+    assert tutor.is_guessed and torch.allclose(both.old, mean, atol=1e-5)
+
+
+def test_the_network_is_asked_once_also_if_the_end_comes_sooner_than_was_foreseen(base):
+    image, mask = dots()
+    parts = prepare_parts(base, base.segment(image), strokes_on(mask))
+    tutor = Tutor(None, known=0, classes=2)
+    assert not tutor.asks(40, 40)  # there is no guess to correct
+    guessed = tutor.hold_to_guess(base, parts, 2)
+    assert not tutor.asks(19, 40) and tutor.asks(20, 40) and tutor.asks(30, 31)
+    tutor.hold_to_learned(base, guessed)
+    assert not tutor.asks(20, 40)
+
+
+def test_a_class_that_is_rarer_wins_less_often_where_it_is_in_doubt():
+    likely = torch.tensor([[[0.6, 0.5]], [[0.4, 0.5]]])
+    frequent = mean_frequencies(
+        [torch.tensor([[[0.9]], [[0.1]]]), torch.tensor([[[0.7]], [[0.3]]])]
+    )
+    assert torch.allclose(frequent, torch.tensor([0.8, 0.2]))
+    # 0.5 each, times the roots of 0.8 and 0.2, which are as 2 to 1
+    shifted = with_frequencies(likely, frequent, 0.5)
+    assert torch.allclose(shifted[:, 0, 1], torch.tensor([2 / 3, 1 / 3]))
+    assert torch.allclose(with_frequencies(likely, frequent, 0), likely)
+    assert torch.allclose(with_frequencies(likely, torch.tensor([0.5, 0.5]), 1), likely)
+
+
+def test_a_shifted_network_says_so_by_itself(base):
+    image, _ = dots()
+    frequent, shifted = torch.tensor([0.9, 0.1]), copy.deepcopy(base)
+    shift_head(shifted, frequent, 0.25)
+    before, after = (
+        torch.from_numpy(network.segment(image, precision="float32").probabilities)
+        for network in (base, shifted)
+    )
+    assert torch.allclose(after, with_frequencies(before, frequent, 0.25), atol=1e-5)
 
 
 def test_what_is_guessed_is_learned_as_probabilities_and_the_threshold_says_so(base):
@@ -102,7 +141,7 @@ def test_what_is_guessed_is_learned_as_probabilities_and_the_threshold_says_so(b
 # ------------------------------------------------------------------- near, or far from it
 
 
-@pytest.mark.parametrize(("right", "goes_on"), [(0.95, GENTLE_LESSON), (0.6, USUAL_LESSON)])
+@pytest.mark.parametrize(("right", "goes_on"), [(0.95, GENTLE_LESSON), (0.6, FAR_LESSON)])
 def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
     tutor = Tutor(None, known=2, classes=2)
     for step in range(9):
@@ -118,11 +157,17 @@ def test_a_teaching_goes_on_gently_only_if_that_led_somewhere(right, goes_on):
 
 def test_a_lesson_that_is_given_stays_and_new_classes_are_not_learned_gently():
     mine = Lesson(steps=8)
-    for lesson, known, followed in ((mine, 2, mine), (None, 0, USUAL_LESSON)):
+    for lesson, known, followed in ((mine, 2, mine), (None, 0, FAR_LESSON)):
         tutor = Tutor(lesson, known, 2)
         for step in range(8):
             assert not tutor.hears(0.0, step, 8)
         assert tutor.lesson is followed
+
+
+def test_where_nothing_can_be_guessed_it_does_not_go_on_for_longer():
+    assert Tutor(None, 0, 2, can_guess=False).lesson is USUAL_LESSON
+    tutor = Tutor(None, 2, 2, can_guess=False)
+    assert tutor.hears(0.0, 1, 8) and tutor.lesson is USUAL_LESSON
 
 
 def test_a_class_that_is_added_is_learned_whole_and_never_gently(base):

@@ -28,6 +28,7 @@ from ..kernels.forward import use_fast_kernels
 from ..model import crop_size
 from ..optimization import moving_average
 from .first_head import fit_head
+from .frequency import AT_LAST, shift_head
 from .judging import Judgement, choose_threshold, judge
 from .lesson import Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss, share_right
@@ -116,10 +117,11 @@ def teach(
         for result, label in zip(before, learned, strict=True)
         for part in prepare_parts(student, result, label)
     ]
-    tutor = Tutor(lesson, known, student.config["num_classes"])
+    can_guess = student.geometry.padding == "same"
+    tutor = Tutor(lesson, known, student.config["num_classes"], can_guess)
     if tutor.is_far(parts):
         parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
-    if not known and student.geometry.padding == "same":
+    if not known and can_guess:
         fit_head(student, parts)
         parts = tutor.hold_to_guess(model, parts, student.config["num_classes"])
     left = seconds - 2 * predicting
@@ -127,6 +129,8 @@ def teach(
     taught, losses = _learn(model, student, parts, tutor, seed, began + left, progress)
     if known:
         _go_back(taught, begun, tutor.lesson.share)
+    if tutor.frequent is not None:
+        shift_head(taught, tutor.frequent, AT_LAST)
     after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
         if tutor.is_guessed:
@@ -182,8 +186,7 @@ def _learn(
 ) -> tuple[UNet, list[float]]:
     """Makes the steps; returns the averaged network and the losses."""
     lesson = tutor.lesson
-    augmentation = Augmentation(crop_size(student, lesson.side))
-    crops = StrokeCrops(parts, augmentation, seed)
+    crops = StrokeCrops(parts, augmentation_of(lesson, student), seed)
     # Batch norms keep the averages of the base: those of a few crops of one image would ruin them.
     student.eval().requires_grad_(True)
     network = use_fast_kernels(student)
@@ -194,7 +197,7 @@ def _learn(
     measured, pace = time.monotonic(), 1.0
     while step < steps:
         for group in optimizer.param_groups:
-            group["lr"] = tutor.lesson.learning_rate * schedule(step, steps)
+            group["lr"] = lesson.learning_rate * schedule(step, steps)
         loss, right = _step(network, student, crops.batch(step, lesson.crops), tutor.held)
         losses.append(loss)
         is_far = tutor.hears(right, step, steps)
@@ -213,15 +216,21 @@ def _learn(
         elif now > until and step < steps - 1:
             steps = step + 1  # a last one, with the smallest rate
         if is_far:
+            lesson, steps = tutor.lesson, tutor.lesson.steps
             parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
-        elif tutor.is_guessed and step == steps // 2:
+        elif tutor.asks(step, steps):
             parts = tutor.hold_to_learned(averaged.module, parts)
         else:
             continue
-        crops = StrokeCrops(parts, augmentation, seed)
+        crops = StrokeCrops(parts, augmentation_of(lesson, student), seed)
         steps = min(steps, step + max(1, int((until - time.monotonic()) / pace)))
     taught = averaged.module
     return taught.eval().requires_grad_(False), losses
+
+
+def augmentation_of(lesson: Lesson, student: UNet) -> Augmentation:
+    side = crop_size(student, lesson.side)
+    return Augmentation(side, scale_range=lesson.scale_range, gray_std=lesson.gray_std)
 
 
 @torch.no_grad()

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from unet_hf import UNet
 from unet_hf.data.detect_encoding import IGNORE
 
+from .frequency import IN_BETWEEN, mean_frequencies, with_frequencies
 from .guess import guess_unpainted
-from .lesson import GENTLE_LESSON, USUAL_LESSON, Lesson
+from .lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from .losses import share_right
 from .pictures import Part
 
@@ -37,27 +39,34 @@ class Tutor:
     Near what a checkpoint can do already, a teaching corrects, and has to be gentle. Far from it
     there is little to keep, and gentle steps lead nowhere. Strokes alone cannot tell the two apart:
     whoever paints only what is wrong makes any network look bad. So it begins gently unless most is
-    wrong, and goes on as usual if by then the network has not learned what is painted; the old
+    wrong, and goes on otherwise if by then the network has not learned what is painted; the old
     network's word then counts little, see `hold_to_both`. A class that is added has to be learned
     from nothing, and on the way back to the old weights it would be lost: that is never gentle.
 
-    known: How many of the classes, the first ones, the base tells apart. lesson: The one that is
-    followed now. held: See `Held`. is_guessed: Whether that comes from a guess.
+    known: How many of the classes, the first ones, the base tells apart. can_guess: Whether forests
+    can stand in for what it does not know, see `guess_unpainted`. lesson: The one that is followed
+    now. held: See `Held`. is_guessed: Whether that comes from a guess. frequent: (classes,),
+    how frequent the network took them to be when it was asked; None: not yet.
     """
 
-    def __init__(self, lesson: Lesson | None, known: int, classes: int) -> None:
+    def __init__(
+        self, lesson: Lesson | None, known: int, classes: int, can_guess: bool = True
+    ) -> None:
         self.is_trial = lesson is None and known == classes
-        self.known = known
+        self.known, self.can_guess = known, can_guess
         self.is_guessed = False
+        self.frequent: Tensor | None = None
         self.right: list[float] = []
-        self.follow(lesson or (GENTLE_LESSON if self.is_trial else USUAL_LESSON))
+        self.far = FAR_LESSON if can_guess else USUAL_LESSON
+        first = GENTLE_LESSON if self.is_trial else USUAL_LESSON if known else self.far
+        self.follow(lesson or first)
 
     def is_far(self, parts: Sequence[Part]) -> bool:
-        """Whether it is so from the beginning; the usual lesson is then followed."""
+        """Whether it is so from the beginning; another lesson is then followed."""
         if not self.is_trial or right_before(parts, self.known) >= PROMISING:
             return False
         self.is_trial = False
-        self.follow(USUAL_LESSON)
+        self.follow(self.far)
         return True
 
     def follow(self, lesson: Lesson) -> None:
@@ -75,7 +84,7 @@ class Tutor:
         The former count the more, the better than chance they are where something is painted; by
         the root of it, as people rather paint where they are wrong.
         """
-        if model.geometry.padding == "valid":
+        if not self.can_guess:
             return list(parts)
         self.held, self.is_guessed = Held(classes, self.lesson.guess, self.lesson.maps_anchor), True
         chance = 1 / self.known
@@ -87,18 +96,28 @@ class Tutor:
             both.append(replace(part, old=torch.cat([mean, part.old[self.known :]])))
         return both
 
+    def asks(self, step: int, steps: int) -> bool:
+        """Whether the network has a say now, after so many steps of so many: halfway, once."""
+        return self.is_guessed and self.frequent is None and step >= steps // 2
+
     @torch.no_grad()
     def hold_to_learned(self, network: UNet, parts: Sequence[Part]) -> list[Part]:
         """Parts with a mean of the guess and of what the network has made of it by now.
 
-        A network smooths what forests guess pixel by pixel, and soon knows better than they.
+        A network smooths what forests guess pixel by pixel, and soon knows better than they. Only
+        how rare a class is it does not learn from strokes: see `frequency`.
         """
         network.eval()
+        told = [
+            network(part.image[None].to(network.device))[0].float().softmax(0).cpu()
+            for part in parts
+        ]
+        self.frequent = mean_frequencies(told)
         both = []
-        for part in parts:
-            logits = network(part.image[None].to(network.device))[0].float().cpu()
+        for part, likely in zip(parts, told, strict=True):
             old = part.old.clone()
-            old[: len(logits)] = (old[: len(logits)] + logits.softmax(0)) / 2
+            mean = (old[: len(likely)] + likely) / 2
+            old[: len(likely)] = with_frequencies(mean, self.frequent, IN_BETWEEN)
             both.append(replace(part, old=old))
         return both
 
@@ -114,7 +133,7 @@ class Tutor:
         late = self.right[len(self.right) // 2 :]
         if sum(late) / len(late) >= LEARNED:
             return False
-        self.follow(USUAL_LESSON)
+        self.follow(self.far)
         return True
 
 
