@@ -17,7 +17,7 @@ from demo.server.result_store import GONE, result_store
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 from .viewing import slide, viewer_of
 
-pytestmark = pytest.mark.deep("test_kept.py, test_late_results.py and test_batch_job.py, in Python")
+pytestmark = pytest.mark.deep("test_kept.py, test_segment_tab.py and test_batch_job.py, in Python")
 
 
 @pytest.fixture
