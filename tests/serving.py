@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from demo.batch import job as batch_job
 from demo.segment.examples import SAMPLE
 from demo.server import predictions
-from demo.server.models import LOCAL
+from demo.server.checkpoints.models import LOCAL
 from demo.synthetic import fluorescence_nuclei
 from demo.teach import process as teach_process
 from unet_hf import UNet

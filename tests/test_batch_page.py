@@ -15,7 +15,7 @@ from demo.batch import job as batch_job
 from demo.batch.tab import BatchTab
 from demo.server.folders import ResultFolders
 from demo.server.predictions import segment_file
-from demo.server.queue import PREDICTS
+from demo.server.work.queue import PREDICTS
 from unet_hf import UNet
 
 from .serving import IMAGES, SIZE, Gate, at_work, drop, state, until

@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from demo.compare.tab import compare_tab
 from demo.server import predictions
+from demo.server.checkpoints.models import load_model
 from demo.server.in_view import InView
-from demo.server.models import load_model
 from demo.server.predictions import segment_file
 from unet_hf.evaluation.comparison import compare_predictions
 

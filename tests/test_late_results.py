@@ -20,7 +20,7 @@ from demo.segment.file_list import Files
 from demo.server import predictions
 from demo.server.in_view import InView
 from demo.server.predictions import FIRST
-from demo.server.result_store import result_store
+from demo.server.results.result_store import result_store
 from demo.truth import tab as truth_tab
 from demo.viewer.component import idle
 from unet_hf.errors import ConfigError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.server.device import on_gpu
+from demo.server.work.device import on_gpu
 
 from .processes import forked_python
 

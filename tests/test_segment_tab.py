@@ -15,8 +15,8 @@ from demo.segment.facts import facts_of
 from demo.segment.file_list import Files
 from demo.server import limits, predictions
 from demo.server.in_view import InView
-from demo.server.kept_results import AllKeptResults, KeptResults
-from demo.server.result_store import GONE, result_store
+from demo.server.results.kept_results import AllKeptResults, KeptResults
+from demo.server.results.result_store import GONE, result_store
 
 from .segment_page import COMPONENTS, SEEN, choose, opened, segmented, select, upload
 

@@ -24,9 +24,9 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
 
 from demo.segment.tab import SegmentTab
+from demo.server.checkpoints.models import Offer, Visitor, find_by_authors
 from demo.server.folders import KeptFolders
 from demo.server.in_view import InView
-from demo.server.models import Offer, Visitor, find_by_authors
 from demo.space.contents import space_contents
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.errors import CheckpointAccessError
@@ -373,7 +373,7 @@ def test_who_has_signed_in_may_use_their_own():
 def test_an_authors_checkpoints_are_listed_by_library_name(hub, tmp_path):
     hub.plant("lab/no-unet", {"README.md": b"---\nlibrary_name: other\n---\n"})
     script = (
-        "import json; from demo.server.models import find_by_authors;"
+        "import json; from demo.server.checkpoints.models import find_by_authors;"
         "print(json.dumps(find_by_authors(['lab', 'nobody'])))"
     )
     found = subprocess.run(

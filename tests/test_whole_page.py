@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from demo.interface import build
 from demo.server import limits
-from demo.server.queue import turns
-from demo.server.result_store import GONE, result_store
+from demo.server.results.result_store import GONE, result_store
+from demo.server.work.queue import turns
 
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 from .viewing import slide, viewer_of
