@@ -201,6 +201,18 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "plates.zip"
 
 
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """16 bits, nuclei in 4 pages of 2 channels, each unlike the others; ImageJ's axes."""
+    with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
+        drawn = np.asarray(image.convert("L"), np.uint16) * 200
+    rows = [drawn[y : y + 60, x : x + 80] for y in range(0, 100, 25) for x in (20, 90)]
+    pixels = np.stack(rows).reshape(4, 2, 60, 80)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZCYX"})
+    return path
+
+
 def state(page: Page) -> Locator:
     """What a batch says of itself."""
     return page.locator("#batch_progress [role=status]")
@@ -227,15 +239,3 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
 def drop(page: Page, path: Path) -> None:
     page.locator("#batch_upload input[type=file]").set_input_files(path)
     expect(page.locator("#batch_run")).to_be_enabled()
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    """16 bits, nuclei in 4 pages of 2 channels, each unlike the others; ImageJ's axes."""
-    with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
-        drawn = np.asarray(image.convert("L"), np.uint16) * 200
-    rows = [drawn[y : y + 60, x : x + 80] for y in range(0, 100, 25) for x in (20, 90)]
-    pixels = np.stack(rows).reshape(4, 2, 60, 80)
-    path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZCYX"})
-    return path

@@ -10,7 +10,6 @@ from demo.server.work.device import on_gpu
 
 from .processes import forked_python
 
-# ------------------------------------------------------------------------- a lent GPU
 SPACES = '''
 """Lends as ZeroGPU does: to another process, which is reached by pickling alone."""
 import os

@@ -13,8 +13,6 @@ from demo.segment.share_link import read_link
 from .browsing import NO_CLIPBOARD, upload
 from .viewing import camera, canvas_of, silence, slide, viewer_of
 
-# -------------------------------------------------------------------------------- a link to a view
-
 
 def test_a_link_opens_the_view_that_was_copied(page: Page, demo_url: str):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.viewer.component import (
-    show_image,
-    show_map,
-    show_result,
-    tell,
-    viewer,
-)
+from demo.viewer.component import show_image, show_map, show_result, tell, viewer
 from demo.viewer.drawn_as_seen import cut_as_seen, draw_as_seen
 from unet_hf import Segmentation
 from unet_hf.predict.overlay import color_table, display_window, to_display

@@ -7,12 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo.viewer.component import (
-    focus,
-    show_image,
-    show_map,
-    thinning,
-)
+from demo.viewer.component import focus, show_image, show_map, thinning
 from demo.viewer.drawn_as_seen import draw_as_seen
 from demo.viewer.payload import FINE, STEPS, entropy, probability_codes, viewer_folders
 from unet_hf.errors import ConfigError
