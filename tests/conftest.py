@@ -38,9 +38,10 @@ LONG = (
     "test_teach_page.py", "test_tiles.py", "test_tiling.py", "test_film_player.py",
     "test_segment_dataset.py", "test_brush.py", "test_load.py", "test_train_hub.py",
     "test_teach_open.py", "test_one_path.py", "test_objects_page.py", "test_film_tab.py",
-    "test_fuzz.py", "test_between_tabs.py", "test_several_processes.py", "test_teach_many.py",
+    "test_fuzz.py", "test_between_tabs.py", "test_publishing_faults.py", "test_teach_many.py",
     "test_batch_again.py", "test_export.py", "test_train.py", "test_loading.py",
-    "test_hub_datasets.py", "test_hub.py", "test_late_results.py", "test_objects_table.py",
+    "test_hub_datasets.py", "test_hub.py", "test_several_processes.py", "test_share_link.py",
+    "test_publishing.py", "test_late_results.py", "test_objects_table.py", "test_tabs.py",
     "test_large.py", "test_docs.py", "test_hub_faults.py", "test_teach_faults.py", "test_deploy.py",
     "test_bad_inputs.py",
 )  # fmt: skip
