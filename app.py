@@ -60,15 +60,15 @@ def main() -> None:
     from demo.parts.texts import CSS
     from demo.parts.theme import theme
     from demo.server.allocator import bound_arenas
-    from demo.server.cross_origin import isolation
+    from demo.server.checkpoints.models import LOCAL
+    from demo.server.checkpoints.taught import taught_folders
     from demo.server.folders import Janitor, ResultFolders
-    from demo.server.kept_results import AllKeptResults
+    from demo.server.http.cross_origin import isolation
+    from demo.server.http.script_caching import CheckedScripts, CompressedPage
+    from demo.server.http.upload_budget import UploadBudget
     from demo.server.limits import MAX_FILE_MEGABYTES, MAX_SESSIONS
-    from demo.server.models import LOCAL
-    from demo.server.queue import OTHERS_AT_ONCE
-    from demo.server.script_caching import CheckedScripts, CompressedPage
-    from demo.server.taught import taught_folders
-    from demo.server.upload_budget import UploadBudget
+    from demo.server.results.kept_results import AllKeptResults
+    from demo.server.work.queue import OTHERS_AT_ONCE
     from demo.viewer.payload import viewer_folders
 
     if options.model and Path(options.model).is_dir():
@@ -78,7 +78,7 @@ def main() -> None:
     demo = build(options.model, results)
     shown = [viewer_folders(), served_folders(), shown_folders()]
     Janitor([results, *shown, taught_folders(), AllKeptResults()]).start()
-    # Of all visitors; each has a bound of their own, see `server.runs`.
+    # Of all visitors; each has a bound of their own, see `server.work.runs`.
     demo.queue(max_size=1000, default_concurrency_limit=OTHERS_AT_ONCE)
     poll_queue_less(demo)
     budget = Middleware(UploadBudget, folder=upload_folder())

@@ -18,12 +18,12 @@ from unet_hf.predict.overlay import Look
 
 from .parts.endpoints import asked_by, in_one_sentence, publish, segmenting_inputs
 from .server import limits, sign_in
+from .server.checkpoints.model_facts import facts_of_model
+from .server.checkpoints.models import Offer, checked_name, load_model
 from .server.folders import ResultFolders
-from .server.model_facts import facts_of_model
-from .server.models import Offer, checked_name, load_model
 from .server.predictions import Place, segment_file
-from .server.queue import PREDICTS
-from .server.result_files import write_result
+from .server.results.result_files import write_result
+from .server.work.queue import PREDICTS
 from .viewer.component import DEFAULT_ALPHA
 
 

@@ -24,9 +24,9 @@ from .segment.share_link import Asked
 from .segment.tab import SegmentTab
 from .server.in_view import InView
 from .server.predictions import Place
-from .server.queue import PREDICTS
 from .server.recipe import Recipe
-from .server.result_store import Handle, result_store
+from .server.results.result_store import Handle, result_store
+from .server.work.queue import PREDICTS
 from .viewer.component import seen
 
 Updates = dict[Any, Any]

@@ -20,9 +20,9 @@ from .parts.sessions import stop_when_closed
 from .parts.texts import HEADER
 from .segment.tab import SegmentTab
 from .server import limits, sign_in
+from .server.checkpoints.models import Offer
 from .server.folders import ResultFolders
-from .server.models import Offer
-from .server.result_store import result_store
+from .server.results.result_store import result_store
 from .teach.tab import TeachPanel
 from .teach.tab import is_offered as teach_is_offered
 from .truth.tab import truth_tab

@@ -1,12 +1,15 @@
-"""Small images, a tiny model for them, and what `segment` over many files makes of them."""
+"""Small images, a tiny model for them, and what `segment` over many files makes of them.
+
+The fixtures `batch_model`, `three_images` and `one_thread` are for every file of tests.
+"""
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 import torch
 
 from unet_hf import UNet
@@ -41,8 +44,18 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def on_one_thread() -> Iterator[None]:
+@pytest.fixture(scope="module")
+def batch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def three_images(tmp_path: Path) -> Path:
+    return draw_three(tmp_path / "images")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
     """As each of two jobs on two cores has: on more, probabilities are rounded otherwise."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

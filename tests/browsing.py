@@ -1,6 +1,7 @@
 """A real Chromium without a way out of this machine, and the demo opened in it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -17,6 +18,8 @@ FLAGS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+# A page that may not write to the clipboard.
+NO_CLIPBOARD = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +68,8 @@ def type_over(field: Locator, text: str) -> None:
     """The same, in place of what is there."""
     field.press("Control+a")
     type_in(field, text)
+
+
+def upload(page: Page, *paths: Path) -> None:
+    """To the tab *Segment*."""
+    page.locator("#upload input[type=file]").set_input_files(paths)

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 # Fixtures for every file; these import PyTorch and Gradio.
-FIXTURES = ("tests.browsing", "tests.serving")
+FIXTURES = (
+    "tests.browsing", "tests.serving", "tests.batches", "tests.segment_page", "tests.survival",
+)  # fmt: skip
 
 # The same examples in every run, and none that fails because the machine was busy.
 settings.register_profile("all", deadline=None, derandomize=True)
@@ -32,13 +34,14 @@ settings.register_profile("sample", settings.get_profile("all"), max_examples=25
 # Those that take longest, longest first: no process begins one when the others are done.
 LONG = (
     "test_survival.py", "test_page.py", "test_viewer.py", "test_images_in.py", "test_whole_page.py",
-    "test_browser.py", "test_tabs.py", "test_space.py", "test_walk.py", "test_in_browser.py",
+    "test_browser.py", "test_batch_page.py", "test_space.py", "test_walk.py", "test_in_browser.py",
     "test_teach_page.py", "test_tiles.py", "test_tiling.py", "test_film_player.py",
     "test_segment_dataset.py", "test_brush.py", "test_load.py", "test_train_hub.py",
     "test_teach_open.py", "test_one_path.py", "test_objects_page.py", "test_film_tab.py",
-    "test_fuzz.py", "test_between_tabs.py", "test_publishing.py", "test_teach_many.py",
+    "test_fuzz.py", "test_between_tabs.py", "test_publishing_faults.py", "test_teach_many.py",
     "test_batch_again.py", "test_export.py", "test_train.py", "test_loading.py",
-    "test_hub_datasets.py", "test_hub.py", "test_late_results.py", "test_objects_table.py",
+    "test_hub_datasets.py", "test_hub.py", "test_several_processes.py", "test_share_link.py",
+    "test_publishing.py", "test_late_results.py", "test_objects_table.py", "test_tabs.py",
     "test_large.py", "test_docs.py", "test_hub_faults.py", "test_teach_faults.py", "test_deploy.py",
     "test_bad_inputs.py",
 )  # fmt: skip

@@ -12,15 +12,18 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from demo.batch import job as batch_job
+from demo.segment.examples import SAMPLE
 from demo.server import predictions
-from demo.server.models import LOCAL
+from demo.server.checkpoints.models import LOCAL
 from demo.synthetic import fluorescence_nuclei
 from demo.teach import process as teach_process
 from unet_hf import UNet
+from unet_hf.hub.find import SHIPPED
 
 from .processes import forked_python
 
@@ -196,6 +199,18 @@ def images(tmp_path: Path) -> Path:
             archive.write(path, f"plate{number % 2}/{number:02d}.png")
         archive.writestr("notes.txt", "no image")
     return tmp_path / "plates.zip"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """16 bits, nuclei in 4 pages of 2 channels, each unlike the others; ImageJ's axes."""
+    with PIL.Image.open(SHIPPED / "unet-nuclei" / SAMPLE) as image:
+        drawn = np.asarray(image.convert("L"), np.uint16) * 200
+    rows = [drawn[y : y + 60, x : x + 80] for y in range(0, 100, 25) for x in (20, 90)]
+    pixels = np.stack(rows).reshape(4, 2, 60, 80)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZCYX"})
+    return path
 
 
 def state(page: Page) -> Locator:

@@ -1,25 +1,25 @@
 """Trainings in processes of their own that die, or are stopped, at a chosen moment.
 
 One server process imports everything once; each training is forked from it and runs what
-`python -m train` runs. What is to befall it is a function called before it begins.
+`python -m train` runs. What is to befall it is a function called before it begins: `mishaps.py`.
 
     with Trainings(folder) as trainings:
         run = trainings.run(["--dataset_name", ...], partial(signal_itself, 5, signal.SIGTERM))
+
+The fixtures `trainings`, `nuclei`, `command` and `uninterrupted` are for every file of tests.
 """
 
 import contextlib
-import fnmatch
 import itertools
 import json
-import math
 import multiprocessing
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -36,8 +36,9 @@ from .conftest import ROOT
 
 # What a training imports on its way, too, so that no fork has to.
 PRELOADED = [
-    "tests.survival", "pytest", "train.loop", "train.malloc", "torch._dynamo", "torch._inductor",
-    "torch.distributed.fsdp", "datasets", "jinja2", "scipy.io", "skimage.measure",
+    "tests.survival", "tests.mishaps", "pytest", "train.loop", "train.malloc", "torch._dynamo",
+    "torch._inductor", "torch.distributed.fsdp", "datasets", "jinja2", "scipy.io",
+    "skimage.measure",
 ]  # fmt: skip
 PATIENCE = 300  # seconds after which a training hangs; no test is about time
 START, END = 0, -1  # marks before the first step and after the last
@@ -219,9 +220,6 @@ def survivors(groups: list[int]) -> list[psutil.Process]:
     return found
 
 
-# ------------------------------------------------------------------ what befalls a training
-
-
 def at_each_step(action: Callable[[int], object]) -> None:
     """Calls `action(step)` when a step begins."""
     import train.learner
@@ -233,142 +231,6 @@ def at_each_step(action: Callable[[int], object]) -> None:
         original(seed, step, process)
 
     train.learner.seed_step = seed_step
-
-
-def signal_itself(step: int, *numbers: int) -> None:
-    """At the beginning of a step."""
-
-    def action(now: int) -> None:
-        for number in numbers if now == step else ():
-            os.kill(os.getpid(), number)
-
-    at_each_step(action)
-
-
-def signal_to_all(step: int, number: int) -> None:
-    """Somebody else signals to the training and its workers, as a terminal's Ctrl-C and batch
-    systems do."""
-
-    def action(now: int) -> None:
-        if now == step:
-            script = f"import os; os.killpg({os.getpid()}, {int(number)})"
-            subprocess.run([sys.executable, "-c", script], check=True, start_new_session=True)
-
-    at_each_step(action)
-
-
-def kill_workers(step: int) -> None:
-    """As the system does when memory runs out."""
-
-    def action(now: int) -> None:
-        for worker in multiprocessing.active_children() if now == step else ():
-            worker.kill()
-
-    at_each_step(action)
-
-
-def killed_when(call: str, pattern: str, count: int = 1) -> None:
-    """SIGKILL at the count-th such call, as far half-way as it goes.
-
-    call: "write" (the pattern is of the file's name), "replace" (of "from -> to", names with
-    their folders') or "rmtree" (of a file in the folder that is deleted).
-    """
-    seen = [0]
-
-    def die(text: str) -> bool:
-        seen[0] += fnmatch.fnmatch(text, pattern)
-        return seen[0] == count and fnmatch.fnmatch(text, pattern)
-
-    write, replace, rmtree = Path.write_bytes, os.replace, shutil.rmtree
-
-    def write_bytes(path: Path, data: bytes) -> int:
-        if die(path.name):
-            write(path, data[: len(data) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return write(path, data)
-
-    def named(path: Any) -> str:
-        return "/".join(Path(path).parts[-2:])
-
-    def replace_(source: Any, target: Any) -> None:
-        if die(f"{named(source)} -> {named(target)}"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        replace(source, target)
-
-    def rmtree_(path: Any, **options: Any) -> None:
-        for file in [file for file in Path(path).glob("*") if file.is_file()]:
-            if die(file.name):
-                file.unlink()
-                os.kill(os.getpid(), signal.SIGKILL)
-        rmtree(path, **options)
-
-    if call == "write":
-        Path.write_bytes = write_bytes
-    elif call == "replace":
-        os.replace = replace_
-    elif call == "rmtree":
-        shutil.rmtree = rmtree_
-
-
-def loss_goes_wrong(step: int, how: str) -> None:
-    """From that step on. how: "nan", or "nan gradient" of a finite loss."""
-    import torch
-
-    import train.recipe
-
-    build = train.recipe.build_loss
-    now = [0]
-    at_each_step(lambda step: now.__setitem__(0, step))
-
-    def build_loss(*arguments: Any, **options: Any) -> Callable:
-        loss_of = build(*arguments, **options)
-
-        def broken(logits: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
-            loss = loss_of(logits, *rest, **named)
-            if now[0] < step:
-                return loss
-            # The derivative of the square root is infinite at 0, and 0 times that is NaN.
-            return loss * math.nan if how == "nan" else loss + (logits.sum() * 0).sqrt()
-
-        return broken
-
-    train.recipe.build_loss = build_loss
-
-
-def network_raises(step: int, error: BaseException) -> None:
-    """In the forward pass of that step."""
-    from train.kernels.forward import FastNetwork
-
-    now, forward = [0], FastNetwork.forward
-    at_each_step(lambda step: now.__setitem__(0, step))
-
-    def raising(model: Any, *arguments: Any, **options: Any) -> Any:
-        if now[0] == step:
-            raise error
-        return forward(model, *arguments, **options)
-
-    FastNetwork.forward = raising
-
-
-def nine_steps_fit(then: Callable[[], None] = lambda: None) -> None:
-    """Into any time budget, whatever the trial steps take; then something else befalls it."""
-    from train.budget import pace, trial
-    from train.budget.fit import Fit
-
-    pace.MOST_STEPS = 3
-    trial.fit_steps = lambda *_: Fit(9, 3, 3, "nine")
-    then()
-
-
-def file_size_limit(step: int, size: int) -> None:
-    """No file may grow larger from that step on; SIGXFSZ is ignored by Python, hence EFBIG."""
-    import resource
-
-    def limit(now: int) -> None:
-        if now == step:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    at_each_step(limit)
 
 
 # ------------------------------------------------------------------ data, and what is compared
@@ -440,3 +302,76 @@ def assert_checkpoints_load(output: Path) -> list[int]:
             UNet.from_pretrained(folder / "best")
         steps.append(progress.step)
     return sorted(steps)
+
+
+def interrupt(arguments: list, output: Path, log: Path) -> int:
+    """Ctrl-C in the terminal in which a program trains, after some steps; returns the last."""
+    from train.checkpoints import find_checkpoints
+
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)], cwd=ROOT, start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=file, stderr=file,
+        )  # fmt: skip
+        try:
+            while not find_checkpoints(output):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGINT)
+            status = process.wait(timeout=100)
+        finally:
+            process.kill()
+    assert survivors([process.pid]) == []
+    said = log.read_text()
+    assert status == (1 if "accelerate" in str(arguments) else 130), said
+    (step,) = assert_checkpoints_load(output)
+    words = f"error: Stopped after step {step}. The checkpoint of step {step} is intact"
+    assert len(re.findall(re.escape(words), said)) == said.count("error: ") > 0, said
+    return step
+
+
+# ------------------------------------------------------------------ fixtures
+
+SMALL = (
+    "--base_channels", 4, "--depth", 2, "--resolution", 32, "--train_batch_size", 2,
+    "--max_validation_images", 1, "--dataloader_num_workers", 0, "--mixed_precision", "no",
+    "--measure_speed", "no",
+)  # fmt: skip
+LATEST = ("--resume_from_checkpoint", "latest")
+NINE_STEPS = ("--max_train_steps", 9, "--validation_steps", 3, "--checkpointing_steps", 3)
+
+Options = tuple[object, ...]
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory) -> Iterator[Trainings]:
+    with Trainings(tmp_path_factory.mktemp("trainings")) as trainings:
+        yield trainings
+
+
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory) -> Path:
+    return write_nuclei(tmp_path_factory.mktemp("nuclei"))
+
+
+@pytest.fixture(scope="module")
+def command(nuclei) -> Callable[..., list]:
+    return lambda output, *options: [
+        "--dataset_name", nuclei, "--output_dir", output, *SMALL, *options
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(trainings, command, tmp_path_factory) -> Callable[..., tuple[Path, Run]]:
+    """Options -> output folder and run of a training that nothing befell; each once."""
+    done: dict[Options, tuple[Path, Run]] = {}
+
+    def get(*options: object) -> tuple[Path, Run]:
+        if options not in done:
+            output = tmp_path_factory.mktemp("uninterrupted") / "out"
+            run = trainings.run(command(output, *options))
+            assert run.status == 0, run.output
+            done[options] = output, run
+        return done[options]
+
+    return get

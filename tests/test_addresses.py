@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.server.models import Offer, checked_name
+from demo.server.checkpoints.models import Offer, checked_name
 from train.config import TrainingConfig
 from unet_hf import UNet
 from unet_hf.addresses import HubName, read_dataset_name, read_hub_name, read_repository

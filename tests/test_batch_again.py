@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,49 +12,35 @@ import torch
 
 from unet_hf import UNet
 
-from .batches import draw, draw_three, files, on_one_thread, save_model, segment, times
+from .batches import draw, files, segment, times
 from .conftest import ROOT
 from .processes import forked_python
 
 MANY, CORRUPT = 200, 77
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return save_model(tmp_path_factory.mktemp("model"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    with on_one_thread():
-        yield
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    return draw_three(tmp_path / "images")
-
-
-def test_what_is_finished_is_not_computed_again(images, model, tmp_path):
-    segment(images, tmp_path / "out", model)
+def test_what_is_finished_is_not_computed_again(three_images, batch_model, tmp_path):
+    segment(three_images, tmp_path / "out", batch_model)
     before, finished = files(tmp_path / "out"), times(tmp_path / "out")
-    batch = segment(images, tmp_path / "out", model)
+    batch = segment(three_images, tmp_path / "out", batch_model)
     assert batch.summary() == "3 of 3 segmented (3 of them before)"
     assert (times(tmp_path / "out"), files(tmp_path / "out")) == (finished, before)
-    assert segment(images, tmp_path / "out", model, outputs=("mask",)).todo == []
+    assert segment(three_images, tmp_path / "out", batch_model, outputs=("mask",)).todo == []
 
 
 @pytest.mark.parametrize("what", ["input", "model", "threshold", "lost", "cut", "record"])
-def test_what_changed_is_computed_again_and_nothing_else(what, images, model, tmp_path):
+def test_what_changed_is_computed_again_and_nothing_else(what, three_images, batch_model, tmp_path):
     out = tmp_path / "out"
-    segment(images, out, model)
+    segment(three_images, out, batch_model)
     options, changed = {}, 1
     if what == "input":
-        draw(images / "a.png", seed=9)
+        draw(three_images / "a.png", seed=9)
     elif what == "model":
-        network = UNet.from_pretrained(model)
+        network = UNet.from_pretrained(batch_model)
         torch.nn.init.constant_(network.head.bias, 3)
-        network.save_pretrained(model := tmp_path / "other")
+        network.save_pretrained(batch_model := tmp_path / "other")
         changed = 3
     elif what == "threshold":
         options, changed = {"threshold": 0.9}, 3
@@ -68,40 +53,40 @@ def test_what_changed_is_computed_again_and_nothing_else(what, images, model, tm
         record = json.loads(last)
         planned = json.dumps({"name": record["name"], "planned": list(record["files"])}) + "\n"
         (out / "segmented.jsonl").write_text("".join(lines) + planned + last[:40])
-    batch = segment(images, out, model, **options)
+    batch = segment(three_images, out, batch_model, **options)
     assert len(batch.todo) == changed
-    segment(images, tmp_path / "fresh", model, **options)
+    segment(three_images, tmp_path / "fresh", batch_model, **options)
     assert files(out) == files(tmp_path / "fresh")
 
 
-def test_outputs_that_no_longer_fit_are_removed(images, model, tmp_path):
-    segment(images, tmp_path / "out", model)
-    segment(images, tmp_path / "out", model, threshold=0.9, outputs=("mask",))
+def test_outputs_that_no_longer_fit_are_removed(three_images, batch_model, tmp_path):
+    segment(three_images, tmp_path / "out", batch_model)
+    segment(three_images, tmp_path / "out", batch_model, threshold=0.9, outputs=("mask",))
     assert not list((tmp_path / "out").rglob("*_overlay.png"))
-    (images / "a.png").write_bytes(b"no image any more")
-    segment(images, tmp_path / "out", model, threshold=0.9, outputs=("mask",))
+    (three_images / "a.png").write_bytes(b"no image any more")
+    segment(three_images, tmp_path / "out", batch_model, threshold=0.9, outputs=("mask",))
     assert not (tmp_path / "out" / "a_mask.png").exists()
 
 
 @pytest.mark.parametrize("outside", ["../mine.png", "below/../../mine.png", "{absolute}"])
 def test_records_cannot_have_files_outside_of_their_folder_deleted(
-    outside, images, model, tmp_path
+    outside, three_images, batch_model, tmp_path
 ):
     mine = tmp_path / "mine.png"
     mine.write_bytes(b"mine")
-    segment(images, tmp_path / "out", model)
+    segment(three_images, tmp_path / "out", batch_model)
     records = tmp_path / "out" / "segmented.jsonl"
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     for line in lines:
         line["files"][outside.format(absolute=mine)] = 4
     records.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # Outputs that the same images no longer have would be removed.
-    segment(images, tmp_path / "out", model, outputs=("mask",), overwrite=True)
+    segment(three_images, tmp_path / "out", batch_model, outputs=("mask",), overwrite=True)
     assert mine.read_bytes() == b"mine"
 
 
 def test_outputs_are_on_the_disk_before_their_record_and_that_before_the_next(
-    images, model, tmp_path, monkeypatch
+    three_images, batch_model, tmp_path, monkeypatch
 ):
     """What a power cut leaves: no record of an output that was lost with it."""
     flushed: list[str] = []
@@ -112,7 +97,7 @@ def test_outputs_are_on_the_disk_before_their_record_and_that_before_the_next(
         original(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    segment(images, tmp_path / "out", model, outputs=("mask", "overlay"))
+    segment(three_images, tmp_path / "out", batch_model, outputs=("mask", "overlay"))
     finished = "".join("r" if suffix == ".jsonl" else "o" for suffix in flushed)
     # The plan; two outputs and a record an image; the records in order, and the table.
     assert finished == "r" + "oor" * 3 + "r" + "o"
@@ -165,14 +150,14 @@ def struck(script: Path, moment: str, count: int, signal: str, *arguments: objec
 
 
 def test_200_files_one_corrupt_stopped_and_killed_half_way_end_as_if_nothing_had_been(
-    model, tmp_path
+    batch_model, tmp_path
 ):
     images, out, fresh = tmp_path / "images", tmp_path / "out", tmp_path / "fresh"
     for number in range(MANY):
         draw(images / f"{number:03d}.png", number)
     corrupt = images / f"{CORRUPT:03d}.png"
     corrupt.write_bytes(corrupt.read_bytes()[:400])
-    command = ("segment", images, "--model", model, "--output", out)
+    command = ("segment", images, "--model", batch_model, "--output", out)
 
     status, said, _ = struck(tmp_path / "run.py", "after", 40, "SIGINT", *command, "--jobs", "2")
     assert status == 130
@@ -196,7 +181,7 @@ def test_200_files_one_corrupt_stopped_and_killed_half_way_end_as_if_nothing_had
     assert "1 failed" in printed
     assert len(list(out.glob("*_mask.png"))) == MANY - 1
 
-    segment(images, fresh, model)
+    segment(images, fresh, batch_model)
     found, expected = files(out), files(fresh)
     assert found.keys() == expected.keys()
     assert [name for name in found if found[name] != expected[name]] == []

@@ -20,10 +20,10 @@ from demo.batch import previews as batch_previews
 from demo.batch.job import BatchJob
 from demo.batch.told import progress_html, results_html
 from demo.server import limits, predictions
-from demo.server.jobs import Status
-from demo.server.queue import Turns
 from demo.server.recipe import Recipe
-from demo.server.runs import Run
+from demo.server.work.jobs import Status
+from demo.server.work.queue import Turns
+from demo.server.work.runs import Run
 from unet_hf import UNet
 from unet_hf.batch.tables import measured
 from unet_hf.cli.segment import run as segment_command

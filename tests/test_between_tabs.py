@@ -16,7 +16,7 @@ from demo.interface import build
 from demo.segment.film_note import frames_in
 from demo.server.predictions import segment_file
 from demo.server.recipe import Recipe
-from demo.server.result_store import result_store
+from demo.server.results.result_store import result_store
 from unet_hf import read_image
 from unet_hf.errors import ConfigError
 

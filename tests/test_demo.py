@@ -10,9 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from demo.server.checkpoints.models import Offer, load_model
 from demo.server.errors_in_words import page_sentence, plain_sentence
-from demo.server.models import Offer, load_model
-from demo.server.result_files import write_result
+from demo.server.results.result_files import write_result
 from demo.viewer.component import show_result
 from demo.viewer.payload import threshold_levels
 from unet_hf import UNet

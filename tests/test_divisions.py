@@ -16,7 +16,7 @@ from unet_hf.hashes import model_sha256
 from unet_hf.hub.find import SHIPPED
 
 from .test_film_folders import write_film
-from .test_train import tiny
+from .tiny_training import tiny
 
 # Six frames: 1 divides into 2 and 3 after frame 2, 3 goes on after a gap as 4; 5 is alone.
 LINES = "1 0 2 0\n2 3 5 1\n3 3 3 1\n4 5 5 3\n5 0 5 0\n"

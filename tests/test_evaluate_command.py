@@ -15,7 +15,7 @@ from unet_hf.cli.evaluate import run
 from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.verification import verify
 
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 SCORES = ("score", "mean_iou", "iou", "intervals", "calibration", "membrane", "images", "objects")
 

@@ -17,7 +17,7 @@ from unet_hf.evaluation.uncertainty import resamples, small_sample_interval
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.expected_words import expected_words, how_expected
 
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 LOW, HIGH = CANDIDATES.index(0.3), CANDIDATES.index(0.7)
 

@@ -15,12 +15,12 @@ from demo.segment.share_link import Asked
 from demo.segment.tab import SegmentTab
 from demo.server import fast as page_fast
 from demo.server import predictions
+from demo.server.checkpoints.models import LOCAL
 from demo.server.fast import VARIABLE, first_precision
 from demo.server.folders import ResultFolders
 from demo.server.in_view import InView
-from demo.server.models import LOCAL
 from demo.server.recipe import Recipe
-from demo.server.result_store import result_store
+from demo.server.results.result_store import result_store
 from demo.teach import changes
 from unet_hf import UNet
 from unet_hf.engine import fast

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo.server.checkpoints.model_facts import few_missed_of
 from demo.server.in_view import InView
-from demo.server.model_facts import few_missed_of
 from unet_hf import UNet
 from unet_hf.cli.main import main
 from unet_hf.data.pairs import Pair

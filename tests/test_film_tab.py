@@ -18,8 +18,8 @@ from demo.films.job import FilmJob
 from demo.films.pictures import runs
 from demo.films.tab import FilmTab
 from demo.films.told import notes_html
+from demo.server.checkpoints.models import load_model
 from demo.server.folders import ResultFolders
-from demo.server.models import load_model
 from unet_hf import UNet
 from unet_hf.film.linking import settled_linking
 

@@ -25,7 +25,7 @@ from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.verification import verify
 from unet_hf.hub.expected_words import expected_words
 
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 SMALL = {"base_channels": 2, "resolution": 32, "max_train_steps": 4, "validation_steps": 2}
 

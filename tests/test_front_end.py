@@ -25,7 +25,7 @@ from demo.films.player import FilmValue, TracksFile
 from demo.in_browser import tab as in_browser
 from demo.parts.component import DEMO
 from demo.parts.gradio_internals import served_address
-from demo.server.script_caching import CheckedScripts
+from demo.server.http.script_caching import CheckedScripts
 from demo.space.contents import ROOT, source_files
 from demo.viewer.color_maps import HEAT, MAPS, shades_of
 from demo.viewer.component import WEB, viewer

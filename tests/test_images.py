@@ -11,25 +11,33 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 import tifffile
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet_hf import ImageData, read_image
+from unet_hf import read_image
 from unet_hf.errors import ImageTooLargeError, UnreadableImageError, UnsupportedLayoutError
 
+from .stored_images import (
+    ALPHA,
+    BITS,
+    CMYK,
+    COLOURS,
+    FOUR_BITS,
+    GRAY,
+    GRAY16,
+    NOISE,
+    PALETTE,
+    RGB,
+    RGB16,
+    RGBA,
+    STACK,
+    WHITE,
+    YCBCR,
+    check,
+    save_all,
+)
+
 pytestmark = pytest.mark.filterwarnings("error")
-
-NOISE = np.random.default_rng(0).integers(0, 65536, (12, 17, 4), dtype=np.uint16)
-GRAY16, RGB16 = NOISE[..., 0], NOISE[..., :3]
-RGB, GRAY = (RGB16 >> 8).astype(np.uint8), (GRAY16 >> 8).astype(np.uint8)
-RGBA, BITS = (NOISE >> 8).astype(np.uint8), GRAY > 99
-FOUR_BITS, COLOURS = GRAY >> 4, np.stack([RGB, RGB // 2])
-
-ALPHA = "alpha channel left out"
-PALETTE = "palette turned into its RGB colours"
-CMYK, YCBCR = "CMYK turned into RGB", "YCbCr turned into RGB"
-WHITE = "inverted: the file stores white as 0"
 
 
 def pil(pixels, mode=None, **options):
@@ -124,14 +132,6 @@ KINDS = {  # file name: how it is written, pixels expected, axes, notes
 }  # fmt: skip
 
 
-def check(image: ImageData, pixels: np.ndarray) -> None:
-    """The same values, height x width x channels, in the same dtype, of this machine's order."""
-    assert image.dtype == pixels.dtype
-    assert image.dtype.isnative
-    assert image.pixels.shape == np.atleast_3d(pixels).shape
-    assert np.array_equal(image.pixels, np.atleast_3d(pixels))
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_file_is_read_to_the_last_bit(name: str, tmp_path: Path):
     write, pixels, axes, *notes = KINDS[name]
@@ -205,20 +205,12 @@ def test_orientation_is_applied_as_pillow_does(kind: str, orientation: int, tmp_
     assert any("rotated" in note for note in image.notes) == (2 <= orientation <= 8)
 
 
-STACK = np.random.default_rng(1).integers(0, 256, (2, 3, 2, 12, 17), dtype=np.uint8)
-
-
 def expected_page(array: np.ndarray, axes: str, page: int) -> np.ndarray:
     """By plain transposition: pages first in the order of the axes, then Y, X and channels."""
     others = [axis for axis in axes if axis not in "YXSC"]
     order = [*others, "Y", "X", *(axis for axis in axes if axis in "SC")]
     array = array.transpose([axes.index(axis) for axis in order])
     return array.reshape(-1, *array.shape[len(others) :])[page]
-
-
-def save_all(path):
-    first, *others = map(PIL.Image.fromarray, STACK[0, :, 0])
-    first.save(path, save_all=True, append_images=others, lossless=True)
 
 
 STACKS = {  # file name: how it is written, array, axes of the array, pages
@@ -286,16 +278,6 @@ def test_a_channel_is_that_of_the_whole_image(name: str, tmp_path: Path):
             read_image(tmp_path / name, channel=channel)  # type: ignore[arg-type]
 
 
-def test_a_channel_of_arrays_and_of_what_was_read_before():
-    stack = np.arange(2 * 5 * 6 * 7, dtype=np.uint16).reshape(2, 5, 6, 7)
-    image = read_image(stack, axes="ZCYX", page=1, channel=3)
-    check(image, stack[1, 3])
-    check(read_image(read_image(RGB), channel=2), RGB[..., 2])
-    assert read_image(GRAY, channel=0).channel is None  # there are no others
-    with pytest.raises(UnsupportedLayoutError, match="channel=3 cannot be chosen any more"):
-        read_image(image, channel=3)  # it was picked already
-
-
 def test_only_the_channel_asked_for_is_decoded_and_weighed(tmp_path: Path):
     in_series(tmp_path / "stack.tif")
     with tifffile.TiffFile(tmp_path / "stack.tif") as file:
@@ -361,70 +343,6 @@ def test_axes_in_any_order(order: list[str], page: int, fortran: bool):
     assert image.pages == 6
 
 
-STRIDED = [GRAY16.T, RGB[::-1, ::2], NOISE[..., :2], np.asfortranarray(RGB16)]
-
-
-@pytest.mark.parametrize("array", [GRAY, RGB, BITS, GRAY16.astype(">u2"), *STRIDED])
-def test_arrays(array: np.ndarray):
-    image = read_image(array)
-    check(image, array.astype(array.dtype.newbyteorder("=")))
-    assert image.axes == ("YX" if array.ndim == 2 else "YXS")
-    assert bool(image.notes) == (array.ndim == 3)
-
-
-MODES = {
-    "1": (BITS,), "L": (GRAY,), "I;16": (GRAY16,), "I": (GRAY16.astype(np.int32) * 9,),
-    "F": (GRAY / np.float32(7),), "RGB": (RGB,), "P": (None, PALETTE), "PA": (None, PALETTE),
-    "CMYK": (None, CMYK), "YCbCr": (None, YCBCR), "HSV": (None, "HSV turned into RGB"),
-    "LA": (GRAY, ALPHA), "RGBA": (RGB, ALPHA), "RGBX": (RGB, ALPHA),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_pillow_images_of_every_mode(mode: str):
-    pixels, *notes = MODES[mode]
-    source = PIL.Image.fromarray(RGB if pixels is None else pixels)
-    source = source if source.mode == mode else source.convert(mode)
-    image = read_image(source)
-    check(image, np.asarray(source.convert("RGB")) if pixels is None else pixels)
-    assert (image.source, image.format, image.notes) == ("PIL image", "PIL", tuple(notes))
-
-
-def test_a_pillow_animation_stays_at_the_frame_it_showed(tmp_path: Path):
-    save_all(tmp_path / "a.gif")
-    with PIL.Image.open(tmp_path / "a.gif") as animation:
-        animation.seek(1)
-        check(read_image(animation, page=2), np.stack([STACK[0, 2, 0]] * 3, axis=2))
-        assert animation.tell() == 1
-
-
-def test_what_is_masked_in_an_array_is_no_silence():
-    check(read_image(np.ma.array(GRAY)), GRAY)
-    masked = np.ma.masked_less(GRAY, np.median(GRAY))
-    with pytest.raises(UnsupportedLayoutError, match=f"masked, at {masked.mask.sum()} of its"):
-        read_image(masked)
-    filled = read_image(masked.astype(float).filled(np.nan))
-    assert filled.valid is not None and np.array_equal(filled.valid, ~masked.mask)
-
-
-def test_tensors_are_arrays_and_those_numpy_cannot_take_say_what_to_do():
-    check(read_image(torch.tensor(GRAY.astype(np.int32))), GRAY.astype(np.int32))
-    for tensor in (torch.zeros(9, 9, requires_grad=True), torch.zeros(9, 9, dtype=torch.bfloat16)):
-        with pytest.raises(UnsupportedLayoutError, match=r"detach\(\)\.cpu\(\)\.float\(\)"):
-            read_image(tensor)
-
-
-@pytest.mark.parametrize("page", [True, 1.0, "1", -1, 2])
-def test_a_page_is_a_whole_number_within_the_stack(page):
-    with pytest.raises(UnsupportedLayoutError, match="Choose a page from 0 to 1"):
-        read_image(np.stack([GRAY, GRAY]), axes="ZYX", page=page)
-
-
-def test_image_data_is_returned_as_it_is():
-    image = read_image(GRAY)
-    assert read_image(image) is image
-
-
 @pytest.mark.parametrize("write", [tifffile.imwrite, np.save])
 def test_pixels_outlive_the_file(write, tmp_path: Path):
     path = tmp_path / "image.npy"
@@ -433,34 +351,6 @@ def test_pixels_outlive_the_file(write, tmp_path: Path):
     with path.open("r+b") as file:
         file.write(bytes(2000))
     check(image, GRAY)
-
-
-ASKED_TOO_LATE = [{"page": 1}, {"axes": "CYX"}, {"level": 2}, {"channel": 0}, {"page": -1}]
-
-
-@pytest.mark.parametrize("options", ASKED_TOO_LATE)
-def test_what_an_image_that_was_read_cannot_be_asked_for_is_no_silence(options, tmp_path):
-    from unet_hf import UNet
-    from unet_hf.large import segment_large
-
-    image = read_image(np.stack([RGB, RGB]), axes="ZYXC", page=0, channel=2)
-    model = UNet(base_channels=1, depth=1).eval()
-    (name, value) = next(iter(options.items()))
-    calls = [
-        lambda: read_image(image, **options),
-        lambda: segment_large(model, image, tmp_path / "out", **options),
-    ]
-    if name != "level":  # `segment` has no such option
-        calls.append(lambda: model.segment(image, **options))
-    for call in calls:
-        with pytest.raises(UnsupportedLayoutError, match=f"{name}={value!r} cannot be chosen"):
-            call()
-
-
-def test_what_an_image_was_read_with_may_be_said_again():
-    image = read_image(np.stack([RGB, GRAY[..., None].repeat(3, 2)]), axes="ZYXC", page=1)
-    assert read_image(image, page=1, axes="zyxc") is image
-    check(read_image(image, page=1, channel=2), GRAY)
 
 
 def test_what_tifffile_logs_is_dropped_of_a_file_that_is_refused_and_of_no_other(tmp_path, caplog):

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from demo.in_browser import tab as in_browser
 from demo.in_browser.tab import RUNTIME, WEB, exported, in_browser_tab
 from demo.parts.gradio_internals import served_address
-from demo.server.cross_origin import isolation
+from demo.server.http.cross_origin import isolation
 from demo.space.contents import ROOT, source_files
 from demo.viewer.component import DEFAULT_ALPHA
 from demo.viewer.payload import FINE, STEPS, entropy, fixed_point, probability_codes

@@ -35,7 +35,7 @@ from unet_hf.evaluation.verification import verify
 from unet_hf.hub.find import SHIPPED, shipped_checkpoints
 
 from .networks import NETWORKS, gray, images, network
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 from .weight_changes import CHANGES, another_eps
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from demo.server.result_store import GONE, ResultStore, array_bytes
+from demo.server.results.result_store import GONE, ResultStore, array_bytes
 from unet_hf.errors import ConfigError
 
 from .drawn import drawn

@@ -21,7 +21,7 @@ from unet_hf.objects.learned import WALLED_PROMINENCE, walled_cells
 
 from .drawn import drawn
 from .test_object_evaluation import Seen
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 LABELS = {"0": "membrane", "1": "cell"}
 GAP = 0.55  # the probability of a cell where the membrane is hardly seen: no threshold of 0.5 cuts

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from demo.server import models
-from demo.server.key_locks import KeyLocks
-from demo.server.model_cache import ModelCache, weights
+from demo.server.checkpoints import models
+from demo.server.checkpoints.key_locks import KeyLocks
+from demo.server.checkpoints.model_cache import ModelCache, weights
 from unet_hf import UNet
 
 

@@ -13,7 +13,7 @@ from train.loop import train
 from train.model import build_model, set_object_outputs
 from unet_hf import UNet
 
-from .test_train import tiny
+from .tiny_training import tiny
 
 CLASSES = {0: "background", 1: "object"}
 

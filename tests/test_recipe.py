@@ -30,7 +30,7 @@ from train.config import TrainingConfig
 from unet_hf.data.detect_encoding import IGNORE
 
 from .conftest import ROOT
-from .test_train import write_dataset
+from .tiny_training import write_dataset
 
 LABELS = {"0": "membrane", "1": "cell"}
 

@@ -34,7 +34,7 @@ from unet_hf.large import segment_large
 
 from .drawn import drawn
 from .networks import NETWORKS, network
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 
 def cells(seed: int, side: int = 96) -> np.ndarray:

@@ -24,10 +24,9 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser, expect
 
 from demo.segment.tab import SegmentTab
-from demo.server.device import on_gpu
+from demo.server.checkpoints.models import Offer, Visitor, find_by_authors
 from demo.server.folders import KeptFolders
 from demo.server.in_view import InView
-from demo.server.models import Offer, Visitor, find_by_authors
 from demo.space.contents import space_contents
 from unet_hf import UNet, shipped_checkpoints
 from unet_hf.errors import CheckpointAccessError
@@ -374,7 +373,7 @@ def test_who_has_signed_in_may_use_their_own():
 def test_an_authors_checkpoints_are_listed_by_library_name(hub, tmp_path):
     hub.plant("lab/no-unet", {"README.md": b"---\nlibrary_name: other\n---\n"})
     script = (
-        "import json; from demo.server.models import find_by_authors;"
+        "import json; from demo.server.checkpoints.models import find_by_authors;"
         "print(json.dumps(find_by_authors(['lab', 'nobody'])))"
     )
     found = subprocess.run(
@@ -388,62 +387,3 @@ def test_a_hub_out_of_reach_leaves_the_list_as_it_is(caplog):
     assert os.environ["HF_HUB_OFFLINE"] == "1"  # as everywhere in these tests
     assert find_by_authors(["lab"]) == []
     assert "could not be listed" in caplog.text
-
-
-# ------------------------------------------------------------------------- a lent GPU
-SPACES = '''
-"""Lends as ZeroGPU does: to another process, which is reached by pickling alone."""
-import os
-import pickle
-
-lent = []
-
-def GPU(task):
-    if not os.environ.get("SPACES_ZERO_GPU"):
-        return task
-    def call(*arguments, **options):
-        lent.append(task)
-        arguments, options = pickle.loads(pickle.dumps((arguments, options)))
-        try:
-            return pickle.loads(pickle.dumps(task(*arguments, **options)))
-        except Exception as error:
-            raise RuntimeError(f"ZeroGPU worker error: {type(error).__name__}") from None
-    return call
-'''
-PREDICTS = """
-import sys
-import numpy as np
-import spaces
-from demo.server.predictions import segment_file
-from unet_hf import UNet
-from unet_hf.errors import ConfigError
-
-path = sys.argv[1]
-steps = []
-result = segment_file(path, "unet-isbi", progress=lambda *step: steps.append(step))
-assert np.array_equal(result.mask, UNet.from_pretrained("unet-isbi").segment(path).mask)
-try:
-    segment_file(path, "unet-isbi", threshold=7)
-except ConfigError as error:
-    assert "threshold=7" in str(error)
-else:
-    raise AssertionError("a threshold of 7 was taken")
-# A slow tile may say several times that none is done yet.
-print(len(spaces.lent), steps[-1:])
-"""
-
-
-@pytest.mark.parametrize(("zero", "expected"), [("1", "2 []"), ("", "0 [(1, 1)]")])
-def test_predictions_run_on_a_lent_gpu_where_there_is_one(tmp_path, picture, zero, expected):
-    (tmp_path / "spaces.py").write_text(SPACES)
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
-    done = subprocess.run(
-        [*forked_python(), "-c", PREDICTS, str(picture)],
-        env={**os.environ, "PYTHONPATH": path, "SPACES_ZERO_GPU": zero},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == expected, done.stderr
-
-
-def test_without_the_package_spaces_a_function_stays_what_it_is():
-    assert on_gpu(len) is len

@@ -1,49 +1,23 @@
 """A training survives: whatever ends it, what is resumed becomes what would have become of it."""
 
-import io
 import itertools
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryFile
 
-import datasets
 import numpy as np
-import psutil
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from safetensors.numpy import load_file
 
 from train.checkpoints import find_checkpoints, read_progress
-from train.config import TrainingConfig
-from train.crops.crops import CropSampler
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 
-from .conftest import ROOT
-from .hub import Hub, client_environment, running_hub
-from .ports import own_port
-from .processes import forked_python
-from .survival import (
-    END,
-    START,
-    Run,
-    Trainings,
-    assert_checkpoints_load,
-    assert_same,
-    contents,
+from .mishaps import (
+    MOMENTS,
     file_size_limit,
     kill_workers,
     killed_when,
@@ -52,54 +26,22 @@ from .survival import (
     nine_steps_fit,
     signal_itself,
     signal_to_all,
+    small_disk,
+)
+from .survival import (
+    END,
+    LATEST,
+    NINE_STEPS,
+    START,
+    assert_checkpoints_load,
+    assert_same,
+    contents,
+    interrupt,
     survivors,
     workers_from_a_server,
-    write_nuclei,
 )
 
-SMALL = (
-    "--base_channels", 4, "--depth", 2, "--resolution", 32, "--train_batch_size", 2,
-    "--max_validation_images", 1, "--dataloader_num_workers", 0, "--mixed_precision", "no",
-    "--measure_speed", "no",
-)  # fmt: skip
-LATEST = ("--resume_from_checkpoint", "latest")
 DEEP = pytest.mark.deep("the same at another moment, in another order or place")
-
-Options = tuple[object, ...]
-
-
-@pytest.fixture(scope="module")
-def trainings(tmp_path_factory) -> Iterator[Trainings]:
-    with Trainings(tmp_path_factory.mktemp("trainings")) as trainings:
-        yield trainings
-
-
-@pytest.fixture(scope="module")
-def nuclei(tmp_path_factory) -> Path:
-    return write_nuclei(tmp_path_factory.mktemp("nuclei"))
-
-
-@pytest.fixture(scope="module")
-def command(nuclei) -> Callable[..., list]:
-    return lambda output, *options: [
-        "--dataset_name", nuclei, "--output_dir", output, *SMALL, *options
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(trainings, command, tmp_path_factory) -> Callable[..., tuple[Path, Run]]:
-    """Options -> output folder and run of a training that nothing befell; each once."""
-    done: dict[Options, tuple[Path, Run]] = {}
-
-    def get(*options: object) -> tuple[Path, Run]:
-        if options not in done:
-            output = tmp_path_factory.mktemp("uninterrupted") / "out"
-            run = trainings.run(command(output, *options))
-            assert run.status == 0, run.output
-            done[options] = output, run
-        return done[options]
-
-    return get
 
 
 # ------------------------------------------------------------------ killed at random
@@ -166,21 +108,6 @@ def test_workers_end_with_a_killed_training_whoever_started_them(trainings, comm
 
 
 # ------------------------------------------------------------------ killed while writing
-
-NINE_STEPS = ("--max_train_steps", 9, "--validation_steps", 3, "--checkpointing_steps", 3)
-MOMENTS = {
-    "half of the optimiser's state is written": ("write", "training.safetensors", 2),
-    "half of the best weights are written": ("write", "*.safetensors", 2),
-    "a checkpoint is written and not yet named": ("replace", "* -> out/checkpoint-6"),
-    "an old checkpoint is to be deleted": ("replace", "out/checkpoint-3 -> *"),
-    "an old checkpoint is half deleted": ("rmtree", "training_state.json"),
-    "the best one is to be replaced": ("replace", "out/best -> *"),
-    "the best one is between the old and the new": ("replace", "* -> out/best", 2),
-    "metrics are to be replaced": ("replace", "* -> out/metrics.jsonl", 3),
-    "the first result is to be moved": ("replace", ".unfinished-*/* -> out/*"),
-    "the configuration is to be moved": ("replace", ".unfinished-*/* -> out/config.json"),
-}
-
 
 # The others are moments of the same three kinds: in a file, between two files, between two names.
 USUAL = (
@@ -320,30 +247,6 @@ ENDLESS = (
 )  # fmt: skip
 
 
-def interrupt(arguments: list, output: Path, log: Path) -> int:
-    """Ctrl-C in the terminal in which a program trains, after some steps; returns the last."""
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], cwd=ROOT, start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=file, stderr=file,
-        )  # fmt: skip
-        try:
-            while not find_checkpoints(output):
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.1)
-            os.killpg(process.pid, signal.SIGINT)
-            status = process.wait(timeout=100)
-        finally:
-            process.kill()
-    assert survivors([process.pid]) == []
-    said = log.read_text()
-    assert status == (1 if "accelerate" in str(arguments) else 130), said
-    (step,) = assert_checkpoints_load(output)
-    words = f"error: Stopped after step {step}. The checkpoint of step {step} is intact"
-    assert len(re.findall(re.escape(words), said)) == said.count("error: ") > 0, said
-    return step
-
-
 @pytest.mark.deep("Ctrl-C to a training and to all of its group: above")
 def test_ctrl_c_in_a_terminal(trainings, command, uninterrupted, tmp_path):
     """`python -m train` as a process of its own, with a worker."""
@@ -423,21 +326,6 @@ def test_a_training_that_stopped_early_is_over(trainings, command, uninterrupted
 
 
 # ------------------------------------------------------------------ no room
-
-
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[int], None]]:
-    """A file system of its own; yields how to make it larger. Needs root."""
-    size = f"size={kilobytes}k"
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder])
-    if mounted.returncode != 0:
-        pytest.skip("only root can mount a small disk; the limit of file sizes is tested instead")
-    try:
-        yield lambda size: subprocess.run(
-            ["mount", "-o", f"remount,size={size}k", folder], check=True
-        )
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.mark.parametrize(
@@ -575,253 +463,3 @@ def test_an_unreadable_image_that_is_met_on_the_way_is_named(
     assert rest.startswith("2 (train, row ")
     assert "2.png cannot be decoded" in rest
     assert f"The checkpoint of step {int(step) - 1} is intact" in rest
-
-
-# ------------------------------------------------------------------ a lost connection
-
-CLIENT = """
-import json, os, sys, time
-import datasets, train.loop, torch._dynamo
-from train.cli.main import main
-
-# The client's patience is of many minutes.
-time.sleep = lambda seconds: None
-datasets.config.STREAMING_READ_MAX_RETRIES = 1
-for line in sys.stdin:
-    arguments, log = json.loads(line)
-    if (child := os.fork()) == 0:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
-        os.dup2(descriptor, 1), os.dup2(descriptor, 2)
-        os._exit(main(arguments))
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-@pytest.fixture(scope="module")
-def hub(nuclei) -> Iterator[Hub]:
-    """With alice/nuclei in three shards of a stream."""
-    rows: dict[str, datasets.Dataset] = {
-        split: datasets.Dataset.from_dict(
-            {
-                column: [
-                    {"bytes": path.read_bytes(), "path": path.name}
-                    for path in sorted((nuclei / split / folder).glob("*.png"))
-                ]
-                for column, folder in (("image", "images"), ("mask", "masks"))
-            },
-            features=datasets.Features({"image": datasets.Image(), "mask": datasets.Image()}),
-        )
-        for split in ("train", "validation")
-    }
-    files = {}
-    for split, count in (("train", 3), ("validation", 1)):
-        for index in range(count):
-            buffer = io.BytesIO()
-            rows[split].shard(count, index).to_parquet(buffer)
-            files[f"data/{split}-{index:05d}-of-{count:05d}.parquet"] = buffer.getvalue()
-    with running_hub({}) as hub:
-        hub.plant("alice/nuclei", files, kind="datasets")
-        yield hub
-
-
-@pytest.mark.deep("test_hub_datasets.py loses connections; streams go on, above")
-def test_a_stream_whose_connection_is_lost_can_go_on(hub, command, tmp_path):
-    client = subprocess.Popen(
-        [*forked_python(), "-c", CLIENT],
-        env=client_environment(hub, tmp_path),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-    def run(name: str) -> tuple[int, str]:
-        arguments = [
-            *command(tmp_path / name, *LATEST), "--dataset_name", "alice/nuclei", "--streaming",
-            "--shuffle_buffer_size", 2, "--dataloader_num_workers", 1, "--max_train_steps", 30,
-            "--validation_steps", 10, "--checkpointing_steps", 2,
-        ]  # fmt: skip
-        log = tmp_path / f"{name}.txt"
-        client.stdin.write(json.dumps([[*map(str, arguments)], str(log)]) + "\n")
-        client.stdin.flush()
-        return int(client.stdout.readline()), log.read_text()
-
-    with client:
-        status, said = run("whole")
-        assert status == 0, said
-        requests = len(hub.requests)
-        hub.requests.clear()
-        noticed = hub.drop_after(n_requests=requests * 4 // 5)
-        status, said = run("lost")
-        assert (status, noticed.is_set()) == (1, True), said
-        assert "Traceback" not in said
-        assert re.search(r"error: Step \d+: the connection to the Hub was lost \(\w", said)
-        steps = assert_checkpoints_load(tmp_path / "lost")
-        assert f"The checkpoint of step {max(steps)} is intact" in said
-        hub.restore()
-        status, said = run("lost")
-        assert status == 0, said
-        client.stdin.close()
-    assert_same(tmp_path / "lost", tmp_path / "whole")
-
-
-# ------------------------------------------------------------------ several processes
-
-# Dropout is each process' own; everything else is shared.
-SHARED = (
-    "--dropout", 0, "--max_train_steps", 6, "--validation_steps", 1, "--checkpointing_steps", 2,
-)  # fmt: skip
-
-
-# What `python -m train` does. One that hangs says where, in all its threads, and ends.
-TOGETHER = """
-import faulthandler, sys
-faulthandler.dump_traceback_later({patience}, exit=True)
-{before}
-from train.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-TOGETHER_PATIENCE = 200  # seconds; a few are enough unless the machine is very busy
-
-
-def run_together(arguments: list, status: int, before: str = "") -> list[str]:
-    """Output of two processes that share a training, as a launcher starts them.
-
-    status: The exit status that both must have. before: Python that the first one runs before its
-    training.
-    """
-    shared = {
-        **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(own_port()),
-    }  # fmt: skip
-    with TemporaryFile("w+") as first, TemporaryFile("w+") as second:  # no pipe that may be full
-        logs = (first, second)
-        processes = [
-            subprocess.Popen(
-                [
-                    *forked_python(), "-c",
-                    TOGETHER.format(patience=TOGETHER_PATIENCE, before="" if rank else before),
-                    *map(str, arguments),
-                ],
-                env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-            )
-            for rank, log in enumerate(logs)
-        ]  # fmt: skip
-        psutil.wait_procs(processes, timeout=TOGETHER_PATIENCE + 30)
-        found = [process.poll() for process in processes]
-        for process in processes:
-            process.kill()
-        outputs = [(log.seek(0), log.read())[1] for log in logs]
-    assert found == [status] * 2, "\n\n".join(
-        f"---- process {rank}, exit status {found[rank]}\n{outputs[rank]}" for rank in (0, 1)
-    )
-    return outputs
-
-
-def losses(output: Path) -> list[float]:
-    rows = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
-    return [row["loss"] for row in rows]
-
-
-# A network that is still wrapped for several processes when their connection ends may end them in
-# a deadlock, now and then.
-ENDS_UNWRAPPED = """
-import gc, torch
-from torch.nn.parallel import DistributedDataParallel
-destroy = torch.distributed.destroy_process_group
-def checked(*arguments):
-    assert not any(type(one) is DistributedDataParallel for one in gc.get_objects())
-    destroy(*arguments)
-    print("the connection has ended")
-torch.distributed.destroy_process_group = checked
-"""
-
-
-@pytest.fixture(scope="module")
-def together(command, tmp_path_factory) -> Path:
-    """What two processes of batch 2 left."""
-    output = tmp_path_factory.mktemp("together") / "out"
-    said, _ = run_together(command(output, *SHARED), 0, ENDS_UNWRAPPED)
-    assert "the connection has ended" in said
-    return output
-
-
-def test_two_processes_train_as_one_with_twice_the_batch(together, uninterrupted):
-    one, _ = uninterrupted(*SHARED, "--train_batch_size", 4)
-    assert len(losses(one)) == 6
-    assert losses(together) == pytest.approx(losses(one), rel=1e-4)
-    assert [*contents(together)] == [*contents(one)]  # one set of files
-
-
-@pytest.mark.deep("one process goes on, and two train as one")
-def test_two_processes_that_were_stopped_go_on_to_the_bit(command, together, tmp_path):
-    """One of them is told to stop: both do, and both say where to go on."""
-    output = tmp_path / "out"
-    stop = "import tests.survival, signal\ntests.survival.signal_itself(3, signal.SIGTERM)"
-    for said in run_together(command(output, *SHARED), 130, stop):
-        assert "Stopped after step 3. The checkpoint of step 3 is intact" in said
-    run_together(command(output, *SHARED, *LATEST), 0)
-    files, expected = contents(output), contents(together)
-    # Where it was stopped decides which older checkpoints are kept.
-    assert {name for name in files if not name.startswith("checkpoint-")} == {
-        name for name in expected if not name.startswith("checkpoint-")
-    }
-    shared = files.keys() & expected.keys()
-    assert "checkpoint-6/training.safetensors" in shared
-    assert not {name for name in shared if files[name] != expected[name]}
-
-
-@pytest.mark.deep("two are started as it does: above")
-def test_accelerates_launcher_starts_two_processes_that_are_one_training(command, tmp_path):
-    output = tmp_path / "out"
-    launch = [
-        *forked_python(), "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "--main_process_port", str(own_port()), "--no_python", *forked_python(), "-m", "train",
-        *map(str, command(output, *SHARED)),
-    ]  # fmt: skip
-    done = subprocess.run(
-        launch, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "2 processes on cpu" in done.stdout
-    assert json.loads((output / "checkpoint-6/training_state.json").read_text())["processes"] == 2
-
-
-def test_accumulated_gradients_are_those_of_the_whole_batch(uninterrupted):
-    plain = (*SHARED, "--norm", "none", "--optimizer", "sgd", "--learning_rate", 1e-2)
-    whole, _ = uninterrupted(*plain, "--train_batch_size", 4)
-    parts, _ = uninterrupted(*plain, "--gradient_accumulation_steps", 2)
-    assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
-    assert len(set(losses(whole))) > 1
-    expected = load_file(whole / "model.safetensors")
-    for name, weights in load_file(parts / "model.safetensors").items():
-        np.testing.assert_allclose(weights, expected[name], rtol=1e-3, atol=1e-5)
-
-
-few = st.integers(1, 4)
-
-
-@given(batch=few, micro_batches=few, processes=few, steps=few, data=st.data())
-def test_processes_share_the_crop_numbers_wherever_they_go_on(
-    batch, micro_batches, processes, steps, data
-):
-    config = TrainingConfig(
-        dataset_name="d", output_dir="o", train_batch_size=batch, max_train_steps=steps,
-        gradient_accumulation_steps=micro_batches,
-    )  # fmt: skip
-    first = data.draw(st.integers(0, steps))
-    drawn = []
-    for process in range(processes):
-        numbers = CropSampler(config, first, process, processes)
-        whole = [*CropSampler(config, 0, process, processes)]
-        assert len(numbers) == len([*numbers])
-        assert [*numbers] == whole[first * batch * micro_batches :]
-        drawn.append([*numbers])
-    a_step = batch * micro_batches * processes
-    assert sorted(itertools.chain(*drawn)) == [*range(first * a_step, steps * a_step)]
-    for step in range(steps - first):  # whatever a step is shared among, its crops are the same
-        part = slice(step * batch * micro_batches, (step + 1) * batch * micro_batches)
-        start = (first + step) * a_step
-        shares = itertools.chain(*(numbers[part] for numbers in drawn))
-        assert sorted(shares) == [*range(start, start + a_step)]

@@ -21,17 +21,17 @@ from demo.compare.tab import told_html
 from demo.segment.model_panel import panel
 from demo.segment.tab import SegmentTab
 from demo.server import limits
+from demo.server.checkpoints.model_facts import model_choices, title_of
+from demo.server.checkpoints.models import load_model
+from demo.server.checkpoints.taught import taught_folders
 from demo.server.errors_in_words import page_sentence
 from demo.server.folders import KeptFolders
 from demo.server.in_view import InView
-from demo.server.kept_results import KeptResults
-from demo.server.model_facts import model_choices, title_of
-from demo.server.models import load_model
 from demo.server.predictions import FIRST
 from demo.server.recipe import HOW_TAKEN_HOME, TAKEN_HOME, Recipe, at_home
-from demo.server.result_store import array_bytes
-from demo.server.runs import Run, StoppedError
-from demo.server.taught import taught_folders
+from demo.server.results.kept_results import KeptResults
+from demo.server.results.result_store import array_bytes
+from demo.server.work.runs import Run, StoppedError
 from demo.teach import job as teach_job
 from demo.teach import process as teach_process
 from demo.teach.job import Status, teach_in_turn

@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.interface import build
+from demo.server.checkpoints.models import load_model
 from demo.server.folders import KeptFolders
 from demo.server.in_view import InView
-from demo.server.models import load_model
 from demo.server.predictions import FIRST
-from demo.server.runs import Run, StoppedError
+from demo.server.work.runs import Run, StoppedError
 from demo.teach import job as teach_job
 from demo.teach.answer import answer, unsure_place
 from demo.teach.changes import changes_html

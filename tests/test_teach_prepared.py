@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from demo.server.checkpoints.models import load_model
 from demo.server.in_view import InView
-from demo.server.models import load_model
 from demo.server.predictions import FIRST
-from demo.server.queue import Turns
-from demo.server.runs import Run, StoppedError
+from demo.server.work.queue import Turns
+from demo.server.work.runs import Run, StoppedError
 from demo.teach import prepared as prepared_module
 from demo.teach.prepared import prepare, prepare_if_idle, prepared
 from demo.teach.sitting import Sitting

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.server.checkpoints.models import Visitor
 from demo.server.errors_in_words import page_sentence
-from demo.server.models import Visitor
 from demo.teach.push import repository_named
 from unet_hf import UNet
 from unet_hf.errors import ConfigError, PushError
@@ -21,8 +21,8 @@ PUSH = """
 import shutil, tempfile
 from pathlib import Path
 from demo.server.errors_in_words import page_sentence
-from demo.server.models import Visitor
-from demo.server.taught import taught_folders
+from demo.server.checkpoints.models import Visitor
+from demo.server.checkpoints.taught import taught_folders
 from demo.teach.push import push_taught
 from demo.teach.sitting import Lesson, Sitting
 

@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Page, Route, expect
 from demo.viewer.component import show_image, show_map, show_result, viewer
 from demo.viewer.payload import probability_codes
 from unet_hf import Segmentation
-from unet_hf.images.image_data import ImageData
 from unet_hf.predict.decision import decide
 from unet_hf.predict.overlay import color_table, to_display
 
+from .made_up import COLORS, image_of
 from .viewing import (
     camera,
     canvas_of,
@@ -30,13 +30,7 @@ from .viewing import (
 )
 
 HEIGHT, WIDTH, SIDE = 700, 900, 128
-COLORS = ["#999999", "#d55e00", "#0072b2"]
 NAMES = ["background", "nucleus", "border"]
-
-
-def image_of(pixels: np.ndarray) -> ImageData:
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return ImageData(pixels, source="made up", format="array", axes="YX")
 
 
 def random(dtype: str, *shape: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from unet_hf.data.pairs import Pair
 from unet_hf.errors import ConfigError
 from unet_hf.evaluation.evaluate import evaluate
 
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 
 @pytest.mark.parametrize(

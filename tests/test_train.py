@@ -6,12 +6,10 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import pytest
 import torch
 
-from demo.synthetic import electron_micrograph, fluorescence_nuclei
+from demo.synthetic import fluorescence_nuclei
 from train.checkpoints import clear_unfinished
 from train.cli.arguments import parse_arguments
 from train.cli.check import run as check_command
@@ -20,34 +18,12 @@ from train.loop import train
 from train.start import find_start
 from unet_hf import UNet
 from unet_hf.data.open import open_data, open_split
-from unet_hf.errors import ConfigError, DatasetError
+from unet_hf.errors import ConfigError
 from unet_hf.evaluation.metrics import confusion_matrix, overlap_scores
 
 from .conftest import ROOT
 from .processes import forked_python
-
-
-def write_dataset(
-    folder: Path, splits: dict[str, int], *, rows=None, labels=None, draw=electron_micrograph
-) -> Path:
-    """A data set in the Hub's imagefolder layout, drawn by our own code."""
-    for split, count in splits.items():
-        lines = []
-        for index in range(count):
-            drawing = draw(96, 14, seed=100 * len(lines) + len(split))
-            mask = drawing.label if rows is None else rows(drawing.label)
-            for kind, pixels in (("images", drawing.image), ("masks", mask)):
-                path = folder / split / kind / f"{index}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                PIL.Image.fromarray(pixels).save(path)
-            lines.append(
-                {"file_name": f"images/{index}.png", "mask_file_name": f"masks/{index}.png"}
-            )
-        text = "\n".join(map(json.dumps, lines))
-        (folder / split / "metadata.jsonl").write_text(text)
-    if labels is not None:
-        (folder / "id2label.json").write_text(json.dumps(labels))
-    return folder
+from .tiny_training import tiny, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +32,6 @@ def membranes(tmp_path_factory) -> Path:
     return write_dataset(
         tmp_path_factory.mktemp("membranes"), {"train": 3, "validation": 2}, labels=labels
     )
-
-
-def tiny(folder: Path, output: Path, **options) -> TrainingConfig:
-    """A training of seconds."""
-    small = {"base_channels": 4, "depth": 2, "resolution": 48, "dataloader_num_workers": 0}
-    small["measure_speed"] = False  # a process of its own, for seconds
-    return TrainingConfig(dataset_name=str(folder), output_dir=str(output), **(small | options))
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
@@ -191,7 +160,7 @@ def test_a_given_threshold_is_scored_and_not_chosen_anew(tmp_path):
     from unet_hf.evaluation.evaluate import evaluate
 
     write_dataset(tmp_path, {"validation": 2}, draw=fluorescence_nuclei)
-    pairs, _ = open_split(config_for(tmp_path), "validation")
+    pairs, _ = open_split(tiny(tmp_path, tmp_path / "out"), "validation")
     model = UNet(base_channels=2, depth=2)
     segment = partial(model.segment, threshold=0.37, precision="float32")
     found = evaluate(model, pairs, threshold=0.37)
@@ -357,104 +326,6 @@ def test_a_training_needs_a_place_for_its_checkpoint():
         parse_arguments(["--dataset_name", "d"])
     with pytest.raises(ConfigError, match="--output_dir is missing"):
         train(TrainingConfig(dataset_name="d"))
-
-
-# ---------------------------------------------------------------- data
-
-
-def config_for(folder: Path, **options) -> TrainingConfig:
-    return TrainingConfig(dataset_name=str(folder), output_dir="unused", **options)
-
-
-def write_rgb(label: np.ndarray) -> np.ndarray:
-    """A colour-coded mask: red membranes, blue cells."""
-    return np.array([[255, 0, 0], [0, 0, 255]], np.uint8)[label]
-
-
-def test_masks_of_0_and_255_are_read_as_two_classes_and_said(tmp_path):
-    write_dataset(tmp_path, {"train": 1, "validation": 1}, rows=lambda label: label * 255)
-    data = open_data(config_for(tmp_path))
-    assert np.unique(data.train[0].label).tolist() == [0, 1]
-    assert "values 0 and 255 read as classes 0 and 1" in " ".join(data.findings)
-
-
-def test_colour_masks_are_read_as_classes_and_said_or_as_the_colours_are_named(tmp_path):
-    write_dataset(tmp_path / "plain", {"train": 1, "validation": 1})
-    write_dataset(tmp_path / "rgb", {"train": 1, "validation": 1}, rows=write_rgb)
-    truth = open_data(config_for(tmp_path / "plain")).train[0].label
-    data = open_data(config_for(tmp_path / "rgb"))
-    assert "#0000ff" in " ".join(data.findings)  # sorted: blue comes first
-    assert np.array_equal(data.train[0].label, 1 - truth)
-    named = config_for(tmp_path / "rgb", label_colors='{"#ff0000": 0, "#0000FF": 1}')
-    assert np.array_equal(open_data(named).train[0].label, truth)
-
-
-def test_a_misspelt_column_ends_with_the_columns_there_are(tmp_path):
-    write_dataset(tmp_path, {"train": 1, "validation": 1})
-    with pytest.raises(DatasetError, match=r"'msk'.*mask"):
-        open_data(config_for(tmp_path, label_column="msk"))
-
-
-def test_a_missing_split_ends_with_the_splits_there_are(tmp_path):
-    write_dataset(tmp_path, {"train": 2})
-    with pytest.raises(DatasetError, match="no split 'test'; it has train"):
-        open_data(config_for(tmp_path, validation_split="test"))
-    with pytest.raises(DatasetError, match="is the split that is trained on"):
-        open_data(config_for(tmp_path, validation_split="train"))
-
-
-def test_without_a_validation_split_a_share_is_held_back_and_said(tmp_path):
-    write_dataset(tmp_path, {"train": 5})
-    data = open_data(config_for(tmp_path, train_val_split=0.4))
-    train, held = ({pair.name for pair in pairs} for pairs in (data.train, data.validation))
-    assert (len(train), len(held)) == (3, 2)
-    assert not train & held
-    assert "2 of 5 images of train are held back" in " ".join(data.findings)
-
-
-def test_more_classes_than_names_are_an_error(tmp_path):
-    write_dataset(
-        tmp_path, {"train": 1, "validation": 1}, rows=lambda m: m * 3, labels={"0": "a", "1": "b"}
-    )
-    (tmp_path / "id2label.json").write_text('{"0": "a", "1": "b", "2": "c"}')
-    with pytest.raises(DatasetError, match="3"):
-        data = open_data(config_for(tmp_path))
-        list(data.train)
-
-
-def test_two_folders_of_images_and_masks_are_paired_by_name(tmp_path):
-    write_dataset(tmp_path, {"train": 2, "validation": 1})
-    for metadata in tmp_path.glob("*/metadata.jsonl"):
-        metadata.unlink()
-    data = open_data(config_for(tmp_path))
-    assert [pair.name for pair in data.train] == ["0", "1"]
-    assert np.unique(data.train[0].label).tolist() == [0, 1]
-
-
-def test_a_pair_of_different_sizes_is_named(tmp_path):
-    write_dataset(tmp_path, {"train": 1, "validation": 1}, rows=lambda m: m[:50])
-    with pytest.raises(DatasetError, match=r"0 \(train, row 0\).*96 x 96.*50 x 96"):
-        open_data(config_for(tmp_path)).train[0]
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_data_of_16_bits_and_small_images_train(tmp_path, streaming):
-    """16-bit gray, images smaller than the crop, of different sizes, ignored pixels."""
-    from train.loop import train
-
-    write_dataset(tmp_path, {"train": 3, "validation": 1})
-    for index, side in enumerate((96, 40, 25)):
-        for kind in ("images", "masks"):
-            path = tmp_path / "train" / kind / f"{index}.png"
-            pixels = np.asarray(PIL.Image.open(path))[:side, :side]
-            if kind == "images":
-                pixels = pixels.astype(np.uint16) * 257
-            else:
-                pixels = pixels.copy()
-                pixels[:5] = 255
-            PIL.Image.fromarray(pixels).save(path)
-    config = tiny(tmp_path, tmp_path / "out", max_train_steps=3, streaming=streaming)
-    assert train(config).mean_iou > 0
 
 
 def test_a_missing_data_set_ends_with_a_sentence_not_a_traceback(tmp_path):

@@ -16,7 +16,7 @@ import pytest
 from .conftest import ROOT
 from .hub import Files, Hub, client_environment, running_hub
 from .processes import forked_python
-from .test_train import write_dataset
+from .tiny_training import write_dataset
 
 TOKEN = "hf_the_secret_of_alice"
 READER = "hf_the_secret_of_bob"

@@ -30,7 +30,7 @@ from unet_hf.errors import ConfigError, DatasetError
 from unet_hf.evaluation.update_card import options_of_labelled_images
 from unet_hf.images.reading import read_image
 
-from .test_train import tiny, write_dataset
+from .tiny_training import tiny, write_dataset
 
 SHA = "a" * 40
 

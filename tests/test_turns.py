@@ -12,10 +12,11 @@ import torch
 
 from demo.api import add_endpoint
 from demo.parts.sessions import stop_when_closed
-from demo.server import predictions, queue
+from demo.server import predictions
 from demo.server.folders import ResultFolders
-from demo.server.queue import Turns, Urgency
-from demo.server.runs import MOST_RUNS, Run, Sessions, StoppedError, TooManyRunsError, sessions
+from demo.server.work import queue
+from demo.server.work.queue import Turns, Urgency
+from demo.server.work.runs import MOST_RUNS, Run, Sessions, StoppedError, TooManyRunsError, sessions
 from unet_hf import UNet, read_image
 
 from .page_events import Events

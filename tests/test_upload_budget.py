@@ -9,8 +9,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from demo.server import limits, upload_budget
-from demo.server.upload_budget import UploadBudget
+from demo.server import limits
+from demo.server.http import upload_budget
+from demo.server.http.upload_budget import UploadBudget
 
 MEGABYTE = b"x" * 2**20
 

@@ -1,172 +1,22 @@
-"""The viewer: what Python sends is exact, and what the browser draws of it, too."""
+"""The viewer: what the browser draws and says of a picture is what Python has."""
 
-import os
 import re
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.viewer.component import (
-    focus,
-    show_image,
-    show_map,
-    show_result,
-    tell,
-    thinning,
-    viewer,
-)
+from demo.viewer.component import show_image, show_map, show_result, tell, viewer
 from demo.viewer.drawn_as_seen import cut_as_seen, draw_as_seen
-from demo.viewer.payload import FINE, STEPS, entropy, probability_codes, viewer_folders
 from unet_hf import Segmentation
-from unet_hf.errors import ConfigError
-from unet_hf.images.image_data import ImageData
-from unet_hf.images.pixel_size import PixelSize
-from unet_hf.predict.decision import decide
 from unet_hf.predict.overlay import color_table, display_window, to_display
 
-from .viewing import camera, canvas_of, drawing, read, seen, silence, slide, viewer_of
+from .made_up import COLORS, EMPTY, HEIGHT, THREE, TWO, WIDTH, image_of
+from .viewing import camera, canvas_of, contrast, drawing, read, seen, silence, slide, viewer_of
 
-HEIGHT, WIDTH = 240, 330
-EMPTY = 20  # rows without data
-COLORS = ["#999999", "#d55e00", "#0072b2"]
-DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int64", "float16", "float32"]
-
-
-def image_of(pixels: np.ndarray, **known) -> ImageData:
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return ImageData(pixels, source="made up", format="array", axes="YX", **known)
-
-
-def scores(classes: int) -> np.ndarray:
-    """(classes, HEIGHT, WIDTH) float32 probabilities with structure."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    waves = [np.sin(x / (9 + 3 * c)) * np.cos(y / (13 - 2 * c)) for c in range(classes)]
-    noise = np.random.default_rng(1).normal(0, 0.3, (classes, HEIGHT, WIDTH))
-    powers = np.exp(3 * (np.array(waves) + noise)).astype(np.float32)
-    return powers / powers.sum(axis=0)
-
-
-def gray_16() -> np.ndarray:
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    noise = np.random.default_rng(2).integers(0, 900, (HEIGHT, WIDTH))
-    return (3000 + 90 * x + 50 * y + noise).astype(np.uint16)
-
-
-def result_of(classes: int, pixels: np.ndarray, nodata: float) -> Segmentation:
-    """The first rows hold no data."""
-    pixels[:EMPTY] = nodata
-    probabilities = scores(classes)
-    probabilities[:, :EMPTY] = 0
-    threshold = 0.4 if classes == 2 else None
-    return Segmentation(
-        mask=decide(probabilities, threshold),
-        probabilities=probabilities,
-        id2label=dict(enumerate(["ground", "nucleus", "border"][:classes])),
-        colors=COLORS[:classes],
-        threshold=threshold,
-        image=image_of(pixels, nodata=nodata),
-    )
-
-
-TWO = result_of(2, gray_16(), 0)
 FEW_MISSED = {"threshold": 0.23, "words": "At most 10 % are expected to be missed."}
-THREE = result_of(3, np.random.default_rng(3).random((HEIGHT, WIDTH), np.float32) - 0.3, np.nan)
-
-
-# ------------------------------------------------------------------------- what is sent
-
-
-def planes_of(payload: dict) -> dict[str, np.ndarray]:
-    """What a browser makes of the file."""
-    content = Path(payload["data"]["path"]).read_bytes()
-    return {
-        plane["name"]: np.frombuffer(
-            zlib.decompress(content[plane["start"] : plane["end"]]), plane["dtype"]
-        )
-        for plane in payload["planes"]
-    }
-
-
-@pytest.fixture(autouse=True)
-def uploads(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_file_s_own_values_arrive(dtype: str):
-    pixels = np.random.default_rng(0).normal(0, 50, (30, 41)).astype(dtype)
-    sent = planes_of(show_image(image_of(pixels)))["image"]
-    assert np.array_equal(sent.reshape(30, 41), pixels)
-
-
-def test_the_code_is_exact_at_each_threshold_and_near_in_between():
-    probability = np.random.default_rng(0).random((50, 60), np.float32)
-    steps = np.float32([step / STEPS for step in range(STEPS + 1)])
-    probability.ravel()[:101] = steps
-    probability.ravel()[101:201] = np.nextafter(steps[:-1], np.float32(2))
-    codes = probability_codes(probability)
-    for step in range(STEPS):
-        chosen = codes >= (step + 1) * FINE  # as colors.js has it
-        assert np.array_equal(chosen, probability > step / STEPS)
-    shown = (codes - np.float64(FINE - 0.5)) / FINE / STEPS
-    shown[codes < FINE] = 0
-    assert np.abs(shown - probability).max() < 1e-5
-
-
-def test_entropy_is_0_where_sure_and_1_where_all_is_alike():
-    probabilities = np.array([[[1, 1 / 3, 0.5]], [[0, 1 / 3, 0.5]], [[0, 1 / 3, 0]]], np.float32)
-    found = entropy(probabilities)
-    assert found == pytest.approx(np.array([[0, 1, np.log(2) / np.log(3)]]), abs=1e-6)
-
-
-def test_images_up_to_4096_by_4096_are_sent_at_once():
-    assert thinning(4096, 4096) == 1
-    assert thinning(10, 100_000) == 1
-    assert thinning(4097, 4096) == 2
-    assert thinning(3 * 4096, 3 * 4096) == 3
-
-
-def test_a_map_is_sent_as_it_is():
-    mask = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
-    payload = show_map(image_of(gray_16()), mask, ["a"], ["#ffffff"], "a map")
-    assert np.array_equal(planes_of(payload)["classes"].reshape(mask.shape), mask)
-    assert focus(payload, {"x": 1, "y": 2, "width": 3, "height": 4})["focus"]["width"] == 3
-    assert "focus" not in payload
-    with pytest.raises(ConfigError, match="one class for each"):
-        show_map(image_of(gray_16()), mask[1:], ["a"], ["#ffffff"], "a map")
-
-
-def test_the_pixel_size_is_the_file_s_unless_one_is_given():
-    image = image_of(gray_16(), pixel_size=PixelSize(4, 5, "nm"))
-    assert show_image(image)["pixel_size"] == [4, "nm"]
-    assert show_image(image, pixel_size=(0.25, "um"))["pixel_size"] == [0.25, "µm"]
-    assert show_image(image_of(gray_16()))["pixel_size"] is None
-
-
-@pytest.mark.parametrize(
-    "place",
-    [{}, {"x": 1, "y": 2}, {"x": 1, "y": 2, "zoom": 0}, {"x": float("nan"), "y": 2, "zoom": 1}],
-)
-def test_a_view_that_is_none_is_refused(place: dict):
-    with pytest.raises(ConfigError, match="cannot be opened at"):
-        show_image(image_of(gray_16()), camera=place)
-
-
-def test_transfers_that_were_never_fetched_go_after_an_hour():
-    image = image_of(gray_16())
-    old, fresh = (Path(show_image(image)["data"]["path"]).parent for _ in range(2))
-    os.utime(old, (0, 0))
-    viewer_folders().sweep()
-    assert fresh.exists()
-    assert not old.exists()
-
-
-# ------------------------------------------------------------------------- what is drawn
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +182,7 @@ def test_python_is_told_how_the_picture_is_looked_at(page: Page):
     assert not now["fitted"]
 
 
-@pytest.mark.deep("test_images_in.py opens a link's view")
+@pytest.mark.deep("test_share_link.py opens a link's view")
 def test_a_picture_is_opened_where_it_is_asked_for(page: Page):
     eye = camera(viewer_of(page, "bare"))
     assert (eye["x"], eye["y"], eye["zoom"], eye["fitted"]) == (200, 90, 12, False)
@@ -401,11 +251,6 @@ def test_the_overlay_file_has_what_the_canvas_shows(page: Page, name: str, resul
     with drawing(root):
         root.locator("[data-do=zoomIn]").click()
     same()
-
-
-def test_a_colour_map_that_is_none_is_refused():
-    with pytest.raises(ConfigError, match="no colour map 'Moon'; there are Gray"):
-        draw_as_seen(TWO, {"opacity": 0.5, "colormap": "Moon"})
 
 
 @pytest.mark.deep("colors.test.js has shares that follow the threshold")
@@ -611,21 +456,6 @@ def test_words_stand_out_from_what_they_stand_on(browser: Browser, url: str, sch
     page = opened(browser, url, color_scheme=scheme)
     viewer_of(page, "two").locator("summary").click()
     for selector in (".legend span", ".choice button", ".slide", "details p", ".readout"):
-        ratio = viewer_of(page, "two").locator(selector).first.evaluate(CONTRAST)
+        ratio = contrast(viewer_of(page, "two").locator(selector).first)
         assert ratio >= 4.5, selector
     page.context.close()
-
-
-CONTRAST = """(element) => {
-  const numbers = (color) => color.match(/[0-9.]+/g).map(Number);
-  const light = (color) => {
-    const [r, g, b] = numbers(color).map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  let ground = element;
-  while (numbers(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
-  const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
-  const [dark, bright] = pair.map(light).sort((a, b) => a - b);
-  return (bright + 0.05) / (dark + 0.05);
-}"""

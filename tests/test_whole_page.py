@@ -11,13 +11,13 @@ from playwright.sync_api import Page, expect
 
 from demo.interface import build
 from demo.server import limits
-from demo.server.queue import turns
-from demo.server.result_store import GONE, result_store
+from demo.server.results.result_store import GONE, result_store
+from demo.server.work.queue import turns
 
 from .serving import IMAGES, Gate, at_work, drop, in_queue, state, until
 from .viewing import slide, viewer_of
 
-pytestmark = pytest.mark.deep("test_kept.py, test_late_results.py and test_batch_job.py, in Python")
+pytestmark = pytest.mark.deep("test_kept.py, test_segment_tab.py and test_batch_job.py, in Python")
 
 
 @pytest.fixture

@@ -25,6 +25,19 @@ READ = """async (root, places) => {
   }
   return found;
 }"""
+CONTRAST = """(element) => {
+  const numbers = (color) => color.match(/[0-9.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = numbers(color).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let ground = element;
+  while (numbers(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
+  const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
+  const [dark, bright] = pair.map(light).sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}"""
 LINE = re.compile(
     r"x (\d+)  y (\d+) · ([^·]+?) (\w+)(?: · ([^·]+))?(?: · P\S* ([\d.]+))?"
     r"(?: · entropy [\d.]+)?(?: · object \d+)?"
@@ -148,3 +161,8 @@ def silence(page: Page) -> Iterator[None]:
     yield
     page.remove_listener("request", listen)
     assert not asked, asked
+
+
+def contrast(words: Locator) -> float:
+    """WCAG's contrast of words to what they stand on, from 1 to 21."""
+    return words.evaluate(CONTRAST)

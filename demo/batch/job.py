@@ -1,7 +1,7 @@
 """A visitor's batch: many images with one recipe, stopped and resumed at will.
 
 The work is `unet_hf.batch`'s, which knows what is finished. Each image waits for the network like
-anybody else, behind all people: see `server.queue`.
+anybody else, behind all people: see `server.work.queue`.
 """
 
 import csv
@@ -26,11 +26,11 @@ from unet_hf.images.image_data import ImageData
 
 from ..parts.object_options import method_words
 from ..server import archives, limits, predictions
-from ..server.jobs import GLANCE, Job, Status
-from ..server.queue import Urgency
+from ..server.checkpoints.taught import is_taught
 from ..server.recipe import HOW_TAKEN_HOME, Recipe
-from ..server.runs import Run, StoppedError
-from ..server.taught import is_taught
+from ..server.work.jobs import GLANCE, Job, Status
+from ..server.work.queue import Urgency
+from ..server.work.runs import Run, StoppedError
 from .previews import Previews
 
 MAX_PAGES = 1000  # of all files together

@@ -13,9 +13,9 @@ from ..parts.gradio_internals import upload_folder
 from ..parts.html_parts import STYLE, lines
 from ..parts.job_tab import JobTab
 from ..server import sign_in
+from ..server.checkpoints.models import load_model
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders, ResultFolders
-from ..server.models import load_model
 from ..server.recipe import Recipe
 from .fields import BatchFields, recipe_of
 from .job import BatchJob

@@ -6,7 +6,7 @@ from unet_hf.words import number_of
 
 from ..parts.html_parts import alert, lines, note, table
 from ..parts.job_words import name_on_button, time_left, where_it_stands
-from ..server.jobs import Status
+from ..server.work.jobs import Status
 from .job import BatchJob
 
 ROWS = 200  # of the table that are shown; the file has all

@@ -10,7 +10,7 @@ from unet_hf.errors import ConfigError
 from unet_hf.evaluation.comparison import check_same_classes
 from unet_hf.hub.find import CONFIG_NAME, SHIPPED
 
-from ..server.model_facts import called
+from ..server.checkpoints.model_facts import called
 
 APART = 0.1  # of the checkpoint's own threshold, on each side
 LOWEST, HIGHEST = 0.01, 0.99

@@ -23,13 +23,13 @@ from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.sessions import session_of
 from ..server import limits, sign_in
+from ..server.checkpoints.model_facts import called, model_choices, title_of
+from ..server.checkpoints.models import Visitor, load_model
 from ..server.errors_in_words import page_sentence
 from ..server.in_view import InView
-from ..server.model_facts import called, model_choices, title_of
-from ..server.models import Visitor, load_model
 from ..server.predictions import Place, read_upload, segment_file
-from ..server.queue import PREDICTS
-from ..server.runs import Run, sessions
+from ..server.work.queue import PREDICTS
+from ..server.work.runs import Run, sessions
 from ..viewer.component import picture_name, show_map, show_result, viewer
 from .sides import Asked, Side, around, check_sides, comparable
 

@@ -11,10 +11,10 @@ from unet_hf.film.outputs import SUMMARY, TABLE
 from unet_hf.tracking.tracks import write_table
 
 from ..parts.endpoints import asked_by, in_one_sentence, publish, segmenting_inputs
+from ..server.checkpoints.models import Visitor, load_model
 from ..server.folders import ResultFolders
-from ..server.models import Visitor, load_model
-from ..server.queue import WATCHES
-from ..server.runs import Run
+from ..server.work.queue import WATCHES
+from ..server.work.runs import Run
 from .film_in import open_staged, stage_film, title_of
 from .following import Asked, Following
 from .take_home import pack_film

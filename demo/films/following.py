@@ -17,9 +17,9 @@ from unet_hf.images.pixel_size import PixelSize
 
 from ..server import limits, predictions
 from ..server.errors_in_words import plain_sentence
-from ..server.queue import Urgency
 from ..server.recipe import Recipe
-from ..server.runs import Run, StoppedError
+from ..server.work.queue import Urgency
+from ..server.work.runs import Run, StoppedError
 
 FEWEST = 2  # frames; with fewer there is nothing to link
 

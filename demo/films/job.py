@@ -1,6 +1,6 @@
 """A visitor's film: segmented frame by frame, linked, corrected, and taken home.
 
-Each frame waits for the network like anybody else, behind all people: see `server.queue`.
+Each frame waits for the network like anybody else, behind all people: see `server.work.queue`.
 """
 
 import uuid
@@ -17,10 +17,10 @@ from unet_hf.film.frames import Frames
 from unet_hf.film.run import FoundFrame
 
 from ..parts.gradio_internals import upload_folder
-from ..server.computation import Computation, Report
 from ..server.folders import KeptFolders
-from ..server.jobs import GLANCE, Job, Status
-from ..server.runs import Run
+from ..server.work.computation import Computation, Report
+from ..server.work.jobs import GLANCE, Job, Status
+from ..server.work.runs import Run
 from .film_in import open_staged, stage_film, title_of
 from .following import FEWEST, Asked, Following
 from .linked import Edits, Linked

@@ -14,10 +14,10 @@ from ..parts.component import HIDDEN
 from ..parts.downloads import Download, connect, download_menu, usable
 from ..parts.job_tab import QUIET, JobTab
 from ..server import sign_in
+from ..server.checkpoints.models import load_model
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders, ResultFolders
-from ..server.models import load_model
-from ..server.queue import MEASURES
+from ..server.work.queue import MEASURES
 from .example import MODEL as EXAMPLE_MODEL
 from .example import write_example
 from .fields import ALL_CHANNELS, FilmFields, asked_of

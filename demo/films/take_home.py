@@ -11,8 +11,8 @@ from unet_hf.files import write_atomically
 from unet_hf.film import TrackedFilm
 
 from ..server import archives
+from ..server.checkpoints.taught import is_taught
 from ..server.recipe import HOW_TAKEN_HOME, at_home
-from ..server.taught import is_taught
 from .following import Asked
 from .linked import Edits
 

@@ -7,7 +7,7 @@ from unet_hf.words import number_of
 from ..parts.html_parts import alert, lines, note
 from ..parts.job_words import name_on_button, time_left, where_it_stands
 from ..server.errors_in_words import without_python
-from ..server.jobs import Status
+from ..server.work.jobs import Status
 from .job import FilmJob
 
 

@@ -24,9 +24,9 @@ from unet_hf.objects.learned import BORDER_DEPTH, prominence
 
 from ..parts.component import HIDDEN, component
 from ..parts.gradio_internals import served_file
+from ..server.checkpoints.model_facts import model_choices
+from ..server.checkpoints.models import load_model
 from ..server.errors_in_words import plain_sentence
-from ..server.model_facts import model_choices
-from ..server.models import load_model
 from ..viewer.component import viewer
 from ..viewer.payload import FINE, STEPS
 

@@ -13,14 +13,14 @@ from ..parts.downloads import Download, usable
 from ..parts.html_parts import STYLE, alert, count
 from ..parts.panel import Panel
 from ..server import limits
+from ..server.checkpoints.taught import is_taught
 from ..server.errors_in_words import plain_sentence
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
-from ..server.queue import MEASURES, PARTS
 from ..server.recipe import HOW_TAKEN_HOME, at_home
-from ..server.result_files import file_stem, write_result
-from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
-from ..server.taught import is_taught
+from ..server.results.result_files import file_stem, write_result
+from ..server.results.result_store import GONE, GONE_OBJECTS, Handle, result_store
+from ..server.work.queue import MEASURES, PARTS
 from ..viewer.drawn_as_seen import look_as_seen
 from .counting import counting, read_counting, show_counting, with_seed
 from .parting import Counted, count_objects, cut_in_view, is_large, layer_of, part_objects

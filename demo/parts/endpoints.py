@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from ..server import sign_in
+from ..server.checkpoints.models import Visitor
 from ..server.errors_in_words import plain_sentence
-from ..server.models import Visitor
-from ..server.runs import Run, sessions
+from ..server.work.runs import Run, sessions
 from .sessions import session_of
 
 

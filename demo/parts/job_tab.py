@@ -11,12 +11,12 @@ import gradio as gr
 from unet_hf import UNet
 
 from ..server import limits
+from ..server.checkpoints.model_facts import model_choices
+from ..server.checkpoints.models import load_model
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders, ResultFolders
-from ..server.jobs import Job
-from ..server.model_facts import model_choices
-from ..server.models import load_model
-from ..server.queue import WATCHES
+from ..server.work.jobs import Job
+from ..server.work.queue import WATCHES
 from .component import HIDDEN
 from .html_parts import STYLE, alert
 from .upload_guard import upload_guard

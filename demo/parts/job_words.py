@@ -4,9 +4,9 @@ import html
 
 from unet_hf.batch.progress import duration
 
-from ..server.jobs import Status
-from ..server.model_facts import title_of
-from ..server.taught import YOURS, is_taught
+from ..server.checkpoints.model_facts import title_of
+from ..server.checkpoints.taught import YOURS, is_taught
+from ..server.work.jobs import Status
 from .html_parts import bar
 
 

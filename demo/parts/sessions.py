@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ..server.runs import sessions
+from ..server.work.runs import sessions
 
 
 def session_of(request: gr.Request | None) -> str | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from unet_hf import UNet
 
-from ..server.model_facts import facts_of_model
-from ..server.taught import is_taught
+from ..server.checkpoints.model_facts import facts_of_model
+from ..server.checkpoints.taught import is_taught
 
 # What people call the data that the shipped checkpoints are trained on.
 DATA_SETS = {

@@ -14,14 +14,14 @@ from ..parts.downloads import Download, download_menu, usable
 from ..parts.html_parts import alert
 from ..parts.panel import Panel
 from ..server import limits
+from ..server.checkpoints.models import Visitor
+from ..server.checkpoints.taught import is_taught
 from ..server.errors_in_words import page_sentence
 from ..server.folders import KeptFolders
 from ..server.in_view import InView, Key
-from ..server.models import Visitor
 from ..server.predictions import FIRST, Place, segment_file
-from ..server.result_files import write_overlay, write_result
-from ..server.result_store import GONE, GONE_OBJECTS, Handle, result_store
-from ..server.taught import is_taught
+from ..server.results.result_files import write_overlay, write_result
+from ..server.results.result_store import GONE, GONE_OBJECTS, Handle, result_store
 from ..viewer.component import Camera, busy, idle, show_image, show_result, viewer
 from ..viewer.drawn_as_seen import cut_as_seen, draw_as_seen
 from ..viewer.payload import Payload

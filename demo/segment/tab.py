@@ -19,16 +19,16 @@ from ..parts.downloads import Download, connect
 from ..parts.panel import Panel
 from ..parts.sessions import session_of
 from ..server import sign_in
-from ..server.computation import Computation, Report
+from ..server.checkpoints.model_facts import model_choices
+from ..server.checkpoints.models import Visitor, checked_name, load_model
 from ..server.errors_in_words import page_sentence
 from ..server.fast import offered
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
-from ..server.model_facts import model_choices
-from ..server.models import Visitor, checked_name, load_model
 from ..server.predictions import Place, read_upload, segment_file, start_with
-from ..server.queue import PREDICTS
-from ..server.runs import StoppedError, sessions
+from ..server.work.computation import Computation, Report
+from ..server.work.queue import PREDICTS
+from ..server.work.runs import StoppedError, sessions
 from ..viewer.component import busy, idle, seen, show_result
 from .examples import Example, picker
 from .file_list import Files

@@ -11,8 +11,8 @@ from unet_hf.errors import UNetError
 from unet_hf.hub.find import shipped_checkpoints
 from unet_hf.images.image_data import ImageData
 
-from ..server.model_facts import title_of
-from ..server.models import load_model
+from ..server.checkpoints.model_facts import title_of
+from ..server.checkpoints.models import load_model
 
 Updates = dict[Any, Any]
 SENTENCE = "**Unlike the images this checkpoint was trained on**"

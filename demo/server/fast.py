@@ -14,7 +14,7 @@ from unet_hf.engine.fast import why_not_int8
 from unet_hf.engine.precision import best_precision
 from unet_hf.errors import ConfigError
 
-from .device import best_device
+from .work.device import best_device
 
 VARIABLE = "UNET_HF_PRECISION"
 EXACT = "float32"

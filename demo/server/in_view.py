@@ -13,13 +13,13 @@ from typing import Any
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
+from .checkpoints.model_facts import FewMissed, few_missed_of, shipped_few_missed, title_of
 from .fast import EXACT, first_precision
-from .kept_results import KeptResults
-from .model_facts import FewMissed, few_missed_of, shipped_few_missed, title_of
 from .predictions import FIRST, Place
 from .recipe import Recipe
-from .result_store import Handle
-from .runs import Run
+from .results.kept_results import KeptResults
+from .results.result_store import Handle
+from .work.runs import Run
 
 Key = tuple[str | None, Place, str, str]  # file, place in it, checkpoint, precision
 MOVED_ON = "Another result has come into view meanwhile. Ask again for this one."

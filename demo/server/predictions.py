@@ -11,11 +11,11 @@ from unet_hf.errors import CheckpointError, ConfigError
 from unet_hf.images.image_data import ImageData
 
 from . import limits
-from .device import best_device, on_gpu
+from .checkpoints.models import Visitor, copy_sample, load_model
 from .fast import offered
-from .models import Visitor, copy_sample, load_model
-from .queue import Urgency, turns
-from .runs import Run
+from .work.device import best_device, on_gpu
+from .work.queue import Urgency, turns
+from .work.runs import Run
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from unet_hf.network.configuration import checked_threshold, settled_objects
 from unet_hf.objects.learned import NOT_LEARNED
 from unet_hf.objects.objects import check_options
 
-from .taught import is_taught
+from .checkpoints.taught import is_taught
 
 TAKEN_HOME = "taught"  # the folder of a checkpoint that is on this server only
 HOW_TAKEN_HOME = (  # for reproduce.txt

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import gradio as gr
 
-from .models import Visitor
+from .checkpoints.models import Visitor
 
 # What a Space finds in its environment then; Gradio wants them all.
 GIVEN = (

@@ -13,12 +13,12 @@ from unet_hf.errors import ConfigError, UNetError
 from ..parts.component import HIDDEN
 from ..segment.tab import SegmentTab
 from ..server import sign_in
+from ..server.checkpoints.model_facts import title_of
+from ..server.checkpoints.models import Visitor, load_model
 from ..server.in_view import InView
-from ..server.model_facts import title_of
-from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
-from ..server.queue import MEASURES, PREDICTS, turns
-from ..server.runs import Run
+from ..server.work.queue import MEASURES, PREDICTS, turns
+from ..server.work.runs import Run
 from .sitting import Sitting
 from .strokes_in import read_painted
 from .told import words

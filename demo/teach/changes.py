@@ -13,7 +13,7 @@ from ..parts.region_list import SHOWN, region_list, regions_html
 from ..segment.tab import SegmentTab
 from ..server import sign_in
 from ..server.in_view import InView
-from ..server.queue import MEASURES
+from ..server.work.queue import MEASURES
 from ..viewer.component import result_before, show_result
 from .sitting import Sitting
 

@@ -7,9 +7,9 @@ import gradio as gr
 
 from ..parts.component import HIDDEN
 from ..segment.tab import SegmentTab
+from ..server.checkpoints.model_facts import title_of
 from ..server.in_view import InView
-from ..server.model_facts import title_of
-from ..server.queue import PREDICTS
+from ..server.work.queue import PREDICTS
 from .sitting import Sitting
 
 Updates = dict[Any, Any]

@@ -12,8 +12,8 @@ from unet_hf import UNet
 from unet_hf.hub.save import write_model
 
 from ..server import limits
-from ..server.runs import Run, StoppedError
-from ..server.taught import taught_folders
+from ..server.checkpoints.taught import taught_folders
+from ..server.work.runs import Run, StoppedError
 from .line import line
 from .process import Progress, TeachingError
 from .sitting import Sitting
@@ -45,7 +45,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Done:
-    """What a teaching gave. name: Of the taught checkpoint, see `server.taught`."""
+    """What a teaching gave. name: Of the taught checkpoint, see `server.checkpoints.taught`."""
 
     name: str
     outcome: dict[str, Any]

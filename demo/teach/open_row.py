@@ -15,7 +15,7 @@ from ..segment.tab import SegmentTab
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
 from ..server.predictions import FIRST, read_upload
-from ..server.queue import PARTS, PREDICTS
+from ..server.work.queue import PARTS, PREDICTS
 from ..viewer.component import picture_key, tell
 from .sitting import Sitting
 from .strokes_file import StrokesFile, open_strokes

@@ -11,11 +11,11 @@ from train.teaching.features import Features, features_of
 from unet_hf import UNet
 from unet_hf.images.image_data import ImageData
 
+from ..server.checkpoints.models import Visitor, load_model
 from ..server.in_view import InView
-from ..server.models import Visitor, load_model
 from ..server.predictions import read_upload
-from ..server.queue import turns
-from ..server.runs import Run, StoppedError
+from ..server.work.queue import turns
+from ..server.work.runs import Run, StoppedError
 from .sitting import Sitting
 
 AHEAD_PIXELS = 2 * 1024**2  # at most: 260 MB of features, which may never be needed

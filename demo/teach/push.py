@@ -13,7 +13,7 @@ from unet_hf.addresses import read_repository
 from unet_hf.errors import ConfigError
 from unet_hf.hub.push import WAITS, push_folder, push_with_retries
 
-from ..server.models import Visitor
+from ..server.checkpoints.models import Visitor
 from .sitting import Lesson
 from .take_home import usual_name, write_checkpoint
 

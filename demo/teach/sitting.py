@@ -7,8 +7,8 @@ from typing import Any
 from unet_hf.errors import ConfigError
 
 from ..server.in_view import InView
-from ..server.kept_results import KeptResults
 from ..server.predictions import Place
+from ..server.results.kept_results import KeptResults
 from .process import TeachProcess
 from .warm import warm
 
@@ -19,9 +19,9 @@ MOST_PICTURES = 30
 class Lesson:
     """One teaching of a sitting, which can be gone back to.
 
-    name: Of the taught checkpoint, see `server.taught`. base: What it was taught from. words: How
-    it was judged. pictures: Names of the images, with their numbers of strokes. goes_on: Whether
-    the first of its classes are those of the base, perhaps under other names.
+    name: Of the taught checkpoint, see `server.checkpoints.taught`. base: What it was taught from.
+    words: How it was judged. pictures: Names of the images, with their numbers of strokes. goes_on:
+    Whether the first of its classes are those of the base, perhaps under other names.
     """
 
     name: str

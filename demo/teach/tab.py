@@ -22,12 +22,12 @@ from ..parts.panel import Panel
 from ..parts.sessions import session_of
 from ..segment.tab import SegmentTab
 from ..server import limits, sign_in
+from ..server.checkpoints.model_facts import model_choices
+from ..server.checkpoints.models import Visitor, load_model
 from ..server.folders import ResultFolders
 from ..server.in_view import InView
-from ..server.model_facts import model_choices
-from ..server.models import Visitor, load_model
-from ..server.queue import ANSWERS, PREDICTS
-from ..server.runs import StoppedError, sessions
+from ..server.work.queue import ANSWERS, PREDICTS
+from ..server.work.runs import StoppedError, sessions
 from ..viewer.component import painted, show_result, tell
 from .answer import answer
 from .best_start import BestStart

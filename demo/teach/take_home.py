@@ -20,8 +20,8 @@ from unet_hf.hub.find import find_checkpoint
 from unet_hf.hub.layout import CARD_NAME
 from unet_hf.images.image_data import ImageData
 
+from ..server.checkpoints.taught import taught_folders
 from ..server.predictions import FIRST, read_upload
-from ..server.taught import taught_folders
 from .sitting import Lesson
 from .strokes_in import AllPainted, Painted
 

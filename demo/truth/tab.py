@@ -21,8 +21,8 @@ from ..parts.upload_guard import upload_guard
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView
-from ..server.queue import MEASURES
-from ..server.result_store import GONE, Handle, result_store
+from ..server.results.result_store import GONE, Handle, result_store
+from ..server.work.queue import MEASURES
 from ..viewer.component import show_map, viewer
 from .label_image import Truth, read_truth
 from .object_outcomes import ObjectOutcomes, outcomes_html, show_outcomes

@@ -20,7 +20,7 @@ import torch
 
 from unet_hf.errors import ConfigError
 
-from .lru import LruCache
+from ..lru import LruCache
 
 GONE = "This result is no longer kept. Segment the image again."
 GONE_OBJECTS = "These objects are no longer kept. Count them again."

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Hashable
 
 from unet_hf import UNet
 
+from ..lru import LruCache
 from .key_locks import KeyLocks
-from .lru import LruCache
 
 
 class ModelCache:

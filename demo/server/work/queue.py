@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cache
 from itertools import count
 
-from . import limits
+from .. import limits
 from .runs import Run
 
 # Options of Gradio's events, see `Turns` for what they wait for. Events with one `concurrency_id`

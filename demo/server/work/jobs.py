@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
-from .archives import Staged
-from .errors_in_words import page_sentence
-from .models import Visitor
+from ..archives import Staged
+from ..checkpoints.models import Visitor
+from ..errors_in_words import page_sentence
 
 GLANCE = 0.2  # seconds between two looks at a run
 

@@ -15,7 +15,7 @@ from shutil import rmtree
 
 from unet_hf.errors import CheckpointNotFoundError
 
-from .folders import KeptFolders
+from ..folders import KeptFolders
 
 NAME = re.compile(r"taught-[0-9a-f]{32}")
 YOURS = "your taught checkpoint"

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import limits
+from .. import limits
 
 LEFT = "/uploads_left"
 RESERVE = 2**30  # bytes of the disk that stay free

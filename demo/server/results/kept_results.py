@@ -10,7 +10,7 @@ from typing import Any
 
 from unet_hf.errors import ConfigError
 
-from . import limits
+from .. import limits
 from .result_store import Handle, array_bytes, result_store
 
 SHARE = 1 / 4  # of the store's memory
