@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from train.teaching import guess
-from train.teaching.frequency import IN_BETWEEN, mean_frequencies, shift_head, with_frequencies
+from train.teaching.frequency import POWER, shift_by_frequency
 from train.teaching.lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from train.teaching.losses import share_right
 from train.teaching.pictures import prepare_parts
@@ -92,9 +92,7 @@ def test_halfway_the_network_has_a_say_in_what_it_is_held_to(base):
     (guessed,) = tutor.hold_to_guess(base, parts, 2)
     (both,) = tutor.hold_to_learned(base, [guessed])
     own = torch.from_numpy(base.segment(image, precision="float32").probabilities)
-    assert torch.allclose(tutor.frequent, own.mean((1, 2)), atol=1e-5)
-    mean = with_frequencies((guessed.old + own) / 2, own.mean((1, 2)), IN_BETWEEN)
-    assert tutor.is_guessed and torch.allclose(both.old, mean, atol=1e-5)
+    assert tutor.is_guessed and torch.allclose(both.old, (guessed.old + own) / 2, atol=1e-5)
 
 
 def test_the_network_is_asked_once_also_if_the_end_comes_sooner_than_was_foreseen(base):
@@ -108,28 +106,27 @@ def test_the_network_is_asked_once_also_if_the_end_comes_sooner_than_was_foresee
     assert not tutor.asks(20, 40)
 
 
-def test_a_class_that_is_rarer_wins_less_often_where_it_is_in_doubt():
-    likely = torch.tensor([[[0.6, 0.5]], [[0.4, 0.5]]])
-    frequent = mean_frequencies(
-        [torch.tensor([[[0.9]], [[0.1]]]), torch.tensor([[[0.7]], [[0.3]]])]
-    )
-    assert torch.allclose(frequent, torch.tensor([0.8, 0.2]))
-    # 0.5 each, times the roots of 0.8 and 0.2, which are as 2 to 1
-    shifted = with_frequencies(likely, frequent, 0.5)
-    assert torch.allclose(shifted[:, 0, 1], torch.tensor([2 / 3, 1 / 3]))
-    assert torch.allclose(with_frequencies(likely, frequent, 0), likely)
-    assert torch.allclose(with_frequencies(likely, torch.tensor([0.5, 0.5]), 1), likely)
-
-
-def test_a_shifted_network_says_so_by_itself(base):
+def test_a_class_that_is_rarer_wins_less_often_where_it_is_in_doubt(base):
     image, _ = dots()
-    frequent, shifted = torch.tensor([0.9, 0.1]), copy.deepcopy(base)
-    shift_head(shifted, frequent, 0.25)
-    before, after = (
-        torch.from_numpy(network.segment(image, precision="float32").probabilities)
-        for network in (base, shifted)
-    )
-    assert torch.allclose(after, with_frequencies(before, frequent, 0.25), atol=1e-5)
+    network = copy.deepcopy(base)
+    before = network.segment(image, precision="float32")
+    frequent = before.probabilities.mean((1, 2))
+    shift_by_frequency(network, [before])
+    after = network.segment(image, precision="float32").probabilities
+    expected = before.probabilities * (frequent**POWER)[:, None, None]
+    assert np.allclose(after, expected / expected.sum(0), atol=1e-5)
+    rarer = frequent.argmin()
+    assert (after[rarer] < before.probabilities[rarer]).all()
+
+
+def test_only_what_is_guessed_is_shifted_by_frequency(base, monkeypatch):
+    shifted = []
+    monkeypatch.setattr("train.teaching.teach.shift_by_frequency", lambda *a: shifted.append(a))
+    image, mask = dots()
+    teach(base, [(image, strokes_on(mask))], lesson=QUICK)
+    assert not shifted
+    teach(base, [(image, strokes_on(mask))], classes=["dark", "bright"], lesson=QUICK)
+    assert len(shifted) == 1
 
 
 def test_what_is_guessed_is_learned_as_probabilities_and_the_threshold_says_so(base):

@@ -1,9 +1,9 @@
-"""How frequent the classes are, though strokes show each of them alike.
+"""`shift_by_frequency`: a rare class stays rare, though strokes show each class alike.
 
 Whoever paints five strokes of every class says nothing of how rare they are. A network that learns
 from them, each class with the same weight, takes a rare one for more frequent than it is, and sees
 it wherever it is in doubt. Its probabilities are therefore multiplied by a power of how frequent it
-takes the classes to be, as a classifier's are that has learned from other frequencies than it meets
+takes the classes to be, as a classifier's are that meets other frequencies than it has learned from
 (Saerens et al. 2002, Neural Computation 14). A power of 1 would be right if it had learned from
 strokes alone; less is right beside forests that know something of it, see `guess_frequencies`.
 """
@@ -11,27 +11,18 @@ strokes alone; less is right beside forests that know something of it, see `gues
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from unet_hf import UNet
+from unet_hf import Segmentation, UNet
 
-IN_BETWEEN = 0.5  # the power, each time that the network has a say in what it is held to
-AT_LAST = 0.25  # and in what is kept of it
-
-
-def mean_frequencies(told: Sequence[Tensor]) -> Tensor:
-    """The mean of probabilities over all pixels: (classes,). told: (classes, h, w) of each part."""
-    total = sum(likely.sum((1, 2)) for likely in told)
-    return total / total.sum()
-
-
-def with_frequencies(likely: Tensor, frequent: Tensor, power: float) -> Tensor:
-    """Probabilities, (classes, h, w), times a power of how frequent each class is, (classes,)."""
-    likely = likely * (frequent**power)[:, None, None]
-    return likely / likely.sum(0)
+POWER = 0.75
 
 
 @torch.no_grad()
-def shift_head(network: UNet, frequent: Tensor, power: float) -> None:
-    """Changes the network so that it gives what `with_frequencies` makes of its probabilities."""
-    network.head.bias += power * frequent.to(network.device).clamp(min=1e-6).log()
+def shift_by_frequency(network: UNet, results: Sequence[Segmentation]) -> None:
+    """Changes the biases of the last layer: what is added to the logits multiplies probabilities.
+
+    results: What the network says of images now.
+    """
+    total = sum(torch.from_numpy(result.probabilities).sum((1, 2)) for result in results)
+    frequent = (total / total.sum()).clamp(min=1e-6)
+    network.head.bias += POWER * frequent.log().to(network.device)

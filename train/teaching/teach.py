@@ -28,7 +28,7 @@ from ..kernels.forward import use_fast_kernels
 from ..model import crop_size
 from ..optimization import moving_average
 from .first_head import fit_head
-from .frequency import AT_LAST, shift_head
+from .frequency import shift_by_frequency
 from .judging import Judgement, choose_threshold, judge
 from .lesson import Lesson
 from .losses import anchor_loss, maps_anchor_loss, painted_loss, share_right
@@ -124,14 +124,15 @@ def teach(
     if not known and can_guess:
         fit_head(student, parts)
         parts = tutor.hold_to_guess(model, parts, student.config["num_classes"])
-    left = seconds - 2 * predicting
+    left = seconds - 3 * predicting  # before, after, and after `shift_by_frequency`
     begun = {name: value.clone() for name, value in student.state_dict().items()}
     taught, losses = _learn(model, student, parts, tutor, seed, began + left, progress)
     if known:
         _go_back(taught, begun, tutor.lesson.share)
-    if tutor.frequent is not None:
-        shift_head(taught, tutor.frequent, AT_LAST)
     after = [taught.segment(result.image) for result in before]
+    if tutor.is_guessed:
+        shift_by_frequency(taught, after)
+        after = [taught.segment(result.image) for result in before]
     if taught.config["num_classes"] == 2:
         if tutor.is_guessed:
             taught.config["threshold"] = GUESSED_AT

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from unet_hf import UNet
 from unet_hf.data.detect_encoding import IGNORE
 
-from .frequency import IN_BETWEEN, mean_frequencies, with_frequencies
 from .guess import guess_unpainted
 from .lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from .losses import share_right
@@ -45,8 +43,8 @@ class Tutor:
 
     known: How many of the classes, the first ones, the base tells apart. can_guess: Whether forests
     can stand in for what it does not know, see `guess_unpainted`. lesson: The one that is followed
-    now. held: See `Held`. is_guessed: Whether that comes from a guess. frequent: (classes,),
-    how frequent the network took them to be when it was asked; None: not yet.
+    now. held: See `Held`. is_guessed: Whether that comes from a guess. has_asked:
+    Whether the network has had a say in it.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class Tutor:
         self.is_trial = lesson is None and known == classes
         self.known, self.can_guess = known, can_guess
         self.is_guessed = False
-        self.frequent: Tensor | None = None
+        self.has_asked = False
         self.right: list[float] = []
         self.far = FAR_LESSON if can_guess else USUAL_LESSON
         first = GENTLE_LESSON if self.is_trial else USUAL_LESSON if known else self.far
@@ -98,26 +96,21 @@ class Tutor:
 
     def asks(self, step: int, steps: int) -> bool:
         """Whether the network has a say now, after so many steps of so many: halfway, once."""
-        return self.is_guessed and self.frequent is None and step >= steps // 2
+        return self.is_guessed and not self.has_asked and step >= steps // 2
 
     @torch.no_grad()
     def hold_to_learned(self, network: UNet, parts: Sequence[Part]) -> list[Part]:
         """Parts with a mean of the guess and of what the network has made of it by now.
 
-        A network smooths what forests guess pixel by pixel, and soon knows better than they. Only
-        how rare a class is it does not learn from strokes: see `frequency`.
+        A network smooths what forests guess pixel by pixel, and soon knows better than they.
         """
         network.eval()
-        told = [
-            network(part.image[None].to(network.device))[0].float().softmax(0).cpu()
-            for part in parts
-        ]
-        self.frequent = mean_frequencies(told)
+        self.has_asked = True
         both = []
-        for part, likely in zip(parts, told, strict=True):
+        for part in parts:
+            logits = network(part.image[None].to(network.device))[0].float().cpu()
             old = part.old.clone()
-            mean = (old[: len(likely)] + likely) / 2
-            old[: len(likely)] = with_frequencies(mean, self.frequent, IN_BETWEEN)
+            old[: len(logits)] = (old[: len(logits)] + logits.softmax(0)) / 2
             both.append(replace(part, old=old))
         return both
 
