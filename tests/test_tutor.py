@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from train.teaching import guess
+from train.teaching import tutor as tutor_module
 from train.teaching.frequency import POWER, shift_by_frequency
 from train.teaching.lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from train.teaching.losses import share_right
@@ -165,6 +166,16 @@ def test_where_nothing_can_be_guessed_it_does_not_go_on_for_longer():
     assert Tutor(None, 0, 2, can_guess=False).lesson is USUAL_LESSON
     tutor = Tutor(None, 2, 2, can_guess=False)
     assert tutor.hears(0.0, 1, 8) and tutor.lesson is USUAL_LESSON
+
+
+def test_a_trial_that_led_nowhere_is_followed_by_all_steps_of_the_other_lesson(base, monkeypatch):
+    monkeypatch.setattr(tutor_module, "GENTLE_LESSON", replace(QUICK, steps=8))
+    monkeypatch.setattr(tutor_module, "FAR_LESSON", replace(QUICK, steps=20))
+    image, mask = dots()
+    for learned, steps in ((0.0, 8), (1.1, 20)):
+        monkeypatch.setattr(tutor_module, "PROMISING", 0.0)
+        monkeypatch.setattr(tutor_module, "LEARNED", learned)
+        assert teach(base, [(image, strokes_on(mask))]).steps == steps
 
 
 def test_a_class_that_is_added_is_learned_whole_and_never_gently(base):

@@ -38,7 +38,8 @@ class Lesson:
 
 USUAL_LESSON = Lesson()
 # For classes that the network does not know, or tells badly: it goes on as long as there is time,
-# on crops that vary more. On five images, 480 steps beat 160 by 0.02 to 0.03 of mean IoU.
+# on crops that vary more. On five images of the alloy and of stained tissue, 480 steps were better
+# than 160 by 0.017 and 0.019 of mean IoU, and the crops by 0.007 and 0.005.
 FAR_LESSON = Lesson(steps=640, scale_range=1.5, gray_std=0.3)
 # For a checkpoint that is nearly right: it corrects, and leaves what was right on other images, of
 # which there is none to hold it by.
