@@ -1,6 +1,8 @@
 """A checkpoint that is taught by strokes, and the quick answers before it."""
 
 import copy
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 import unet_hf
 from demo.teach.answer import answer
+from train.teaching import teach as teach_module
 from train.teaching.features import features_of
 from train.teaching.judging import choose_threshold
 from train.teaching.lesson import Lesson
@@ -131,6 +134,25 @@ def test_it_ends_when_the_time_is_over(base):
     image, mask = dots()
     taught = teach(base, [(image, strokes_on(mask))], seconds=0, lesson=Lesson(side=32))
     assert 1 <= taught.steps < 80
+
+
+def test_a_slow_beginning_does_not_cost_the_steps_that_the_time_suffices_for(base, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(teach_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    image, mask = dots()
+    lesson = replace(QUICK, steps=100)
+
+    def steps(each: float) -> int:
+        """Those of a teaching that may take 20 s. each: Seconds of a step after the first five."""
+
+        def wait(done: int, total: int, loss: float) -> None:
+            clock[0] += 1 if done <= 5 else each
+
+        painted = [(image, strokes_on(mask))]
+        return teach(base, painted, seconds=20, lesson=lesson, progress=wait).steps
+
+    assert steps(0.01) == 100
+    assert 17 <= steps(1.0) <= 21
 
 
 def test_whoever_cancels_is_obeyed(base):

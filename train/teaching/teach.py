@@ -39,6 +39,7 @@ from .student import known_classes, new_student
 from .tutor import Held, Tutor
 
 MEASURED = 4  # steps, after a first one, from which it is foreseen how many the time suffices for
+FORESEEN = 8  # steps, after each of which it is foreseen anew, until three quarters are made
 # Of two classes, the threshold after a guess, which is learned as probabilities. One that is chosen
 # by the few painted pixels, which are learned by heart, changed mean IoU on other images by -0.031,
 # -0.005, +0.003 and +0.004 in four teachings.
@@ -211,11 +212,11 @@ def _learn(
         now = time.monotonic()
         if step == 1:
             measured = now
-        elif step == 1 + MEASURED:
-            pace = (now - measured) / MEASURED
-            steps = min(steps, max(step + 1, step + int((until - now) / pace)))
         elif now > until and step < steps - 1:
             steps = step + 1  # a last one, with the smallest rate
+        elif step == 1 + MEASURED or (step % FORESEEN == 0 and 4 * step < 3 * steps):
+            pace = (now - measured) / (step - 1)
+            steps = min(lesson.steps, max(step + 1, step + int((until - now) / pace)))
         if is_far:
             lesson, steps = tutor.lesson, tutor.lesson.steps
             parts = tutor.hold_to_both(model, parts, student.config["num_classes"])
