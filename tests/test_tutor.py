@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from train.teaching import guess
 from train.teaching import tutor as tutor_module
-from train.teaching.frequency import POWER, shift_by_frequency
+from train.teaching.frequency import MOST_APART, POWER, shift_by_frequency
 from train.teaching.lesson import FAR_LESSON, GENTLE_LESSON, USUAL_LESSON, Lesson
 from train.teaching.losses import share_right
 from train.teaching.pictures import prepare_parts
@@ -118,6 +119,14 @@ def test_a_class_that_is_rarer_wins_less_often_where_it_is_in_doubt(base):
     assert np.allclose(after, expected / expected.sum(0), atol=1e-5)
     rarer = frequent.argmin()
     assert (after[rarer] < before.probabilities[rarer]).all()
+
+
+def test_a_class_that_is_very_rare_does_not_vanish(base):
+    network = copy.deepcopy(base)
+    likely = np.stack([np.full((4, 5), 0.999), np.full((4, 5), 0.001)]).astype(np.float32)
+    shift_by_frequency(network, [SimpleNamespace(probabilities=likely)])
+    first, second = (network.head.bias - base.head.bias).tolist()
+    assert np.isclose(first - second, POWER * np.log(MOST_APART), atol=1e-5)
 
 
 def test_only_what_is_guessed_is_shifted_by_frequency(base, monkeypatch):
