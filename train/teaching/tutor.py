@@ -41,10 +41,10 @@ class Tutor:
     network's word then counts little, see `hold_to_both`. A class that is added has to be learned
     from nothing, and on the way back to the old weights it would be lost: that is never gentle.
 
-    known: How many of the classes, the first ones, the base tells apart. can_guess: Whether forests
-    can stand in for what it does not know, see `guess_unpainted`. lesson: The one that is followed
-    now. held: See `Held`. is_guessed: Whether that comes from a guess. has_asked:
-    Whether the network has had a say in it.
+    known: How many of the classes, the first ones, the base tells apart.
+    can_guess: Whether forests can stand in for what it does not know, see `guess_unpainted`.
+    lesson: The one that is followed now. held: See `Held`.
+    is_guessed: Whether that comes from a guess. has_asked: Whether the network had a say in it.
     """
 
     def __init__(
