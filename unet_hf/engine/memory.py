@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NestedPredictionError
+from .pages import empty_bytes
 
 
 class Memory:
@@ -47,7 +48,7 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is None or len(buffer) < size:
             self._buffers.pop(key, None)  # freed first, so that never both are held
-            buffer = self._buffers[key] = torch.empty(size, dtype=torch.uint8)
+            buffer = self._buffers[key] = empty_bytes(size)
         return buffer[:size].view(dtype).view(shape)
 
     def __len__(self) -> int:
