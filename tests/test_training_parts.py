@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,6 +272,15 @@ def test_the_benchmarks_reference_computes_what_our_network_computes():
     assert torch.allclose(reference.double()(image), ours.double()(image), rtol=0, atol=1e-10)
 
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage")  # of kernels that have them
+
+
+def run_apart(program: str) -> list[str]:
+    """Runs Python code in a process of its own; returns the words that it prints."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_kept_memory_is_not_asked_for_again():
     program = """
 import resource
@@ -287,8 +297,52 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         assert not keep_memory()
         return
     # In a process of its own: the setting is for good.
-    command = [sys.executable, "-c", program]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    kept, faults = output.split()
+    kept, faults = run_apart(program)
     assert kept == str(platform.libc_ver()[0] == "glibc")
     assert kept == "False" or int(faults) < 100
+
+
+# Whether a new tensor lies in pages that may be huge ("hg", see proc(5)), and the kilobytes that
+# the process has grown by.
+GROWN = """
+import resource
+import numpy as np
+import torch
+from pathlib import Path
+from train.malloc import keep_memory
+
+def resident():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+{limit}
+before = resident()
+keep_memory()
+data = torch.ones(2**23)
+middle = data.data_ptr() + 2**24
+for line in Path("/proc/self/smaps").read_text().splitlines():
+    head, *words = line.split()
+    if not head.endswith(":"):
+        first, last = (int(end, 16) for end in head.split("-"))
+    elif head == "VmFlags:" and first <= middle < last:
+        print("hg" in words)
+print(resident() - before)
+"""
+KNOWS_HUGE_PAGES = platform.libc_ver()[0] == "glibc" and HUGE_PAGES.is_dir()
+
+
+@pytest.mark.skipif(not KNOWS_HUGE_PAGES, reason="glibc and a Linux with huge pages have them")
+def test_what_a_training_keeps_may_lie_in_huge_pages_and_takes_no_memory_before_it_is_used():
+    huge, kilobytes = run_apart(GROWN.format(limit=""))
+    assert huge == "True"
+    assert int(kilobytes) < 3 * 2**15  # 32 MiB of numbers, and what surrounds them
+
+
+@pytest.mark.skipif(not KNOWS_HUGE_PAGES, reason="glibc and a Linux with huge pages have them")
+@pytest.mark.parametrize("limit", ["DATA", "AS"])
+def test_a_process_with_a_bound_keeps_half_of_it_for_all_else(limit):
+    """With a heap that took all addresses, no further thread could start."""
+    bound = f"resource.setrlimit(resource.RLIMIT_{limit}, (2**33, resource.RLIM_INFINITY))"
+    more = "print(len(np.frombuffer(__import__('mmap').mmap(-1, 2**31), np.uint8)))"
+    huge, _, mapped = run_apart(GROWN.format(limit=bound) + more)
+    assert (huge, mapped) == ("True", str(2**31))
