@@ -24,7 +24,7 @@ from ..network.network import Network
 from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
 from .merged import MergedConvolution, is_worth_merging
-from .precision import DTYPES
+from .precision import DTYPES, has_matrix_unit
 from .winograd import WinogradConvolution, is_worth_transforming
 
 Layer = Convolution | SkipConvolution
@@ -45,6 +45,9 @@ class Engine:
         """precision: A name of `DTYPES`; "int8" only as an `Int8Engine`."""
         self.precision, self.dtype = precision, DTYPES[precision]
         self.padding = 1 if model.config["padding"] == "same" else 0
+        # A matrix unit adds in an order that depends on the size of the image.
+        half = self.dtype in (torch.bfloat16, torch.float16)
+        self._rounds_by_place = half and has_matrix_unit()
         self.winograd: dict[Layer, WinogradConvolution] = {}
         self.contracting: list[tuple[Convolution, Convolution]] = []
         self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Convolution]] = []
@@ -211,17 +214,29 @@ class Engine:
         """Applies the last 1x1 convolutions, in float32, so that logits are not rounded.
 
         It always gets `BAND` pixels, some of them unused: with fewer, oneDNN would round
-        differently. Products of matrices would round some pixels by where they lie.
+        differently. A product of matrices takes half the time of the convolution, but may round
+        some pixels by where they lie; so it is for layers that do so, too.
         """
         batch, height, width, channels = x.shape
-        logits = torch.empty(batch, len(self.head), height, width)
+        logits = torch.empty(batch * len(self.head) * height * width)
+        logits = logits.view(batch, len(self.head), height, width)
+        apply = self._multiply_head if self._rounds_by_place else self._convolve_head
         for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)
             for part, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
-                band = self._full_band(part).view(1, 1, BAND, channels).permute(0, 3, 1, 2)
-                result = nn.functional.conv2d(band, self.head, self.head_bias)
-                out.copy_(result[0, :, 0, : len(part)])
+                apply(self._full_band(part), out)
         return logits
+
+    def _convolve_head(self, band: Tensor, out: Tensor) -> None:
+        """Writes the logits of the first pixels of a band to `out`, (classes, pixels)."""
+        image = band.view(1, 1, *band.shape).permute(0, 3, 1, 2)
+        result = nn.functional.conv2d(image, self.head, self.head_bias)
+        out.copy_(result[0, :, 0, : out.shape[1]])
+
+    def _multiply_head(self, band: Tensor, out: Tensor) -> None:
+        """As `_convolve_head`."""
+        torch.mm(self.head[:, :, 0, 0], band[: out.shape[1]].t(), out=out)
+        out += self.head_bias[:, None]
 
     def _full_band(self, pixels: Tensor) -> Tensor:
         """Returns `BAND` pixels in float32 that begin with these (n, channels)."""
