@@ -26,6 +26,8 @@ from .place import Place
 LEFT_OUT = "channel left out"  # end of the notes on an alpha channel
 ALPHA_KEPT = "alpha kept as a channel"
 ORIENTATION = 0x0112  # the EXIF and TIFF tag; 1 is upright, 2 to 8 are not
+# How Pillow's messages begin where a decompressor got no memory to start with, or no more of it.
+SHORT_OF_MEMORY = ("codec configuration error", "out of memory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,13 +200,14 @@ def decoder_errors(name: str, max_pixels: int) -> Iterator[None]:
         raise ImageTooLargeError(
             f"{name} does not fit into this machine's memory. Cut it into parts."
         ) from error
-    except SystemError as error:
-        raise UnreadableImageError(
-            f"{name} cannot be decoded: its decoder failed and did not say why, as some do where "
-            "memory is short. Close other programs, copy the image again, or export it as TIFF."
-        ) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, KeyError ...
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        if isinstance(error, SystemError) or reason.startswith(SHORT_OF_MEMORY):
+            raise UnreadableImageError(
+                f"{name} cannot be decoded: its decoder failed and did not say why, as some do "
+                "where memory is short. Close other programs, copy the image again, or export it "
+                "as TIFF."
+            ) from error
         raise UnreadableImageError(
             f"{name} cannot be decoded ({reason}): it is damaged, cut off, or of a rare kind. "
             "Copy it again, or export it as PNG or TIFF."
