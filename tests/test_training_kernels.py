@@ -98,7 +98,7 @@ IN_BLOCKS = ("the default", "objects", "channels that stay", "dropout")
 
 @pytest.mark.parametrize("name", [*IN_BLOCKS, "frozen", "settled"])
 def test_in_blocks_a_step_is_as_exact_as_that_of_autograd(name, monkeypatch):
-    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    monkeypatch.setattr(blocks, "cpu_has", lambda instructions: True)
     model = {"frozen": frozen, "settled": settled}.get(name, lambda model: model)(
         network(**CASES.get(name, {}))
     )
@@ -119,7 +119,7 @@ def test_in_blocks_a_step_is_as_exact_as_that_of_autograd(name, monkeypatch):
 
 
 def test_in_blocks_the_gradients_tell_that_numbers_have_grown_beyond_all_bounds(monkeypatch):
-    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    monkeypatch.setattr(blocks, "cpu_has", lambda instructions: True)
     model = network()
     model.contracting[1][0].weight.data *= 1e38
     _, *gradients = step(use_fast_kernels(model), 100 * drawn(model))  # the logits may be finite
@@ -127,7 +127,7 @@ def test_in_blocks_the_gradients_tell_that_numbers_have_grown_beyond_all_bounds(
 
 
 def test_blocks_are_left_to_what_they_can_compute(monkeypatch):
-    monkeypatch.setattr(blocks, "has_only_avx2", lambda: True)
+    monkeypatch.setattr(blocks, "cpu_has", lambda instructions: True)
     for name in CASES:
         model = network(**CASES[name])
         assert blocks.fit(model, drawn(model)) == (name in IN_BLOCKS), name
@@ -138,7 +138,7 @@ def test_blocks_are_left_to_what_they_can_compute(monkeypatch):
     assert not blocks.fit(model.double(), image.double())
     model.bottleneck[1] = nn.InstanceNorm2d(16, affine=True)
     assert not blocks.fit(model.float(), image)
-    monkeypatch.setattr(blocks, "has_only_avx2", lambda: False)
+    monkeypatch.setattr(blocks, "cpu_has", lambda instructions: False)
     assert not blocks.fit(network(), image)
 
 

@@ -1,9 +1,10 @@
-"""The layers of a training step in oneDNN's own layout, blocks of eight channels, for AVX2.
+"""The layers of a training step in oneDNN's own layout, blocks of channels, in float32.
 
-On a CPU that computes eight numbers at a time, the gradient of a convolution's weights is fast in
-blocks alone. In channels last the image and its gradient have to be copied for it, which takes a
-third as long as the gradient itself, and batch norm and ReLU are slower, too. Tensors in blocks
-cannot be sliced, concatenated or interpolated: `fit` tells which networks need none of that.
+With AVX2, the gradient of a convolution's weights is fast in blocks of eight channels alone. In
+channels last the image and its gradient have to be copied for it, which takes a third as long as
+the gradient itself, and batch norm and ReLU are slower, too. With AVX-512 and blocks of sixteen,
+there is less to gain. Tensors in blocks cannot be sliced, concatenated or interpolated: `fit` tells
+which networks need none of that.
 
 A ReLU makes 0 of NaN in blocks. Where numbers grow beyond all bounds, the loss may not tell so;
 with batch norm the gradients do, in the same step, so that a training has to look at both. Without
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unet_hf.engine.precision import has_only_avx2
+from unet_hf.engine.precision import cpu_has
 from unet_hf.network.network import DoubleConvolution, Network
 
 LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
@@ -26,7 +27,7 @@ def fit(model: Network, image: Tensor) -> bool:
     steps = [*model.contracting, model.bottleneck, *model.expansive]
     return (
         single
-        and has_only_avx2()
+        and cpu_has("avx2")  # on others it was not measured
         and torch.backends.mkldnn.is_available()
         and model.config["padding"] == "same"  # else skip connections are cropped
         and all(type(up) is nn.ConvTranspose2d for up in model.up_convolutions)
