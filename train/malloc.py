@@ -59,20 +59,19 @@ def _ask_for_huge_pages(library: ctypes.CDLL) -> None:
 
 
 def _spare_addresses() -> int:
-    """Returns the size of half of the machine's memory, or of what this process may have, in bytes.
+    """Returns the size of half of the machine's memory, in bytes.
 
-    0 where the system hands out no more addresses than it has memory.
+    0 where addresses are counted as memory: where the system hands out no more of them than it has
+    memory, and in a process with a bound, which would lack them elsewhere.
     """
     import resource
 
+    bounds = (resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS))
+    if any(bound != resource.RLIM_INFINITY for bound in bounds):
+        return 0
     try:
         if Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2":
             return 0
     except OSError:
         pass  # a container that shows no such file: nothing is known
-    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
-        bound, _ = resource.getrlimit(limit)
-        if bound != resource.RLIM_INFINITY:
-            sizes.append(bound)
-    return min(sizes) // 2
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
