@@ -58,3 +58,8 @@ def test_without_huge_pages_it_is_usual_memory(monkeypatch):
         assert len(empty_bytes(2 * HUGE_PAGE).fill_(1)) == 2 * HUGE_PAGE
     monkeypatch.delattr("unet_hf.engine.pages.mmap.MADV_HUGEPAGE", raising=False)
     assert len(empty_bytes(2 * HUGE_PAGE).fill_(1)) == 2 * HUGE_PAGE
+
+
+def test_without_memory_it_fails_as_pytorch_does():
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        empty_bytes(2**60)

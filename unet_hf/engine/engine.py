@@ -218,8 +218,7 @@ class Engine:
         some pixels by where they lie; so it is for layers that do so, too.
         """
         batch, height, width, channels = x.shape
-        logits = torch.empty(batch * len(self.head) * height * width)
-        logits = logits.view(batch, len(self.head), height, width)
+        logits = torch.empty(batch, len(self.head), height, width)
         apply = self._multiply_head if self._rounds_by_place else self._convolve_head
         for image, planes in zip(x, logits, strict=True):
             pixels = image.view(-1, channels).split(BAND)

@@ -22,11 +22,11 @@ def empty_bytes(size: int) -> Tensor:
     """
     if size < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         return torch.empty(size, dtype=torch.uint8)
-    # One more than is needed, as the first place on a huge page may lie that far inside.
-    pages = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
+        # One more than is needed, as the first place on a huge page may lie that far inside.
+        pages = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         pages.madvise(mmap.MADV_HUGEPAGE)
-    except OSError:  # a kernel without them
+    except OSError:  # a kernel without them, or too little memory, which PyTorch says its own way
         return torch.empty(size, dtype=torch.uint8)
     memory = torch.frombuffer(pages, dtype=torch.uint8)  # it keeps `pages` alive
     first = -memory.data_ptr() % HUGE_PAGE
