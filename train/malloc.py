@@ -1,15 +1,16 @@
 """Memory of a training: it is kept from step to step, and lies in pages of 2 MiB."""
 
 import ctypes
+import mmap
 import os
 import sys
 from pathlib import Path
 
+from unet_hf.engine.pages import HUGE_PAGE
+
 # <malloc.h> of glibc
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
-MADV_HUGEPAGE = 14  # <sys/mman.h> of Linux
-HUGE_PAGE = 2**21  # bytes, with pages of 4 KiB
 
 
 def keep_memory() -> bool:
@@ -54,7 +55,7 @@ def _ask_for_huge_pages(library: ctypes.CDLL) -> None:
     if place is None:
         return
     first = -(-place // HUGE_PAGE) * HUGE_PAGE
-    library.madvise(first, (place + size) // HUGE_PAGE * HUGE_PAGE - first, MADV_HUGEPAGE)
+    library.madvise(first, (place + size) // HUGE_PAGE * HUGE_PAGE - first, mmap.MADV_HUGEPAGE)
     library.free(place)
 
 
