@@ -172,7 +172,7 @@ class PreparedImage:
     ) -> None:
         self.image = image
         self._mixing = mixing
-        found = measure(self._bands, preprocessing.outliers == "clip")
+        found = self._measured(preprocessing.outliers == "clip")
         if not (math.isfinite(found.mean) and math.isfinite(found.std)):
             raise NonFiniteImageError(self._non_finite_message(found))
         self.has_nodata = found.pixels < image.height * image.width
@@ -190,16 +190,17 @@ class PreparedImage:
 
     def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """Returns normalised pixels at the given row and column indices: (C, h, w) float32."""
-        stored = self.image.pixels[np.ix_(rows, columns)]
+        stored = self._stored(rows, columns)
         with np.errstate(over="ignore", invalid="ignore"):  # nodata values may be huge
-            pixels = self._scaled(stored)
+            pixels = self._scaled(stored)  # a copy, which the rest changes
         if self.limits:
             pixels = self.limits.clip(pixels)
         if self.has_nodata:
             valid = valid_pixels(stored, self.image.nodata)
             if valid is not None:
                 pixels[~valid] = self._mean
-        pixels = (pixels - self._mean) / self._std
+        pixels -= self._mean
+        pixels /= self._std
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def whole(self) -> Tensor:
@@ -213,6 +214,13 @@ class PreparedImage:
         places = [np.arange(part.start, part.stop) for part in (rows, columns)]
         return valid_pixels(self.image.pixels[np.ix_(*places)], self.image.nodata)
 
+    def _stored(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Returns the pixels at these row and column indices, (h, w, image channels)."""
+        pixels = self.image.pixels
+        if isinstance(pixels, np.ndarray) and is_consecutive(rows) and is_consecutive(columns):
+            return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # no copy
+        return pixels[np.ix_(rows, columns)]
+
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:
         """Scales (h, w, image channels) of any dtype to (h, w, network channels) float32."""
         scaled = pixels.astype(np.float32)
@@ -225,6 +233,14 @@ class PreparedImage:
             gray = red * scaled[..., 0] + green * scaled[..., 1] + blue * scaled[..., 2]
             return gray[..., None]
         return scaled
+
+    def _measured(self, clip: bool) -> Statistics:
+        """Measures the image; one that is a single band is scaled once for all passes."""
+        if self.image.height * self.image.width > BAND_PIXELS:
+            return measure(self._bands, clip)
+        with np.errstate(over="ignore", invalid="ignore"):
+            only = [*self._bands()]
+        return measure(lambda: only, clip)
 
     def _bands(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields scaled pixels in bands of rows, and which of them hold data; see `Bands`."""
@@ -294,6 +310,11 @@ class PreparedImage:
             f"{source} holds values beyond the range of 32-bit floats. Scale it "
             "down first, e.g. image / image.max()."
         )
+
+
+def is_consecutive(indices: np.ndarray) -> bool:
+    """Whether each index is that before it plus 1."""
+    return bool((np.diff(indices) == 1).all())
 
 
 def _numbers(name: str, values: Any) -> tuple[float, ...]:

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from ..engine.fast import notes_on_precision, settled_precision
 from ..engine.scope import notes_on_unlikeness, unlike_training
 from ..errors import PrecisionError
@@ -12,7 +10,7 @@ from ..images.reading import ImageSource, read_image
 from ..network.configuration import checked_threshold, checked_tile_size
 from ..network.network import Network
 from .segmentation import Segmentation
-from .tiles import precisions_to_try, predict_tiles
+from .tiles import precisions_to_try, predict_tiles, put_together
 
 
 def segment(
@@ -30,9 +28,11 @@ def segment(
     level: int = 0,
 ) -> Segmentation:
     """Predicts the class of every pixel; see `UNet.segment`."""
-    num_classes = model.config["num_classes"]
     geometry = model.geometry
-    threshold = model.threshold if threshold is None else checked_threshold(threshold, num_classes)
+    if threshold is None:
+        threshold = model.threshold
+    else:
+        threshold = checked_threshold(threshold, model.config["num_classes"])
     by_default = tile_size is None
     tile_size = model.config["tile_size"] if by_default else tile_size
     checked_tile_size(tile_size, geometry)
@@ -51,12 +51,6 @@ def segment(
         *notes_on_choice,
         *notes_on_precision(model, precision),
     )
-    height, width = image.height, image.width
-    probabilities = np.empty((num_classes, height, width), np.float32)
-    mask = np.empty((height, width), np.uint8)
-    asked = len(model.object_channels)
-    object_maps = np.empty((asked, height, width), np.float32) if asked else None
-    uncertainty = np.empty((height, width), np.float32) if tta else None
     for chosen in precisions:
         predictions = predict_tiles(
             model,
@@ -70,14 +64,9 @@ def segment(
             progress=progress,
         )
         try:
-            for part in predictions:
-                rows, columns = part.tile.rows, part.tile.columns
-                probabilities[:, rows, columns] = part.probabilities
-                mask[rows, columns] = part.mask
-                if object_maps is not None:
-                    object_maps[:, rows, columns] = part.object_maps
-                if uncertainty is not None:
-                    uncertainty[rows, columns] = part.uncertainty
+            probabilities, mask, object_maps, uncertainty = put_together(
+                predictions, image.height, image.width
+            )
             break
         except PrecisionError:
             if chosen == precisions[-1]:
@@ -98,7 +87,7 @@ def segment(
         precision=chosen,
         uncertainty=uncertainty,
         object_defaults=model.config.get("objects", {}),
-        object_maps=object_maps,
+        object_maps=object_maps if model.object_channels else None,
         object_channels=model.object_channels,
         walled=model.walled,
         unlike_training=unlike,

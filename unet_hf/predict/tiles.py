@@ -4,7 +4,7 @@ The caller stores the pixels: in arrays (`segment`) or in files (`large.segment_
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,30 @@ def predict_tiles(
             uncertainty = None if uncertainty is None else uncertainty * valid
         yield TilePrediction(tile, core, decide(core, threshold), maps, uncertainty)
         tile_progress.step()
+
+
+def put_together(
+    parts: Iterable[TilePrediction], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Returns probabilities, mask, object maps and uncertainty of an image of this size, in pixels.
+
+    A tile that is all of the image is not copied.
+    """
+    arrays: tuple[np.ndarray | None, ...] = ()
+    for part in parts:
+        values = part.probabilities, part.mask, part.object_maps, part.uncertainty
+        if part.mask.shape == (height, width):
+            arrays = tuple(None if v is None else np.ascontiguousarray(v) for v in values)
+            continue
+        if not arrays:
+            arrays = tuple(
+                None if v is None else np.empty((*v.shape[:-2], height, width), v.dtype)
+                for v in values
+            )
+        for array, value in zip(arrays, values, strict=True):
+            if array is not None:
+                array[..., part.tile.rows, part.tile.columns] = value
+    return arrays
 
 
 class RepeatingBlanks:
