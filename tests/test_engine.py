@@ -75,6 +75,7 @@ def test_tiles_give_the_whole_image(name: str, precision: str):
         assert np.abs(seen - other).mean() <= np.abs(other - true).mean()
 
 
+@torch.inference_mode()
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("options", [{}, {"num_classes": 5, "base_channels": 16}])
 def test_a_pixel_has_the_same_logits_wherever_it_lies(options: dict, threads: int):

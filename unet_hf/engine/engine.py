@@ -24,10 +24,11 @@ from ..network.network import Network
 from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
 from .merged import MergedConvolution, is_worth_merging
+from .pairs import PairConvolution, is_worth_pairing
 from .precision import DTYPES, has_matrix_unit
 from .winograd import WinogradConvolution, is_worth_transforming
 
-Layer = Convolution | SkipConvolution
+Layer = Convolution | SkipConvolution | PairConvolution
 ExpansiveLayer = SkipConvolution | MergedConvolution
 BAND = 2**15  # pixels whose logits are computed at once
 
@@ -49,8 +50,8 @@ class Engine:
         half = self.dtype in (torch.bfloat16, torch.float16)
         self._rounds_by_place = half and has_matrix_unit()
         self.winograd: dict[Layer, WinogradConvolution] = {}
-        self.contracting: list[tuple[Convolution, Convolution]] = []
-        self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Convolution]] = []
+        self.contracting: list[tuple[Layer, Layer]] = []
+        self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Layer]] = []
         self._plan(model)
         heads = [head for head in (model.head, model.object_head) if head is not None]
         self.head = torch.cat([head.weight.detach().float() for head in heads])
@@ -61,28 +62,40 @@ class Engine:
         reads = "image"
         for level, step in enumerate([*model.contracting, model.bottleneck]):
             first, second = (f"contracting.{level}.{part}" for part in (1, 2))
-            self.contracting.append(
-                (
-                    self._convolution(*fold_batch_norm(step[0], step[1]), reads, first),
-                    self._convolution(*fold_batch_norm(step[3], step[4]), first, second),
-                )
-            )
+            folded = fold_batch_norm(step[0], step[1])
+            # The width is even on all levels but the lowest.
+            if self._takes_pairs(step) and step is not model.bottleneck:
+                layer: Layer = PairConvolution(*folded, dtype=self.dtype, first=True)
+            else:
+                layer = self._convolution(*folded, reads, first)
+            self.contracting.append((layer, self._second(step, layer, first, second)))
             reads = second
         for up, step in zip(model.up_convolutions, model.expansive, strict=True):
             level -= 1
             large, first, second = (f"expansive.{level}.{part}" for part in range(3))
-            skip = f"contracting.{level}.2"
             folded = fold_batch_norm(step[0], step[1])
+            up_layer = None
             if is_worth_merging(up, self.dtype, self.padding):
-                both = None, MergedConvolution(up, *folded, dtype=self.dtype)
+                in_pairs = self._takes_pairs(step)
+                both = MergedConvolution(up, *folded, dtype=self.dtype, in_pairs=in_pairs)
             else:
-                both = (
-                    self._up_convolution(up, reads, large),
-                    self._skip_convolution(*folded, skip, large, first),
-                )
-            last = self._convolution(*fold_batch_norm(step[3], step[4]), first, second)
-            self.expansive.append((*both, last))
+                up_layer = self._up_convolution(up, reads, large)
+                both = self._skip_convolution(*folded, f"contracting.{level}.2", large, first)
+            last = self._second(step, both, first, second)
+            self.expansive.append((up_layer, both, last))
             reads = second
+
+    def _takes_pairs(self, step: nn.Sequential) -> bool:
+        return is_worth_pairing(step[3].out_channels, self.dtype, self.padding)
+
+    def _second(
+        self, step: nn.Sequential, first: Layer | MergedConvolution, reads: str, writes: str
+    ) -> Layer:
+        """Builds the second convolution of a step; it takes pairs if the first one does."""
+        folded = fold_batch_norm(step[3], step[4])
+        if isinstance(getattr(first, "skip", first), PairConvolution):
+            return PairConvolution(*folded, dtype=self.dtype, first=False)
+        return self._convolution(*folded, reads, writes)
 
     def _convolution(self, weight: Tensor, bias: Tensor, reads: str, writes: str) -> Convolution:
         layer = Convolution(weight, bias, dtype=self.dtype, padding=self.padding)
@@ -191,10 +204,7 @@ class Engine:
     ) -> Tensor:
         """Returns the tensor that the layer's output for an image of this shape is written to."""
         self._between_layers()  # each layer asks for its output once
-        batch, height, width, _ = image
-        trimmed = 2 - 2 * self.padding
-        shape = (batch, height - trimmed, width - trimmed, layer.out_channels)
-        return self._buffer(name, level, shape, layer.dtype)
+        return self._buffer(name, level, layer.output_shape(image), layer.dtype)
 
     def _cropped(self, skip: Tensor, shape: tuple[int, ...], level: int) -> Tensor:
         """Returns the middle of a feature map of the contracting path, if that one is larger."""

@@ -15,16 +15,23 @@ class Convolution:
         bias: Tensor | None,
         *,
         dtype: torch.dtype,
-        padding: int,
+        padding: int | tuple[int, int],
         relu: bool = True,
     ) -> None:
-        """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None."""
+        """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None. padding: Of rows and
+        columns, px."""
         self.out_channels, self.dtype = len(weight), dtype
         self.bias = None if bias is None else bias.to(dtype, copy=True)
-        self.padding = padding
+        self.padding = [padding] * 2 if isinstance(padding, int) else [*padding]
         self.relu = relu
         weight = weight.to(dtype, copy=True, memory_format=torch.channels_last)
         self.weights = PackedWeights(weight, self._pack)
+
+    def output_shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of the result for an image (B, h, w, in)."""
+        batch, height, width, _ = image
+        rows, columns = self.padding
+        return batch, height + 2 * rows - 2, width + 2 * columns - 2, self.out_channels
 
     def write(self, out: Tensor, image: Tensor) -> Tensor:
         """Convolves (B, h, w, in) and overwrites `out`, (B, h', w', out)."""
@@ -38,14 +45,14 @@ class Convolution:
         image = image.permute(0, 3, 1, 2)
         torch.ops.mkldnn._convolution_pointwise_.binary(
             out.permute(0, 3, 1, 2), image, self.weights.packed_for(image.shape), self.bias,
-            [self.padding] * 2, [1, 1], [1, 1], 1,
+            self.padding, [1, 1], [1, 1], 1,
             "add", 1, "relu" if self.relu else None, [], None,
         )  # fmt: skip
         return out
 
     def _pack(self, weight: Tensor, shape: torch.Size | None) -> Tensor:
         return torch.ops.mkldnn._reorder_convolution_weight(
-            weight, [self.padding] * 2, [1, 1], [1, 1], 1, shape
+            weight, self.padding, [1, 1], [1, 1], 1, shape
         )
 
 
@@ -58,6 +65,7 @@ class SkipConvolution:
         self.up = Convolution(up, None, dtype=dtype, padding=padding, relu=False)
         self.skip = Convolution(skip, bias, dtype=dtype, padding=padding)
         self.out_channels, self.dtype = len(weight), dtype
+        self.output_shape = self.skip.output_shape
 
     def write(self, out: Tensor, skip: Tensor, up: Tensor) -> Tensor:
         """Convolves two (B, h, w, C) and overwrites `out`, (B, h', w', C)."""

@@ -10,6 +10,8 @@ from torch import Tensor
 from ..errors import NestedPredictionError
 from .pages import empty_bytes
 
+MOST_TENSORS = 1000  # that are remembered: those of a dozen sizes of a window
+
 
 class Memory:
     """Memory for feature maps that is kept from call to call.
@@ -21,6 +23,7 @@ class Memory:
         self._lock = threading.Lock()  # held by the engine that runs
         self._holder: int | None = None  # the id of that engine's thread
         self._buffers: dict[tuple[str, int], Tensor] = {}
+        self._tensors: dict[tuple, Tensor] = {}  # in them, that were taken before
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -44,10 +47,22 @@ class Memory:
 
     def take(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Returns a tensor in the buffer of this name, whose earlier content is lost."""
+        asked = key, shape, dtype
+        tensor = self._tensors.get(asked)
+        if tensor is None:
+            if len(self._tensors) == MOST_TENSORS:
+                self._tensors.clear()
+            tensor = self._tensors[asked] = self._cut(key, shape, dtype)
+        return tensor
+
+    def _cut(self, key: tuple[str, int], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Makes a tensor in the buffer of this name, which grows if it is too small."""
         size = torch.Size(shape).numel() * dtype.itemsize
         buffer = self._buffers.get(key)
         if buffer is None or len(buffer) < size:
-            self._buffers.pop(key, None)  # freed first, so that never both are held
+            self._tensors.clear()  # freed first, so that never both are held
+            del buffer
+            self._buffers.pop(key, None)
             buffer = self._buffers[key] = empty_bytes(size)
         return buffer[:size].view(dtype).view(shape)
 
@@ -58,6 +73,7 @@ class Memory:
     def release(self) -> None:
         """Returns the memory to the system; the next prediction allocates it again."""
         with self.held():
+            self._tensors.clear()
             self._buffers.clear()
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Convolution
+from .pairs import PairConvolution
 from .precision import has_matrix_unit
 
 # With more pairs of channels than this, reading the weights takes longer than all that is saved:
@@ -46,9 +47,18 @@ class MergedConvolution:
     """The padded 3x3 convolution of the skip connection and of a small map, upsampled first."""
 
     def __init__(
-        self, up: nn.ConvTranspose2d, weight: Tensor, bias: Tensor, *, dtype: torch.dtype
+        self,
+        up: nn.ConvTranspose2d,
+        weight: Tensor,
+        bias: Tensor,
+        *,
+        dtype: torch.dtype,
+        in_pairs: bool = False,
     ) -> None:
-        """weight, bias: As for `SkipConvolution`."""
+        """weight, bias: As for `SkipConvolution`.
+
+        in_pairs: It is the first one of two `PairConvolution`.
+        """
         self.out_channels, self.dtype = len(weight), dtype
         skip, after = weight.tensor_split(2, dim=1)
         kernels = merge_kernels(up.weight.detach(), after)
@@ -57,21 +67,30 @@ class MergedConvolution:
         # none outside the map.
         added = up.bias.detach()[None, :, None, None].expand(1, -1, 3, 3)
         added = nn.functional.conv2d(added, after, padding=1)[0].permute(1, 2, 0)
-        self.skip = Convolution(skip, bias + added[1, 1], dtype=dtype, padding=1)
+        bias = bias + added[1, 1]
+        self.skip: Convolution | PairConvolution
+        if in_pairs:
+            self.skip = PairConvolution(skip, bias, dtype=dtype, first=True)
+        else:
+            self.skip = Convolution(skip, bias, dtype=dtype, padding=1)
+        self.output_shape = self.skip.output_shape
         self.border = (added - added[1, 1]).repeat(1, 1, 4).to(dtype)  # (3, 3, 4 C)
 
     def write(self, out: Tensor, skip: Tensor, small: Tensor, blocks: Tensor) -> Tensor:
-        """Convolves (B, h, w, C) and (B, h/2, w/2, C'), and overwrites `out`, (B, h, w, C).
+        """Convolves (B, h, w, C) and (B, h/2, w/2, C'), and overwrites `out`.
 
+        out: (B, h, w, C), in pairs (B, h, w + 2, C).
         blocks: Memory for (B, h/2 + 1, w/2 + 1, 4 C). The image begins and ends in the middle of a
             block, as the pixels around a corner of small pixels are those that see the same four.
         """
         _, height, width, _ = small.shape
+        beside = (out.shape[2] - skip.shape[2]) // 2  # columns, of zeros
+        image = out[:, :, beside : beside + skip.shape[2]]
         blocks.zero_()
         blocks[:, ::height] = self.border[::2, 1:2]
         blocks[:, :, ::width] = self.border[1:2, ::2]
         blocks[:, ::height, ::width] = self.border[::2, ::2]
-        self._copy_pixels(out, self.blocks.add(blocks, small))
+        self._copy_pixels(image, self.blocks.add(blocks, small))
         return self.skip.add(out, skip)
 
     def _copy_pixels(self, out: Tensor, blocks: Tensor) -> None:
@@ -88,7 +107,7 @@ class MergedConvolution:
             (image, row, row - 2 * channels, column, 1),
             blocks.storage_offset() + 2 * channels,
         )
-        rows = out.view(batch, height // 2, 2, width, channels)
+        rows = out.unflatten(1, (height // 2, 2))
         rows[..., 0, :] = halves[..., 0, channels:]
         rows[..., -1, :] = halves[..., -1, :channels]
         rows[..., 1:-1, :].view(*halves.shape[:3], -1, 2 * channels).copy_(halves[..., 1:-1, :])
