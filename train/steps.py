@@ -48,7 +48,7 @@ class Steps:
     ) -> None:
         """seen: What the data set held when it was inspected, kept with each checkpoint.
 
-        deadline: Shortens the training where steps turn out slower than foreseen. out_of_fold: See
+        deadline: Fits the steps anew where they turn out slower or faster. out_of_fold: See
         `train.loop.train`.
         """
         self.learner, self.data, self.progress, self.seen = learner, data, progress, seen
@@ -83,8 +83,8 @@ class Steps:
                 micro_batches = self.learner.fetch(batches)
             loss, asked, fits = self._learn(step, micro_batches, stop.asked)
             self._tell(step, loss, rate)
-            if 0 < fits < self.last:
-                self._shorten(step, fits)
+            if fits and fits != self.last:
+                self._fit_anew(step, int(fits))
             at_end = step == self.last
             if self.out_of_fold:
                 if self.main and at_end:
@@ -144,17 +144,18 @@ class Steps:
         if self.main and bar.disable and step % LOGGED_STEPS == 0:
             logger.info("step %d: loss %.3f, lr %.1e, %s samples", step, loss, rate, samples)
 
-    def _shorten(self, step: int, fits: float) -> None:
-        """Ends the training, and its schedule of the learning rate, earlier."""
+    def _fit_anew(self, step: int, last: int) -> None:
+        """Ends the training, and its schedule of the learning rate, earlier or later."""
         self.progress.extended.append([step, self.last])
-        before, self.last = self.last, int(fits)
+        pace = "slower" if last < self.last else "faster"
+        before, self.last = self.last, last
         config = replace(self.learner.config, max_train_steps=self.last)
         self.learner.config, self.bar.total = config, self.last
         if self.main:
             write_text(self.output / "training.json", config.to_json())
             self.bar.write(
-                f"step {step}: slower than the trial steps, so {self.last:,} steps instead "
-                f"of {before:,} fit into {config.fitted_to}"
+                f"step {step}: {pace} than foreseen, so {self.last:,} steps instead of "
+                f"{before:,} fit into {config.fitted_to}"
             )
 
     def _evaluate(self, step: int, loss: float, rate: float) -> None:

@@ -1,19 +1,20 @@
-"""`Deadline`: ends a training earlier if its steps turn out slower than the trial steps said."""
+"""`Deadline`: fits a training anew if its steps turn out slower or faster than the trial steps."""
 
 import math
 
 from .fit import MARGIN, Costs, Fit, most_steps
 
-LATE = 1.08  # of the budget; an end that is nearer to it is no reason to change the schedule
+# Of the budget; an end between them is no reason to change the schedule.
+EARLY, LATE = 0.92, 1.08
 FEWEST_SEEN = 20  # steps, and ...
 SHARE_SEEN = 0.02  # ... this share of the budget, before a pace is known
 SHARE_BETWEEN = 0.005  # of the budget, between two looks at it
 
 
 class Deadline:
-    """Compares what a training has taken with what was foreseen, and shortens it if need be.
+    """Compares what a training has taken with what was foreseen, and gives it fewer or more steps.
 
-    One that is faster than foreseen keeps its steps: it ends in time.
+    A machine that is busy during the trial, or during the first steps, is often free afterwards.
     """
 
     def __init__(self, seconds: float, costs: Costs, fit: Fit, began: float, now: float) -> None:
@@ -22,10 +23,10 @@ class Deadline:
         self.began, self.first, self.looked = began, now, now
 
     def steps_that_fit(self, now: float, step: int, total: int) -> int:
-        """Returns the number of all steps: `total`, or fewer if that would end too late.
+        """Returns the number of all steps: `total`, or another if that would end late or early.
 
-        step: The steps that are done. The others are foreseen to be as much slower as these were:
-        a short load on the machine does not count as one that stays.
+        step: The steps that are done. The others are foreseen to be as much slower, or faster, as
+        these were: a short load on the machine does not count as one that stays.
         """
         taken = now - self.first
         if step < FEWEST_SEEN or taken < SHARE_SEEN * self.seconds:
@@ -33,16 +34,16 @@ class Deadline:
         if now - self.looked < SHARE_BETWEEN * self.seconds:
             return total
         self.looked = now
-        slower = max(taken / self._foreseen(0, step), 1.0)
+        slower = taken / self._foreseen(0, step)
 
         def end(last: int) -> float:
             left = self._foreseen(step, last, at_end=True) + self.costs.finish
             return now - self.began + slower * left
 
-        if end(total) <= LATE * self.seconds:
+        if EARLY * self.seconds <= end(total) <= LATE * self.seconds:
             return total
         more = most_steps(lambda more: end(step + more) <= (1 - MARGIN) * self.seconds)
-        return min(total, step + max(more, 1))
+        return step + max(more, 1)
 
     def _foreseen(self, first: int, last: int, at_end: bool = False) -> float:
         """Seconds of the steps after `first` up to `last`, with what is done between them.
