@@ -30,7 +30,8 @@ from .winograd import WinogradConvolution, is_worth_transforming
 
 Layer = Convolution | SkipConvolution | PairConvolution
 ExpansiveLayer = SkipConvolution | MergedConvolution
-BAND = 2**15  # pixels whose logits are computed at once
+BAND = 2**15  # pixels whose logits are computed at once, and ...
+SMALL_BAND = 2**13  # ... where it need not be the same number everywhere: they stay in the cache
 
 
 class Engine:
@@ -229,10 +230,12 @@ class Engine:
         """
         batch, height, width, channels = x.shape
         logits = torch.empty(batch, len(self.head), height, width)
-        apply = self._multiply_head if self._rounds_by_place else self._convolve_head
+        apply, band = self._convolve_head, BAND
+        if self._rounds_by_place:
+            apply, band = self._multiply_head, SMALL_BAND
         for image, planes in zip(x, logits, strict=True):
-            pixels = image.view(-1, channels).split(BAND)
-            for part, out in zip(pixels, planes.flatten(1).split(BAND, dim=1), strict=True):
+            pixels = image.view(-1, channels).split(band)
+            for part, out in zip(pixels, planes.flatten(1).split(band, dim=1), strict=True):
                 apply(self._full_band(part), out)
         return logits
 
