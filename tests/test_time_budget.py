@@ -11,8 +11,9 @@ import torch
 from demo.synthetic import fluorescence_nuclei
 from train.budget import evaluation as trial_evaluation
 from train.budget import pace as trial_steps
+from train.budget import trial
 from train.budget.deadline import Deadline
-from train.budget.fit import Costs, Pace, fit_steps
+from train.budget.fit import Costs, Fit, Pace, fit_steps
 from train.checks.inspection import Inspection, PairSummary
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
@@ -189,6 +190,18 @@ def test_a_training_that_is_fitted_anew_ends_there_and_says_so(tmp_path, monkeyp
     said = "".join(capsys.readouterr())
     assert f"step 4: slower than foreseen, so 8 steps instead of {planned:,} fit into 90s" in said
     assert "step 7: faster than foreseen, so 12 steps instead of 8 fit into 90s" in said
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_training_that_has_more_time_gets_crops_for_it(workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "fit_steps", lambda *_: Fit(6, 3, 3, "six"))
+    monkeypatch.setattr(Deadline, "steps_that_fit", lambda self, now, step, total: 10)
+    data = write_dataset(tmp_path / "cells", {"train": 3}, labels={"0": "wall", "1": "cell"})
+    options = {"base_channels": 2, "resolution": 32, "time_budget": "90s"}
+    train(tiny(data, tmp_path / "out", **options, dataloader_num_workers=workers))
+    assert json.loads((tmp_path / "out/training.json").read_text())["max_train_steps"] == 10
+    last = (tmp_path / "out/metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["step"] == 10
 
 
 def test_given_intervals_stay_and_are_paid_for():

@@ -34,6 +34,7 @@ Crop = tuple[Tensor, Tensor, Tensor, Tensor]
 # The same of a whole image, and, if crops are to show classes, the places of each class.
 Prepared = tuple[Tensor, ...]
 
+ENDLESS = 2**40  # steps: more than any training has
 PREFETCHED = 4  # batches that each worker makes before they are asked for
 PREPARED_BYTES = 1.5 * 2**30  # of normalized images and weight maps, kept by each worker
 
@@ -47,7 +48,9 @@ class CropSampler:
 
     def __init__(self, config: TrainingConfig, first_step: int, process: int, processes: int):
         self.batch = config.train_batch_size
-        self.steps = range(first_step, config.max_train_steps)
+        # What is fitted to a time may get more steps than it begins with.
+        last = ENDLESS if config.fitted_to else config.max_train_steps
+        self.steps = range(first_step, last)
         self.micro_batches = config.gradient_accumulation_steps
         self.process, self.processes = process, processes
 
