@@ -7,7 +7,8 @@
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
   its half of the weights, and adding. In bfloat16 on CPUs with a matrix unit, upsampling and the
-  convolution of its result are one convolution of the small map (`merged`).
+  convolution of its result are one convolution of the small map (`merged`), and convolutions of
+  few channels take two pixels at a time (`pairs`).
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
