@@ -23,7 +23,7 @@ WIDE = {"base_channels": 8, "depth": 2}  # with the limits below: 16 channels an
 @pytest.fixture
 def anywhere(monkeypatch):
     """As if this CPU gained by it, and with limits that small networks reach."""
-    monkeypatch.setattr(winograd, "has_only_avx2", lambda: True)
+    monkeypatch.setattr(winograd, "cpu_has", lambda instructions: True)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(winograd, "WIDE_CHANNELS", 16)
     monkeypatch.setattr(winograd, "MANY_BLOCKS", 4)
