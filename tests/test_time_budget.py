@@ -165,6 +165,12 @@ def test_a_machine_that_was_busy_in_the_trial_alone_uses_all_of_the_time(times):
     assert totals == sorted(totals) and totals[-1] > 0.9 * totals[0] / times
 
 
+def test_a_start_that_was_foreseen_dear_changes_nothing(monkeypatch):
+    dear = replace(COSTS, pace=replace(COSTS.pace, start=30.0))
+    monkeypatch.setitem(globals(), "COSTS", dear)
+    assert len(run_on_a_clock(900, lambda step: 1.0)[1]) == 1
+
+
 @pytest.mark.parametrize("share", [0.05, 0.15])
 def test_a_load_that_ends_gives_its_steps_back(share):
     planned = fit_steps("900s", COSTS, None, None).steps

@@ -6,8 +6,11 @@ from .fit import MARGIN, Costs, Fit, most_steps
 
 # Of the budget; an end between them is no reason to change the schedule.
 EARLY, LATE = 0.92, 1.08
-FEWEST_SEEN = 20  # steps, and ...
-SHARE_SEEN = 0.02  # ... this share of the budget, before a pace is known
+# The first steps are not counted, as they wait for crops and take memory: so many, or fewer of a
+# training that has few.
+WARMED_UP, SHARE_WARMED_UP = 20, 0.1
+SHARE_SEEN = 0.02  # of the budget that has passed since, before a pace is known, and ...
+SURE = 0.1  # ... before a faster one than foreseen is believed
 SHARE_BETWEEN = 0.005  # of the budget, between two looks at it
 
 
@@ -20,7 +23,8 @@ class Deadline:
     def __init__(self, seconds: float, costs: Costs, fit: Fit, began: float, now: float) -> None:
         """seconds: The budget. began: When the command was given; now: before the first step."""
         self.seconds, self.costs, self.fit = seconds, costs, fit
-        self.began, self.first, self.looked = began, now, now
+        self.began, self.looked = began, now
+        self.counted: tuple[int, float] | None = None  # the step and the time that it counts from
 
     def steps_that_fit(self, now: float, step: int, total: int) -> int:
         """Returns the number of all steps: `total`, or another if that would end late or early.
@@ -28,13 +32,15 @@ class Deadline:
         step: The steps that are done. The others are foreseen to be as much slower, or faster, as
         these were: a short load on the machine does not count as one that stays.
         """
-        taken = now - self.first
-        if step < FEWEST_SEEN or taken < SHARE_SEEN * self.seconds:
+        if step < min(WARMED_UP, SHARE_WARMED_UP * total):
             return total
-        if now - self.looked < SHARE_BETWEEN * self.seconds:
+        self.counted = self.counted or (step, now)
+        first, since = self.counted
+        taken = now - since
+        if taken < SHARE_SEEN * self.seconds or now - self.looked < SHARE_BETWEEN * self.seconds:
             return total
         self.looked = now
-        slower = taken / self._foreseen(0, step)
+        slower = taken / self._foreseen(first, step)
 
         def end(last: int) -> float:
             left = self._foreseen(step, last, at_end=True) + self.costs.finish
@@ -43,7 +49,8 @@ class Deadline:
         if EARLY * self.seconds <= end(total) <= LATE * self.seconds:
             return total
         more = most_steps(lambda more: end(step + more) <= (1 - MARGIN) * self.seconds)
-        return step + max(more, 1)
+        last = step + max(more, 1)
+        return last if last < total or taken >= SURE * self.seconds else total
 
     def _foreseen(self, first: int, last: int, at_end: bool = False) -> float:
         """Seconds of the steps after `first` up to `last`, with what is done between them.
