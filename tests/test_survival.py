@@ -400,6 +400,10 @@ FAILURES = {
         partial(network_raises, 5, RuntimeError(ALLOCATION)),
         [NO_MEMORY, RESUME],
     ),
+    "oneDNN has no memory": (
+        partial(network_raises, 5, RuntimeError("could not create a primitive")),
+        [NO_MEMORY, RESUME],
+    ),
     "Python has no memory": (partial(network_raises, 5, MemoryError()), [NO_MEMORY, RESUME]),
     "the system kills a worker": (
         partial(kill_workers, 5),
@@ -408,8 +412,8 @@ FAILURES = {
 }
 
 
-# That memory has run out is read from three kinds of exception, and answered in one way.
-ANSWERED_ALIKE = ("a device has no memory", "Python has no memory")
+# That memory has run out is read from exceptions of several kinds, and answered in one way.
+ANSWERED_ALIKE = ("a device has no memory", "oneDNN has no memory", "Python has no memory")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from unet_hf.engine.memory import is_shortage
 from unet_hf.errors import DatasetError, UNetError
 from unet_hf.files import DISK_FAULTS
 
@@ -97,7 +98,7 @@ def _explanation(error: BaseException) -> str | None:
     for number, cure in DISK_CURES.items():
         if os.strerror(number) in everything:  # the number itself may be lost on the way
             return f"{DISK_FAULTS[number]}, or {cure}."
-    if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or "can't allocate" in text:
+    if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or is_shortage(text):
         return (
             "out of memory. Lower --train_batch_size (and raise --gradient_accumulation_steps by "
             "the same factor for the same result), --resolution or --base_channels."
