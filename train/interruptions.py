@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -38,7 +39,8 @@ def how_to_resume(output: Path) -> str:
     if checkpoints := find_checkpoints(output):
         return (
             f"The checkpoint of step {max(checkpoints)} is intact: go on with "
-            f"`python -m train --output_dir {output} --resume_from_checkpoint latest`."
+            f"`python -m train --output_dir {shlex.quote(str(output))} "
+            "--resume_from_checkpoint latest`."
         )
     return "There was no checkpoint yet (--checkpointing_steps says how often one is written)."
 
