@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shlex
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from train.checkpoints import find_checkpoints, read_progress
+from train.checkpoints import STATE, find_checkpoints, read_progress
+from train.interruptions import how_to_resume
 from unet_hf import UNet
 from unet_hf.errors import CheckpointError
 
@@ -377,6 +379,15 @@ def test_a_file_that_may_not_grow_is_told(trainings, command, uninterrupted, tmp
 
 # ------------------------------------------------------------------ what goes wrong inside
 
+
+def test_the_command_that_goes_on_can_be_pasted_from_a_folder_with_a_space(tmp_path):
+    folder = tmp_path / "my training"
+    (folder / "checkpoint-3").mkdir(parents=True)
+    (folder / "checkpoint-3" / STATE).touch()
+    command = how_to_resume(folder).split("`")[1]
+    assert shlex.split(command)[3:5] == ["--output_dir", str(folder)]
+
+
 NO_MEMORY = "Step 5: out of memory. Lower --train_batch_size"
 ALLOCATION = "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
 RESUME = "The checkpoint of step 3 is intact: go on with `python -m train --output_dir"
@@ -400,6 +411,10 @@ FAILURES = {
         partial(network_raises, 5, RuntimeError(ALLOCATION)),
         [NO_MEMORY, RESUME],
     ),
+    "oneDNN has no memory": (
+        partial(network_raises, 5, RuntimeError("could not create a primitive")),
+        [NO_MEMORY, RESUME],
+    ),
     "Python has no memory": (partial(network_raises, 5, MemoryError()), [NO_MEMORY, RESUME]),
     "the system kills a worker": (
         partial(kill_workers, 5),
@@ -408,8 +423,8 @@ FAILURES = {
 }
 
 
-# That memory has run out is read from three kinds of exception, and answered in one way.
-ANSWERED_ALIKE = ("a device has no memory", "Python has no memory")
+# That memory has run out is read from exceptions of several kinds, and answered in one way.
+ANSWERED_ALIKE = ("a device has no memory", "oneDNN has no memory", "Python has no memory")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from unet_hf.engine.memory import is_shortage
 from unet_hf.errors import DatasetError, UNetError
 from unet_hf.files import DISK_FAULTS
 
@@ -37,7 +39,8 @@ def how_to_resume(output: Path) -> str:
     if checkpoints := find_checkpoints(output):
         return (
             f"The checkpoint of step {max(checkpoints)} is intact: go on with "
-            f"`python -m train --output_dir {output} --resume_from_checkpoint latest`."
+            f"`python -m train --output_dir {shlex.quote(str(output))} "
+            "--resume_from_checkpoint latest`."
         )
     return "There was no checkpoint yet (--checkpointing_steps says how often one is written)."
 
@@ -97,7 +100,7 @@ def _explanation(error: BaseException) -> str | None:
     for number, cure in DISK_CURES.items():
         if os.strerror(number) in everything:  # the number itself may be lost on the way
             return f"{DISK_FAULTS[number]}, or {cure}."
-    if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or "can't allocate" in text:
+    if issubclass(kind, (MemoryError, torch.OutOfMemoryError)) or is_shortage(text):
         return (
             "out of memory. Lower --train_batch_size (and raise --gradient_accumulation_steps by "
             "the same factor for the same result), --resolution or --base_channels."

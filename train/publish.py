@@ -1,6 +1,7 @@
 """Writes the finished checkpoint with its records, and pushes it to the Hub on request."""
 
 import logging
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +92,8 @@ class HubTarget:
         except PushError as error:
             raise PushError(
                 f"The checkpoint is finished in {folder}, but it is not on the Hub. {error} "
-                f"`python -m train --output_dir {folder} --resume_from_checkpoint latest "
-                "--push_to_hub` pushes it without training again."
+                f"`python -m train --output_dir {shlex.quote(str(folder))} "
+                "--resume_from_checkpoint latest --push_to_hub` pushes it without training again."
             ) from None
         return commit.pr_url or str(commit)
 

@@ -54,6 +54,7 @@ def _end_with_parent() -> None:
 
 def work(folder: Path) -> dict[str, Any]:
     """Does the job of a folder, see above; returns what came of it, or {"error": a sentence}."""
+    from unet_hf.engine.memory import is_shortage
     from unet_hf.errors import UNetError
 
     try:
@@ -67,7 +68,7 @@ def work(folder: Path) -> dict[str, Any]:
     except Exception as error:
         traceback.print_exc()  # for the log of the server
         sentence = UNFORESEEN.format(f"{type(error).__name__}: {error}")
-        if "can't allocate memory" in sentence:  # PyTorch has no class for it
+        if is_shortage(str(error)):
             sentence = NO_MEMORY
     return {"error": sentence}
 

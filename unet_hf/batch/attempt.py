@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..engine.memory import is_shortage
 from ..engine.precision import best_precision
 from ..errors import ImageNotFoundError, TooManyObjectsError, UNetError
 from ..files import DISK_FAULTS
@@ -167,9 +168,9 @@ def name_file(item: Item, sentence: str) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory is what was missing: PyTorch says it of the CPU in words alone."""
+    """Whether memory is what was missing."""
     kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or "allocate memory" in str(error)
+    return isinstance(error, kinds) or is_shortage(str(error))
 
 
 def cannot_write(output: Path, error: OSError) -> BatchStoppedError:

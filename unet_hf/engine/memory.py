@@ -77,4 +77,13 @@ class Memory:
             self._buffers.clear()
 
 
+def is_shortage(message: str) -> bool:
+    """Whether this message of a `RuntimeError` says that memory ran out on a CPU.
+
+    PyTorch and oneDNN have no class for it. oneDNN names what it cannot compute at all otherwise:
+    "could not create a primitive descriptor for ...".
+    """
+    return "allocate memory" in message or message.endswith("could not create a primitive")
+
+
 MEMORY = Memory()
