@@ -121,6 +121,9 @@ def test_a_link_opens_the_demo_with_this_checkpoint(folder):
     card = render_card(folder, CardOptions("org/net", space="org/demo"))
     assert "https://huggingface.co/spaces/org/demo?model=org/net" in card
     assert "python app.py --model org/net" in render_card(folder, CardOptions("org/net"))
+    spaced = render_card(folder, CardOptions("my net"))
+    assert "python app.py --model 'my net'\n" in spaced
+    assert 'UNet.from_pretrained("my net")' in spaced
 
 
 def test_saving_again_changes_nothing_and_no_list_grows(folder, tmp_path):

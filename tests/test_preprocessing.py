@@ -177,6 +177,13 @@ def test_values_that_are_no_numbers_are_refused(values, words: str, preprocessin
         preprocessing.prepare(read_image(np.array([values])))
 
 
+def test_values_that_a_fixed_deviation_makes_too_large_are_refused():
+    fixed = Preprocessing(("gray",), "fixed", (0.5,), (0.01,))
+    prepared = fixed.prepare(read_image(np.array([[1e37, 1.0]])))
+    with pytest.raises(NonFiniteImageError, match="beyond the range of 32-bit floats"):
+        prepared.whole()
+
+
 @pytest.mark.parametrize(
     "preprocessing",
     [

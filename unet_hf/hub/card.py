@@ -6,6 +6,7 @@ people write outside the marks stays. A number that was not measured is not on t
 
 import html
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,6 +77,7 @@ def render_card(folder: Path, options: CardOptions, existing: str | None = None)
         begin=BEGIN,
         end=END,
         name=options.name,
+        shell_name=shlex.quote(options.name),
         space=options.space or training.get("demo_space"),
         channels="/".join(config["preprocessing"]["channels"]),
         classes=class_rows(config),

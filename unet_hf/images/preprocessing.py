@@ -180,7 +180,8 @@ class PreparedImage:
         self.notes = (*notes, *self._notes_on_nodata(found))
         if self.limits or preprocessing.normalization == "image":
             self.notes += self._notes_on_outliers(found)
-        if preprocessing.normalization == "fixed":
+        self._fixed = preprocessing.normalization == "fixed"
+        if self._fixed:
             self._mean = np.array(preprocessing.mean, np.float32)
             self._std = np.array(preprocessing.std, np.float32)
         else:
@@ -189,7 +190,12 @@ class PreparedImage:
             self._std = np.array([found.std if np.float32(found.std) > 0 else 1.0], np.float32)
 
     def window(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """Returns normalised pixels at the given row and column indices: (C, h, w) float32."""
+        """Returns normalised pixels at the given row and column indices: (C, h, w) float32.
+
+        Raises:
+            NonFiniteImageError: They are beyond the range of 32-bit floats once they are divided by
+                a fixed deviation.
+        """
         stored = self._stored(rows, columns)
         with np.errstate(over="ignore", invalid="ignore"):  # nodata values may be huge
             pixels = self._scaled(stored)  # a copy, which the rest changes
@@ -199,8 +205,11 @@ class PreparedImage:
             valid = valid_pixels(stored, self.image.nodata)
             if valid is not None:
                 pixels[~valid] = self._mean
-        pixels -= self._mean
-        pixels /= self._std
+        with np.errstate(over="ignore"):
+            pixels -= self._mean
+            pixels /= self._std
+        if self._fixed and stored.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise NonFiniteImageError(self._too_large())
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def whole(self) -> Tensor:
@@ -306,8 +315,11 @@ class PreparedImage:
                 f"{source} holds infinite values, {bad} in all. Replace them, e.g. with NaN, "
                 "which counts as no data: np.where(np.isinf(image), np.nan, image)."
             )
+        return self._too_large()
+
+    def _too_large(self) -> str:
         return (
-            f"{source} holds values beyond the range of 32-bit floats. Scale it "
+            f"{self.image.source} holds values beyond the range of 32-bit floats. Scale it "
             "down first, e.g. image / image.max()."
         )
 

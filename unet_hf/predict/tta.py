@@ -55,7 +55,8 @@ def window_predictor(
 def predict_once(network: LogitsFunction, window: Tensor, classes: int) -> WindowPrediction:
     """Predicts a window as it is, without uncertainty."""
     outputs = network(window[None])[0].numpy()
-    return WindowPrediction(softmax(outputs[:classes]), outputs[classes:], None)
+    maps = outputs[classes:].copy()  # else whoever keeps them keeps the logits
+    return WindowPrediction(softmax(outputs[:classes]), maps, None)
 
 
 def predict_dihedral_mean(
