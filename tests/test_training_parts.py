@@ -17,6 +17,7 @@ from train.crops.augmentation import Augmentation, sampling_grid
 from train.crops.border_weights import BALANCES, border_weights, class_weights
 from train.crops.colors import invert, mix_channels
 from train.malloc import keep_memory
+from train.model import choose_workers
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
@@ -346,3 +347,22 @@ def test_a_process_with_a_bound_keeps_its_addresses_for_all_else(limit):
     more = "print(len(np.frombuffer(__import__('mmap').mmap(-1, 5 * 2**30), np.uint8)))"
     _, _, mapped = run_apart(GROWN.format(limit=bound) + more)
     assert mapped == str(5 * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "cores", "streaming", "expected"),
+    [
+        (None, "cpu", 2, False, 0),
+        (None, "cpu", 1, False, 0),
+        (None, "cpu", 8, False, 1),
+        (None, "cpu", 2, True, 1),
+        (None, "cuda", 2, False, 1),
+        (3, "cpu", 2, False, 3),
+        (0, "cuda", 8, True, 0),
+    ],
+)
+def test_two_cores_compute_and_do_not_share_with_a_process_for_crops(
+    given, device, cores, streaming, expected, monkeypatch
+):
+    monkeypatch.setattr("train.model.cores", lambda: cores)
+    assert choose_workers(given, torch.device(device), streaming) == expected

@@ -133,8 +133,10 @@ class TrainingConfig(DataOptions):
     use_ema: bool | None = option(None, "evaluate and keep averaged weights")
     ema_decay: float = option(0.998, "of the averaged weights")
     mixed_precision: str = option("auto", "auto, no or bf16; auto: bf16 where the device has it")
-    dataloader_num_workers: int = option(
-        1, "processes that prepare crops; 0: in this one", volatile=True
+    dataloader_num_workers: int | None = option(
+        None,
+        "processes that prepare crops; 0: in this one. 1 if None, or 0 on a CPU of two cores",
+        volatile=True,
     )
 
     # ------------------------------------------------------------ evaluation and output

@@ -33,7 +33,13 @@ from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StopRequest, explained
 from .learner import Learner
-from .model import check_batch_norm, choose_precision, crop_size, freeze_encoder
+from .model import (
+    check_batch_norm,
+    choose_precision,
+    choose_workers,
+    crop_size,
+    freeze_encoder,
+)
 from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
 from .publish import HubTarget
@@ -88,6 +94,10 @@ def train(
     resumed_from = find_start(config, output)
     progress = checkpoints.read_progress(resumed_from) if resumed_from else TrainingState()
     accelerator = build_accelerator(config, output)
+    workers = choose_workers(
+        config.dataloader_num_workers, accelerator.device, bool(config.streaming)
+    )
+    config = replace(config, dataloader_num_workers=workers)
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None
 

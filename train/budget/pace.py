@@ -1,6 +1,5 @@
 """Measures how long steps take, by trial steps with crops of the usual loader."""
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from ..crops.crops import (
     crop_loader,
 )
 from ..learner import Learner
+from ..model import cores
 from .fit import Pace
 
 TRIED_IMAGES = 8  # whose preparation is measured
@@ -169,9 +169,3 @@ def pace_of(steps: list[TrialStep], began: float, crops: int, workers: int) -> P
         crops=crops,
         workers=workers,
     )
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    known = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
