@@ -94,15 +94,15 @@ def train(
     resumed_from = find_start(config, output)
     progress = checkpoints.read_progress(resumed_from) if resumed_from else TrainingState()
     accelerator = build_accelerator(config, output)
-    workers = choose_workers(
-        config.dataloader_num_workers, accelerator.device, bool(config.streaming)
-    )
-    config = replace(config, dataloader_num_workers=workers)
     main, processes = accelerator.is_main_process, accelerator.num_processes
     target = HubTarget.verified(config) if main and config.push_to_hub else None
 
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
+    workers = choose_workers(
+        config.dataloader_num_workers, accelerator.device, bool(config.streaming)
+    )
+    config = replace(config, dataloader_num_workers=workers)
     if resumed_from and not checkpoints.tells_objects(resumed_from):
         data = replace(data, objects=None)  # as it was begun, before cells were parted
     check = config.check_command()  # with the options that were given, not those of the plan

@@ -19,16 +19,18 @@ from torch import Tensor
 from .layers import Convolution
 from .precision import has_matrix_unit
 
-MOST_CHANNELS = 16  # with 32, a pixel fills the matrix unit by itself
+# Half of what the matrix unit multiplies at once. With 32 a pixel fills it by itself; networks with
+# fewer were not measured.
+PAIRED_CHANNELS = 16
 
 
 def is_worth_pairing(channels: int, dtype: torch.dtype, padding: int) -> bool:
-    """Whether two padded convolutions that give so many channels are faster in pairs.
+    """Whether two padded convolutions that give so many channels are faster in pairs of pixels.
 
     Without a matrix unit, 16 channels fill a vector. Others than bfloat16 were not measured.
     """
-    few = channels <= MOST_CHANNELS
-    return few and dtype == torch.bfloat16 and padding == 1 and has_matrix_unit()
+    fills_half = channels == PAIRED_CHANNELS and dtype == torch.bfloat16
+    return fills_half and padding == 1 and has_matrix_unit()
 
 
 class PairConvolution:
