@@ -121,6 +121,11 @@ def test_objects_are_counted_found_in_the_picture_and_taken_home(page: Page, tmp
     slide(viewer_of(page), "input.threshold", 0.2)
     expect(page.locator("#objects .stale")).to_have_text("Counted at 0.40; the picture is at 0.20.")
     again = UNet.from_pretrained("unet-nuclei").segment(NUCLEI, threshold=0.2).objects()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Everything (zip)").first.click()
+    with zipfile.ZipFile(download.value.path()) as archive:  # is of the picture all the same
+        assert json.loads(archive.read("summary.json"))["threshold"] == 0.2
+        assert archive.read("objects.csv").decode().count("\n") == len(again) + 1
     page.get_by_role("button", name="Count again").click()
     expect(count).to_have_text(f"{len(again)} objects")
     expect(page.locator("#objects .stale")).to_be_hidden()

@@ -72,6 +72,17 @@ def count_objects(
     return Counted(cut, objects, objects.labels, hues, way_of(how), instances)
 
 
+def as_seen(counted: Counted, seen_now: dict[str, Any]) -> tuple[Segmentation, Objects]:
+    """The result at the threshold in view, and its objects: counted anew, in the same way, where
+    the threshold has moved since. Raises as `Segmentation.objects`."""
+    result, objects = cut_as_seen(counted.result, seen_now), counted.objects
+    if result is not counted.result:
+        names = ("method", "seed", "min_size", "exclude_border")
+        how = {name: getattr(objects, name) for name in names}
+        objects = count_objects(result, how, seen_now.get("pixel_size"), counted).objects
+    return result, objects
+
+
 def part_objects(cut: Segmentation, how: dict[str, Any], earlier: Counted | None) -> Counted:
     """The same objects, not measured.
 

@@ -23,7 +23,15 @@ from ..server.results.result_store import GONE, GONE_OBJECTS, Handle, result_sto
 from ..server.work.queue import MEASURES, PARTS
 from ..viewer.drawn_as_seen import look_as_seen
 from .counting import counting, read_counting, show_counting, with_seed
-from .parting import Counted, count_objects, cut_in_view, is_large, layer_of, part_objects
+from .parting import (
+    Counted,
+    as_seen,
+    count_objects,
+    cut_in_view,
+    is_large,
+    layer_of,
+    part_objects,
+)
 from .table import objects_table, say, show_objects, show_parted
 
 TABLE = "objects"
@@ -185,7 +193,7 @@ def objects_view(
         if value is None:
             raise ConfigError(GONE_OBJECTS)
         in_view.check(version)
-        result, objects, *_ = value
+        result, objects = as_seen(value, seen_now)
         folder, look = folders.new(), look_as_seen(result, seen_now)
         if kind != "everything":
             return write_result(result, folder, look, [kind], objects)[kind]

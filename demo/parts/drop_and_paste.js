@@ -26,6 +26,35 @@ export function listenOnPage(element, ways) {
 }
 
 /**
+ * What was dropped: files, and the names of folders, which cannot be read as files can.
+ *
+ * @param {DataTransfer | null} dropped
+ * @returns {{files: File[], folders: string[]}}
+ */
+export function filesAndFolders(dropped) {
+  /** @type {File[]} */
+  const files = [];
+  const folders = [];
+  for (const item of dropped?.items ?? []) {
+    const file = item.getAsFile();
+    if (file && item.webkitGetAsEntry?.()?.isDirectory) folders.push(file.name);
+    else if (file) files.push(file);
+  }
+  return { files, folders };
+}
+
+/**
+ * One sentence about folders that were dropped; "" for none.
+ *
+ * @param {string[]} names
+ */
+export function aboutFolders(names) {
+  if (!names.length) return "";
+  const [are, it] = names.length > 1 ? ["are folders", "them"] : ["is a folder", "it"];
+  return `${names.join(", ")} ${are}: open ${it}, and drop the files inside.`;
+}
+
+/**
  * All zones that take from anywhere, in the order of the page.
  *
  * @type {(() => Element | null)[]}
@@ -40,7 +69,7 @@ const zones = [];
  * @param {Element} element
  * @param {() => Element | null} zone Takes files, and shows that it would while they hang above the
  *   page.
- * @param {(files: File[]) => void} take
+ * @param {(files: File[], folders: string[]) => void} take Gets files, and the names of folders.
  */
 export function takeFromAnywhere(element, zone, take) {
   zones.push(zone);
@@ -62,11 +91,11 @@ export function takeFromAnywhere(element, zone, take) {
     },
     drop(event) {
       zone()?.classList.remove("over");
-      const files = [...(event.dataTransfer?.files ?? [])];
-      if (!files.length || !isMine(event)) return;
+      const { files, folders } = filesAndFolders(event.dataTransfer);
+      if (!files.length && !folders.length || !isMine(event)) return;
       event.preventDefault();
       event.stopPropagation();
-      take(files);
+      take(files, folders);
     },
     paste(event) {
       const files = [...(event.clipboardData?.files ?? [])];
@@ -74,7 +103,7 @@ export function takeFromAnywhere(element, zone, take) {
         "input:not([type=file]), textarea, [contenteditable=true]");
       if (!files.length || typing || !isMine(event)) return;
       event.preventDefault();
-      take(files);
+      take(files, []);
     },
   });
 }

@@ -2,7 +2,9 @@
 // Gradio would send all, and then refuse it in its own words.
 
 import { find } from "./component.js";
-import { listenOnPage, takeFromAnywhere } from "./drop_and_paste.js";
+import {
+  aboutFolders, filesAndFolders, listenOnPage, takeFromAnywhere,
+} from "./drop_and_paste.js";
 import { sizeOf, tooMuch, UploadsLeft } from "./uploads_left.js";
 
 const SETTLES = 400;  // milliseconds from files that were handed over to the progress that shows
@@ -43,9 +45,11 @@ export function mount({ element, props }) {
    * Hands files to the upload as if they had been chosen there.
    *
    * @param {File[]} files
+   * @param {string[]} folders Their names.
    */
-  async function take(files) {
-    tell(tooLarge(files.filter((file) => !fits(file)), props.megabytes));
+  async function take(files, folders) {
+    const large = tooLarge(files.filter((file) => !fits(file)), props.megabytes);
+    tell([aboutFolders(folders), large].filter(Boolean).join(" "));
     const small = files.filter(fits);
     if (!small.length) return;
     if (!left.covers(small)) await left.ask();  // an hour may have passed
@@ -83,18 +87,19 @@ export function mount({ element, props }) {
    *
    * @param {Event} event
    * @param {File[]} files
+   * @param {string[]} folders Their names.
    */
-  function check(event, files) {
+  function check(event, files, folders = []) {
     const target = event.target instanceof Node ? event.target : null;
-    if (handing || !files.length || !upload()?.contains(target)) return;
-    if (files.every(fits) && left.covers(files) && !isBusy()) {
+    if (handing || !files.length && !folders.length || !upload()?.contains(target)) return;
+    if (!folders.length && files.every(fits) && left.covers(files) && !isBusy()) {
       left.spend(files);
       handedAt = Date.now();
       return tell("");
     }
     event.preventDefault();
     event.stopPropagation();
-    take(files);
+    take(files, folders);
   }
 
   if (props.anywhere) takeFromAnywhere(element, upload, take);
@@ -106,7 +111,10 @@ export function mount({ element, props }) {
       }
     },
     ...(props.anywhere ? {} : {
-      drop(/** @type {DragEvent} */ event) { check(event, [...(event.dataTransfer?.files ?? [])]); },
+      drop(/** @type {DragEvent} */ event) {
+        const { files, folders } = filesAndFolders(event.dataTransfer);
+        check(event, files, folders);
+      },
     }),
   });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cellText, sorted } from "../../demo/objects/table.js";
+import { aboutFolders, filesAndFolders } from "../../demo/parts/drop_and_paste.js";
 import { bringRowIntoSight, rowsInSight } from "../../demo/parts/rows_in_sight.js";
 import { tooLarge } from "../../demo/parts/upload_guard.js";
 import { tooMuch } from "../../demo/parts/uploads_left.js";
@@ -56,4 +57,20 @@ test("of a long table the rows in sight are in the page, and a few around them",
   assert.equal(scroll.scrollTop, 4999 * 30 - 240);  // it was in sight
   bringRowIntoSight(scroll, 2, 30);
   assert.equal(scroll.scrollTop, 60);
+});
+
+test("dropped folders are told from files, and named", () => {
+  const item = (name, isDirectory) => ({
+    getAsFile: () => ({ name }), webkitGetAsEntry: () => ({ isDirectory }),
+  });
+  const pasted = { getAsFile: () => ({ name: "c.png" }), webkitGetAsEntry: () => null };
+  const text = { getAsFile: () => null };
+  const items = [item("scans", true), item("b.png", false), pasted, text];
+  const { files, folders } = filesAndFolders({ items });
+  assert.deepEqual(files.map(({ name }) => name), ["b.png", "c.png"]);
+  assert.deepEqual(folders, ["scans"]);
+  assert.deepEqual(filesAndFolders(null), { files: [], folders: [] });
+  assert.equal(aboutFolders([]), "");
+  assert.equal(aboutFolders(["scans"]), "scans is a folder: open it, and drop the files inside.");
+  assert.equal(aboutFolders(["a", "b"]), "a, b are folders: open them, and drop the files inside.");
 });

@@ -2,7 +2,7 @@
 // what they see. The server is asked for a checkpoint by its name, and for nothing else.
 
 import { find, viewerOf } from "../../parts/component.js";
-import { takeFromAnywhere } from "../../parts/drop_and_paste.js";
+import { aboutFolders, takeFromAnywhere } from "../../parts/drop_and_paste.js";
 import { counted, mixed } from "./facts.js";
 import { Segmenter } from "./segmenter.js";
 
@@ -63,7 +63,10 @@ class InBrowser {
     const chosen = document.documentElement.dataset.checkpoint ?? "";
     if (props.names.some(([, name]) => name === chosen)) this.choice.value = chosen;
     const zone = find(element, ".drop");
-    takeFromAnywhere(element, () => zone, (files) => this.take(files));
+    takeFromAnywhere(element, () => zone, (files, folders) => {
+      if (files.length) this.take(files);
+      else this.warn(aboutFolders(folders));
+    });
     this.connect();
     watch("value", () => this.fetchAll());
     this.update();
