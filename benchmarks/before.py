@@ -26,6 +26,7 @@ from unet_hf.evaluation.machine import processor
 from .measuring import ROOT, ratios, table, written
 from .sessions import session
 
+STEPS = 16, 64  # channels at full resolution, of `benchmarks.training`
 # What a side does is said in terms of names that have been there for long.
 WORK = {
     "engine": """
@@ -46,7 +47,7 @@ def work():
     "step": """
 from benchmarks.training import CASES, our_step
 (case,) = [case for case in CASES if case.base_channels == task["width"]]
-work = our_step(case, {"bfloat16": "bf16", "float32": "no"}[task["precision"]])
+work = our_step(case, "no" if task["precision"] == "float32" else "bf16")
 """,
 }
 SIDE = """
@@ -117,6 +118,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--cpu_time", action="store_true", help="seconds of the processor")
     given = vars(parser.parse_args())
+    if given["what"] == "step" and (given["model"] or given["width"] not in STEPS):
+        parser.error(f"--what step has no --model, and one of these --width: {STEPS}")
     commit, rounds = given.pop("commit"), given.pop("rounds")
     if given["precision"] == "auto" and given["what"] != "segment":
         given["precision"] = usual_precision()

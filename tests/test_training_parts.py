@@ -16,8 +16,8 @@ from demo.synthetic import electron_micrograph, fluorescence_nuclei
 from train.crops.augmentation import Augmentation, sampling_grid
 from train.crops.border_weights import BALANCES, border_weights, class_weights
 from train.crops.colors import invert, mix_channels
+from train.crops.workers import choose_workers
 from train.malloc import keep_memory
-from train.model import choose_workers
 from unet_hf import UNet
 from unet_hf.errors import ConfigError
 
@@ -359,10 +359,11 @@ def test_a_process_with_a_bound_keeps_its_addresses_for_all_else(limit):
         (None, "cuda", 2, False, 1),
         (3, "cpu", 2, False, 3),
         (0, "cuda", 8, True, 0),
+        (3, "cpu", 8, True, 1),
     ],
 )
 def test_two_cores_compute_and_do_not_share_with_a_process_for_crops(
     given, device, cores, streaming, expected, monkeypatch
 ):
-    monkeypatch.setattr("train.model.cores", lambda: cores)
+    monkeypatch.setattr("train.crops.workers.cores", lambda: cores)
     assert choose_workers(given, torch.device(device), streaming) == expected

@@ -385,7 +385,8 @@ class TrainingConfig(DataOptions):
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:
         """Lists options that differ from those of an earlier run and would change its results."""
-        now, before = self.dataloader_num_workers, earlier.get("dataloader_num_workers", 1)
+        name = "dataloader_num_workers"  # of a stream, 1 unless given
+        now, before = (1 if n is None else n for n in (getattr(self, name), earlier.get(name)))
         # A worker process shuffles a stream in another order than this process.
         moved = self.streaming and bool(now) != bool(before)
         workers = [f"--dataloader_num_workers {before} -> {now}"] if moved else []

@@ -33,13 +33,7 @@ from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StopRequest, explained
 from .learner import Learner
-from .model import (
-    check_batch_norm,
-    choose_precision,
-    choose_workers,
-    crop_size,
-    freeze_encoder,
-)
+from .model import check_batch_norm, choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
 from .publish import HubTarget
@@ -99,10 +93,6 @@ def train(
 
     # Data
     config, data, inspection = open_and_inspect(config, accelerator)
-    workers = choose_workers(
-        config.dataloader_num_workers, accelerator.device, bool(config.streaming)
-    )
-    config = replace(config, dataloader_num_workers=workers)
     if resumed_from and not checkpoints.tells_objects(resumed_from):
         data = replace(data, objects=None)  # as it was begun, before cells were parted
     check = config.check_command()  # with the options that were given, not those of the plan
@@ -171,7 +161,9 @@ def train(
         crops = RandomCrops(data.train, areas, maker, data.kinds, shows)
     else:
         crops = StreamedCrops(data.train, numbers, maker, tuple(progress.place))
-    batches: Iterator[list[torch.Tensor]] = iter(crop_loader(crops, numbers, config))
+    batches: Iterator[list[torch.Tensor]] = iter(
+        crop_loader(crops, numbers, config, accelerator.device)
+    )
 
     # Steps
     accelerator.init_trackers("unet_hf", scalars(config.to_dict()))

@@ -1,7 +1,6 @@
 """Builds the network that a training starts from."""
 
 import logging
-import os
 from typing import Any
 
 import torch
@@ -22,8 +21,6 @@ from unet_hf.words import number_of
 
 from .config import TrainingConfig
 from .presets import TILE_SIZES
-
-FEW_CORES = 2  # of a CPU, on which a process beside the network slows it
 
 OBJECT_HEAD = ("object_head.weight", "object_head.bias")
 
@@ -211,21 +208,3 @@ def choose_precision(asked: str) -> str:
     if torch.backends.mps.is_available():
         return "no"
     return "bf16" if cpu_has("avx512_bf16") else "no"
-
-
-def choose_workers(given: int | None, device: torch.device, streaming: bool) -> int:
-    """Returns how many processes prepare crops: as given, or one.
-
-    None where the network computes on a CPU of one or two cores: it needs all of them, and a step
-    takes longer beside such a process than after the crops are made. A stream is always read
-    meanwhile.
-    """
-    if given is not None:
-        return given
-    return 0 if device.type == "cpu" and cores() <= FEW_CORES and not streaming else 1
-
-
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    known = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1

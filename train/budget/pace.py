@@ -24,8 +24,8 @@ from ..crops.crops import (
     StreamedCrops,
     crop_loader,
 )
+from ..crops.workers import cores
 from ..learner import Learner
-from ..model import cores
 from .fit import Pace
 
 TRIED_IMAGES = 8  # whose preparation is measured
@@ -135,7 +135,7 @@ def measure_pace(
     else:
         crops = TimedCrops(data.train, areas, maker, data.kinds)
     began = clock()
-    loader = crop_loader(crops, numbers, config)
+    loader = crop_loader(crops, numbers, config, accelerator.device)
     steps = take_steps(learner, iter(loader), budget)
     pace = pace_of(steps, began, config.crops_per_process, loader.num_workers)
     prepared = np.concatenate([step.prepared for step in steps])

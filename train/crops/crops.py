@@ -28,6 +28,7 @@ from .border_weights import border_weights, class_weights
 from .class_sampling import draw_class, draw_place, find_places
 from .object_targets import object_targets
 from .shares import draw_shares
+from .workers import choose_workers
 
 # image (C, s, s) float32, label (s, s) int64, weights (s, s), targets of objects (n, s, s)
 Crop = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -216,12 +217,14 @@ class StreamedCrops(IterableDataset):
 
 
 def crop_loader(
-    dataset: RandomCrops | StreamedCrops, numbers: CropSampler, config: TrainingConfig
+    dataset: RandomCrops | StreamedCrops,
+    numbers: CropSampler,
+    config: TrainingConfig,
+    device: torch.device,
 ) -> DataLoader:
-    """Makes the loader of batches, which workers prepare while the network computes."""
-    workers = config.dataloader_num_workers
-    if isinstance(dataset, StreamedCrops):
-        workers = min(workers, 1)  # more would each read the whole stream
+    """Makes the loader of batches, which workers prepare while the network computes on `device`."""
+    streaming = isinstance(dataset, StreamedCrops)
+    workers = choose_workers(config.dataloader_num_workers, device, streaming)
     return DataLoader(
         dataset,
         batch_size=config.train_batch_size,

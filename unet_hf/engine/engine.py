@@ -66,36 +66,35 @@ class Engine:
             first, second = (f"contracting.{level}.{part}" for part in (1, 2))
             folded = fold_batch_norm(step[0], step[1])
             # The width is even on all levels but the lowest.
-            if self._takes_pairs(step) and step is not model.bottleneck:
+            in_pairs = step is not model.bottleneck and self._is_worth_pairing(step)
+            if in_pairs:
                 layer: Layer = PairConvolution(*folded, dtype=self.dtype, first=True)
             else:
                 layer = self._convolution(*folded, reads, first)
-            self.contracting.append((layer, self._second(step, layer, first, second)))
+            self.contracting.append((layer, self._second(step, in_pairs, first, second)))
             reads = second
         for up, step in zip(model.up_convolutions, model.expansive, strict=True):
             level -= 1
             large, first, second = (f"expansive.{level}.{part}" for part in range(3))
             folded = fold_batch_norm(step[0], step[1])
-            up_layer = None
+            up_layer, in_pairs = None, False
             if is_worth_merging(up, self.dtype, self.padding):
-                in_pairs = self._takes_pairs(step)
+                in_pairs = self._is_worth_pairing(step)
                 both = MergedConvolution(up, *folded, dtype=self.dtype, in_pairs=in_pairs)
             else:
                 up_layer = self._up_convolution(up, reads, large)
                 both = self._skip_convolution(*folded, f"contracting.{level}.2", large, first)
-            last = self._second(step, both, first, second)
+            last = self._second(step, in_pairs, first, second)
             self.expansive.append((up_layer, both, last))
             reads = second
 
-    def _takes_pairs(self, step: nn.Sequential) -> bool:
+    def _is_worth_pairing(self, step: nn.Sequential) -> bool:
         return is_worth_pairing(step[3].out_channels, self.dtype, self.padding)
 
-    def _second(
-        self, step: nn.Sequential, first: Layer | MergedConvolution, reads: str, writes: str
-    ) -> Layer:
-        """Builds the second convolution of a step; it takes pairs if the first one does."""
+    def _second(self, step: nn.Sequential, in_pairs: bool, reads: str, writes: str) -> Layer:
+        """Builds the second convolution of a step; in_pairs: The first one takes pairs."""
         folded = fold_batch_norm(step[3], step[4])
-        if isinstance(getattr(first, "skip", first), PairConvolution):
+        if in_pairs:
             return PairConvolution(*folded, dtype=self.dtype, first=False)
         return self._convolution(*folded, reads, writes)
 

@@ -7,7 +7,7 @@ from .packing import PackedWeights
 
 
 class Convolution:
-    """A 3x3 convolution fused with what follows it: bias, batch norm and ReLU."""
+    """A convolution, usually 3x3, fused with what follows it: bias, batch norm and ReLU."""
 
     def __init__(
         self,
@@ -18,9 +18,12 @@ class Convolution:
         padding: int | tuple[int, int],
         relu: bool = True,
     ) -> None:
-        """weight: (out, in, 3, 3) float32. bias: (out,) float32, or None. padding: Of rows and
-        columns, px."""
+        """weight: (out, in, rows, columns) float32. bias: (out,) float32, or None.
+
+        padding: Pixels of zeros at either side, or those of rows and those of columns.
+        """
         self.out_channels, self.dtype = len(weight), dtype
+        self.kernel = weight.shape[2:]
         self.bias = None if bias is None else bias.to(dtype, copy=True)
         self.padding = [padding] * 2 if isinstance(padding, int) else [*padding]
         self.relu = relu
@@ -29,9 +32,12 @@ class Convolution:
 
     def output_shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
         """Returns the shape of the result for an image (B, h, w, in)."""
-        batch, height, width, _ = image
-        rows, columns = self.padding
-        return batch, height + 2 * rows - 2, width + 2 * columns - 2, self.out_channels
+        batch, *sides, _ = image
+        height, width = (
+            side + 2 * zeros - size + 1
+            for side, zeros, size in zip(sides, self.padding, self.kernel, strict=True)
+        )
+        return batch, height, width, self.out_channels
 
     def write(self, out: Tensor, image: Tensor) -> Tensor:
         """Convolves (B, h, w, in) and overwrites `out`, (B, h', w', out)."""

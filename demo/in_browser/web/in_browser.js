@@ -65,7 +65,7 @@ class InBrowser {
     const zone = find(element, ".drop");
     takeFromAnywhere(element, () => zone, (files, folders) => {
       if (files.length) this.take(files);
-      else this.warn(aboutFolders(folders));
+      if (folders.length) this.warn(aboutFolders(folders));
     });
     this.connect();
     watch("value", () => this.fetchAll());
