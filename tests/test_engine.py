@@ -14,6 +14,7 @@ import torch
 from unet_hf import UNet
 from unet_hf.engine import packing
 from unet_hf.engine.engine import Engine
+from unet_hf.engine.layers import pool
 from unet_hf.engine.memory import MEMORY
 from unet_hf.engine.precision import has_matrix_unit
 from unet_hf.errors import NestedPredictionError
@@ -94,6 +95,16 @@ def test_a_pixel_has_the_same_logits_wherever_it_lies(options: dict, threads: in
         assert (logits == seen[0]).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8])
+def test_pooling_is_that_of_pytorch_for_what_comes_out_of_a_relu(dtype: torch.dtype):
+    image = (torch.randn(2, 6, 8, 3, generator=torch.manual_seed(0)) * 100).relu().to(dtype)
+    expected = torch.nn.functional.max_pool2d(image.float().permute(0, 3, 1, 2), 2)
+    out, scratch = image.new_empty(2, 3, 4, 3), image.new_empty(2, 3, 8, 3)
+    pooled = pool(out, image, scratch)
+    assert pooled.dtype is dtype and pooled.data_ptr() == out.data_ptr()
+    assert torch.equal(pooled.float(), expected.permute(0, 2, 3, 1))
+
+
 def test_memory_is_kept_and_what_was_in_it_does_not_matter():
     model = network()
     kept = Engine(model, "float32")
@@ -125,6 +136,7 @@ PACKING = """
 import torch
 from tests.networks import network
 from unet_hf.engine.engine import Engine
+from unet_hf.engine.layers import pool
 
 torch.set_num_threads(2)
 engine = Engine(network(base_channels=32), "float32")

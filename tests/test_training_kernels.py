@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.kernels import blocks, convolution
 from train.kernels.forward import use_fast_kernels
+from train.kernels.relu import ReLU
 from unet_hf import UNet
 
 OBJECTS = {"version": 1, "channels": ["distance"]}
@@ -124,6 +125,25 @@ def test_in_blocks_the_gradients_tell_that_numbers_have_grown_beyond_all_bounds(
     model.contracting[1][0].weight.data *= 1e38
     _, *gradients = step(use_fast_kernels(model), 100 * drawn(model))  # the logits may be finite
     assert not nn.utils.get_total_norm(gradients).isfinite()
+
+
+def test_in_bf16_the_gradients_tell_it_too():
+    model = network()
+    model.contracting[1][0].weight.data *= 3e38  # times two numbers above 1: infinite
+    with torch.autocast("cpu", torch.bfloat16):
+        _, *gradients = step(use_fast_kernels(model), 100 * drawn(model))
+    assert not nn.utils.get_total_norm(gradients).isfinite()
+
+
+def test_the_relu_of_bf16_is_that_of_whole_numbers_with_the_same_bits():
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(torch.bfloat16)
+    numbers = every[~every.isnan()].requires_grad_()  # among them -0, the smallest, the infinite
+    found = ReLU.apply(numbers.clone())
+    expected = torch.relu(numbers)
+    assert torch.equal(found, expected)
+    gradient = torch.linspace(-3, 5, len(numbers)).bfloat16()
+    pairs = (torch.autograd.grad(result, numbers, gradient)[0] for result in (found, expected))
+    assert torch.equal(*pairs)
 
 
 def test_blocks_are_left_to_what_they_can_compute(monkeypatch):

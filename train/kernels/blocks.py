@@ -55,6 +55,10 @@ def pool_and_skip(image: Tensor) -> tuple[Tensor, Tensor]:
     return image, functional.max_pool2d(image, 2, stride=2)  # its gradient wants the stride told
 
 
+def rectify(relu: nn.ReLU, norm: nn.Module, image: Tensor) -> Tensor:
+    return relu(image)
+
+
 def drop(dropout: nn.Dropout, image: Tensor) -> Tensor:
     if not (dropout.training and dropout.p):
         return image
@@ -72,4 +76,6 @@ def crop(skip: Tensor, image: Tensor) -> Tensor:
 def classify(image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, outputs, H, W), by weights (outputs, C)."""
     pixels = image.to_dense().flatten(2)  # (B, C, H W)
-    return (weight @ pixels + bias[:, None]).unflatten(2, image.shape[2:])
+    # One product for each image: `@` would make one of all, for which it copies the pixels.
+    weights = weight.expand(len(image), -1, -1)
+    return torch.baddbmm(bias[:, None], weights, pixels).unflatten(2, image.shape[2:])

@@ -7,6 +7,7 @@ from unet_hf.network.network import center_crop
 
 from .convolution import Convolution, SkipConvolution
 from .pooling import PoolAndSkip
+from .relu import ReLU
 from .up_convolution import UpConvolution
 
 
@@ -23,6 +24,13 @@ def convolve(weight: Tensor, bias: Tensor | None, padding: int, *images: Tensor)
 
 def pool_and_skip(image: Tensor) -> tuple[Tensor, Tensor]:
     return PoolAndSkip.apply(image)
+
+
+def rectify(relu: nn.ReLU, norm: nn.Module, image: Tensor) -> Tensor:
+    """Applies a ReLU after a norm, to the norm's result."""
+    kinds = type(norm), type(relu), image.dtype
+    fast = kinds == (nn.BatchNorm2d, nn.ReLU, torch.bfloat16)
+    return ReLU.apply(image) if fast else relu(image)
 
 
 def drop(dropout: nn.Dropout, image: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def double(layout: ModuleType, step: nn.Module, *images: Tensor) -> Tensor:
         else:
             weights = convolution.weight, convolution.bias
             x = norm(layout.convolve(*weights, padding_of(convolution), *images))
-        images = (relu(x),)
+        images = (layout.rectify(relu, norm, x),)
     return images[0]
 
 

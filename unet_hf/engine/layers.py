@@ -121,9 +121,14 @@ def pool(out: Tensor, image: Tensor, scratch: Tensor) -> Tensor:
 
     `max_pool2d` would also write 8 bytes of index for each value.
 
-    scratch: Half as large as `image`.
+    Args:
+        image: No value is negative, as after a ReLU.
+        scratch: Half as large as `image`.
     """
     batch, height, width, channels = image.shape
+    if image.dtype is torch.bfloat16:  # whole numbers of the same bits have the same order
+        bits = (tensor.view(torch.int16) for tensor in (out, image, scratch))
+        return pool(*bits).view(torch.bfloat16)
     rows = image.view(batch, height // 2, 2, width * channels)
     higher = scratch.flatten()[: image.numel() // 2].view(batch, height // 2, width * channels)
     torch.maximum(rows[:, :, 0], rows[:, :, 1], out=higher)
