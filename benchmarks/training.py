@@ -29,7 +29,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from train.config import TrainingConfig
-from train.kernels.forward import use_fast_kernels
+from train.kernels.forward import memory_format, use_fast_kernels
 from train.losses import build_loss
 from train.malloc import keep_memory
 from train.model import choose_precision
@@ -134,7 +134,7 @@ def our_step(case: Case, precision: str) -> Callable[[], float]:
     config = TrainingConfig(dataset_name="-", output_dir="-").usual()
     accelerator = Accelerator(cpu=True, mixed_precision=precision)
     model = UNet(1, 2, base_channels=case.base_channels, dropout=config.dropout).train()
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=memory_format(model, precision))
     averaged = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
     optimizer = build_optimizer(model.parameters(), config)
     network = accelerator.prepare(use_fast_kernels(model))

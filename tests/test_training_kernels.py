@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from train.kernels import blocks, convolution
-from train.kernels.forward import use_fast_kernels
+from train.kernels.forward import memory_format, use_fast_kernels
 from train.kernels.relu import ReLU
 from unet_hf import UNet
 
@@ -125,6 +125,15 @@ def test_in_blocks_the_gradients_tell_that_numbers_have_grown_beyond_all_bounds(
     model.contracting[1][0].weight.data *= 1e38
     _, *gradients = step(use_fast_kernels(model), 100 * drawn(model))  # the logits may be finite
     assert not nn.utils.get_total_norm(gradients).isfinite()
+
+
+def test_weights_lie_as_the_kernels_read_them(monkeypatch):
+    monkeypatch.setattr(blocks, "cpu_has", lambda instructions: True)
+    assert memory_format(network(), "no") is torch.contiguous_format
+    assert memory_format(network(), "bf16") is torch.channels_last
+    assert memory_format(network(**VALID), "no") is torch.channels_last
+    assert memory_format(Inverted(3, 3, base_channels=4, depth=2), "no") is torch.channels_last
+    assert memory_format(network().to("meta"), "no") is torch.channels_last  # as on a GPU
 
 
 def test_in_bf16_the_gradients_tell_it_too():

@@ -32,6 +32,7 @@ from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, cro
 from .duration import read_duration
 from .fold_data import open_folds
 from .interruptions import StopRequest, explained
+from .kernels.forward import memory_format
 from .learner import Learner
 from .model import check_batch_norm, choose_precision, crop_size, freeze_encoder
 from .out_of_fold import OutOfFold
@@ -108,7 +109,8 @@ def train(
     size = crop_size(model, config.resolution)
     crops_a_step = config.crops_per_process * processes
     problems = refuse_errors(data, inspection, size, check, evaluated=out_of_fold is None)
-    model.train().to(accelerator.device, memory_format=torch.channels_last)
+    model.train().to(accelerator.device)
+    model.to(memory_format=memory_format(model, accelerator.mixed_precision))
     if config.freeze_encoder:
         freeze_encoder(model)
     check_batch_norm(model, size, config.train_batch_size * processes)

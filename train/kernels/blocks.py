@@ -22,12 +22,16 @@ LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
 
 
 def fit(model: Network, image: Tensor) -> bool:
-    """Whether this CPU is faster in blocks, and all layers of the network can be computed so."""
+    """Whether this image is of float32, and `can_compute` the network."""
     single = image.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
+    return single and can_compute(model)
+
+
+def can_compute(model: Network) -> bool:
+    """Whether this CPU is faster in blocks, and all layers of the network can be computed so."""
     steps = [*model.contracting, model.bottleneck, *model.expansive]
     return (
-        single
-        and cpu_has("avx2")  # on others it was not measured
+        cpu_has("avx2")  # on others it was not measured
         and torch.backends.mkldnn.is_available()
         and model.config["padding"] == "same"  # else skip connections are cropped
         and all(type(up) is nn.ConvTranspose2d for up in model.up_convolutions)

@@ -1,4 +1,4 @@
-"""`use_fast_kernels`: lets a network train by the kernels of this room."""
+"""`use_fast_kernels` lets a network train by the kernels of this room, `memory_format` fits it."""
 
 from types import ModuleType
 
@@ -17,8 +17,22 @@ def use_fast_kernels(model: nn.Module) -> nn.Module:
     On other devices than a CPU, and for a network that has a forward pass of its own, this is
     `model` itself.
     """
+    return FastNetwork(model) if is_usual(model) else model
+
+
+def memory_format(model: nn.Module, mixed_precision: str) -> torch.memory_format:
+    """Returns the layout in which a network's weights need not be copied in each step.
+
+    mixed_precision: In Accelerate's words; "no" is float32.
+    """
+    in_blocks = mixed_precision == "no" and is_usual(model) and blocks.can_compute(model)
+    return torch.contiguous_format if in_blocks else torch.channels_last
+
+
+def is_usual(model: nn.Module) -> bool:
+    """Whether a network is on the CPU, and has no forward pass of its own."""
     usual = isinstance(model, Network) and type(model).forward is Network.forward
-    return FastNetwork(model) if usual and model.device.type == "cpu" else model
+    return usual and model.device.type == "cpu"
 
 
 class FastNetwork(nn.Module):
