@@ -160,6 +160,12 @@ def compare_tab(
         *fields, when = fields_and_when
         return (outdated() if asked.change(tuple(fields), when) else {}) | {settled: True}
 
+    def on_left(asked: Asked, *fields_and_when: Any) -> Updates:
+        """Of a field that was left: Gradio tells what is typed, but not what is pasted or cut."""
+        *fields, _ = fields_and_when
+        unknown = asked.compared is None or asked.fields == tuple(fields)
+        return {} if unknown else on_change(asked, *fields_and_when)
+
     def on_compare(
         path: str | None,
         place: dict | None,
@@ -221,17 +227,20 @@ def compare_tab(
         show_progress="hidden",
         **HIDDEN,
     )
-    # Not of the queue: an event that is at work must hear of it.
-    gr.on(
-        [name_b.input, cut_a.input, cut_b.input],
-        on_change,
-        [asked, *sides, clock],
-        changed,
-        js=WITH_CLOCK,
-        queue=False,
-        show_progress="hidden",
-        **HIDDEN,
-    )
+    for events, listener in (
+        ([name_b.input, cut_a.input, cut_b.input], on_change),
+        ([cut_a.blur, cut_b.blur], on_left),
+    ):
+        gr.on(
+            events,
+            listener,
+            [asked, *sides, clock],
+            changed,
+            js=WITH_CLOCK,
+            queue=False,  # an event that is at work must hear of it
+            show_progress="hidden",
+            **HIDDEN,
+        )
     inputs = [*image, *sides, in_view, asked, clock]
     run.click(
         on_compare, inputs, outputs, js=WITH_CLOCK, show_progress_on=told, **PREDICTS, **HIDDEN
