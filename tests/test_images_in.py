@@ -41,14 +41,15 @@ CHOOSE = """(input, chosen) => {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }"""
 # What empty fields in sight show only the beginning of.
-CUT_PLACEHOLDERS = """() => {
+CUT_WORDS = """() => {
   const pen = new OffscreenCanvas(1, 1).getContext("2d");
-  return [...document.querySelectorAll("input[placeholder]")].filter((field) => {
+  const fields = document.querySelectorAll("input:is([type=text], [role], :not([type]))");
+  return [...fields].filter((field) => {
     const style = getComputedStyle(field);
     pen.font = style.font;
     const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    return field.offsetParent && pen.measureText(field.placeholder).width > room;
-  }).map((field) => field.placeholder);
+    return field.offsetParent && pen.measureText(field.value || field.placeholder).width > room;
+  }).map((field) => field.value || field.placeholder);
 }"""
 LARGE = 201 * 2**20  # bytes
 
@@ -386,8 +387,14 @@ def test_a_phone_sees_all_of_it(browser: Browser, demo_url: str, stack: Path):
         expect(page.get_by_label(label)).to_be_visible()
     expect(page.locator("#files li")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for tab, field in (("Many images", "#batch_seed"), ("Film", "#film_seed")):
+    last = page.get_by_role("tab").last.bounding_box()
+    assert last["x"] + last["width"] <= 390
+    for tab, field in (
+        ("Many images", "#batch_seed"),
+        ("Film", "#film_seed"),
+        ("Compare", "#compare_model_b"),
+    ):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(field)).to_be_visible()
-        assert page.evaluate(CUT_PLACEHOLDERS) == []
+        assert page.evaluate(CUT_WORDS) == []
     context.close()

@@ -39,7 +39,7 @@ class BatchFields:
                 [("As the checkpoint says", "auto"), *METHODS],
                 value="auto",
                 label="An object is",
-                min_width=180,
+                min_width=240,
                 elem_id="batch_method",
             )
             self.seed = seed_box("Seed height", "batch_seed")

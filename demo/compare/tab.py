@@ -79,7 +79,7 @@ def compare_tab(
                     value=chosen,
                     label=f"Checkpoint {side}",
                     allow_custom_value=True,
-                    min_width=160,
+                    min_width=240,
                     elem_id=f"compare_model_{side.lower()}",
                 )
                 cut = threshold_box(f"Threshold {side}", f"compare_threshold_{side.lower()}")

@@ -28,7 +28,7 @@ ALL_CHANNELS = -1
 AS_STORED = -1.0
 # How often cells divide, as a share of the cells of a frame.
 LIVES = [
-    ("As the checkpoint says, else once in 50 frames", AS_STORED),
+    ("Checkpoint's, or once in 50 frames", AS_STORED),
     ("Never", 0.0),
     ("Seldom: once in 200 frames", 0.005),
     ("Now and then: once in 50 frames", 0.02),
