@@ -68,8 +68,14 @@ def test_without_it_crops_are_cut_as_ever(sampling):
     for number in range(4):
         rng = np.random.default_rng([0, number])
         prepared = crops.maker.prepare(pairs[int(rng.choice(2, p=[0.5, 0.5]))])
-        expected = crops.maker.augmentation.crop(*prepared, rng)
-        assert all(map(torch.equal, crops[number], expected))
+        image, label, planes = crops.maker.augmentation.crop(*prepared, rng)
+        assert all(map(torch.equal, crops[number], (image, label, planes[0], planes[1:])))
+
+
+def test_what_is_kept_of_an_image_takes_the_memory_that_is_foreseen():
+    maker = crops_of(Images([pair()]), None).maker
+    kept = maker.prepare(pair((70, 80)))
+    assert sum(tensor.nbytes for tensor in kept) == maker.pixel_bytes * kept[0][0].numel()
 
 
 def test_a_crop_depends_only_on_its_number():

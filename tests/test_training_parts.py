@@ -115,32 +115,31 @@ def labelled_picture(size=64, seed=0):
     drawing = fluorescence_nuclei(size, 10, seed)
     image = torch.from_numpy(drawing.image / np.float32(255))[None]
     label = torch.from_numpy(drawing.label)
-    return image, label, label + 1.0, label[None] * torch.tensor([0.5, -1])[:, None, None]
+    return image, label, label[None] * torch.tensor([1, 0.5, -1])[:, None, None]
 
 
 def test_a_crop_of_the_images_own_size_without_augmentation_is_the_image():
-    image, label, weights, targets = labelled_picture()
-    crop, crop_label, crop_weights, crop_targets = plain(64).crop(
-        image, label, weights, targets, np.random.default_rng(0)
-    )
+    image, label, planes = labelled_picture()
+    crop, crop_label, crop_planes = plain(64).crop(image, label, planes, np.random.default_rng(0))
     assert torch.allclose(crop, image, atol=1e-4)
     assert torch.equal(crop_label, label.long())
-    assert torch.allclose(crop_weights, weights, atol=1e-4)
-    assert torch.allclose(crop_targets, targets, atol=1e-4)
+    assert torch.allclose(crop_planes, planes, atol=1e-4)
 
 
-def test_image_label_weights_and_targets_are_deformed_alike():
-    image, label, weights, targets = labelled_picture()
+def test_image_label_and_planes_are_deformed_alike():
+    image, label, planes = labelled_picture()
     image = label[None].float()  # the label as the image: wherever it goes, the label must go
     augmentation = plain(48, elastic_std=4, rotation=180, scale_range=1.3, flip=True)
     for seed in range(5):
-        crop, crop_label, crop_weights, crop_targets = augmentation.crop(
-            image, label, weights, targets, np.random.default_rng(seed)
+        crop, crop_label, crop_planes = augmentation.crop(
+            image, label, planes, np.random.default_rng(seed)
         )
         assert ((crop[0] > 0.5).long() == crop_label).float().mean() > 0.98
-        assert (((crop_weights - 1) > 0.5).long() == crop_label).float().mean() > 0.98
-        assert torch.equal(crop_targets[0] * -2, crop_targets[1])
-        assert torch.allclose(crop_weights - 1, -crop_targets[1], atol=1e-6)
+        assert ((crop_planes[0] > 0.5).long() == crop_label).float().mean() > 0.98
+        assert torch.allclose(crop_planes[1], crop_planes[0] / 2, atol=1e-6)
+        assert torch.equal(crop_planes[1] * -2, crop_planes[2])
+        same = augmentation.crop(image, label.float(), planes, np.random.default_rng(seed))
+        assert torch.equal(same[1], crop_label) and same[1].dtype == torch.int64
 
 
 def test_the_same_state_of_chance_gives_the_same_crop():
@@ -181,7 +180,7 @@ def test_light_and_dark_are_swapped_as_often_as_asked():
 
 def test_colours_off_leave_chance_as_it_was():
     """Default crops are those of trainings before there were such options."""
-    image, label, weights, targets = labelled_picture()
+    image, label, planes = labelled_picture()
     image = torch.cat([image, image**2, 1 - image])
     rng, other = np.random.default_rng(1), np.random.default_rng(1)
     assert mix_channels(image, 0.0, rng) is image
@@ -190,7 +189,7 @@ def test_colours_off_leave_chance_as_it_was():
     assert rng.random() == other.random()
     (crop, *_), (inverted, *_) = (
         plain(48, channel_mixing=1, inversion=share).crop(
-            image, label, weights, targets, np.random.default_rng(1)
+            image, label, planes, np.random.default_rng(1)
         )
         for share in (0.0, 1.0)
     )
@@ -202,7 +201,7 @@ def test_images_smaller_than_the_crop_are_mirrored(size):
     image = torch.rand(1, *size)
     label = torch.randint(0, 2, size, dtype=torch.uint8)
     crop, crop_label, *_ = Augmentation(64).crop(
-        image, label, torch.ones(size), torch.zeros(0, *size), np.random.default_rng(0)
+        image, label, torch.zeros(0, *size), np.random.default_rng(0)
     )
     assert crop.shape == (1, 64, 64)
     assert crop.isfinite().all()
@@ -246,13 +245,11 @@ def test_the_papers_coarse_displacements_are_met_at_the_crops_corners():
 def test_the_corners_of_crops_are_displaced_as_far_as_asked():
     size, std = 32, 10.0
     ramp = torch.arange(300.0).expand(1, 300, 300)  # shows where in x a pixel came from
-    label, weights = torch.zeros(300, 300, dtype=torch.uint8), torch.ones(300, 300)
+    label, planes = torch.zeros(300, 300), torch.ones(1, 300, 300)
     augmentation = plain(size, elastic_std=std)
     tops = torch.stack(
         [
-            augmentation.crop(ramp, label, weights, weights[None], np.random.default_rng(seed))[0][
-                0, 0
-            ]
+            augmentation.crop(ramp, label, planes, np.random.default_rng(seed))[0][0, 0]
             for seed in range(500)
         ]
     )

@@ -37,23 +37,21 @@ class Augmentation:
         self,
         image: Tensor,
         label: Tensor,
-        weights: Tensor,
-        targets: Tensor,
+        planes: Tensor,
         rng: np.random.Generator,
         focus: tuple[int, int] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Cuts one random crop of an image with its labels, weights and targets of objects.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Cuts one random crop of an image with its labels and other values of its pixels.
 
         Args:
             image: (C, H, W) float32, normalised.
-            label: (H, W) uint8 class ids.
-            weights: (H, W) float32.
-            targets: (n, H, W) float32; n may be 0.
+            label: (H, W) class ids, uint8 or, so that each crop need not convert them, float32.
+            planes: (n, H, W) float32; n may be 0.
             rng: The only source of randomness: the same state gives the same crop.
             focus: y and x of a pixel that is somewhere in the crop; None: the crop is anywhere.
 
         Returns:
-            (C, size, size) float32, (size, size) int64, (size, size) and (n, size, size) float32.
+            (C, size, size) float32, (size, size) int64 and (n, size, size) float32.
         """
         height, width = label.shape
         if focus is None:
@@ -66,10 +64,10 @@ class Augmentation:
         grid = sampling_grid(self.size, (height, width), (x, y), turn, coarse)
         image_crop = sample(image, grid, "bicubic")
         label_crop = sample(label[None].float(), grid, "nearest")[0].long()
-        planes = sample(torch.cat([weights[None], targets]), grid, "bilinear")
+        plane_crops = sample(planes, grid, "bilinear")
         image_crop = mix_channels(image_crop, self.channel_mixing, rng)
         image_crop = invert(image_crop, self.inversion, rng)
-        return self._vary_gray(image_crop, rng), label_crop, planes[0], planes[1:]
+        return self._vary_gray(image_crop, rng), label_crop, plane_crops
 
     def _shift(self, side: int, rng: np.random.Generator) -> float:
         """Draws the crop's center along one axis, px; the middle of an image that is too small."""
@@ -117,8 +115,9 @@ class Augmentation:
             crop = crop * torch.from_numpy(gain.astype(np.float32))
             crop = crop + torch.from_numpy(offset.astype(np.float32))
         if self.noise_std > 0:
-            noise = rng.standard_normal(crop.shape, dtype=np.float32)
-            crop = crop + torch.from_numpy(noise) * float(rng.uniform(0, self.noise_std))
+            generator = torch.Generator().manual_seed(int(rng.integers(2**63)))  # it is faster
+            noise = torch.randn(crop.shape, generator=generator)
+            crop = crop + noise * float(rng.uniform(0, self.noise_std))
         return crop
 
 

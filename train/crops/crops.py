@@ -32,7 +32,8 @@ from .workers import choose_workers
 
 # image (C, s, s) float32, label (s, s) int64, weights (s, s), targets of objects (n, s, s)
 Crop = tuple[Tensor, Tensor, Tensor, Tensor]
-# The same of a whole image, and, if crops are to show classes, the places of each class.
+# What they are cut from: a whole image, its label, and weights and targets in one tensor, so that a
+# crop costs the same in an image of any size; and, if it is to show classes, the places of each.
 Prepared = tuple[Tensor, ...]
 
 ENDLESS = 2**40  # steps: more than any training has
@@ -88,15 +89,15 @@ class CropMaker:
     @property
     def pixel_bytes(self) -> int:
         """Memory of a pixel of a prepared image: image, label, weights and targets."""
-        return 4 * len(self.preprocessing.channels) + 1 + 4 + 4 * len(self.object_channels)
+        return 4 * (len(self.preprocessing.channels) + 1 + 1 + len(self.object_channels))
 
     def generator(self, number: int) -> np.random.Generator:
         """Makes the random generator of a crop number."""
         return np.random.default_rng([self.config.seed, number])
 
     def prepare(self, pair: Pair) -> Prepared:
-        """Prepares what crops are cut from: image (C, H, W), label (H, W) uint8, weights (H, W),
-        targets (n, H, W), and with `class_sampling` what `find_places` finds."""
+        """Prepares what crops are cut from: image (C, H, W), label (H, W), weights and targets
+        (1 + n, H, W), all float32, and with `class_sampling` what `find_places` finds."""
         config = self.config
         image = self.preprocessing.prepare(pair.image).whole()
         weights = class_weights(pair.label, self.counts, config.class_balance)
@@ -106,22 +107,25 @@ class CropMaker:
             weights = np.where(pair.label == IGNORE, 0, weights + border).astype(np.float32)
         targets = object_targets(ids, self.object_channels)
         places = find_places(pair.label) if self.class_sampling else []
-        return image, *map(torch.from_numpy, (pair.label, weights, targets)), *places
+        planes = np.concatenate([weights[None], targets])
+        label = pair.label.astype(np.float32)
+        return image, torch.from_numpy(label), torch.from_numpy(planes), *places
 
     def cut(self, prepared: Prepared, rng: np.random.Generator, shown: int | None = None) -> Crop:
         """Cuts a random crop: image (C, s, s), label (s, s), weights (s, s), targets (n, s, s).
 
         shown: A class that the crop shows, if the image does; None: it is cut anywhere.
         """
-        image, label, weights, targets, *places = prepared
+        image, label, planes, *places = prepared
         focus = None
         if shown is not None and shown < len(places):
             focus = draw_place(places[shown], label.shape, rng)
-        return self.augmentation.crop(image, label, weights, targets, rng, focus)
+        image, label, planes = self.augmentation.crop(image, label, planes, rng, focus)
+        return image, label, planes[0], planes[1:]
 
     def cut_alone(self, prepared: Prepared, rng: np.random.Generator) -> Crop:
         """Cuts a random crop; a class is drawn among those of this image."""
-        classes = [number for number, places in enumerate(prepared[4:]) if len(places)]
+        classes = [number for number, places in enumerate(prepared[3:]) if len(places)]
         return self.cut(prepared, rng, draw_class(classes, self.class_sampling, rng))
 
 

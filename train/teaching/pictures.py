@@ -112,8 +112,4 @@ class StrokeCrops:
         showing = [part for part in self.parts if part.shows(class_id)]
         part = showing[rng.integers(len(showing))]
         focus = draw_place(part.places[class_id], tuple(part.label.shape), rng)
-        unused = torch.zeros_like(part.label, dtype=torch.float32)
-        image, label, _, old = self.augmentation.crop(
-            part.image, part.label, unused, part.old, rng, focus
-        )
-        return image, label, old
+        return self.augmentation.crop(part.image, part.label, part.old, rng, focus)
