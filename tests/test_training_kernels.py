@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from train.kernels import blocks, convolution
+from train.kernels import blocks, channels_last, convolution
 from train.kernels.forward import memory_format, use_fast_kernels
 from train.kernels.relu import ReLU
 from unet_hf import UNet
@@ -171,7 +171,9 @@ def test_blocks_are_left_to_what_they_can_compute(monkeypatch):
     assert not blocks.fit(network(), image)
 
 
-def test_bf16_is_as_near_to_float32_as_that_of_autograd():
+@pytest.mark.parametrize("matrix_unit", [False, True])
+def test_bf16_is_as_near_to_float32_as_that_of_autograd(matrix_unit, monkeypatch):
+    monkeypatch.setattr(channels_last, "has_matrix_unit", lambda: matrix_unit)
     model = network(object_outputs=OBJECTS)
     image = drawn(model)
     exact = step(copy.deepcopy(model).double(), image.double())
