@@ -22,7 +22,7 @@ from train.crops.crops import CropMaker, RandomCrops
 from train.crops.shares import draw_shares
 from train.errors import StoppedError
 from train.model import build_model, check_batch_norm, freeze_encoder
-from train.report import FEW_IMAGES, HELPFUL_START, hints_for_few_images, write_samples
+from train.report import FEW_IMAGES, HELPFUL_START, hints_for_little, write_samples
 from unet_hf import UNet
 from unet_hf.data import open as data
 from unet_hf.data.pairs import Pair
@@ -55,10 +55,11 @@ def test_no_process_gives_up_while_the_first_one_evaluates(tmp_path, monkeypatch
     assert handler.timeout >= timedelta(days=1)
 
 
-def test_a_start_is_proposed_for_few_images_of_one_or_three_channels_alone():
+def test_a_start_is_proposed_for_few_images_or_steps_of_one_or_three_channels_alone():
     def hints(total=FEW_IMAGES, channels=1, **options):
-        config = TrainingConfig(dataset_name="x", **options)
-        return hints_for_few_images(config, SimpleNamespace(train_total=total, channels=channels))
+        size = {"max_train_steps": 501, "train_batch_size": 2}
+        config = TrainingConfig(dataset_name="x", **size | options)
+        return hints_for_little(config, SimpleNamespace(train_total=total, channels=channels))
 
     (hint,) = hints()
     assert hint.endswith(HELPFUL_START) and f"({FEW_IMAGES})" in hint
@@ -66,6 +67,9 @@ def test_a_start_is_proposed_for_few_images_of_one_or_three_channels_alone():
     assert given.pretrained_model_name_or_path == "unet-nuclei" and given.new_head
     assert hints(channels=3)
     assert not hints(FEW_IMAGES + 1)
+    (short,) = hints(FEW_IMAGES + 1, max_train_steps=500)
+    assert short.endswith(HELPFUL_START) and "so few steps (500)" in short
+    assert not hints(FEW_IMAGES + 1, max_train_steps=500, channels=5)
     assert not hints(None)  # a stream of unknown length
     assert not hints(channels=5)
     assert not hints(pretrained_model_name_or_path="unet-nuclei")

@@ -27,6 +27,7 @@ from .plan.planner import TrainingPlan
 
 PICTURED = 3  # validation images whose predictions are drawn
 FEW_IMAGES = 10  # training images
+FEW_CROPS = 1000  # of a whole training
 HELPFUL_START = "--pretrained_model_name_or_path unet-nuclei --new_head"
 
 
@@ -76,7 +77,7 @@ def plan(
             if inspection.validation_total != 0 else "no image is left; the folds were scored")),
         *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
-        *(("", hint) for hint in hints_for_few_images(config, inspection)),
+        *(("", hint) for hint in hints_for_little(config, inspection)),
         ("training", f"{number_of(config.max_train_steps, 'step')} of {number_of(crops, 'crop')} "
                      f"of {size} x {size} px{epochs}, "
                      f"{processes} process{'es' * (processes > 1)} on {device}, "
@@ -90,15 +91,21 @@ def plan(
     return "\n".join(f"{head:<10}{text}" for head, text in rows)
 
 
-def hints_for_few_images(config: TrainingConfig, inspection: Inspection) -> list[str]:
-    """Says what helped where few images were labelled; benchmarks/README.md has the table."""
+def hints_for_little(config: TrainingConfig, inspection: Inspection) -> list[str]:
+    """Says what helped with few images or little time; benchmarks/README.md has the tables."""
     total = inspection.train_total
     begins_anew = config.preset == "modern" and not config.pretrained_model_name_or_path
-    if not begins_anew or total is None or total > FEW_IMAGES or inspection.channels not in (1, 3):
+    if not begins_anew or inspection.channels not in (1, 3):
+        return []
+    if total is not None and total <= FEW_IMAGES:
+        what = f"images ({total})"
+    elif config.max_train_steps * config.crops_per_process <= FEW_CROPS:
+        what = f"steps ({config.max_train_steps})"
+    else:
         return []
     return [
-        f"with so few images ({total}), a start from a checkpoint of other images was mostly "
-        f"better after some minutes of training: {HELPFUL_START}"
+        f"with so few {what}, a start from a checkpoint of other images was mostly better: "
+        f"{HELPFUL_START}"
     ]
 
 
