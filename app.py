@@ -13,6 +13,8 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+INTERRUPTED = 130  # exit status that shells expect after Ctrl-C
+
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -40,6 +42,10 @@ def mcp_is_installed() -> bool:
 
 def main() -> None:
     options = parse_arguments()
+    # Ctrl-C while packages are imported, which takes seconds, ends in silence, too.
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:  # a command in the background ignores Ctrl-C
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpx2"):  # each request of Gradio and of huggingface_hub
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -84,6 +90,7 @@ def main() -> None:
     budget = Middleware(UploadBudget, folder=upload_folder())
     sent = [budget, Middleware(CompressedPage), Middleware(CheckedScripts)]
     middleware = [*sent, *isolation(os.environ)]
+    signal.signal(signal.SIGINT, interrupt)  # of Gradio, which closes the server
     demo.launch(
         server_name=options.host,
         server_port=options.port,

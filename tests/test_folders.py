@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,3 +107,24 @@ def test_the_demo_deletes_what_is_an_hour_old_while_nobody_visits(
     finally:
         signal.signal(signal.SIGTERM, before)
     assert [thread.daemon for thread in threading.enumerate() if thread.name == "janitor"]
+
+
+@pytest.mark.parametrize("handler", ["default_int_handler", "SIG_IGN"])
+def test_ctrl_c_while_packages_are_imported_ends_in_silence(handler, tmp_path):
+    package = tmp_path / "starlette.py"  # the first one that is imported
+    package.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nos._exit(3)\n")
+    # A shell that starts its commands in the background has them ignore Ctrl-C.
+    program = (
+        f"import runpy, signal; signal.signal(signal.SIGINT, signal.{handler}); "
+        f"runpy.run_path({app.__file__!r}, run_name='__main__')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert ended.returncode == (app.INTERRUPTED if handler == "default_int_handler" else 3)
+    assert not ended.stderr
+    if ended.returncode == app.INTERRUPTED:
+        assert list(tmp_path.iterdir()) == [package]  # no folder of uploads is left behind
