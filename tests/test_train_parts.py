@@ -5,7 +5,6 @@ import json
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -15,14 +14,13 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from train import loop, start
 from train.cli import main as command
-from train.cli.arguments import parse_arguments
 from train.config import DEFAULT_STEPS, TrainingConfig
 from train.crops import crops
 from train.crops.crops import CropMaker, RandomCrops
 from train.crops.shares import draw_shares
 from train.errors import StoppedError
 from train.model import build_model, check_batch_norm, freeze_encoder
-from train.report import FEW_IMAGES, HELPFUL_START, hints_for_little, write_samples
+from train.report import write_samples
 from unet_hf import UNet
 from unet_hf.data import open as data
 from unet_hf.data.pairs import Pair
@@ -53,27 +51,6 @@ def test_no_process_gives_up_while_the_first_one_evaluates(tmp_path, monkeypatch
     (handler,) = seen["kwargs_handlers"]
     assert isinstance(handler, InitProcessGroupKwargs)
     assert handler.timeout >= timedelta(days=1)
-
-
-def test_a_start_is_proposed_for_few_images_or_steps_of_one_or_three_channels_alone():
-    def hints(total=FEW_IMAGES, channels=1, **options):
-        size = {"max_train_steps": 501, "train_batch_size": 2}
-        config = TrainingConfig(dataset_name="x", **size | options)
-        return hints_for_little(config, SimpleNamespace(train_total=total, channels=channels))
-
-    (hint,) = hints()
-    assert hint.endswith(HELPFUL_START) and f"({FEW_IMAGES})" in hint
-    given = parse_arguments(["--dataset_name=x", "--output_dir=y", *HELPFUL_START.split()])
-    assert given.pretrained_model_name_or_path == "unet-nuclei" and given.new_head
-    assert hints(channels=3)
-    assert not hints(FEW_IMAGES + 1)
-    (short,) = hints(FEW_IMAGES + 1, max_train_steps=500)
-    assert short.endswith(HELPFUL_START) and "so few steps (500)" in short
-    assert not hints(FEW_IMAGES + 1, max_train_steps=500, channels=5)
-    assert not hints(None)  # a stream of unknown length
-    assert not hints(channels=5)
-    assert not hints(pretrained_model_name_or_path="unet-nuclei")
-    assert not hints(preset="paper")
 
 
 def test_one_process_asks_the_hub_for_the_commit_and_the_others_are_told(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from unet_hf.network.tiling import TileGeometry
 from unet_hf.options import option
 
 from .duration import read_duration
-from .presets import CHECKED, CHOICES, NETWORK_SIZE, PRESETS, TILE_SIZES, USUAL
+from .presets import CHECKED, CHOICES, NETWORK_SIZE, NEW, PRESETS, TILE_SIZES, USUAL
 
 DEFAULT_STEPS = 10_000
 DEFAULT_INTERVAL = 1000  # steps between evaluations, and between checkpoints
@@ -57,7 +57,8 @@ class TrainingConfig(DataOptions):
 
     # ------------------------------------------------------------ network
     pretrained_model_name_or_path: str | None = option(
-        None, "start from this checkpoint: a shipped name, a folder or a Hub id"
+        None,
+        "start from this checkpoint: a shipped name, a folder or a Hub id; none: a new network",
     )
     new_head: bool = option(False, "draw the checkpoint's last layer afresh, for other classes")
     freeze_encoder: bool = option(False, "leave the contracting path and the bottleneck as loaded")
@@ -204,12 +205,12 @@ class TrainingConfig(DataOptions):
         for name, choices in CHOICES.items():
             self.check_choice(name, choices)
         self._check_all_numbers()
-        if self.new_head and not self.pretrained_model_name_or_path:
+        if self.new_head and not self.start:
             raise ConfigError(
                 "--new_head needs --pretrained_model_name_or_path: a new network's last layer is "
                 "new anyway."
             )
-        if self.freeze_encoder and not self.pretrained_model_name_or_path:
+        if self.freeze_encoder and not self.start:
             raise ConfigError(
                 "--freeze_encoder needs --pretrained_model_name_or_path: random layers would stay "
                 "random."
@@ -229,8 +230,7 @@ class TrainingConfig(DataOptions):
 
     def _read_names(self) -> None:
         """Reads names on the Hub in the spellings that people paste. Raises `ConfigError`."""
-        if self.pretrained_model_name_or_path:
-            name = self.pretrained_model_name_or_path
+        if name := self.start:
             source, revision, folder = read_address(name)
             if folder is None:
                 name = f"{source}@{revision}" if revision else str(source)
@@ -242,7 +242,7 @@ class TrainingConfig(DataOptions):
 
     def _check_depth(self) -> None:
         """Checks that a tile has room for the context of so many poolings."""
-        if self.depth is None or self.pretrained_model_name_or_path:
+        if self.depth is None or self.start:
             return
         side, depths = TILE_SIZES[self.preset], range(1, MAX_DEPTH + 1)
         shapes = [TileGeometry(depth, self.padding, "transposed") for depth in depths]
@@ -364,9 +364,15 @@ class TrainingConfig(DataOptions):
         # None for what is planned: a command says it, so that it repeats the training to the bit.
         return PRESETS[self.preset].get(item.name, item.default)
 
+    @property
+    def start(self) -> str | None:
+        """The checkpoint whose weights a training begins with; None: a new network."""
+        name = self.pretrained_model_name_or_path
+        return None if name == NEW else name or None
+
     def left_to_plan(self) -> list[str]:
         """Names of the options that are left to the plan, in its order."""
-        loaded = NETWORK_SIZE if self.pretrained_model_name_or_path else ()  # the checkpoint's own
+        loaded = NETWORK_SIZE if self.start else ()  # the checkpoint's own
         return [name for name in USUAL if getattr(self, name) is None and name not in loaded]
 
     def usual(self) -> "TrainingConfig":
@@ -379,8 +385,9 @@ class TrainingConfig(DataOptions):
             self,
             dataset_name=public_name(self.dataset_name),
             output_dir=Path(self.output_dir).resolve().name,
-            pretrained_model_name_or_path=self.pretrained_model_name_or_path
-            and public_name(self.pretrained_model_name_or_path),
+            pretrained_model_name_or_path=public_name(self.start)
+            if self.start
+            else self.pretrained_model_name_or_path,
         )
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ def build_model(
         outputs = {"version": OBJECT_OUTPUTS_VERSION, "channels": asked}
         if is_membrane_data(id2label):
             outputs["walled"] = True
-    if config.pretrained_model_name_or_path:
+    if config.start:
         model = set_object_outputs(_pretrained(config, id2label, channels), outputs)
         if colors:
             model.config["colors"] = check_colors(colors, len(id2label))
@@ -71,7 +71,7 @@ def build_model(
 
 
 def _pretrained(config: TrainingConfig, id2label: dict[str, str], channels: int) -> UNet:
-    source = config.pretrained_model_name_or_path
+    source = config.start
     model = UNet.from_pretrained(source, token=config.hub_token)
     classes, known = len(id2label), model.config["num_classes"]
     seen = ", ".join(model.id2label.values())

@@ -4,6 +4,7 @@ from typing import Any
 
 from unet_hf.data.options import DATA_CHOICES, DATA_OPTIONS
 
+NEW = "none"  # --pretrained_model_name_or_path of a network from random weights
 # Options that `train.plan` decides with the preset "modern", and what it takes where nothing is
 # known of the data: they suit microscopy of some 512 px with objects of 20 to 40 px.
 USUAL: dict[str, Any] = {
@@ -12,6 +13,7 @@ USUAL: dict[str, Any] = {
     "max_channels": None,  # without a limit
     "resolution": 256,
     "train_batch_size": 2,
+    "pretrained_model_name_or_path": NEW,
     "class_sampling": 0.0,
     "rotation": 180.0,
     "scale_range": 1.25,
@@ -26,10 +28,11 @@ USUAL: dict[str, Any] = {
 # Options of `python -m train check`.
 CHECKED = (
     *DATA_OPTIONS, "train_split", "validation_split", "train_val_split", "balance_column", "seed",
-    "max_inspected", "preset", *USUAL,
+    "max_inspected", "preset", "max_train_steps", "time_budget", *USUAL,
 )  # fmt: skip
 TILE_SIZES = {"modern": 1024, "paper": 572}  # px; of a new network, by preset
 NETWORK_SIZE = ("depth", "base_channels", "max_channels")
+NETWORK_OPTIONS = (*NETWORK_SIZE, "padding", "norm", "dropout")  # that a checkpoint decides
 # Values that `--preset` gives to the options that were not given.
 PRESETS: dict[str, dict[str, Any]] = {
     # Same padding and batch norm, so that images of any size fit; many small crops, AdamW.

@@ -67,7 +67,7 @@ def describe_data(
 
 def describe_base(config: TrainingConfig) -> dict[str, Any] | None:
     """Name, commit and license of the checkpoint that the training started from."""
-    if not (name := config.pretrained_model_name_or_path):
+    if not (name := config.start):
         return None
     on_hub = "/" in name and not Path(name).is_dir()
     known = str(read_address(name)[0]) if on_hub else public_name(name)

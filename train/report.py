@@ -26,9 +26,6 @@ from .optimization import warmup_steps
 from .plan.planner import TrainingPlan
 
 PICTURED = 3  # validation images whose predictions are drawn
-FEW_IMAGES = 10  # training images
-FEW_CROPS = 1000  # of a whole training
-HELPFUL_START = "--pretrained_model_name_or_path unet-nuclei --new_head"
 
 
 def plan(
@@ -52,7 +49,7 @@ def plan(
     parameters = sum(weight.numel() for weight in model.parameters())
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     frozen = "" if trained == parameters else f", {parameters - trained:,} of them frozen"
-    origin = config.pretrained_model_name_or_path or f"new, {config.preset}"
+    origin = config.start or f"new, {config.preset}"
     crops = config.crops_per_process * processes
     sides = sorted({(facts.height, facts.width) for facts in inspection.train if not facts.error})
     kinds = ", ".join(sorted({facts.dtype for facts in inspection.train if not facts.error}))
@@ -77,7 +74,6 @@ def plan(
             if inspection.validation_total != 0 else "no image is left; the folds were scored")),
         *(("plan" * (not number), line) for number, line in enumerate(planned.lines())),
         ("network", f"{origin}: {parameters:,} parameters ({4 * parameters / 1e6:.1f} MB){frozen}"),
-        *(("", hint) for hint in hints_for_little(config, inspection)),
         ("training", f"{number_of(config.max_train_steps, 'step')} of {number_of(crops, 'crop')} "
                      f"of {size} x {size} px{epochs}, "
                      f"{processes} process{'es' * (processes > 1)} on {device}, "
@@ -89,24 +85,6 @@ def plan(
     if start:
         rows.append(("", f"goes on after step {start}"))
     return "\n".join(f"{head:<10}{text}" for head, text in rows)
-
-
-def hints_for_little(config: TrainingConfig, inspection: Inspection) -> list[str]:
-    """Says what helped with few images or little time; benchmarks/README.md has the tables."""
-    total = inspection.train_total
-    begins_anew = config.preset == "modern" and not config.pretrained_model_name_or_path
-    if not begins_anew or inspection.channels not in (1, 3):
-        return []
-    if total is not None and total <= FEW_IMAGES:
-        what = f"images ({total})"
-    elif config.max_train_steps * config.crops_per_process <= FEW_CROPS:
-        what = f"steps ({config.max_train_steps})"
-    else:
-        return []
-    return [
-        f"with so few {what}, a start from a checkpoint of other images was mostly better: "
-        f"{HELPFUL_START}"
-    ]
 
 
 def crops_an_epoch(inspection: Inspection, size: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from unet_hf.data.open import LabelledData
 
 from ..checks.inspection import GRID, Inspection, PairSummary
+from .known_images import is_known
 
 CLEAR = 0.5  # std of the image; objects that differ less are neither lighter nor darker
 FEW = 4  # fewer images do not tell whether colours vary
@@ -51,6 +52,8 @@ class DataFacts:
     tint_std: float = 0.0  # over these: how much the channels' shares of the brightness vary
     oriented: str | None = None  # class that is nearly always above, or below, the middle
     labelled: float = 1.0  # share of the pixels; the others are ignored
+    total: int | None = None  # training images of the data set; None for a stream
+    known: int = 0  # images of both splits that the shipped start was trained on
 
 
 def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | None:
@@ -79,6 +82,8 @@ def measure_facts(data: LabelledData, inspection: Inspection) -> DataFacts | Non
         oriented=find_oriented(data, readable),
         labelled=sum(facts.labelled for facts in readable)
         / max(sum(facts.area for facts in readable), 1),
+        total=inspection.train_total,
+        known=sum(is_known(facts.digest) for facts in inspection.train + inspection.validation),
     )
 
 

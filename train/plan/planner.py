@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from unet_hf.data.open import LabelledData
+from unet_hf.data.options import public_name
 from unet_hf.files import parse_json, write_text
 from unet_hf.hub.layout import TRAINING_NAME
 
 from ..checks.inspection import Inspection
 from ..checks.problems import share_of_crops
 from ..config import TrainingConfig
-from ..presets import USUAL
+from ..presets import NETWORK_OPTIONS, NEW, USUAL
 from .facts import DataFacts, measure_facts
 from .rules import AS_USUAL, RULES, SELDOM, conflict
 
@@ -102,12 +103,16 @@ def plan_training(
     facts = measure_facts(data, inspection)
     if facts is None:
         return config.usual(), TrainingPlan()
-    given = ("padding", *RULES)
+    given = ("max_train_steps", "time_budget", *NETWORK_OPTIONS, *RULES)
     chosen = {name: value for name in given if (value := getattr(config, name)) is not None}
-    decisions = decide(
-        facts, chosen, config.left_to_plan(), partial(shown_classes, data, inspection)
-    )
-    return replace(config, **chosen), TrainingPlan(decisions)
+    if config.start:
+        chosen["pretrained_model_name_or_path"] = public_name(config.start)
+    left = config.left_to_plan()
+    decisions = decide(facts, chosen, left, partial(shown_classes, data, inspection))
+    decided = {name: chosen[name] for name in left}
+    if decided.get("pretrained_model_name_or_path", NEW) != NEW:
+        decided["new_head"] = True  # its classes are others
+    return replace(config, **decided), TrainingPlan(decisions)
 
 
 def decide(
@@ -152,4 +157,6 @@ def plan_or_resume(
         return plan_training(config, data, inspection)
     # A checkpoint of an older version has no value for an option that came later.
     values = {name: earlier.get(name, USUAL[name]) for name in config.left_to_plan()}
+    if "pretrained_model_name_or_path" in values:
+        values["new_head"] = config.new_head or earlier.get("new_head", False)
     return replace(config, **values), TrainingPlan()

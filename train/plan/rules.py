@@ -12,7 +12,8 @@ from unet_hf.data.open import STROKES
 from unet_hf.network.tiling import receptive_reach, round_up
 from unet_hf.words import number_of
 
-from ..presets import USUAL
+from ..duration import read_duration
+from ..presets import NETWORK_OPTIONS, NEW, PRESETS, USUAL
 from .facts import FEW, DataFacts
 
 Chosen = Mapping[str, Any]
@@ -37,6 +38,10 @@ TINTS_VARY = 0.02  # std of a channel's share of the brightness
 BOTH_WAYS = 0.1  # share of the images with lighter, and with darker objects
 NEAR = 0.05  # share of the objects with another nearby; fewer lie apart
 NARROW = 10  # px; objects with a smaller width have narrow gaps
+START = "unet-nuclei"  # has seen more kinds of images than the other shipped checkpoints
+FEW_IMAGES = 10  # training images
+FEW_CROPS = 4000  # of a whole training
+LITTLE_TIME = 300  # s
 
 
 def depth(facts: DataFacts, chosen: Chosen) -> Decided:
@@ -116,6 +121,35 @@ def train_batch_size(facts: DataFacts, chosen: Chosen) -> Decided:
     if same < fewest:
         return fewest, "batch norm needs more than one crop"
     return same, f"about as many pixels as {USUAL['train_batch_size']} crops of {USUAL_CROP} px"
+
+
+def pretrained_model_name_or_path(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Weights to begin with: those of other images, if there are few or there is little time."""
+    why = little_to_learn_from(facts, chosen)
+    if why is None or facts.channels not in (1, 3) or not fits_start(chosen):
+        return NEW, AS_USUAL
+    if facts.known:
+        seen = number_of(facts.known, "image")
+        return NEW, f"{START} was trained on {seen} of these, so scores would flatter it"
+    return START, f"a new network (none) mostly learns less {why}"
+
+
+def little_to_learn_from(facts: DataFacts, chosen: Chosen) -> str | None:
+    """Says of what there is little, images or time; None if of neither."""
+    if facts.total is not None and facts.total <= FEW_IMAGES:
+        return f"from {number_of(facts.total, 'image')}"
+    steps, budget = chosen.get("max_train_steps"), chosen.get("time_budget")
+    if steps and steps * chosen["train_batch_size"] <= FEW_CROPS:
+        return f"in {number_of(steps, 'step')}"
+    if budget and read_duration(budget) <= LITTLE_TIME:
+        return f"in {budget}"
+    return None
+
+
+def fits_start(chosen: Chosen) -> bool:
+    """Is the network that was chosen the one that `START` is?"""
+    own = PRESETS["modern"] | USUAL
+    return all(chosen.get(name, own[name]) == own[name] for name in NETWORK_OPTIONS)
 
 
 def class_sampling(facts: DataFacts, chosen: Chosen, shown: Mapping[str, float]) -> Decided:
@@ -219,9 +253,9 @@ def border_sigma(facts: DataFacts, chosen: Chosen) -> Decided:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        depth, base_channels, max_channels, resolution, train_batch_size, class_sampling, rotation,
-        scale_range, elastic_std, channel_mixing, inversion, loss, class_balance, border_weight,
-        border_sigma,
+        depth, base_channels, max_channels, resolution, train_batch_size,
+        pretrained_model_name_or_path, class_sampling, rotation, scale_range, elastic_std,
+        channel_mixing, inversion, loss, class_balance, border_weight, border_sigma,
     )
 }  # fmt: skip
 
@@ -237,6 +271,9 @@ def conflict(name: str, facts: DataFacts, chosen: Chosen) -> str:
     if name == "depth" and facts.objects and field_of_view(value) < facts.objects.median:
         seen = f"a pixel sees {field_of_view(value)} px"
         return f"{seen}, and typical objects are {facts.objects.median:.0f} px"
+    if name == "pretrained_model_name_or_path" and value == START and facts.known:
+        seen = number_of(facts.known, "image")
+        return f"it was trained on {seen} of these, so scores flatter it"
     if name == "channel_mixing" and value and facts.channels != 3:
         return f"only three channels can be mixed, and images have {facts.channels}"
     if name == "channel_mixing" and value and facts.gray == facts.images:
