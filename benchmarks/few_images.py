@@ -2,7 +2,7 @@
 
     python -m benchmarks.few_images data/phase --images 3 10 --output_dir few
     python -m benchmarks.recipe --sets few/phase-3 few/phase-10 --steps 120 --seeds 3 \\
-        --variants "from unet-nuclei" --output_dir starts
+        --variants "new network" --output_dir starts
 
 The training images are drawn by a seed, those of `--images 3` among those of `--images 10`. The
 validation split stays whole.

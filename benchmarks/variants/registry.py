@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from train.presets import PRESETS
+from train.presets import NEW, PRESETS
 
 BASE = "default"
 RATE = PRESETS["modern"]["learning_rate"]
@@ -100,7 +100,9 @@ VARIANTS = {
 }
 
 
-# From where it begins: shipped checkpoints of other kinds of images, with new last layers
+# From where it begins: anew, which sets of few images do not by default, or with the weights of
+# shipped checkpoints of other kinds of images and new last layers
+VARIANTS["new network"] = Variant({"pretrained_model_name_or_path": NEW, "new_head": False})
 VARIANTS |= {
     f"from {name}": Variant({"pretrained_model_name_or_path": name, "new_head": True})
     for name in ("unet-isbi", "unet-nuclei", "unet-phase", "unet-superalloy")
