@@ -9,7 +9,8 @@ None of them needs weights. They go into a folder of their own (650 MB):
     pip install --target peers --no-deps hover-net==0.0.10
     PYTHONPATH=peers python -m benchmarks.object_metrics --json theirs.json
 
-tests/test_object_scores.py has the figures of the others as numbers, so that it needs no package.
+tests/objects/test_object_scores.py has the figures of the others as numbers, so that it needs no
+package.
 """
 
 import argparse

@@ -1,10 +1,11 @@
 """Claims about what the project does. None of them needs a network, and none may use one.
 
-python -m pytest                       in a process for each core; random cases are a sample, and
-                                       long tests are left out: its last lines say which
-python -m pytest --deep                everything, as before a release
-python -m pytest tests/test_x.py       in this process, as one works
-python -m pytest tests/test_x.py::y    a test by its name, a long one, too
+python -m pytest                           in a process for each core; random cases are a sample,
+                                           and long tests are left out: its last lines say which
+python -m pytest --deep                    everything, as before a release
+python -m pytest tests/train               one room
+python -m pytest tests/train/test_x.py     in this process, as one works
+python -m pytest tests/train/test_x.py::y  a test by its name, a long one, too
 
 A long test may be left to --deep, by `@pytest.mark.deep("why")`, where a cheaper one guards its
 claim, or where it looks for a rare event beside one that stays. Of each part of the project a walk
@@ -14,7 +15,7 @@ a push to the Hub, a teaching.
 
 import os
 
-from .ports import GRADIO_FIRST
+from .support.ports import GRADIO_FIRST
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

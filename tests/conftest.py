@@ -16,15 +16,19 @@ import pytest
 from hypothesis import settings
 
 from . import OFFLINE
-from .processes import forked_python, share_server
+from .support.processes import forked_python, share_server
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 # Fixtures for every file; these import PyTorch and Gradio.
 FIXTURES = (
-    "tests.browsing", "tests.serving", "tests.batches", "tests.segment_page", "tests.survival",
-)  # fmt: skip
+    "tests.support.browsing",
+    "tests.support.serving",
+    "tests.support.batches",
+    "tests.support.segment_page",
+    "tests.support.survival",
+)
 
 # The same examples in every run, and none that fails because the machine was busy.
 settings.register_profile("all", deadline=None, derandomize=True)
