@@ -23,7 +23,7 @@ import { draw } from "./histogram.js";
  * @property {number | null} [threshold] That they were counted at.
  * @property {[number, string] | null} [typed_size] Size of a pixel, as it was typed then.
  * @property {boolean} [in_pixels] Whether the size of a pixel is not known.
- * @property {import("../viewer/web/objects.js").Layer | null} [layer] What the viewer draws.
+ * @property {import("../viewer/web/drawing/objects.js").Layer | null} [layer] What the viewer draws.
  */
 /**
  * As `show_parted` makes it in table.py: objects of a slider that is on its way.
@@ -32,7 +32,7 @@ import { draw } from "./histogram.js";
  * @property {string} id
  * @property {string[]} count
  * @property {number | null} threshold
- * @property {import("../viewer/web/objects.js").Layer} layer
+ * @property {import("../viewer/web/drawing/objects.js").Layer} layer
  */
 /** @typedef {{value: Value | null, live: Live | null, viewer: string | null}} Props `viewer`: Flies
  *   to objects. */

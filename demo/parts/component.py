@@ -72,10 +72,12 @@ def _serve_scripts() -> None:
     """For as long as this process lives: of `demo/` nothing but its scripts and the folders `web/`,
     which are of a page alone. Gradio compares the address of each file with all that is named here,
     so that folders take a third less of its time at each visit than their files would."""
-    scripts = DEMO.rglob("*.js")
-    gr.set_static_paths(
-        sorted({path.parent if path.parent.name == "web" else path for path in scripts})
-    )
+    served = {_web_folder(path) or path for path in DEMO.rglob("*.js")}
+    gr.set_static_paths(sorted(served))
+
+
+def _web_folder(script: Path) -> Path | None:
+    return next((folder for folder in script.parents if folder.name == "web"), None)
 
 
 def _read(path: Path) -> str:

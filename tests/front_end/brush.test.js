@@ -5,12 +5,12 @@ import { test } from "node:test";
 
 import {
   faultOfName, formerNames, freeColor, listOf, newList, renamed,
-} from "../../demo/viewer/web/class_lists.js";
-import { holds, openStrokes } from "../../demo/viewer/web/open_strokes.js";
-import { Painted } from "../../demo/viewer/web/painted.js";
-import { Recorder } from "../../demo/viewer/web/recorder.js";
-import { Sheet, strokesInWords } from "../../demo/viewer/web/sheet.js";
-import { LONGEST, segmentCovers } from "../../demo/viewer/web/strokes.js";
+} from "../../demo/viewer/web/brush/class_lists.js";
+import { holds, openStrokes } from "../../demo/viewer/web/brush/open_strokes.js";
+import { Painted } from "../../demo/viewer/web/brush/painted.js";
+import { Recorder } from "../../demo/viewer/web/brush/recorder.js";
+import { Sheet, strokesInWords } from "../../demo/viewer/web/brush/sheet.js";
+import { LONGEST, segmentCovers } from "../../demo/viewer/web/brush/strokes.js";
 
 const PALETTE = ["#9a9a9a", "#e69f00", "#56b4e9", "#009e73"];
 

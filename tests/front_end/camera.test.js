@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import {
   cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
-} from "../../demo/viewer/web/camera.js";
+} from "../../demo/viewer/web/moving/camera.js";
 
 const SIZE = { width: 300, height: 200 };
 const STAGE = { width: 600, height: 600, ratio: 2 };

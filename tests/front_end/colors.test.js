@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 import {
   classOf, colorOf, imageTable, packed, paintTables, probabilityOf, shadesOf, shareOf,
-} from "../../demo/viewer/web/colors.js";
-import { countsOf } from "../../demo/viewer/web/panel.js";
+} from "../../demo/viewer/web/drawing/colors.js";
+import { countsOf } from "../../demo/viewer/web/around/panel.js";
 
 const MAPS = { Gray: ["#000000", "#ffffff"], Two: ["#ff0000", "#00ff00", "#0000ff"] };
 const HEAT = { probability: "Two", uncertainty: "Gray" };

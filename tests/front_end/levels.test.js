@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extremes, histogram, indexed, pyramid, scaleOf } from "../../demo/viewer/web/levels.js";
+import { extremes, histogram, indexed, pyramid, scaleOf } from "../../demo/viewer/web/pixels/levels.js";
 
 test("8 and 16 bits without sign are indices as they are", () => {
   const bytes = Uint8Array.of(0, 7, 255), words = Uint16Array.of(9, 65535);

@@ -3,11 +3,11 @@ import { test } from "node:test";
 
 import { placeOf, sizeAt } from "../../demo/objects/counting.js";
 import { differingThresholds } from "../../demo/parts/look.js";
-import { packed } from "../../demo/viewer/web/colors.js";
+import { packed } from "../../demo/viewer/web/drawing/colors.js";
 import {
   drawChosen, objectAt, objectsDrawn, objectsInView, sceneObjects,
-} from "../../demo/viewer/web/objects.js";
-import { readPixelSize } from "../../demo/viewer/web/panel.js";
+} from "../../demo/viewer/web/drawing/objects.js";
+import { readPixelSize } from "../../demo/viewer/web/around/panel.js";
 
 const LABELS = Uint16Array.from([
   0, 0, 0, 0, 0, 0,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { shortest, tidy, withUnit } from "../../demo/viewer/web/panel.js";
+import { shortest, tidy, withUnit } from "../../demo/viewer/web/around/panel.js";
 
 test("a number is told in as few digits as tell it from its float32 neighbours", () => {
   assert.equal(shortest(Math.fround(0.1)), "0.1");

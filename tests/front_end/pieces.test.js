@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import {
   cutIntoTiles, exactAt, indicesIn, piecesOf, tilesWanted, viewOf, visible,
-} from "../../demo/viewer/web/pieces.js";
+} from "../../demo/viewer/web/pixels/pieces.js";
 
 const STAGE = { width: 40, height: 40, ratio: 1 };
 const FRAME = { width: 40, height: 40 };

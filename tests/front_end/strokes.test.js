@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import {
   ERASER, newRaster, NOTHING, raster, runOf, segmentCovers, SIDE,
-} from "../../demo/viewer/web/strokes.js";
+} from "../../demo/viewer/web/brush/strokes.js";
 
 const _ = NOTHING;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newTiles } from "../../demo/viewer/web/tiles.js";
-import { unpacked } from "../../demo/viewer/web/unpack.js";
+import { newTiles } from "../../demo/viewer/web/pixels/tiles.js";
+import { unpacked } from "../../demo/viewer/web/pixels/unpack.js";
 
 // Tiles of 16 bytes, in one row.
 const VALUE = { width: 400, height: 4, step: 2, channels: 1, tiles: { side: 4 },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fetchPlanes, inflated } from "../../demo/viewer/web/payload.js";
-import { newUnpacker, unpacked } from "../../demo/viewer/web/unpack.js";
+import { fetchPlanes, inflated } from "../../demo/viewer/web/pixels/payload.js";
+import { newUnpacker, unpacked } from "../../demo/viewer/web/pixels/unpack.js";
 
 async function deflated(...arrays) {
   const stream = new Blob(arrays).stream().pipeThrough(new CompressionStream("deflate"));

@@ -100,7 +100,7 @@ def test_the_lock_names_no_registry():
 
 
 def test_a_picture_is_described_by_the_same_keys():
-    required, optional = keys_of(WEB / "payload.js", "Payload")
+    required, optional = keys_of(WEB / "pixels" / "payload.js", "Payload")
     assert required == Payload.__required_keys__
     assert optional == Payload.__optional_keys__
 
@@ -129,7 +129,7 @@ def keys_of(module: Path, name: str) -> tuple[set[str], set[str]]:
 
 def test_colour_maps_are_those_of_python(node: str):
     shades = computed(
-        node, "viewer/web/colors.js", "Object.values(given).map(module.shadesOf)", MAPS
+        node, "viewer/web/drawing/colors.js", "Object.values(given).map(module.shadesOf)", MAPS
     )
     for name, packed in zip(MAPS, np.array(shades, np.uint32), strict=True):
         colors = np.stack([packed >> shift & 255 for shift in (0, 8, 16)], axis=1)
@@ -147,11 +147,11 @@ def test_thresholds_cut_where_python_cuts(node: str):
     script = """[...Array(given.steps + 1).keys()].map((level) => given.codes.map(
         (code) => module.classOf({ value: given, planes: { codes: [] } }, { level }, code)))"""
     given = {"codes": codes.tolist(), "fine": FINE, "steps": STEPS}
-    classes = np.array(computed(node, "viewer/web/colors.js", script, given))
+    classes = np.array(computed(node, "viewer/web/drawing/colors.js", script, given))
     expected = probability > near[:, None]
     assert np.array_equal(classes, expected)
     script = "given.codes.map((code) => module.probabilityOf({ value: given }, code))"
-    back = np.array(computed(node, "viewer/web/colors.js", script, given))
+    back = np.array(computed(node, "viewer/web/drawing/colors.js", script, given))
     assert np.abs(back - np.where(probability > 0, probability, 0)).max() < 1e-5
 
 
@@ -205,7 +205,7 @@ def test_strokes_cover_what_python_says_they_cover(node: str):
     ]
     expected = [raster(read_strokes(strokes[:n], 8), size).ravel().tolist() for n in (1, 5, 20, 60)]
     script = "[1, 5, 20, 60].map((n) => [...module.raster(given.slice(0, n), [40, 50])])"
-    assert computed(node, "viewer/web/strokes.js", script, strokes) == expected
+    assert computed(node, "viewer/web/brush/strokes.js", script, strokes) == expected
 
 
 def computed(node: str, module: str, expression: str, given: object) -> object:

@@ -1,6 +1,6 @@
 // What Python sends of a film, and how it is fetched.
 
-import { inflated } from "../../viewer/web/payload.js";
+import { inflated } from "../../viewer/web/pixels/payload.js";
 import { Labels } from "./labels.js";
 
 /**

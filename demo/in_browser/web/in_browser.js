@@ -6,8 +6,8 @@ import { aboutFolders, takeFromAnywhere } from "../../parts/drop_and_paste.js";
 import { counted, mixed } from "./facts.js";
 import { Segmenter } from "./segmenter.js";
 
-/** @typedef {import("../../viewer/web/payload.js").Payload} Payload */
-/** @typedef {import("../../viewer/web/payload.js").Planes} Planes */
+/** @typedef {import("../../viewer/web/pixels/payload.js").Payload} Payload */
+/** @typedef {import("../../viewer/web/pixels/payload.js").Planes} Planes */
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("./facts.js").Facts} Facts */
 /** @typedef {{module: Blob, wasm: Blob, model: Blob, example: Blob, facts: Facts}} Checkpoint */

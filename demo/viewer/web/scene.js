@@ -1,12 +1,12 @@
 // A picture as the viewer keeps it, with all that is known of its pixels.
 
-import { extremes, histogram, indexed, pyramid, scaleOf } from "./levels.js";
-import { newTiles } from "./tiles.js";
+import { extremes, histogram, indexed, pyramid, scaleOf } from "./pixels/levels.js";
+import { newTiles } from "./pixels/tiles.js";
 
-/** @typedef {import("./payload.js").Payload} Payload */
-/** @typedef {import("./payload.js").Planes} Planes */
-/** @typedef {import("./levels.js").Level} Level */
-/** @typedef {import("./levels.js").Scale} Scale */
+/** @typedef {import("./pixels/payload.js").Payload} Payload */
+/** @typedef {import("./pixels/payload.js").Planes} Planes */
+/** @typedef {import("./pixels/levels.js").Level} Level */
+/** @typedef {import("./pixels/levels.js").Scale} Scale */
 /**
  * Pixels of the image from (left, top), every `step`-th of them.
  *
@@ -28,8 +28,8 @@ import { newTiles } from "./tiles.js";
  * @property {Source} overview What was sent at once.
  * @property {ArrayLike<number> | null} counts Pixels by class or code; null without classes.
  * @property {Scale & {lowest: number, highest: number, channels: number}} picture
- * @property {import("./tiles.js").Tiles | null} tiles All pixels; null if the overview has them.
- * @property {import("./objects.js").SceneObjects | null} objects Those that were found in it.
+ * @property {import("./pixels/tiles.js").Tiles | null} tiles All pixels; null if the overview has them.
+ * @property {import("./drawing/objects.js").SceneObjects | null} objects Those that were found in it.
  */
 
 /**
@@ -38,7 +38,7 @@ import { newTiles } from "./tiles.js";
  *
  * @param {Payload} value
  * @param {Planes} planes
- * @param {import("./unpack.js").Unpack} unpack
+ * @param {import("./pixels/unpack.js").Unpack} unpack
  * @param {() => void} changed
  * @returns {Scene}
  */

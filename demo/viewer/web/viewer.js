@@ -3,31 +3,31 @@
 // except once for each picture, and for the tiles of a large one.
 
 import { find } from "../../parts/component.js";
-import { Before } from "./before.js";
-import { Brush } from "./brush.js";
-import {
-  cameraOn, columnAt, constrain, fit, newCamera, openAt, panBy, pixelAt, projection, zoomBy,
-} from "./camera.js";
-import { imageTable, packed, paintTables } from "./colors.js";
-import { connectControls, listen } from "./controls.js";
-import { Flight, wantsCalm } from "./flight.js";
-import { connectDivider, connectKeys } from "./input.js";
-import { objectAt, objectsDrawn, sceneObjects } from "./objects.js";
-import { drawFrame } from "./paint.js";
-import { classAt, readPixelSize, showPanel, showPixelSize, showReadout, showScale, sharesOf, tidy } from "./panel.js";
-import { fetchPlanes } from "./payload.js";
-import { exactAt, tilesWanted, viewOf } from "./pieces.js";
-import { connectPointers, wheelHint } from "./pointers.js";
+import { Acts } from "./around/acts.js";
+import { connectControls, listen } from "./around/controls.js";
+import { Habits } from "./around/habits.js";
+import { connectDivider, connectKeys } from "./around/input.js";
+import { Marks } from "./around/marks.js";
+import { classAt, sharesOf, showPanel, showReadout, showScale, tidy } from "./around/panel.js";
+import { Brush } from "./brush/brush.js";
+import { Before } from "./drawing/before.js";
+import { imageTable, paintTables } from "./drawing/colors.js";
+import { ObjectLayer } from "./drawing/object_layer.js";
+import { objectAt } from "./drawing/objects.js";
+import { drawFrame } from "./drawing/paint.js";
+import { columnAt, fit, newCamera, openAt, pixelAt, projection } from "./moving/camera.js";
+import { Motion } from "./moving/motion.js";
+import { connectPointers, wheelHint } from "./moving/pointers.js";
+import { fetchPlanes } from "./pixels/payload.js";
+import { exactAt, tilesWanted, viewOf } from "./pixels/pieces.js";
+import { newUnpacker } from "./pixels/unpack.js";
 import { newScene } from "./scene.js";
-import { newUnpacker } from "./unpack.js";
 
-/** @typedef {import("./camera.js").Box} Box */
-/** @typedef {import("./colors.js").Look} Look */
-/** @typedef {import("./colors.js").View} View */
-/** @typedef {import("./pointers.js").Place} Place */
-/** @typedef {import("./paint.js").Frame} Frame */
-/** @typedef {import("./payload.js").Payload} Payload */
-/** @typedef {import("./payload.js").Planes} Planes */
+/** @typedef {import("./drawing/colors.js").Look} Look */
+/** @typedef {import("./moving/pointers.js").Place} Place */
+/** @typedef {import("./drawing/paint.js").Frame} Frame */
+/** @typedef {import("./pixels/payload.js").Payload} Payload */
+/** @typedef {import("./pixels/payload.js").Planes} Planes */
 /** @typedef {import("./scene.js").Scene} Scene */
 /**
  * What Python gives the viewer, see `viewer` in component.py.
@@ -43,27 +43,6 @@ import { newUnpacker } from "./unpack.js";
  * @property {boolean} paints There is a brush.
  * @property {string[]} palette Colours of classes that a visitor adds.
  */
-
-/** @typedef {Pick<Look, "level" | "outline" | "view"> & {hidden: number[]}} Habit */
-
-/** @type {View[]} */
-const VIEWS = ["classes", "objects", "probability", "uncertainty"];
-
-/** @type {Record<string, (viewer: Viewer) => void>} What buttons and keys ask for by name. */
-const ACTS = {
-  zoomIn: (viewer) => viewer.zoomAt(1.5, viewer.stage.width / 2, viewer.stage.height / 2),
-  zoomOut: (viewer) => viewer.zoomAt(1 / 1.5, viewer.stage.width / 2, viewer.stage.height / 2),
-  fit: (viewer) => viewer.fitWhole(),
-  outline: (viewer) => viewer.toggleOutline(),
-  split: (viewer) => viewer.toggleSplit(),
-  nextView: (viewer) => viewer.nextView(),
-  pickMiddle: (viewer) => viewer.pickMiddle(),
-  contrast: (viewer) => viewer.resetContrast(),
-  missLittle: (viewer) => viewer.missLittle(),
-  help: (viewer) => viewer.help(),
-  close: (viewer) => viewer.close(),
-  stop: (viewer) => viewer.trigger("stop"),
-};
 
 /** @param {import("../../parts/component.js").Component<Props>} component */
 export function mount(component) {
@@ -82,12 +61,8 @@ export class Viewer {
     const context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     if (!context) throw new Error("This browser has no canvas to draw on.");
     this.context = context;
-    this.dialog = find(this.root, "dialog", HTMLDialogElement);
-    this.divider = find(this.root, ".divider");
-    this.flash = find(this.root, ".flash");
-    this.cross = find(this.root, ".cross");
 
-    /** @type {import("./camera.js").Stage} */
+    /** @type {import("./moving/camera.js").Stage} */
     this.stage = { width: 0, height: 0, ratio: 1 };
     this.camera = newCamera();
     /** @type {Look} */
@@ -99,56 +74,47 @@ export class Viewer {
     this.unpack = newUnpacker();
     /** @type {Scene | null} */
     this.scene = null;
-    /** @type {{picture: string, found: import("./objects.js").SceneObjects} | null} */
-    this.layer = null;  // objects that came last, and the picture that they lie on
-    this.layers = 0;  // of objects that came
-    this.awaitsObjects = false;  // they were in view, and will be when there are some again
-    /** @type {Look["pixelSize"]} As a visitor has typed it, for every picture. */
-    this.typedSize = null;
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Place | null} Where the pointer is, in CSS pixels. */
     this.pointed = null;
-    /** @type {Box | null} The region that blinks. */
-    this.flashed = null;
-    /** @type {Box | null | undefined} Where to fly as soon as the viewer is seen. */
-    this.wanted = null;
     this.serial = 0;  // of pictures that came
     this.frames = 0;  // that were drawn
     this.pending = 0;  // the animation frame of the next drawing; 0: nothing has changed
-    this.flight = new Flight();
-    this.alphaChosen = false;
-    /** @type {Map<string, Habit>} How results of each checkpoint were looked at last. */
-    this.habits = new Map();
     /** @type {Record<string, number>} By checkpoint, where the slider was left. */
     this.thresholds = {};
     this.tellOfWheel = wheelHint(this.root);
     this.isHeld = false;  // a click has given the wheel and one finger to the picture
 
+    this.habits = new Habits();
+    this.marks = new Marks(this);
+    this.motion = new Motion(this);
+    this.layer = new ObjectLayer(this);
     this.before = new Before(this);
+    this.acts = new Acts(this);
     this.brush = props.paints ? new Brush(this) : null;
-    connectPointers(this.canvas, this);
-    connectKeys(this.canvas, this);
-    connectDivider(this.divider, this.stageElement, this);
-    connectControls(this.root, this, Object.keys(props.maps));
-    listen(this.root, "viewer:fly", (box) => this.fly(box));
-    listen(this.root, "viewer:visit", (box) => this.visit(box));
-    listen(this.root, "viewer:objects", (layer) => this.showObjects(layer));
-    listen(this.root, "viewer:before", (value) => this.before.take(value));
-    listen(this.root, "viewer:choose", (id) => this.choose(id));
-    listen(this.root, "viewer:askPixelSize", () => this.askPixelSize());
-    listen(this.root, "viewer:show", (detail) => this.showHere(detail));
-    // Whoever takes the controls is not flown on.
-    for (const kind of ["pointerdown", "wheel", "keydown", "click"]) {
-      this.root.addEventListener(kind, () => this.flight.stop(),
-        { capture: true, passive: true });
-    }
-    this.followOthers();
+    this.listen();
     new ResizeObserver(() => this.resized()).observe(this.stageElement);
     this.tellSeen();
     watch("status", () => this.showStatus());
     watch("value", () => this.show());
     this.show();
+  }
+
+  /** To pointers, keys and controls, and to the other parts of the page. */
+  listen() {
+    const { root, canvas, acts, motion, layer } = this;
+    connectPointers(canvas, this);
+    connectKeys(canvas, this);
+    connectDivider(this.marks.divider, this.stageElement, acts);
+    connectControls(root, acts, Object.keys(this.props.maps));
+    listen(root, "viewer:fly", (box) => motion.fly(box));
+    listen(root, "viewer:visit", (box) => motion.visit(box));
+    listen(root, "viewer:objects", (objects) => layer.show(objects));
+    listen(root, "viewer:choose", (id) => layer.choose(id));
+    listen(root, "viewer:before", (value) => this.before.take(value));
+    listen(root, "viewer:askPixelSize", () => acts.askPixelSize());
+    listen(root, "viewer:show", (detail) => this.showHere(detail));
   }
 
   // ------------------------------------------------------------------------------- drawing
@@ -161,10 +127,7 @@ export class Viewer {
   change({ picture = false, paint = false, panel = true } = {}) {
     const { scene, look } = this;
     if (!scene) return;
-    if (look.view === "objects" && !objectsDrawn(scene, look)) {
-      look.view = "classes";
-      this.awaitsObjects = true;
-    }
+    this.layer.leaveIfGone();
     if (picture) look.imageTable = imageTable(scene.picture, look);
     if (paint) look.paint = scene.counts ? paintTables(scene, look) : null;
     if (panel) showPanel(this.root, scene, look);
@@ -182,7 +145,7 @@ export class Viewer {
       threshold: scene?.planes.codes ? look.level / (scene.value.steps ?? 1) : null,
       outline: look.outline, hidden: [...look.hidden].sort((a, b) => a - b), view: look.view,
       window: look.window, colormap: look.colormap, split: this.splitColumn(),
-      camera: { x, y, zoom }, fitted, pixel_size: this.typedSize, thresholds: this.thresholds,
+      camera: { x, y, zoom }, fitted, pixel_size: this.acts.typedSize, thresholds: this.thresholds,
     });
   }
 
@@ -210,11 +173,12 @@ export class Viewer {
     this.brush?.draw(view);
     this.context.putImageData(frame.image, 0, 0);
     const milliseconds = performance.now() - started;
-    this.placeMarks();
+    this.brush?.placeRing();
+    this.marks.place();
     showScale(root, look.pixelSize, camera, stage);
     showReadout(root, scene, look, pixel, pixel ? this.brush?.wordsAt(pixel) : "");
     // Read aloud where keys move the picture; a mouse would never let the voice finish.
-    find(root, ".readout").ariaLive = this.cross.hidden ? "off" : "polite";
+    find(root, ".readout").ariaLive = this.marks.cross.hidden ? "off" : "polite";
     find(root, ".zoom", HTMLOutputElement).value = `${tidy(100 * camera.zoom)} %`;
     // A fitted picture lets pages scroll.
     this.canvas.style.touchAction = camera.fitted && !this.brush?.isOn ? "pan-y" : "none";
@@ -225,97 +189,14 @@ export class Viewer {
     root.dispatchEvent(new CustomEvent("viewer:drawn", { detail: { milliseconds } }));
   }
 
-  placeMarks() {
-    this.brush?.placeRing();
-    const { look, divider, flash, flashed, stage, camera } = this;
-    divider.hidden = look.split === null || !look.paint;
-    if (look.split !== null) {
-      divider.style.left = `${100 * look.split}%`;
-      divider.setAttribute("aria-valuenow", String(Math.round(100 * look.split)));
-      divider.classList.toggle("both", this.before.shown !== null);
-    }
-    flash.hidden = !flashed;
-    if (flashed) {
-      const left = stage.width / 2 + (flashed.x - camera.x) * camera.zoom;
-      const top = stage.height / 2 + (flashed.y - camera.y) * camera.zoom;
-      Object.assign(flash.style, { left: `${left}px`, top: `${top}px`,
-        width: `${flashed.width * camera.zoom}px`, height: `${flashed.height * camera.zoom}px` });
-    }
-  }
-
-  // -------------------------------------------------------------------------------- moving
-
-  /** Others of the same group follow. */
-  moved() {
-    const { group } = this.props;
-    if (group) {
-      const detail = { group, from: this.root, camera: { ...this.camera } };
-      document.dispatchEvent(new CustomEvent("viewer:moved", { detail }));
-    }
-    this.change({ panel: false });
-  }
-
-  followOthers() {
-    const follow = (/** @type {Event} */ event) => {
-      if (!this.root.isConnected) return document.removeEventListener("viewer:moved", follow);
-      const { group, from, camera } = /** @type {CustomEvent} */ (event).detail;
-      if (!this.scene || group !== this.props.group || from === this.root) return;
-      if (camera.fitted) fit(this.camera, this.scene.value, this.stage);
-      else Object.assign(this.camera, camera);
-      constrain(this.camera, this.scene.value, this.stage);
-      this.change({ panel: false });
-    };
-    document.addEventListener("viewer:moved", follow);
-  }
-
-  /**
-   * To a region with its surroundings; it has a mark of its own.
-   *
-   * @param {Box} box
-   */
-  visit({ x, y, width, height }) {
-    this.fly({ x: x - width / 2, y: y - height / 2, width: 2 * width, height: 2 * height }, false);
-  }
-
-  /**
-   * To a region, which then blinks. Who wants less motion is taken there at once.
-   *
-   * @param {Box | null} box
-   * @param {boolean} blinks
-   */
-  fly(box, blinks = true) {
-    const { scene, camera, stage } = this;
-    if (!scene || !box || !stage.width) return;
-    this.flight.start(camera, cameraOn(box, scene.value, stage), (arrived) => {
-      if (arrived && blinks) this.blink(box);
-      this.moved();
-    });
-  }
-
-  /** @param {Box} box */
-  blink(box) {
-    this.flashed = box;
-    this.flash.getAnimations().forEach((animation) => animation.cancel());
-    const blinking = this.flash.animate({ opacity: [1, wantsCalm() ? 1 : 0.1] },
-      { duration: 400, iterations: 5, direction: "alternate" });
-    blinking.onfinish = () => { this.flashed = null; this.placeMarks(); };
-  }
-
-  // ---------------------------------------------------------------------------------- acts
-
-  /** @param {string} name One of `ACTS`. */
-  act(name) {
-    ACTS[name](this);
-  }
+  // ------------------------------------------------------------------ pointing and choosing
 
   /**
    * @param {number} right CSS pixels.
    * @param {number} down
    */
   panBy(right, down) {
-    if (!this.scene) return;
-    panBy(this.camera, this.scene.value, this.stage, right, down);
-    this.moved();
+    this.motion.panBy(right, down);
   }
 
   /**
@@ -326,43 +207,20 @@ export class Viewer {
    * @param {number} top
    */
   zoomAt(factor, left, top) {
-    if (!this.scene) return false;
-    const before = this.camera.zoom;
-    zoomBy(this.camera, this.scene.value, this.stage, factor, left, top);
-    this.moved();
-    return factor > 1 || this.camera.zoom !== before;
-  }
-
-  fitWhole() {
-    if (!this.scene) return;
-    fit(this.camera, this.scene.value, this.stage);
-    this.moved();
-  }
-
-  /**
-   * By a tenth of the stage, or `little`: by a pixel of the image.
-   *
-   * @param {number} right
-   * @param {number} down
-   * @param {boolean} little
-   */
-  step(right, down, little) {
-    const far = little ? this.camera.zoom : Math.min(this.stage.width, this.stage.height) / 10;
-    this.panBy(right * far, down * far);
-    this.pointMiddle();
+    return this.motion.zoomAt(factor, left, top);
   }
 
   /** @param {Place | null} place */
   point(place) {
     this.pointed = place;
-    this.cross.hidden = true;
+    this.marks.cross.hidden = true;
     this.change({ panel: false });
   }
 
   pointMiddle() {
     const middle = { left: this.stage.width / 2, top: this.stage.height / 2 };
     this.pointed = middle;
-    this.cross.hidden = false;
+    this.marks.cross.hidden = false;
     return middle;
   }
 
@@ -382,7 +240,7 @@ export class Viewer {
     const at = exactAt(scene, pixel);
     const value = look.paint && at ? scene.value.names?.[classAt(scene, look, at)] : null;
     if (scene.objects) {
-      this.choose(objectAt(scene, look, pixel));
+      this.layer.choose(objectAt(scene, look, pixel));
       this.root.dispatchEvent(new CustomEvent("viewer:picked", { detail: look.chosen || null }));
     }
     this.trigger("select", { ...pixel, index: [pixel.x, pixel.y], value });
@@ -400,22 +258,6 @@ export class Viewer {
     this.change({ panel: false });
   }
 
-  /** @param {string} key That was pressed on the picture. */
-  sayWhatChanged(key) {
-    const { scene, look, camera } = this, id = Number(key) - 1;
-    if (!scene) return;
-    const words = {
-      o: look.outline ? "Outlines" : "Filled",
-      s: look.split === null ? "Not split"
-        : `Split: ${this.before.shown ? "before" : "the bare picture"} on the left`,
-      v: look.view, 0: "The whole picture",
-    }[key];
-    const name = scene.value.names?.[id];
-    if (words) this.say(words);
-    else if (name) this.say(`${name} ${look.hidden.has(id) ? "hidden" : "shown"}`);
-    else if ("+=-_".includes(key)) this.say(`${tidy(100 * camera.zoom)} %`);
-  }
-
   /**
    * For screen readers: what a key has done, or what has come.
    *
@@ -430,126 +272,6 @@ export class Viewer {
     if (this.brush?.isOn) this.brush.dot(middle);
     else this.pick(middle);
     this.change({ panel: false });
-  }
-
-  /** @param {number} id */
-  toggleClass(id) {
-    const { scene, look } = this;
-    if (!look.paint || id >= (scene?.value.names?.length ?? 0)) return;
-    if (!look.hidden.delete(id)) look.hidden.add(id);
-    this.change({ paint: true });
-  }
-
-  toggleOutline() {
-    if (!this.look.paint) return;
-    this.look.outline = !this.look.outline;
-    this.change();
-  }
-
-  toggleSplit() {
-    if (!this.look.paint) return;
-    this.look.split = this.look.split === null ? 0.5 : null;
-    this.change();
-  }
-
-  /** @param {number} share Of the stage. */
-  splitAt(share) {
-    this.look.split = Math.min(Math.max(share, 0), 1);
-    this.change({ panel: false });
-  }
-
-  /** @param {View} name */
-  view(name) {
-    this.look.view = name;
-    this.awaitsObjects = false;
-    this.change({ paint: true });
-  }
-
-  nextView() {
-    if (!this.look.paint || find(this.root, ".views").hidden) return;
-    const there = VIEWS.filter((name) => {
-      return !find(this.root, `[data-view=${name}]`, HTMLButtonElement).matches("[hidden], :disabled");
-    });
-    this.view(there[(there.indexOf(this.look.view) + 1) % there.length]);
-  }
-
-  /** @param {number} alpha */
-  opacity(alpha) {
-    this.look.alpha = alpha;
-    this.alphaChosen = true;
-    this.change();
-  }
-
-  /** @param {number} cut */
-  threshold(cut) {
-    this.look.level = Math.round(cut * (this.scene?.value.steps || 100));
-    this.change({ paint: true });
-  }
-
-  missLittle() {
-    const offered = this.scene?.value.few_missed;
-    if (!offered) return;
-    this.threshold(offered.threshold);
-    this.say(offered.words);
-  }
-
-  resetContrast() {
-    if (!this.scene) return;
-    this.look.window = [...this.scene.value.window];
-    this.change({ picture: true });
-  }
-
-  /** @param {number} low */
-  black(low) {
-    this.look.window = [low, Math.max(low, this.look.window[1])];
-    this.change({ picture: true });
-  }
-
-  /** @param {number} high */
-  white(high) {
-    this.look.window = [Math.min(high, this.look.window[0]), high];
-    this.change({ picture: true });
-  }
-
-  /** @param {string} name */
-  colormap(name) {
-    this.look.colormap = name;
-    this.change({ picture: true });
-  }
-
-  /** @param {string} text */
-  pixelSize(text) {
-    const size = readPixelSize(text);
-    find(this.root, ".size", HTMLInputElement).ariaInvalid = String(size === undefined);
-    if (size === undefined) {
-      find(this.root, ".size_told").textContent =
-        "Type a number and its unit, such as 0.25 µm. Units: Å, nm, µm, mm.";
-      return;
-    }
-    this.typedSize = size;
-    this.applyPixelSize();
-    this.change({ panel: false });
-    this.tellSeen();
-  }
-
-  applyPixelSize() {
-    const own = this.scene?.value.pixel_size ?? null;
-    this.look.pixelSize = this.typedSize ?? own;
-    showPixelSize(this.root, own, this.typedSize);
-  }
-
-  askPixelSize() {
-    find(this.root, ".panel details", HTMLDetailsElement).open = true;
-    find(this.root, ".size").focus();
-  }
-
-  help() {
-    if (this.dialog.open) this.dialog.close();
-    else this.dialog.showModal();
-  }
-
-  close() {
-    this.dialog.close();
   }
 
   // ------------------------------------------------------------------------------ a picture
@@ -580,7 +302,7 @@ export class Viewer {
   /** There is no picture any more. */
   empty() {
     this.scene?.tiles?.close();
-    this.scene = this.flashed = this.pointed = null;
+    this.scene = this.marks.flashed = this.pointed = null;
     this.before.take(null);
     this.canvas.classList.remove("drawn");
     this.canvas.ariaLabel = "No picture";
@@ -591,51 +313,6 @@ export class Viewer {
     find(this.root, ".hint").textContent = "The picture appears here.";
     this.brush?.shown();
     this.tellSeen();
-  }
-
-  /**
-   * Objects of the picture, or none any more. They may come before the picture is here.
-   *
-   * @param {import("./objects.js").Layer | null} layer
-   */
-  async showObjects(layer) {
-    const mine = ++this.layers;
-    // Of the same picture the old ones stay until the new ones are here.
-    if (layer?.picture !== this.layer?.picture) this.layer = null;
-    this.layObjects();
-    if (!layer) return;
-    try {
-      const found = sceneObjects(layer, await fetchPlanes(layer), packed);
-      if (mine === this.layers) this.layer = { picture: layer.picture, found };
-    } catch (error) {
-      console.warn(`The objects were not fetched: ${error}`);
-      if (mine === this.layers) this.layer = null;
-    }
-    this.layObjects();
-    this.root.dataset.layer = String(mine);  // lets a test wait for these very objects
-  }
-
-  layObjects() {
-    if (!this.scene) return;
-    const { layer, scene, look } = this;
-    const found = layer?.picture === scene.value.picture ? layer.found : null;
-    if (found !== scene.objects) look.chosen = 0;  // other objects have other numbers
-    scene.objects = found;
-    if (this.awaitsObjects && objectsDrawn(scene, look)) {
-      look.view = "objects";
-      this.awaitsObjects = false;
-    }
-    this.change({ paint: true });
-  }
-
-  /**
-   * An object has a line around it until another is chosen; 0 for none.
-   *
-   * @param {number | null} id
-   */
-  choose(id) {
-    this.look.chosen = id ?? 0;
-    this.change({ panel: false });
   }
 
   /**
@@ -655,22 +332,22 @@ export class Viewer {
   take(value, planes) {
     const { look, camera, stage } = this, before = this.scene?.value;
     const same = before?.picture === value.picture;
-    this.keepHabit();
+    this.habits.keep(this.scene, look);
     this.scene?.tiles?.close();
     this.scene = newScene(value, planes, this.unpack, () => this.change({ panel: false }));
     if (!same) {
       look.window = [...value.window];
-      this.pointed = this.flashed = null;
+      this.pointed = this.marks.flashed = null;
     }
     if (value.names) look.hidden = new Set(value.unpainted);
-    if (value.alpha !== undefined && !this.alphaChosen) look.alpha = value.alpha;
+    if (value.alpha !== undefined && !this.acts.alphaChosen) look.alpha = value.alpha;
     if (value.threshold !== undefined && value.threshold !== null) {
       look.level = Math.round(value.threshold * (value.steps ?? 1));
     }
-    this.applyHabit(value);
+    this.habits.apply(value, look);
     if (!planes.codes && !planes.probability) look.view = "classes";
-    this.applyPixelSize();
-    this.layObjects();
+    this.acts.applyPixelSize();
+    this.layer.lay();
     this.canvas.ariaLabel = value.alt;
     this.root.dataset.size = `${value.width} ${value.height}`;
     this.canvas.classList.add("drawn");
@@ -681,32 +358,10 @@ export class Viewer {
     this.brush?.shown();
     this.drawNow();
     this.canvas.dataset.serial = String(this.serial);  // lets a test wait for this very drawing
-    this.wanted = value.focus;
-    this.goWhereWanted();
+    this.motion.wanted = value.focus;
+    this.motion.goWhereWanted();
     this.root.dispatchEvent(new CustomEvent("viewer:shown", { bubbles: true }));
     if (value.names && value.by) this.say(`${value.by} found ${sharesOf(this.scene, look)}`);
-  }
-
-  /** The next result of the same checkpoint is looked at as this one. */
-  keepHabit() {
-    const { scene, look: { level, hidden, outline, view } } = this;
-    if (!scene?.value.names) return;
-    this.habits.set(kindOf(scene.value), { level, outline, view, hidden: [...hidden] });
-  }
-
-  /** @param {Payload} value */
-  applyHabit(value) {
-    const habit = value.names && this.habits.get(kindOf(value));
-    if (!habit) return;
-    const level = value.asked ? this.look.level : habit.level;
-    Object.assign(this.look, habit, { level, hidden: new Set(habit.hidden) });
-  }
-
-  /** A viewer on a tab that is not open has no size yet; it flies when it is seen. */
-  goWhereWanted() {
-    if (!this.wanted || !this.stage.width) return;
-    this.fly(this.wanted);
-    this.wanted = null;
   }
 
   drawNow() {
@@ -717,10 +372,9 @@ export class Viewer {
 
   resized() {
     if (!this.measureStage() || !this.scene) return;
-    if (this.camera.fitted) fit(this.camera, this.scene.value, this.stage);
-    else constrain(this.camera, this.scene.value, this.stage);
+    this.motion.resized();
     this.drawNow();  // a canvas that has another size is empty
-    this.goWhereWanted();
+    this.motion.goWhereWanted();
   }
 
   /** Says whether the stage has another size now. */
@@ -743,13 +397,4 @@ export class Viewer {
       height: canvas.height };
     return true;
   }
-}
-
-/**
- * Results with the same classes of the same checkpoint are looked at alike.
- *
- * @param {Payload} value
- */
-function kindOf({ by, names }) {
-  return JSON.stringify([by, names]);
 }

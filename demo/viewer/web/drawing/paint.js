@@ -4,12 +4,12 @@
 
 import { paintsClasses } from "./colors.js";
 import { drawChosen, objectsInView } from "./objects.js";
-import { indicesIn, piecesOf } from "./pieces.js";
+import { indicesIn, piecesOf } from "../pixels/pieces.js";
 
 /** @typedef {import("./colors.js").Look} Look */
-/** @typedef {import("./pieces.js").Piece} Piece */
-/** @typedef {import("./pieces.js").Visible} Visible */
-/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("../pixels/pieces.js").Piece} Piece */
+/** @typedef {import("../pixels/pieces.js").Visible} Visible */
+/** @typedef {import("../scene.js").Scene} Scene */
 /**
  * What is drawn into.
  *
@@ -39,7 +39,7 @@ const BACKGROUND = 0xff1c1714;  // #14171c
  * @param {Scene} scene
  * @param {Look} look
  * @param {Visible} view
- * @param {import("./camera.js").Stage} stage
+ * @param {import("../moving/camera.js").Stage} stage
  * @param {Side | null} before Left of the line of a split view; null: nothing is painted there.
  */
 export function drawFrame(frame, scene, look, view, stage, before) {
@@ -139,7 +139,7 @@ function drawFilled(frame, { source, across, down }, scene, look, { name, paint 
 }
 
 /**
- * @param {import("./scene.js").Source} source
+ * @param {import("../scene.js").Source} source
  * @param {Scene} scene
  * @param {import("./colors.js").PaintTables["name"]} name
  */

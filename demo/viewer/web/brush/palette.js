@@ -1,6 +1,6 @@
 // The controls of the brush below the picture: classes, eraser, size, undo, and what was painted.
 
-import { clicked, find } from "../../parts/component.js";
+import { clicked, find } from "../../../parts/component.js";
 import { listInWords, MOST_CLASSES } from "./class_lists.js";
 import { countOf, strokesInWords } from "./sheet.js";
 import { ERASER } from "./strokes.js";

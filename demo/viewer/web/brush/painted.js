@@ -8,7 +8,7 @@ import { openKept } from "./strokes_kept.js";
 
 /** @typedef {import("./class_lists.js").ClassList} ClassList */
 /** @typedef {import("./class_lists.js").PaintClass} PaintClass */
-/** @typedef {import("./payload.js").Payload} Payload */
+/** @typedef {import("../pixels/payload.js").Payload} Payload */
 
 const MOST_PICTURES = 100;  // that strokes are kept of, those painted last
 

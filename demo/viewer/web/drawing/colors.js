@@ -5,7 +5,7 @@ import { objectTables, objectsDrawn } from "./objects.js";
 
 const NO_DATA = 65535;  // as in payload.py
 
-/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("../scene.js").Scene} Scene */
 /** @typedef {"classes" | "objects" | "probability" | "uncertainty"} View */
 /** @typedef {{name: "codes" | "classes" | "probability" | "entropy" | "objects", paint: Int32Array,
  *   classes: Uint8Array | Uint16Array}} PaintTables */

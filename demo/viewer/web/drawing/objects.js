@@ -2,14 +2,14 @@
 // one. They come after the picture, and are those of one threshold. At another one they are not
 // shown, unless those of that one come by themselves: then the old ones stay until these are here.
 
-import { indicesIn } from "./pieces.js";
+import { indicesIn } from "../pixels/pieces.js";
 
-/** @typedef {import("./camera.js").Pixel} Pixel */
+/** @typedef {import("../moving/camera.js").Pixel} Pixel */
 /** @typedef {import("./colors.js").Look} Look */
 /** @typedef {import("./colors.js").PaintTables} PaintTables */
 /** @typedef {import("./paint.js").Frame} Frame */
-/** @typedef {import("./payload.js").PlaneEntry} PlaneEntry */
-/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("../pixels/payload.js").PlaneEntry} PlaneEntry */
+/** @typedef {import("../scene.js").Scene} Scene */
 /**
  * As `object_layer` makes it in object_layer.py.
  *
@@ -101,7 +101,7 @@ export function objectTables({ paint }) {
  * @param {Scene} scene
  * @param {Uint16Array} labels
  * @param {number} id
- * @param {import("./pieces.js").Visible["bounds"]} bounds
+ * @param {import("../pixels/pieces.js").Visible["bounds"]} bounds
  * @param {number} thick In device pixels.
  */
 export function drawChosen(frame, scene, labels, id, { across, down }, thick) {

@@ -1,18 +1,18 @@
 // What stands around the picture: legend, sliders, read-out, scale bar. Each `show...` function
 // brings its part of the page in line with the scene and how it is looked at.
 
-import { find } from "../../parts/component.js";
-import { classOf, paintsClasses, probabilityOf, shareOf } from "./colors.js";
+import { find } from "../../../parts/component.js";
+import { classOf, paintsClasses, probabilityOf, shareOf } from "../drawing/colors.js";
 import { showFewMissed } from "./few_missed.js";
-import { objectAt, objectsDrawn, objectsInView } from "./objects.js";
-import { exactAt } from "./pieces.js";
+import { objectAt, objectsDrawn, objectsInView } from "../drawing/objects.js";
+import { exactAt } from "../pixels/pieces.js";
 
-/** @typedef {import("./camera.js").Camera} Camera */
-/** @typedef {import("./camera.js").Pixel} Pixel */
-/** @typedef {import("./camera.js").Stage} Stage */
-/** @typedef {import("./colors.js").Look} Look */
-/** @typedef {import("./payload.js").Planes} Planes */
-/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("../moving/camera.js").Camera} Camera */
+/** @typedef {import("../moving/camera.js").Pixel} Pixel */
+/** @typedef {import("../moving/camera.js").Stage} Stage */
+/** @typedef {import("../drawing/colors.js").Look} Look */
+/** @typedef {import("../pixels/payload.js").Planes} Planes */
+/** @typedef {import("../scene.js").Scene} Scene */
 
 /** @type {Record<string, number>} In micrometres. */
 export const UNITS = { "Å": 1e-4, nm: 1e-3, "µm": 1, mm: 1e3 };

@@ -1,11 +1,11 @@
 // The brush: what it paints with, the stroke that is being painted, and its way to the sheet of the
 // picture. `Painted` holds all strokes, `Palette` shows the controls.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 import { connectBrushKeys } from "./brush_keys.js";
-import { pointAt } from "./camera.js";
+import { pointAt } from "../moving/camera.js";
 import { faultOfName, renamed } from "./class_lists.js";
-import { listen } from "./controls.js";
+import { listen } from "../around/controls.js";
 import { drawStrokes } from "./draw_strokes.js";
 import { openStrokes } from "./open_strokes.js";
 import { Painted } from "./painted.js";
@@ -14,8 +14,8 @@ import { Recorder } from "./recorder.js";
 import { ERASER, newRaster, NOTHING, QUARTERS } from "./strokes.js";
 
 /** @typedef {import("./class_lists.js").PaintClass} PaintClass */
-/** @typedef {import("./pointers.js").Place} Place */
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {import("../moving/pointers.js").Place} Place */
+/** @typedef {import("../viewer.js").Viewer} Viewer */
 
 export const THICKEST = 64;  // pixels of the image, the radius
 const ON_SCREEN = 9;  // CSS pixels: the radius, until somebody chooses another
@@ -88,7 +88,7 @@ export class Brush {
   /**
    * Draws the strokes, where the tool is on.
    *
-   * @param {import("./pieces.js").Visible} view
+   * @param {import("../pixels/pieces.js").Visible} view
    */
   draw(view) {
     const { frame, stage } = this.viewer, { list, sheet } = this.painted;
@@ -99,7 +99,7 @@ export class Brush {
   /**
    * What is painted at a pixel, in words; "" for nothing.
    *
-   * @param {import("./camera.js").Pixel} pixel
+   * @param {import("../moving/camera.js").Pixel} pixel
    */
   wordsAt({ x, y }) {
     const id = this.isOn ? this.raster.at(x, y) : NOTHING;

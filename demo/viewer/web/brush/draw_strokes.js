@@ -1,12 +1,12 @@
 // Strokes over the picture: stronger than the classes of a result, and with a dotted border, black
 // and white, that no result has.
 
-import { packed } from "./colors.js";
+import { packed } from "../drawing/colors.js";
 import { NOTHING, SIDE } from "./strokes.js";
 
-/** @typedef {import("./paint.js").Frame} Frame */
-/** @typedef {import("./pieces.js").Run} Run */
-/** @typedef {import("./pieces.js").Visible} Visible */
+/** @typedef {import("../drawing/paint.js").Frame} Frame */
+/** @typedef {import("../pixels/pieces.js").Run} Run */
+/** @typedef {import("../pixels/pieces.js").Visible} Visible */
 /** @typedef {import("./strokes.js").Raster} Raster */
 
 const STRENGTH = 0.65;  // the picture is still seen through it

@@ -1,12 +1,12 @@
 // The controls around the picture: what each button and slider does, in acts that the viewer knows.
 
-import { clicked, find } from "../../parts/component.js";
+import { clicked, find } from "../../../parts/component.js";
 
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {import("./acts.js").Acts} Acts */
 
 /**
  * @param {HTMLElement} root
- * @param {Viewer} act
+ * @param {Acts} act
  * @param {string[]} maps Names of the colour maps.
  */
 export function connectControls(root, act, maps) {
@@ -16,7 +16,7 @@ export function connectControls(root, act, maps) {
   root.addEventListener("click", (event) => {
     const { do: name, view, toggle, id } = clicked(event)?.dataset ?? {};
     if (name) act.act(name);
-    else if (view) act.view(/** @type {import("./colors.js").View} */ (view));
+    else if (view) act.view(/** @type {import("../drawing/colors.js").View} */ (view));
     else if (toggle) act.act(toggle);
     else if (id) act.toggleClass(Number(id));
   });
@@ -38,7 +38,7 @@ export function connectControls(root, act, maps) {
   listen(root, "viewer:opacity", (alpha) => act.opacity(alpha));
   listen(root, "viewer:threshold", (cut) => act.threshold(cut));
   find(root, "dialog").addEventListener("keydown", (event) => {
-    if (event.key === "h") act.close();
+    if (event.key === "h") act.dialog.close();
   });
 }
 

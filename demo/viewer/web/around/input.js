@@ -1,6 +1,7 @@
 // Keys and the line of the split view, turned into the few acts that the viewer knows.
 
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {import("./acts.js").Acts} Acts */
+/** @typedef {import("../viewer.js").Viewer} Viewer */
 
 /** @type {Record<string, string>} */
 const KEYS = {
@@ -12,18 +13,19 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {Viewer} act
+ * @param {Viewer} viewer
  */
-export function connectKeys(canvas, act) {
+export function connectKeys(canvas, viewer) {
+  const { acts } = viewer;
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") return act.hold(false);
+    if (event.key === "Escape") return viewer.hold(false);
     const name = KEYS[event.key];
-    if (event.key in ARROWS) act.step(...ARROWS[event.key], event.shiftKey);
-    else if (name) act.act(name);
-    else if (/^[1-9]$/.test(event.key)) act.toggleClass(Number(event.key) - 1);
+    if (event.key in ARROWS) viewer.motion.step(...ARROWS[event.key], event.shiftKey);
+    else if (name) acts.act(name);
+    else if (/^[1-9]$/.test(event.key)) acts.toggleClass(Number(event.key) - 1);
     else return;
-    act.sayWhatChanged(event.key);
+    acts.sayWhatChanged(event.key);
     event.preventDefault();
   });
 }
@@ -33,7 +35,7 @@ export function connectKeys(canvas, act) {
  *
  * @param {HTMLElement} divider
  * @param {HTMLElement} stageElement
- * @param {Viewer} act
+ * @param {Acts} act
  */
 export function connectDivider(divider, stageElement, act) {
   divider.addEventListener("pointerdown", (event) => {

@@ -30,7 +30,7 @@
  * @property {boolean} [asked] This threshold is meant, wherever the slider was.
  * @property {number} [steps]
  * @property {number} [fine]
- * @property {import("./camera.js").Box} [focus]
+ * @property {import("../moving/camera.js").Box} [focus]
  * @property {number} [counted]
  */
 /** @typedef {{name: PlaneName, dtype: Dtype, start: number, end: number}} PlaneEntry */

@@ -2,14 +2,14 @@
 // more pixels than are sent at once is a piece a tile, and where a tile is not there yet, the same
 // piece of the coarse picture stands in.
 
-import { columnAt, projection } from "./camera.js";
+import { columnAt, projection } from "../moving/camera.js";
 
-/** @typedef {import("./camera.js").Camera} Camera */
-/** @typedef {import("./camera.js").Pixel} Pixel */
-/** @typedef {import("./camera.js").Stage} Stage */
+/** @typedef {import("../moving/camera.js").Camera} Camera */
+/** @typedef {import("../moving/camera.js").Pixel} Pixel */
+/** @typedef {import("../moving/camera.js").Stage} Stage */
 /** @typedef {import("./payload.js").Planes} Planes */
-/** @typedef {import("./scene.js").Scene} Scene */
-/** @typedef {import("./scene.js").Source} Source */
+/** @typedef {import("../scene.js").Scene} Scene */
+/** @typedef {import("../scene.js").Source} Source */
 /** @typedef {{offset: number, columns: Int32Array}} Run From which device pixel on, and what. */
 /** @typedef {Run & {tile: number}} TileRun */
 /** @typedef {{across: TileRun, down: TileRun, source: Source}} Piece */

@@ -3,7 +3,7 @@
 // given up. See tiles.py for what a tile's file holds.
 
 /** @typedef {import("./payload.js").Payload} Payload */
-/** @typedef {import("./scene.js").Source & {bytes: number}} Tile */
+/** @typedef {import("../scene.js").Source & {bytes: number}} Tile */
 /** @typedef {[column: number, row: number]} Place Of a tile. */
 /** @typedef {ReturnType<typeof newTiles>} Tiles */
 

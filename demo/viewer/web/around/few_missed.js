@@ -1,10 +1,10 @@
 // The threshold at which little of a class is expected to be missed, offered below the slider, with
 // what it assumes.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 
-/** @typedef {import("./scene.js").Scene} Scene */
-/** @typedef {import("./colors.js").Look} Look */
+/** @typedef {import("../scene.js").Scene} Scene */
+/** @typedef {import("../drawing/colors.js").Look} Look */
 
 /**
  * @param {HTMLElement} root

@@ -1,7 +1,7 @@
 // Pointers and wheel on a picture, turned into a few acts: panBy, zoomAt, point, pick, and the
 // strokes of a brush where there is one.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 
 /** @typedef {{left: number, top: number}} Place In CSS pixels from the stage's corner. */
 /**
@@ -9,7 +9,7 @@ import { find } from "../../parts/component.js";
  *
  * @typedef {object} Pointed
  * @property {HTMLElement} root
- * @property {import("./brush.js").Brush | null} brush
+ * @property {import("../brush/brush.js").Brush | null} brush
  * @property {boolean} isHeld A click has given the wheel to the picture.
  * @property {(held: boolean) => void} hold
  * @property {() => void} tellOfWheel It scrolls the page, and may have been meant to zoom.

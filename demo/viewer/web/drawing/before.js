@@ -1,14 +1,14 @@
 // What another checkpoint said of the picture in view, before: left of the line of the split view.
 
 import { paintTables } from "./colors.js";
-import { fetchPlanes } from "./payload.js";
-import { newScene } from "./scene.js";
+import { fetchPlanes } from "../pixels/payload.js";
+import { newScene } from "../scene.js";
 
 /** @typedef {import("./colors.js").Look} Look */
-/** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("../scene.js").Scene} Scene */
 
 export class Before {
-  /** @param {import("./viewer.js").Viewer} viewer */
+  /** @param {import("../viewer.js").Viewer} viewer */
   constructor(viewer) {
     this.viewer = viewer;
     /** @type {Scene | null} */
@@ -19,7 +19,7 @@ export class Before {
   /**
    * Takes a result, or null: there is none any more. It may come before its picture is here.
    *
-   * @param {import("./payload.js").Payload | null} value
+   * @param {import("../pixels/payload.js").Payload | null} value
    */
   async take(value) {
     const { viewer } = this, mine = ++this.serial;
