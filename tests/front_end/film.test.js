@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { whyNotCut } from "../../demo/films/web/correcting.js";
-import { frameAt, layOut as layOutCurve } from "../../demo/films/web/curves.js";
-import { Edits, joinOf } from "../../demo/films/web/edits.js";
-import { paintCrowd } from "../../demo/films/web/crowd.js";
-import { wantedNear } from "../../demo/films/web/frames.js";
-import { Kept } from "../../demo/films/web/kept.js";
-import { Labels } from "../../demo/films/web/labels.js";
-import { layOut } from "../../demo/films/web/lineage.js";
-import { outlinesOf } from "../../demo/films/web/outlines.js";
-import { columnsOf, sorted } from "../../demo/films/web/track_table.js";
-import { tailsOf } from "../../demo/films/web/tails.js";
-import { Tracks } from "../../demo/films/web/tracks.js";
-import { branchAt } from "../../demo/films/web/tree.js";
+import { whyNotCut } from "../../demo/films/web/correcting/correcting.js";
+import { frameAt, layOut as layOutCurve } from "../../demo/films/web/tracks/curves.js";
+import { Edits, joinOf } from "../../demo/films/web/correcting/edits.js";
+import { paintCrowd } from "../../demo/films/web/drawing/crowd.js";
+import { wantedNear } from "../../demo/films/web/frames/frames.js";
+import { Kept } from "../../demo/films/web/frames/kept.js";
+import { Labels } from "../../demo/films/web/drawing/labels.js";
+import { layOut } from "../../demo/films/web/tracks/lineage.js";
+import { outlinesOf } from "../../demo/films/web/drawing/outlines.js";
+import { columnsOf, sorted } from "../../demo/films/web/tracks/track_table.js";
+import { tailsOf } from "../../demo/films/web/drawing/tails.js";
+import { Tracks } from "../../demo/films/web/tracks/tracks.js";
+import { branchAt } from "../../demo/films/web/tracks/tree.js";
 
 /** Of the browser; its lines are not looked at. */
 globalThis.Path2D = class {

@@ -107,7 +107,7 @@ def test_a_picture_is_described_by_the_same_keys():
 
 @pytest.mark.parametrize("described", [FilmValue, TracksFile], ids=lambda one: one.__name__)
 def test_a_film_is_described_by_the_same_keys(described: type):
-    required, optional = keys_of(films.WEB / "value.js", described.__name__)
+    required, optional = keys_of(films.WEB / "frames" / "value.js", described.__name__)
     assert (required, optional) == (described.__required_keys__, set())
 
 

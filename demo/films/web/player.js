@@ -2,20 +2,20 @@
 // of them changes. The modules beside this one do the work. Python is asked only to correct tracks.
 
 import { bringPartIntoSight, find } from "../../parts/component.js";
-import { Clock } from "./clock.js";
+import { Clock } from "./frames/clock.js";
 import { connectControls } from "./controls.js";
-import { Correcting } from "./correcting.js";
-import { Frames } from "./frames.js";
-import { Panel } from "./panel.js";
-import { sceneOf } from "./scene.js";
-import { TrackTable } from "./track_table.js";
-import { Tracks } from "./tracks.js";
-import { fetchTracks } from "./value.js";
-import { View } from "./view.js";
+import { Correcting } from "./correcting/correcting.js";
+import { Frames } from "./frames/frames.js";
+import { Panel } from "./tracks/panel.js";
+import { sceneOf } from "./drawing/scene.js";
+import { TrackTable } from "./tracks/track_table.js";
+import { Tracks } from "./tracks/tracks.js";
+import { fetchTracks } from "./frames/value.js";
+import { View } from "./drawing/view.js";
 
-/** @typedef {import("./value.js").FilmValue} FilmValue */
-/** @typedef {import("./value.js").Place} Place */
-/** @typedef {import("./tracks.js").Track} Track */
+/** @typedef {import("./frames/value.js").FilmValue} FilmValue */
+/** @typedef {import("./frames/value.js").Place} Place */
+/** @typedef {import("./tracks/tracks.js").Track} Track */
 
 const SEEN_WELL = 2;  // diameters of a cell that a flight to it shows
 
@@ -37,7 +37,7 @@ export class Player {
     this.drawn = -1;  // the frame on the canvas
     /** @type {Place | null} An object of the chosen track: numbers of tracks change by edits. */
     this.chosen = null;
-    /** @type {import("./scene.js").Look} */
+    /** @type {import("./drawing/scene.js").Look} */
     this.look = { objects: true, opacity: 0.9, tails: false, length: 10, numbers: false };
     this.clock = new Clock(this);
     this.pending = 0;  // the animation frame of the next drawing
@@ -162,7 +162,7 @@ export class Player {
     this.setLook({ [name]: !this.look[name] });
   }
 
-  /** @param {Partial<import("./scene.js").Look>} changed */
+  /** @param {Partial<import("./drawing/scene.js").Look>} changed */
   setLook(changed) {
     Object.assign(this.look, changed);
     for (const button of this.root.querySelectorAll("[data-look]")) {

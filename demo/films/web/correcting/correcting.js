@@ -1,13 +1,13 @@
 // Corrections as a visitor makes them: cuts, joins in two clicks, undo and redo, and what is said
 // about them.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 import { Edits, joinOf } from "./edits.js";
 
-/** @typedef {import("./player.js").Player} Player */
-/** @typedef {import("./value.js").Place} Place */
-/** @typedef {import("./tracks.js").FilmObject} FilmObject */
-/** @typedef {import("./tracks.js").Track} Track */
+/** @typedef {import("../player.js").Player} Player */
+/** @typedef {import("../frames/value.js").Place} Place */
+/** @typedef {import("../tracks/tracks.js").FilmObject} FilmObject */
+/** @typedef {import("../tracks/tracks.js").Track} Track */
 
 const PATIENCE = 60_000;  // milliseconds until an answer is not expected any more
 
@@ -27,7 +27,7 @@ export class Correcting {
   /**
    * @param {HTMLElement} root
    * @param {Player} player
-   * @param {(edits: import("./value.js").Edit[]) => void} tell
+   * @param {(edits: import("../frames/value.js").Edit[]) => void} tell
    */
   constructor(root, player, tell) {
     this.root = root;
@@ -77,7 +77,7 @@ export class Correcting {
     this.make(edit);
   }
 
-  /** @param {import("./value.js").Edit} edit */
+  /** @param {import("../frames/value.js").Edit} edit */
   make(edit) {
     this.refuse("");
     this.edits.add(edit);
@@ -96,7 +96,7 @@ export class Correcting {
     this.show();
   }
 
-  /** @param {import("./value.js").FilmValue} value Of the film in view. */
+  /** @param {import("../frames/value.js").FilmValue} value Of the film in view. */
   answer(value) {
     if (this.edits.sent && value.refused) this.refuse(value.refused);
     this.edits.answer(value);
@@ -104,7 +104,7 @@ export class Correcting {
     this.show();
   }
 
-  /** @param {import("./value.js").FilmValue | null} value Of another film. */
+  /** @param {import("../frames/value.js").FilmValue | null} value Of another film. */
   reset(value) {
     clearTimeout(this.timer);
     this.edits.reset(value?.edits ?? []);

@@ -1,8 +1,8 @@
 // Where the cells of a frame came from: the paths of their centres over the last frames. A daughter's
 // path goes on to its mother's.
 
-/** @typedef {import("./tracks.js").FilmObject} FilmObject */
-/** @typedef {import("./tracks.js").Tracks} Tracks */
+/** @typedef {import("../tracks/tracks.js").FilmObject} FilmObject */
+/** @typedef {import("../tracks/tracks.js").Tracks} Tracks */
 /** @typedef {{track: number, from: FilmObject, to: FilmObject}} Step `track`: whose colour it has. */
 
 /**

@@ -1,7 +1,7 @@
 // Objects and tracks of a film, looked up by frame, by number, and by descent.
 
-/** @typedef {import("./value.js").Place} Place */
-/** @typedef {import("./value.js").TracksFile} TracksFile */
+/** @typedef {import("../frames/value.js").Place} Place */
+/** @typedef {import("../frames/value.js").TracksFile} TracksFile */
 /**
  * @typedef {object} FilmObject
  * @property {number} frame

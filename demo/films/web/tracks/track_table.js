@@ -1,8 +1,8 @@
 // The table of tracks: sorts, marks the chosen one, and tells which one was chosen. Only the rows in
 // sight are in the page.
 
-import { clicked, find } from "../../parts/component.js";
-import { bringRowIntoSight, gapOf, rowsInSight } from "../../parts/rows_in_sight.js";
+import { clicked, find } from "../../../parts/component.js";
+import { bringRowIntoSight, gapOf, rowsInSight } from "../../../parts/rows_in_sight.js";
 import { digits } from "./curves.js";
 
 /** @typedef {import("./tracks.js").Track} Track */

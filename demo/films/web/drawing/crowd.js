@@ -1,7 +1,7 @@
 // Many objects at once, as pixels of the screen. What it takes depends on the size of the screen
 // and not on how many there are; drawing five thousand shapes takes ten times as long.
 
-import { columnAt } from "../../viewer/web/moving/camera.js";
+import { columnAt } from "../../../viewer/web/moving/camera.js";
 
 /** @typedef {import("./draw.js").Projection} Projection */
 /** @typedef {import("./labels.js").Labels} Labels */

@@ -2,8 +2,8 @@
 // time, so that an answer is always to the list that was sent last. What is changed meanwhile is
 // sent when the answer is here.
 
-/** @typedef {import("./value.js").Edit} Edit */
-/** @typedef {import("./value.js").FilmValue} FilmValue */
+/** @typedef {import("../frames/value.js").Edit} Edit */
+/** @typedef {import("../frames/value.js").FilmValue} FilmValue */
 
 export class Edits {
   /** @param {(edits: Edit[]) => void} send */
@@ -94,8 +94,8 @@ function textOf(edit) {
 /**
  * A join of two objects, whichever was named first; null if both are of one frame.
  *
- * @param {import("./value.js").Place} one
- * @param {import("./value.js").Place} other
+ * @param {import("../frames/value.js").Place} one
+ * @param {import("../frames/value.js").Place} other
  * @returns {Edit | null}
  */
 export function joinOf(one, other) {

@@ -3,7 +3,7 @@
 import { tailsOf } from "./tails.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
-/** @typedef {import("./tracks.js").Tracks} Tracks */
+/** @typedef {import("../tracks/tracks.js").Tracks} Tracks */
 /**
  * @typedef {object} Look
  * @property {boolean} objects

@@ -1,17 +1,17 @@
 // The picture of the player: its canvas and its camera. It tells what was clicked and when to draw.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 import {
   cameraOn, constrain, fit, newCamera, panBy, pixelAt, projection, zoomBy,
-} from "../../viewer/web/moving/camera.js";
-import { Flight } from "../../viewer/web/moving/flight.js";
-import { showScale } from "../../viewer/web/around/panel.js";
-import { connectPointers, wheelHint } from "../../viewer/web/moving/pointers.js";
+} from "../../../viewer/web/moving/camera.js";
+import { Flight } from "../../../viewer/web/moving/flight.js";
+import { showScale } from "../../../viewer/web/around/panel.js";
+import { connectPointers, wheelHint } from "../../../viewer/web/moving/pointers.js";
 import { drawFilm } from "./draw.js";
 
-/** @typedef {import("../../viewer/web/moving/camera.js").Size} Size */
-/** @typedef {import("../../viewer/web/moving/pointers.js").Place} Place */
-/** @typedef {import("../../viewer/web/moving/pointers.js").Pointed} Pointed */
+/** @typedef {import("../../../viewer/web/moving/camera.js").Size} Size */
+/** @typedef {import("../../../viewer/web/moving/pointers.js").Place} Place */
+/** @typedef {import("../../../viewer/web/moving/pointers.js").Pointed} Pointed */
 
 export class View {
   /**
@@ -33,7 +33,7 @@ export class View {
     if (!context) throw new Error("This browser has no canvas to draw on.");
     this.context = context;
     this.sheet = new OffscreenCanvas(1, 1);
-    /** @type {import("../../viewer/web/moving/camera.js").Stage} */
+    /** @type {import("../../../viewer/web/moving/camera.js").Stage} */
     this.stage = { width: 0, height: 0, ratio: 1 };
     this.camera = newCamera();
     this.flight = new Flight();

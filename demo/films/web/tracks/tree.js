@@ -1,6 +1,6 @@
 // The drawing of a family, see lineage.js. Colours: player.css.
 
-import { newElement } from "../../parts/svg.js";
+import { newElement } from "../../../parts/svg.js";
 import { placeIn } from "./curves.js";
 import { layOut } from "./lineage.js";
 

@@ -1,6 +1,6 @@
 // What is known of the chosen track: its life, its relatives, its measures over time, its family.
 
-import { find } from "../../parts/component.js";
+import { find } from "../../../parts/component.js";
 import { draw as drawCurve } from "./curves.js";
 import { draw as drawTree } from "./tree.js";
 

@@ -1,6 +1,6 @@
 // Plays a film: one frame after the other, each when it is there.
 
-/** @typedef {import("./player.js").Player} Player */
+/** @typedef {import("../player.js").Player} Player */
 
 export class Clock {
   /** @param {Player} player */

@@ -1,7 +1,7 @@
 // What Python sends of a film, and how it is fetched.
 
-import { inflated } from "../../viewer/web/pixels/payload.js";
-import { Labels } from "./labels.js";
+import { inflated } from "../../../viewer/web/pixels/payload.js";
+import { Labels } from "../drawing/labels.js";
 
 /**
  * Keys and meaning are those of `FilmValue` in player.py; a test holds both equal.

@@ -38,7 +38,7 @@ export class Frames {
     /** @type {Kept<ImageBitmap>} */
     this.images = new Kept((frame) => fetchImage(this.value.images[frame]), most, told,
       (image) => image.close());
-    /** @type {Kept<import("./labels.js").Labels>} */
+    /** @type {Kept<import("../drawing/labels.js").Labels>} */
     this.labels = new Kept((frame) => fetchLabels(this.value.labels[frame], value), most, told);
   }
 

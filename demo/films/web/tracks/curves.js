@@ -1,6 +1,6 @@
 // A measure of a track over time, as an <svg>. Colours: player.css.
 
-import { newElement } from "../../parts/svg.js";
+import { newElement } from "../../../parts/svg.js";
 
 const WIDTH = 312, HEIGHT = 112;
 const LEFT = 44, RIGHT = 8, TOP = 22, BASE = HEIGHT - 18;
