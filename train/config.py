@@ -60,7 +60,9 @@ class TrainingConfig(DataOptions):
         None,
         "start from this checkpoint: a shipped name, a folder or a Hub id; none: a new network",
     )
-    new_head: bool = option(False, "draw the checkpoint's last layer afresh, for other classes")
+    new_head: bool | None = option(
+        None, "draw the checkpoint's last layer afresh, for other classes"
+    )
     freeze_encoder: bool = option(False, "leave the contracting path and the bottleneck as loaded")
     preset: str = option("modern", "modern (same padding, batch norm) or paper (the 2015 recipe)")
     padding: str | None = option(None, "same, or the paper's valid")
@@ -231,6 +233,7 @@ class TrainingConfig(DataOptions):
     def _read_names(self) -> None:
         """Reads names on the Hub in the spellings that people paste. Raises `ConfigError`."""
         if name := self.start:
+            self.new_head = bool(self.new_head)  # it is planned with the start alone
             source, revision, folder = read_address(name)
             if folder is None:
                 name = f"{source}@{revision}" if revision else str(source)

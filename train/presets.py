@@ -14,6 +14,7 @@ USUAL: dict[str, Any] = {
     "resolution": 256,
     "train_batch_size": 2,
     "pretrained_model_name_or_path": NEW,
+    "new_head": None,
     "class_sampling": 0.0,
     "rotation": 180.0,
     "scale_range": 1.25,

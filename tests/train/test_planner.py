@@ -104,6 +104,10 @@ def test_usual_data_is_planned_as_usual():
             "border_weight": (0.0, "nothing tells the objects of these classes apart"),
         }),
         ({"light": 15, "dark": 5}, {
+            "pretrained_model_name_or_path": (
+                "unet-nuclei", "a new network (none) mostly learns less from images of several "
+                               "kinds, with light objects and with dark ones"),
+            "new_head": (True, "its last layer is of other classes"),
             "inversion": (0.05, "objects are lighter than their surroundings in 15 images, and "
                                 "darker in 5"),
         }),

@@ -10,6 +10,7 @@ import pytest
 from train.checks.inspection import inspect
 from train.cli.arguments import parse_arguments
 from train.config import TrainingConfig
+from train.folds import train_folds
 from train.loop import train
 from train.model import build_model
 from train.plan import facts, known_images
@@ -34,12 +35,18 @@ FEW = replace(USUAL_DATA, total=FEW_IMAGES)
         ({"total": 500}, {"max_train_steps": FEW_CROPS // 2}, "in 2,000 steps"),
         ({"total": None}, {"max_train_steps": 1}, "in 1 step"),  # a stream
         ({"total": 500}, {"time_budget": "5m"}, "in 5m"),
+        (
+            {"total": 500, "light": 15, "dark": 5},
+            {},
+            "from images of several kinds, with light objects and with dark ones",
+        ),
         ({"total": 5}, {"max_train_steps": 10**6, "depth": 4, "dropout": 0.1}, "from 5 images"),
     ],
 )
 def test_little_to_learn_from_begins_with_other_images(changed, given, why):
     decided = planned(replace(USUAL_DATA, **changed), **given)[OPTION]
     assert decided == (START, f"a new network (none) mostly learns less {why}")
+    assert planned(replace(USUAL_DATA, **changed), **given)["new_head"][0] is True
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,8 @@ def test_little_to_learn_from_begins_with_other_images(changed, given, why):
     ],
 )
 def test_otherwise_and_for_another_network_it_begins_anew(changed, given):
-    assert planned(replace(FEW, **changed), **given)[OPTION] == (NEW, AS_USUAL)
+    found = planned(replace(FEW, **changed), **given)
+    assert (found[OPTION], found["new_head"]) == ((NEW, AS_USUAL), (None, AS_USUAL))
 
 
 def test_small_images_need_another_network():
@@ -122,6 +130,29 @@ def test_a_training_begins_there_says_so_and_its_command_does_so_too(tmp_path, c
     name = "contracting.1.0.weight"
     body, start = (UNet.from_pretrained(place).state_dict()[name] for place in (out, START))
     assert 0 < (body - start).abs().max() < 0.1  # two steps away from it
+
+
+def test_a_cross_validation_that_began_there_goes_on_by_the_same_command(tmp_path):
+    folder = write_folder(tmp_path / "cells", [cells(i) for i in range(4)])
+    quick = {"dataloader_num_workers": 0, "measure_speed": False, "validation_steps": 1}
+    config = TrainingConfig(
+        str(folder), output_dir=str(tmp_path / "out"), max_train_steps=1, folds=2, **quick
+    )
+    train_folds(config)
+    train_folds(replace(config, resume_from_checkpoint="latest"))
+    for fold in ("", "folds/0", "folds/1"):
+        written = json.loads((tmp_path / "out" / fold / "training.json").read_text())
+        assert (written[OPTION], written["new_head"]) == (START, True)
+
+
+def test_a_start_that_was_named_keeps_its_last_layer_unless_told_otherwise(tmp_path):
+    folder = write_folder(tmp_path, [cells(i) for i in range(4)])
+    config = TrainingConfig(str(folder), pretrained_model_name_or_path="unet-phase")
+    data = open_data(config)
+    decided, plan = plan_training(config, data, inspect(data, 9))
+    assert (decided.start, decided.new_head, decided.depth) == ("unet-phase", False, None)
+    assert f"{OPTION} unet-phase (given)" in plan.lines()
+    assert "new_head" not in {decision.option for decision in plan.decisions}
 
 
 def test_none_is_a_new_network(tmp_path):

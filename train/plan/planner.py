@@ -18,7 +18,7 @@ from unet_hf.hub.layout import TRAINING_NAME
 from ..checks.inspection import Inspection
 from ..checks.problems import share_of_crops
 from ..config import TrainingConfig
-from ..presets import NETWORK_OPTIONS, NEW, USUAL
+from ..presets import NETWORK_OPTIONS, USUAL
 from .facts import DataFacts, measure_facts
 from .rules import AS_USUAL, RULES, SELDOM, conflict
 
@@ -107,12 +107,11 @@ def plan_training(
     chosen = {name: value for name in given if (value := getattr(config, name)) is not None}
     if config.start:
         chosen["pretrained_model_name_or_path"] = public_name(config.start)
+    if config.new_head is False:
+        del chosen["new_head"]  # nothing that anybody gave
     left = config.left_to_plan()
     decisions = decide(facts, chosen, left, partial(shown_classes, data, inspection))
-    decided = {name: chosen[name] for name in left}
-    if decided.get("pretrained_model_name_or_path", NEW) != NEW:
-        decided["new_head"] = True  # its classes are others
-    return replace(config, **decided), TrainingPlan(decisions)
+    return replace(config, **{name: chosen[name] for name in left}), TrainingPlan(decisions)
 
 
 def decide(
@@ -157,6 +156,4 @@ def plan_or_resume(
         return plan_training(config, data, inspection)
     # A checkpoint of an older version has no value for an option that came later.
     values = {name: earlier.get(name, USUAL[name]) for name in config.left_to_plan()}
-    if "pretrained_model_name_or_path" in values:
-        values["new_head"] = config.new_head or earlier.get("new_head", False)
     return replace(config, **values), TrainingPlan()

@@ -124,8 +124,8 @@ def train_batch_size(facts: DataFacts, chosen: Chosen) -> Decided:
 
 
 def pretrained_model_name_or_path(facts: DataFacts, chosen: Chosen) -> Decided:
-    """Weights to begin with: those of other images, if there are few or there is little time."""
-    why = little_to_learn_from(facts, chosen)
+    """Weights to begin with: those of other images, where a new network learns too little."""
+    why = why_not_anew(facts, chosen)
     if why is None or facts.channels not in (1, 3) or not fits_start(chosen):
         return NEW, AS_USUAL
     if facts.known:
@@ -134,8 +134,15 @@ def pretrained_model_name_or_path(facts: DataFacts, chosen: Chosen) -> Decided:
     return START, f"a new network (none) mostly learns less {why}"
 
 
-def little_to_learn_from(facts: DataFacts, chosen: Chosen) -> str | None:
-    """Says of what there is little, images or time; None if of neither."""
+def new_head(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Whether a planned start gets a new last layer: always, as it tells other classes apart."""
+    if chosen["pretrained_model_name_or_path"] == NEW:
+        return None, AS_USUAL
+    return True, "its last layer is of other classes"
+
+
+def why_not_anew(facts: DataFacts, chosen: Chosen) -> str | None:
+    """Says where a new network learns less: from few images or several kinds, in little time."""
     if facts.total is not None and facts.total <= FEW_IMAGES:
         return f"from {number_of(facts.total, 'image')}"
     steps, budget = chosen.get("max_train_steps"), chosen.get("time_budget")
@@ -143,6 +150,8 @@ def little_to_learn_from(facts: DataFacts, chosen: Chosen) -> str | None:
         return f"in {number_of(steps, 'step')}"
     if budget and read_duration(budget) <= LITTLE_TIME:
         return f"in {budget}"
+    if both_ways(facts):
+        return "from images of several kinds, with light objects and with dark ones"
     return None
 
 
@@ -210,10 +219,15 @@ def channel_mixing(facts: DataFacts, chosen: Chosen) -> Decided:
 
 def inversion(facts: DataFacts, chosen: Chosen) -> Decided:
     """Inversion: where some images have lighter objects, and some darker ones."""
-    if min(facts.light, facts.dark) < max(BOTH_WAYS * facts.images, 2):
+    if not both_ways(facts):
         return 0.0, AS_USUAL
     both = f"objects are lighter than their surroundings in {number_of(facts.light, 'image')}"
     return 0.05, f"{both}, and darker in {facts.dark}"
+
+
+def both_ways(facts: DataFacts) -> bool:
+    """Are objects lighter than their surroundings in some images, and darker in others?"""
+    return min(facts.light, facts.dark) >= max(BOTH_WAYS * facts.images, 2)
 
 
 def loss(facts: DataFacts, chosen: Chosen) -> Decided:
@@ -254,7 +268,7 @@ RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         depth, base_channels, max_channels, resolution, train_batch_size,
-        pretrained_model_name_or_path, class_sampling, rotation, scale_range, elastic_std,
+        pretrained_model_name_or_path, new_head, class_sampling, rotation, scale_range, elastic_std,
         channel_mixing, inversion, loss, class_balance, border_weight, border_sigma,
     )
 }  # fmt: skip
