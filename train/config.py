@@ -388,9 +388,8 @@ class TrainingConfig(DataOptions):
             self,
             dataset_name=public_name(self.dataset_name),
             output_dir=Path(self.output_dir).resolve().name,
-            pretrained_model_name_or_path=public_name(self.start)
-            if self.start
-            else self.pretrained_model_name_or_path,
+            pretrained_model_name_or_path=self.pretrained_model_name_or_path
+            and public_name(self.pretrained_model_name_or_path),
         )
 
     def changes(self, earlier: dict[str, Any]) -> list[str]:

@@ -167,3 +167,23 @@ def test_none_is_a_new_network(tmp_path):
     shipped = UNet.from_pretrained(START).state_dict()
     name = "contracting.1.0.weight"
     assert (model.state_dict()[name] - shipped[name]).abs().max() > 0.1
+
+
+def test_the_options_of_a_training_from_before_starts_were_planned_begin_anew(tmp_path):
+    folder = write_folder(tmp_path / "cells", [cells(i) for i in range(4)])
+    stored = {"dataset_name": str(folder), OPTION: None, "new_head": False}
+    (tmp_path / "training.json").write_text(json.dumps(stored))
+    words = ["--config", str(tmp_path / "training.json"), "--output_dir", str(tmp_path / "out")]
+    config = parse_arguments(words)
+    data = open_data(config)
+    assert plan_training(config, data, inspect(data, 9))[0].start is None
+    named = parse_arguments([*words, f"--{OPTION}", "unet-phase"])
+    assert named.start == "unet-phase"
+
+
+def test_cards_of_new_networks_repeat_them_whatever_is_planned_today():
+    for place in SHIPPED.iterdir():
+        if place.is_dir() and (place / "training.json").is_file():
+            stored = json.loads((place / "training.json").read_text())
+            few = stored["made_with"]["data"]["images"] <= FEW_IMAGES
+            assert not few or f"--{OPTION}" in stored["made_with"]["command"], place.name

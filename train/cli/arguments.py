@@ -12,7 +12,9 @@ from unet_hf.hub.records import MADE_WITH
 from unet_hf.options import fits_annotation
 
 from ..config import TrainingConfig
-from ..presets import CHOICES, DEFAULTS_SHOWN
+from ..presets import CHOICES, DEFAULTS_SHOWN, NEW
+
+START = "pretrained_model_name_or_path"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
@@ -45,6 +47,9 @@ def parse_arguments(arguments: list[str] | None = None) -> TrainingConfig:
         defaults = read_json(base)
         # The checkpoint to resume from is taken only from the command line.
         defaults.pop("resume_from_checkpoint", None)
+        # A new training: null was written where no start was planned yet, and says a new network.
+        if not given.resume_from_checkpoint and defaults.get(START, NEW) is None:
+            defaults[START] = NEW
         parser.set_defaults(**defaults)
         given = parser.parse_args(arguments)
     options = vars(given)

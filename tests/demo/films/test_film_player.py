@@ -294,7 +294,9 @@ def test_a_cut_is_told_answered_and_undone_and_nobody_is_taken_elsewhere(film: L
     assert "begins in this frame" in cut.get_attribute("title")
     press(film, "ArrowRight", 1)
     press(film, "ArrowRight", 2)
+    whole = film.get_attribute("data-camera")
     film.locator(".stage").press("+")
+    expect(film).not_to_have_attribute("data-camera", whole)  # the zoom is drawn
     eye, kept = film.get_attribute("data-camera"), color(film, 10 + 6, 10)
     cut.click()
     expect(film.locator("tr.row")).to_have_count(6)
