@@ -51,6 +51,7 @@ async function inDatabase(failed, changed) {
     transaction.onabort = () =>
       failed("The last strokes could not be kept: this browser's storage is full.");
     act(transaction.objectStore(STORE));
+    transaction.commit();  // at once, even if the page is reloaded now
   };
   const others = new BroadcastChannel(DATABASE);
   others.onmessage = ({ data }) => changed(data);  // before the records are read: none is missed
