@@ -6,9 +6,10 @@
 * Each convolution adds its bias and applies its ReLU before its result leaves the cache.
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
-  its half of the weights, and adding. In bfloat16 on CPUs with a matrix unit, upsampling and the
-  convolution of its result are one convolution of the small map (`merged`), and convolutions of
-  few channels take two pixels at a time (`pairs`).
+  its half of the weights, and adding. Upsampling and the convolution of its result are one
+  convolution of the small map (`merged`): for all images in bfloat16 on CPUs with a matrix unit,
+  otherwise for an image in one window. With a matrix unit, convolutions of few channels also take
+  two pixels at a time (`pairs`).
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
@@ -24,13 +25,14 @@ from ..errors import PrecisionError
 from ..network.network import Network
 from .layers import Convolution, SkipConvolution, UpConvolution, fold_batch_norm, pool
 from .memory import MEMORY
-from .merged import MergedConvolution, is_worth_merging
+from .merged import MergedConvolution, is_worth_merging, is_worth_merging_whole
 from .pairs import PairConvolution, is_worth_pairing
 from .precision import DTYPES, has_matrix_unit
 from .winograd import WinogradConvolution, is_worth_transforming
 
 Layer = Convolution | SkipConvolution | PairConvolution
 ExpansiveLayer = SkipConvolution | MergedConvolution
+MANY_PIXELS = 2**16  # of an image in one window: with fewer, merging layers gains little
 BAND = 2**15  # pixels whose logits are computed at once, and ...
 SMALL_BAND = 2**13  # ... where it need not be the same number everywhere: they stay in the cache
 
@@ -51,7 +53,9 @@ class Engine:
         # A matrix unit adds in an order that depends on the size of the image.
         half = self.dtype in (torch.bfloat16, torch.float16)
         self._rounds_by_place = half and has_matrix_unit()
+        # Second ways to compute a layer, for images in a single window.
         self.winograd: dict[Layer, WinogradConvolution] = {}
+        self.merged: dict[Layer, MergedConvolution] = {}
         self.contracting: list[tuple[Layer, Layer]] = []
         self.expansive: list[tuple[UpConvolution | None, ExpansiveLayer, Layer]] = []
         self._plan(model)
@@ -84,6 +88,7 @@ class Engine:
             else:
                 up_layer = self._up_convolution(up, reads, large)
                 both = self._skip_convolution(*folded, f"contracting.{level}.2", large, first)
+                self._offer_merged(both, up, *folded)
             last = self._second(step, in_pairs, first, second)
             self.expansive.append((up_layer, both, last))
             reads = second
@@ -118,6 +123,14 @@ class Engine:
         if is_worth_transforming(weight, self.dtype, self.padding):
             self.winograd[layer] = WinogradConvolution(weight, bias)
 
+    def _offer_merged(
+        self, layer: SkipConvolution, up: nn.Module, weight: Tensor, bias: Tensor
+    ) -> None:
+        """As `_offer_winograd`, for a layer and the upsampling before it."""
+        usual = type(layer) is SkipConvolution and layer not in self.winograd
+        if usual and is_worth_merging_whole(up, self.dtype, self.padding):
+            self.merged[layer] = MergedConvolution(up, weight, bias, dtype=self.dtype)
+
     @torch.inference_mode()
     def __call__(
         self,
@@ -144,6 +157,7 @@ class Engine:
         with MEMORY.held():
             self._between_layers = between_layers or _do_nothing
             self._whole = whole
+            self._merges = whole and image.shape[2] * image.shape[3] >= MANY_PIXELS
             return checked_logits(self._run(image), self.precision)
 
     def _run(self, image: Tensor) -> Tensor:
@@ -180,6 +194,8 @@ class Engine:
         batch, height, width, _ = x.shape
         shape = (batch, 2 * height, 2 * width, skip.shape[-1])
         skip = self._cropped(skip, shape, level)
+        if self._merges:
+            first = self.merged.get(first, first)
         if isinstance(first, MergedConvolution):
             blocks = self._buffer(
                 "up", level, (batch, height + 1, width + 1, 4 * first.out_channels)

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from .layers import Convolution
 from .pairs import PairConvolution
-from .precision import has_matrix_unit
+from .precision import cpu_has, has_matrix_unit
 
 # With more pairs of channels than this, reading the weights takes longer than all that is saved:
-# there are nearly twice as many as in both layers. Measured with AMX.
+# there are nearly twice as many as in both layers. Measured with AMX, and with AVX-512 and bf16.
 LARGEST_KERNELS = 2**19
 
 # Along one axis, a 3x3 kernel around a pixel of the upsampled map reads blocks of two pixels, each
@@ -37,8 +37,15 @@ def is_worth_merging(up: nn.Module, dtype: torch.dtype, padding: int) -> bool:
     Only in bfloat16 with a matrix unit, and with padding: otherwise, some of oneDNN's 2x2
     convolutions round differently in images of another size, and tiles would not equal the whole.
     """
-    exact = dtype == torch.bfloat16 and padding == 1 and has_matrix_unit()
-    if not exact or not isinstance(up, nn.ConvTranspose2d):  # interpolation reads more pixels
+    exact = dtype == torch.bfloat16 and has_matrix_unit()
+    return exact and is_worth_merging_whole(up, dtype, padding)
+
+
+def is_worth_merging_whole(up: nn.Module, dtype: torch.dtype, padding: int) -> bool:
+    """Whether they are faster as one for an image in a single window, whatever they round."""
+    transposed = isinstance(up, nn.ConvTranspose2d)  # interpolation reads more pixels
+    measured = dtype in (torch.bfloat16, torch.float32) and cpu_has("avx2")
+    if not (transposed and measured and padding == 1):
         return False
     return 4 * up.out_channels * up.in_channels <= LARGEST_KERNELS
 
