@@ -3,7 +3,8 @@
 The code of an earlier commit and that of this folder, each in a process of its own, do the same
 work in turn, round after round, and the ratio of each round is printed: a machine whose speed
 drifts slows both sides alike. Of the two runs of a turn the second is measured, as in a training or
-a batch, where a run follows one of its own.
+a batch, where a run follows one of its own. "engine" computes a tile, "window" an image in a single
+window, which some CPUs compute in a faster way.
 
 The network has random weights (--width), or is a shipped checkpoint (--model). Where other programs
 run, `--threads 1 --cpu_time` counts the seconds of the processor.
@@ -36,6 +37,14 @@ engine = Engine(model, task["precision"])
 image = torch.randn(1, model.config["in_channels"], task["size"], task["size"])
 def work():
     engine(image)
+""",
+    "window": """
+from unet_hf.engine.engine import Engine
+model = network()
+engine = Engine(model, task["precision"])
+image = torch.randn(1, model.config["in_channels"], task["size"], task["size"])
+def work():
+    engine(image, whole=True)
 """,
     "segment": """
 model = network()

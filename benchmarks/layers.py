@@ -105,7 +105,7 @@ def layers_of(engine: Engine, size: int) -> list[tuple[str, Any, int, int]]:
 
 
 def in_engine(engine: Engine, layer: Layer, channels: int, side: int) -> Callable[[], object]:
-    """As a part of a whole image."""
+    """As a part of a whole image, and not merged with the upsampling before it."""
     out = torch.empty(1, side, side, layer.out_channels)
     parts = 2 if isinstance(layer, SkipConvolution) else 1
     images = [torch.randn(1, side, side, channels // parts) for _ in range(parts)]

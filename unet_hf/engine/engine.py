@@ -127,8 +127,9 @@ class Engine:
         self, layer: SkipConvolution, up: nn.Module, weight: Tensor, bias: Tensor
     ) -> None:
         """As `_offer_winograd`, for a layer and the upsampling before it."""
-        usual = type(layer) is SkipConvolution and layer not in self.winograd
-        if usual and is_worth_merging_whole(up, self.dtype, self.padding):
+        if type(layer) is not SkipConvolution or layer in self.winograd:
+            return  # an int8 layer multiplies faster by itself, and Winograd's way saves more
+        if is_worth_merging_whole(up, self.dtype, self.padding):
             self.merged[layer] = MergedConvolution(up, weight, bias, dtype=self.dtype)
 
     @torch.inference_mode()

@@ -3,8 +3,9 @@
 A large image is predicted tile by tile. Each tile sees a window larger than itself, so that
 every output pixel has its full context; where the window leaves the image, the missing
 context is mirrored. The result equals that of one pass over the whole image, to the bit, unless
-that pass takes another way for wide layers (`engine.winograd`), which rounds differently, or a
-matrix unit computes in half precision: it adds in an order that depends on the window's size.
+that pass takes another way for some layers (`engine.winograd`, `engine.merged`), which rounds
+differently, or a matrix unit computes in half precision: it adds in an order that depends on the
+window's size.
 
 Two geometries share one plan:
 
