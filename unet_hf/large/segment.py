@@ -54,8 +54,9 @@ def segment_large(
 ) -> LargeSegmentation:
     """Predicts the class of every pixel and writes it into `folder`, made if missing.
 
-    The values are those of `model.segment`, to the bit. Memory does not grow with the image. Until
-    the result is complete, the disk needs room for it twice: one byte for each pixel, and with
+    The values are those of `model.segment`, to the bit, if both compute the image in tiles or both
+    in one window, which may round differently. Memory does not grow with the image. Until the
+    result is complete, the disk needs room for it twice: one byte for each pixel, and with
     probabilities four more for each class.
 
     Args:

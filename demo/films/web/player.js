@@ -17,6 +17,7 @@ import { View } from "./drawing/view.js";
 /** @typedef {import("./frames/value.js").Place} Place */
 /** @typedef {import("./tracks/tracks.js").Track} Track */
 
+const AGAIN = 2000;  // milliseconds until tracks that did not load are asked for again
 const SEEN_WELL = 2;  // diameters of a cell that a flight to it shows
 
 /** @param {import("../../parts/component.js").Component<{value: FilmValue | null}>} component */
@@ -96,8 +97,11 @@ export class Player {
     this.correcting.answer(value);
   }
 
-  /** @param {string | null} address */
-  async loadTracks(address) {
+  /**
+   * @param {string | null} address
+   * @param {boolean} again They did not load before.
+   */
+  async loadTracks(address, again = false) {
     this.awaitsTracks = address !== null;
     this.correcting.show();
     if (address === null) this.tracks = null;
@@ -107,10 +111,15 @@ export class Player {
         const file = await fetchTracks(address);
         if (!isCurrent()) return;
         this.tracks = new Tracks(file);
+        if (again) this.correcting.refuse("");
       } catch (error) {
         if (!isCurrent()) return;
         console.warn(`The tracks were not fetched: ${error}`);
-        this.correcting.refuse("The tracks did not load. Reload the page.");
+        this.correcting.refuse("The tracks did not load. They are asked for again.");
+        setTimeout(() => {
+          if (isCurrent() && this.root.isConnected) this.loadTracks(address, true);
+        }, AGAIN);
+        return;
       }
     }
     this.awaitsTracks = false;

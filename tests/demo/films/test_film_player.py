@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from demo.films.pictures import runs
 from demo.films.player import FilmValue, film_player
@@ -316,6 +316,51 @@ def test_a_cut_is_told_answered_and_undone_and_nobody_is_taken_elsewhere(film: L
     film.get_by_role("button", name="Undo").click()
     expect(film).to_have_attribute("data-edits", "0")
     expect(film.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_the_browser_asks_before_corrections_are_lost(film: Locator):
+    page, asked = film.page, []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    click(film, 50, 12)
+    press(film, "ArrowRight", 1)
+    press(film, "ArrowRight", 2)
+    film.get_by_role("button", name="Cut here").click()
+    expect(film).to_have_attribute("data-edits", "1")
+    with page.expect_event("dialog"):
+        page.evaluate("setTimeout(() => location.reload())")
+    expect(film.locator("tr.row")).to_have_count(6)
+    assert asked == ["beforeunload"]
+    film.get_by_role("button", name="Undo").click()
+    expect(film).to_have_attribute("data-edits", "0")
+    page.reload()
+    expect(film.locator("tr.row")).to_have_count(0)
+    assert asked == ["beforeunload"]  # there was nothing to lose
+
+
+def test_tracks_that_did_not_load_are_asked_for_again(film: Locator):
+    lost = []
+
+    def lose_once(route: Route) -> None:
+        lost.append(route.request.url)
+        route.abort() if len(lost) == 1 else route.continue_()
+
+    film.page.route("**/tracks1*.json", lose_once)
+    click(film, 50, 12)
+    press(film, "ArrowRight", 1)
+    press(film, "ArrowRight", 2)
+    film.get_by_role("button", name="Cut here").click()
+    expect(film.locator(".refused")).to_have_text(
+        "The tracks did not load. They are asked for again."
+    )
+    expect(film.locator("tr.row")).to_have_count(6)
+    expect(film.locator(".refused")).to_have_text("")
+    expect(film).to_have_attribute("data-edits", "1")
+    assert len(lost) == 2
 
 
 @pytest.mark.deep("film.test.js joins and is refused; a cut is told, above")

@@ -324,6 +324,13 @@ def test_a_visitor_drops_a_film_and_takes_its_tracks_home(
     start.click()
     expect(page.locator("#film_counts")).to_contain_text("tracks", timeout=60_000)
     expect(page.locator("#film_progress [role=status]")).to_have_text("Finished: 6 of 6 frames.")
+    player, asked = page.locator(".film"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    player.locator("tr.row").first.click()
+    expect(player).not_to_have_attribute("data-track", "0")
+    player.locator(".stage").press("ArrowRight")
+    player.get_by_role("button", name="Cut here").click()
+    expect(player.locator(".told")).to_have_text("1 correction")
     with page.expect_download() as download:
         page.get_by_role("button", name="Everything (zip)").click()
     download.value.save_as(tmp_path / "home.zip")
@@ -331,6 +338,7 @@ def test_a_visitor_drops_a_film_and_takes_its_tracks_home(
         names = set(packed.namelist())
         assert {"tracks/res_track.txt", "tracks/mask005.tif", "objects.csv", "tracks.csv"} <= names
         assert {row["t"] for row in table_of(packed, "objects.csv")} == set("012345")
+    assert asked == []  # nobody leaves the page by taking files home
     other: Page = page.another()
     expect(other.locator("#film_run")).to_be_disabled()
     expect(other.locator("#film_counts")).to_have_count(0)

@@ -40,6 +40,10 @@ export class Correcting {
       this.timer = setTimeout(() => this.giveUp(), PATIENCE);
       tell(edits);
     });
+    // A film and its corrections are gone when the page is: the browser asks before.
+    addEventListener("beforeunload", (event) => {
+      if (this.edits.list.length && root.isConnected) event.preventDefault();
+    });
   }
 
   cut() {
