@@ -6,10 +6,10 @@
 * Each convolution adds its bias and applies its ReLU before its result leaves the cache.
 * The layout is channels last, and weights are packed as oneDNN needs them for the image's size.
 * The expansive path does not concatenate: convolving (skip, up) is convolving each of them with
-  its half of the weights, and adding. Upsampling and the convolution of its result are one
-  convolution of the small map (`merged`): for all images in bfloat16 on CPUs with a matrix unit,
-  otherwise for an image in one window. With a matrix unit, convolutions of few channels also take
-  two pixels at a time (`pairs`).
+  its half of the weights, and adding. In bfloat16, upsampling and the convolution of its result
+  are one convolution of the small map (`merged`): of all images on CPUs with a matrix unit, of an
+  image in one window on others. With a matrix unit, convolutions of few channels also take two
+  pixels at a time (`pairs`).
 * Every feature map lies in memory that is kept from call to call. New memory costs a page fault
   every 4 KiB, which can take longer than the arithmetic.
 * It computes in half precision if the CPU multiplies that faster than float32.
@@ -127,8 +127,6 @@ class Engine:
         self, layer: SkipConvolution, up: nn.Module, weight: Tensor, bias: Tensor
     ) -> None:
         """As `_offer_winograd`, for a layer and the upsampling before it."""
-        if type(layer) is not SkipConvolution or layer in self.winograd:
-            return  # an int8 layer multiplies faster by itself, and Winograd's way saves more
         if is_worth_merging_whole(up, self.dtype, self.padding):
             self.merged[layer] = MergedConvolution(up, weight, bias, dtype=self.dtype)
 

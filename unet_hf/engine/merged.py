@@ -37,15 +37,17 @@ def is_worth_merging(up: nn.Module, dtype: torch.dtype, padding: int) -> bool:
     Only in bfloat16 with a matrix unit, and with padding: otherwise, some of oneDNN's 2x2
     convolutions round differently in images of another size, and tiles would not equal the whole.
     """
-    exact = dtype == torch.bfloat16 and has_matrix_unit()
-    return exact and is_worth_merging_whole(up, dtype, padding)
+    return has_matrix_unit() and is_worth_merging_whole(up, dtype, padding)
 
 
 def is_worth_merging_whole(up: nn.Module, dtype: torch.dtype, padding: int) -> bool:
-    """Whether they are faster as one for an image in a single window, whatever they round."""
+    """Whether they are faster as one for an image in a single window, whatever they round.
+
+    In float32 nothing is gained that rounds of a measurement do not hide.
+    """
     transposed = isinstance(up, nn.ConvTranspose2d)  # interpolation reads more pixels
-    measured = dtype in (torch.bfloat16, torch.float32) and cpu_has("avx2")
-    if not (transposed and measured and padding == 1):
+    fast = dtype == torch.bfloat16 and (has_matrix_unit() or cpu_has("avx512_bf16"))
+    if not (transposed and fast and padding == 1):
         return False
     return 4 * up.out_channels * up.in_channels <= LARGEST_KERNELS
 
