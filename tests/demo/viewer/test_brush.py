@@ -417,7 +417,7 @@ def test_a_reload_keeps_strokes_and_undo_takes_them_away_one_by_one(page: Page):
 
 def test_a_stroke_that_ends_as_the_page_is_reloaded_is_kept(page: Page):
     root = viewer_of(page)
-    for count in range(1, 9):  # each was lost once in three times while the browser still wrote it
+    for count in range(1, 6):  # each was lost once in three times while the browser still wrote it
         with page.expect_navigation():
             root.evaluate(PAINT_AND_RELOAD, 80 + 20 * count)
         expect(root).to_have_attribute("data-strokes", str(count))
