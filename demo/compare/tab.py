@@ -164,7 +164,7 @@ def compare_tab(
         """Of a field that was left: Gradio tells what is typed, but not what is pasted or cut."""
         *fields, _ = fields_and_when
         unknown = asked.compared is None or asked.fields == tuple(fields)
-        return {} if unknown else on_change(asked, *fields_and_when)
+        return gr.skip() if unknown else on_change(asked, *fields_and_when)
 
     def on_compare(
         path: str | None,

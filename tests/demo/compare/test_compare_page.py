@@ -59,6 +59,7 @@ def test_a_checkpoint_is_compared_at_two_thresholds_around_its_own(
     for side, keys in (("a", ("Control+a", "Control+c")), ("b", ("Control+a", "Control+v", "Tab"))):
         for key in keys:
             threshold(page, side).press(key)
+            page.wait_for_timeout(200)  # Gradio takes over what is pasted a moment later
     expect(threshold(page, "b")).to_have_value(f"{cuts[0]:.2f}")
     expect(told).to_contain_text("see where they differ")  # not that of the threshold before
     expect(page.locator("#compare_map canvas.drawn")).to_have_count(0)
