@@ -35,12 +35,12 @@ from . import checkpoints
 from .checkpoints import BEST, METRICS
 from .checks.seen import Seen
 from .config import TrainingConfig
+from .cross_validation.checks import refuse_changed_data, refuse_faulty_folds
+from .cross_validation.folds import open_folds
+from .cross_validation.out_of_fold import OutOfFold
 from .duration import read_duration
 from .errors import TooShortError, TrainingError
-from .fold_checks import refuse_changed_data, refuse_faulty_folds
-from .fold_data import open_folds
 from .loop import train
-from .out_of_fold import OutOfFold
 from .plan.planner import PLAN
 from .provenance import CARD_TEXTS
 from .publish import HubTarget

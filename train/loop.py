@@ -29,13 +29,13 @@ from .checks.problems import refuse_errors, seen_in
 from .config import TrainingConfig
 from .crops.augmentation import Augmentation
 from .crops.crops import CropMaker, CropSampler, RandomCrops, StreamedCrops, crop_loader
+from .cross_validation.folds import open_folds
+from .cross_validation.out_of_fold import OutOfFold
 from .duration import read_duration
-from .fold_data import open_folds
 from .interruptions import StopRequest, explained
 from .kernels.forward import memory_format
 from .learner import Learner
 from .model import check_batch_norm, choose_precision, crop_size, freeze_encoder
-from .out_of_fold import OutOfFold
 from .plan.planner import plan_or_resume
 from .publish import HubTarget
 from .recipe import USUAL_RECIPE, Recipe

@@ -36,7 +36,7 @@ from unet_hf.hub.scope_record import write_scope_record
 from .checkpoints import BEST, TrainingState
 from .checks.inspection import Inspection
 from .config import TrainingConfig
-from .out_of_fold import OutOfFold
+from .cross_validation.out_of_fold import OutOfFold
 from .provenance import made_with
 
 WAITS = (1.0, 5.0, 30.0)  # seconds between tries; long, since the training took hours

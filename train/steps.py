@@ -23,9 +23,9 @@ from .budget.deadline import Deadline
 from .budget.trial import clock
 from .checkpoints import METRICS, TrainingState
 from .checks.problems import Seen
+from .cross_validation.out_of_fold import OutOfFold
 from .interruptions import StoppedError, StopRequest, diverged, how_to_resume
 from .learner import Learner, MicroBatches
-from .out_of_fold import OutOfFold
 from .report import PICTURED, DataWait, scalars, time_left, write_samples
 
 FIRST_ESTIMATE = 20  # steps after which the remaining time is estimated

@@ -15,8 +15,8 @@ from train import checkpoints
 from train.cli.arguments import parse_arguments
 from train.cli.check import run as check_command
 from train.config import TrainingConfig
+from train.cross_validation.folds import divide, open_folds
 from train.errors import StoppedError, TooShortError
-from train.fold_data import divide, open_folds
 from train.folds import options_in, train_folds
 from train.loop import train
 from unet_hf import UNet

@@ -9,12 +9,12 @@ from dataclasses import replace
 from unet_hf.data.open import LabelledData, pin_revision
 from unet_hf.errors import ConfigError, DatasetError
 
-from .checks.inspection import Inspection, inspect, inspection_bar
-from .checks.problems import find_problems, refuse_errors
-from .checks.seen import Note, Row, Seen, describe_changes, look_again
-from .config import TrainingConfig
-from .fold_data import open_folds
-from .presets import USUAL
+from ..checks.inspection import Inspection, inspect, inspection_bar
+from ..checks.problems import find_problems, refuse_errors
+from ..checks.seen import Note, Row, Seen, describe_changes, look_again
+from ..config import TrainingConfig
+from ..presets import USUAL
+from .folds import open_folds
 
 
 def refuse_faulty_folds(config: TrainingConfig) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from unet_hf import UNet
 
-from . import checkpoints
-from .checkpoints import TrainingState
+from .. import checkpoints
+from ..checkpoints import TrainingState
 
 
 @dataclass(frozen=True)

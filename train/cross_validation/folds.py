@@ -15,7 +15,7 @@ from unet_hf.data.stacks import PAGE
 from unet_hf.errors import DatasetError
 from unet_hf.words import number_of
 
-from .config import TrainingConfig
+from ..config import TrainingConfig
 
 
 def open_folds(config: TrainingConfig) -> LabelledData:
