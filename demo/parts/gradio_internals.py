@@ -1,8 +1,8 @@
 """What the demo knows of Gradio beyond its documentation: when a new Gradio breaks it, look here.
 
 `tests/demo/page/test_gradio_internals.py` has a test for each. What scripts know of Gradio's markup
-is in `drop_and_paste.js` and `upload_guard.js`; where an app's addresses begin, `component.py`
-reads in `window.gradio_config` (tested in `tests/project/test_front_end.py`).
+is in `uploads/`; where an app's addresses begin, `component.py` reads in `window.gradio_config`
+(tested in `tests/project/test_front_end.py`).
 """
 
 from pathlib import Path

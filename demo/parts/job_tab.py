@@ -19,7 +19,7 @@ from ..server.work.jobs import Job
 from ..server.work.queue import WATCHES
 from .component import HIDDEN
 from .html_parts import STYLE, alert
-from .upload_guard import upload_guard
+from .uploads.upload_guard import upload_guard
 
 Updates = dict[Any, Any]
 OneJob = TypeVar("OneJob", bound=Job)

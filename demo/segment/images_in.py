@@ -12,7 +12,7 @@ from unet_hf.errors import ConfigError, UnsupportedLayoutError
 from unet_hf.images.image_data import ImageData
 
 from ..parts.component import HIDDEN
-from ..parts.upload_guard import upload_guard
+from ..parts.uploads.upload_guard import upload_guard
 from ..server import limits
 from ..server.in_view import InView
 from ..server.predictions import Place, read_upload

@@ -9,7 +9,7 @@ import gradio as gr
 from unet_hf.errors import ImageError
 
 from ..parts.component import HIDDEN
-from ..parts.upload_guard import upload_guard
+from ..parts.uploads.upload_guard import upload_guard
 from ..segment.file_list import Files
 from ..segment.tab import SegmentTab
 from ..server.folders import ResultFolders

@@ -17,7 +17,7 @@ from ..parts.object_options import method_words
 from ..parts.panel import Panel
 from ..parts.region_list import SHOWN, region_list, regions_html
 from ..parts.stale_note import computed_at, stale_note
-from ..parts.upload_guard import upload_guard
+from ..parts.uploads.upload_guard import upload_guard
 from ..server import limits
 from ..server.errors_in_words import plain_sentence
 from ..server.in_view import InView

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cellText, sorted } from "../../demo/objects/table.js";
-import { aboutFolders, filesAndFolders } from "../../demo/parts/drop_and_paste.js";
+import { aboutFolders, filesAndFolders } from "../../demo/parts/uploads/drop_and_paste.js";
 import { bringRowIntoSight, rowsInSight } from "../../demo/parts/rows_in_sight.js";
-import { tooLarge } from "../../demo/parts/upload_guard.js";
-import { tooMuch } from "../../demo/parts/uploads_left.js";
+import { tooLarge } from "../../demo/parts/uploads/upload_guard.js";
+import { tooMuch } from "../../demo/parts/uploads/uploads_left.js";
 import { parametersOf } from "../../demo/segment/share_link.js";
 
 test("rows are sorted by a column, and stay in order where it is alike", () => {

@@ -2,7 +2,7 @@
 // what they see. The server is asked for a checkpoint by its name, and for nothing else.
 
 import { find, viewerOf } from "../../parts/component.js";
-import { aboutFolders, takeFromAnywhere } from "../../parts/drop_and_paste.js";
+import { aboutFolders, takeFromAnywhere } from "../../parts/uploads/drop_and_paste.js";
 import { counted, mixed } from "./facts.js";
 import { Segmenter } from "./segmenter.js";
 

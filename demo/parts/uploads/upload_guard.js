@@ -1,7 +1,7 @@
 // What an upload of Gradio's is given: what is too large is told here, and the rest goes on to it.
 // Gradio would send all, and then refuse it in its own words.
 
-import { find } from "./component.js";
+import { find } from "../component.js";
 import {
   aboutFolders, filesAndFolders, listenOnPage, takeFromAnywhere,
 } from "./drop_and_paste.js";
@@ -18,7 +18,7 @@ const SETTLES = 400;  // milliseconds from files that were handed over to the pr
  * @property {number} gigabytes Of all that one visitor sends within an hour.
  */
 
-/** @param {import("./component.js").Component<Props>} component */
+/** @param {import("../component.js").Component<Props>} component */
 export function mount({ element, props }) {
   const told = find(element, "[role=alert]");
   const fits = (/** @type {File} */ file) => file.size <= props.megabytes * 2 ** 20;

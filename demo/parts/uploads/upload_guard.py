@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..server import limits
-from .component import component
+from ...server import limits
+from ..component import component
 
 HERE = Path(__file__).parent
 
