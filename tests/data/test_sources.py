@@ -1,13 +1,11 @@
 """Every way to hand over a data set gives the same rows; every failure says what to do."""
 
-import io
 import json
 from pathlib import Path
 
 import datasets
 import huggingface_hub
 import numpy as np
-import PIL.Image
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, IterableDataset, List, Value
 
@@ -17,42 +15,10 @@ from unet_hf.data.downloaded import check_downloaded
 from unet_hf.data.sources import open_source, row_bytes
 from unet_hf.errors import DatasetError
 
+from ..support.drawn_sets import own_cache, png, streamed, values, write  # noqa: F401
+
 LABELS = {"0": "ground", "1": "cell"}
 SECRET = "hf_abcdefghijklmnop"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    cache = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache))
-    datasets.disable_progress_bars()
-
-
-def png(value: int, size: tuple[int, int] = (6, 4)) -> bytes:
-    file = io.BytesIO()
-    PIL.Image.new("L", size, value).save(file, "PNG")
-    return file.getvalue()
-
-
-def write(folder: Path, *names: str) -> Path:
-    """Pictures of one value each: their number in the list."""
-    for number, name in enumerate(names):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(number))
-    return folder
-
-
-def values(source, split: str = "train") -> list[tuple[str, int, int]]:
-    """Of each row: the image's name, and the values of image and mask."""
-    found = []
-    columns = find_columns(source.features)
-    for row in source.splits[split]:
-        image, name = row_bytes(row[columns.image])
-        mask, _ = row_bytes(row[columns.label])
-        first = [int(read_mask(content).values[0, 0]) for content in (image, mask)]
-        found.append((name, *first))
-    return sorted(found)
 
 
 def table(**columns) -> Dataset:
@@ -62,9 +28,6 @@ def table(**columns) -> Dataset:
         for name, column in columns.items()
     }
     return Dataset.from_dict(cells, features=features)
-
-
-streamed = pytest.mark.parametrize("streaming", [False, True], ids=["loaded", "streamed"])
 
 
 # ------------------------------------------------------------------ what is accepted
@@ -159,95 +122,6 @@ def test_local_folders_are_streamed_in_shards(tmp_path):
     """So that several workers can read them."""
     write(tmp_path, *[f"{kind}/{n}.png" for n in range(5) for kind in ("images", "masks")])
     assert open_source(str(tmp_path), streaming=True).splits["train"].num_shards == 5
-
-
-# ------------------------------------------------------------------ images/ and masks/
-
-
-@streamed
-def test_images_and_masks_without_metadata_are_paired(tmp_path, streaming):
-    write(tmp_path, "images/b.png", "masks/b.png", "images/a.jpg", "masks/a.png")
-    source = open_source(str(tmp_path), streaming=streaming)
-    assert values(source) == [("a", 2, 3), ("b", 0, 1)]
-    assert any("2 files of images/ and masks/ paired by name" in f for f in source.findings)
-
-
-@pytest.mark.parametrize(
-    ("images", "masks"),
-    [
-        ("image", "mask"), ("img", "gt"), ("imgs", "annotations"), ("Images", "Labels"),
-        ("images", "segmentations"), ("images", "annotation"), ("images", "label"),
-    ],
-)  # fmt: skip
-def test_names_of_the_folders(tmp_path, images, masks):
-    write(tmp_path, f"{images}/a.png", f"{masks}/a.png")
-    assert values(open_source(str(tmp_path))) == [("a", 0, 1)]
-
-
-@pytest.mark.parametrize(
-    "mask", ["a_mask", "a_seg", "a_label", "a_gt", "a-mask", "a_Mask", "a_segmentation", "a_masks"]
-)
-@pytest.mark.parametrize("image", ["a", "a_image", "a_img"])
-def test_suffixes_of_the_names(tmp_path, image, mask):
-    write(tmp_path, f"images/{image}.png", f"masks/{mask}.png")
-    assert values(open_source(str(tmp_path))) == [(image, 0, 1)]
-
-
-def test_equal_names_are_paired_as_they_are(tmp_path):
-    """Without their suffixes both masks would belong to one image."""
-    write(tmp_path, "images/a.png", "masks/a.png", "images/a_seg.png", "masks/a_seg.png")
-    assert values(open_source(str(tmp_path))) == [("a", 0, 1), ("a_seg", 2, 3)]
-
-
-@pytest.mark.parametrize(
-    "layout",
-    ["{split}/images/a.png {split}/masks/a.png", "images/{split}/a.png masks/{split}/a.png"],
-)
-def test_folders_of_splits(tmp_path, layout):
-    for split in ("val", "training"):
-        write(tmp_path, *layout.format(split=split).split())
-    source = open_source(str(tmp_path))
-    assert list(source.splits) == ["train", "validation"]
-    assert values(source) == values(source, "validation") == [("a", 0, 1)]
-
-
-def test_folds_are_splits_and_images_without_masks_are_left_out_and_said(tmp_path):
-    write(tmp_path, "fold1/images/a.png", "fold1/masks/a.png", "test/images/b.png")
-    source = open_source(str(tmp_path))
-    assert list(source.splits) == ["fold1"]
-    assert any("no masks: test" in finding for finding in source.findings)
-
-
-def test_other_folders_inside_pair_within_themselves(tmp_path):
-    """Scenes with equal file names; they are no splits."""
-    write(tmp_path, "images/x/1.png", "masks/x/1.png", "images/y/1.png", "masks/y/1.png")
-    assert values(open_source(str(tmp_path))) == [("1", 0, 1), ("1", 2, 3)]
-
-
-def test_what_does_not_pair_is_an_error_that_names_five(tmp_path):
-    write(tmp_path, *[f"images/{n}.png" for n in range(7)], "masks/0.png")
-    with pytest.raises(DatasetError, match=r"1 \(1 images, 0 masks\), .* 5 .* and 1 more\."):
-        open_source(str(tmp_path))
-
-
-def test_two_masks_an_image_are_an_error(tmp_path):
-    write(tmp_path, "images/a.png", "masks/a.png", "masks/a_mask.png")
-    with pytest.raises(DatasetError, match=r"a \(1 images, 2 masks\)"):
-        open_source(str(tmp_path))
-
-
-def test_two_folders_of_masks_are_an_error(tmp_path):
-    write(tmp_path, "images/a.png", "masks/a.png", "labels/a.png")
-    with pytest.raises(DatasetError, match="hold the masks: labels, masks"):
-        open_source(str(tmp_path))
-    (tmp_path / "labels/a.png").rename(tmp_path / "labels/a.txt")  # boxes
-    assert values(open_source(str(tmp_path))) == [("a", 0, 1)]
-
-
-def test_masks_that_are_no_pictures_are_an_error(tmp_path):
-    write(tmp_path, "images/a.png", "labels/a.txt")
-    with pytest.raises(DatasetError, match="holds no pictures"):
-        open_source(str(tmp_path))
 
 
 # ------------------------------------------------------------------ what fails

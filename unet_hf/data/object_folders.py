@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .paired_folders import MASK_SUFFIX, folders_in, pictures_in, split_name
+from .paired_folders import MASK_SUFFIX, SPLITS, checked_name, folders_in, pictures_in, split_name
 
 if TYPE_CHECKING:
     import datasets  # slow to import, so only where it is used
@@ -41,6 +41,8 @@ def _object_folders(root: Path) -> list[Path]:
     Where each mask is named like its image, they are pairs of a split, see `find_pairs`.
     """
     labelled = [folder for folder in folders_in(root) if _is_dir(folder, "images", "masks")]
+    if all(folder.name.lower() in SPLITS for folder in labelled):
+        return []  # splits of an image each
     named_alike = True
     for folder in labelled:
         images, masks = pictures_in(folder / "images"), pictures_in(folder / "masks")
@@ -61,8 +63,11 @@ def _table(folders: list[Path]) -> "datasets.Dataset":
     image = datasets.Image()
     features = datasets.Features({"image": image, "mask": datasets.List(image)})
     columns = {
-        "image": [str(pictures_in(folder / "images")[0]) for folder in folders],
+        "image": [checked_name(pictures_in(folder / "images")[0]) for folder in folders],
         # Later masks of a list cover earlier ones, see `instances_of`; so the first comes last.
-        "mask": [[str(mask) for mask in pictures_in(folder / "masks")[::-1]] for folder in folders],
+        "mask": [
+            [checked_name(mask) for mask in pictures_in(folder / "masks")[::-1]]
+            for folder in folders
+        ],
     }
     return datasets.Dataset.from_dict(columns, features=features)

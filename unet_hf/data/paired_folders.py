@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DatasetError
 from ..images.suffixes import PAIRED_SUFFIXES
+from ..words import number_of
 
 if TYPE_CHECKING:
     import datasets  # slow to import, so only where it is used
@@ -15,7 +16,8 @@ METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 IMAGE_FOLDERS = {"image", "images", "img", "imgs"}
 MASK_FOLDERS = {
     "mask", "masks", "label", "labels", "annotation", "annotations", "gt", "segmentation",
-    "segmentations",
+    "segmentations", "groundtruth", "ground_truth", "ground-truth", "ground truth",
+    "manual", "manual1", "1st_manual",  # vessels of the retina: DRIVE, HRF
 }  # fmt: skip
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -26,6 +28,11 @@ MASK_SUFFIX = re.compile(
     r"[_-]((cp[_-])?masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE
 )
 IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?|volumes?|stacks?|raw)$", re.IGNORECASE)
+MOST_NAMED = 8  # folders in an error
+# 21_training.tif and 21_manual1.gif of DRIVE
+RETINA_SUFFIXES = (re.compile(r"_(training|test)$"), re.compile(r"_manual1$"))
+NUMBER = re.compile(r"[_-]\d+$")  # of another mask of the same image
+HIDDEN = (".", "@eaDir", "__MACOSX")  # what programs and systems leave beside pictures
 CELLPOSE_PICKLE = "_seg.npy"  # written by Cellpose's window beside each image
 PICKLE_CURE = (
     f"Files *{CELLPOSE_PICKLE} of Cellpose are pickles, which can run programs, and are not read: "
@@ -56,6 +63,8 @@ def find_pairs(root: Path) -> tuple[dict[str, Any], list[str]]:
             f"{split}: {len(pairs)} files of {images.relative_to(root)}/ and "
             f"{masks.relative_to(root)}/ paired by name"
         )
+        if images.parent == masks.parent and (others := _others(images, masks)):
+            findings.append(f"{split}: left out, as nothing says what they are: {others}")
     return found, findings
 
 
@@ -65,10 +74,31 @@ def table_of_pairs(pairs: list[tuple[Path, Path]]) -> "datasets.Dataset":
 
     features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
     columns = {
-        "image": [str(image) for image, _ in pairs],
-        "mask": [str(mask) for _, mask in pairs],
+        "image": [checked_name(image) for image, _ in pairs],
+        "mask": [checked_name(mask) for _, mask in pairs],
     }
     return datasets.Dataset.from_dict(columns, features=features)
+
+
+def checked_name(file: Path) -> str:
+    """Returns the path as text. Raises `DatasetError` if no text is written so."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError as error:
+        shown = str(file).encode(errors="backslashreplace").decode()
+        raise DatasetError(
+            f"The name of {shown} is not UTF-8, as those of some old archives. Rename the file."
+        ) from error
+    return str(file)
+
+
+def _others(images: Path, masks: Path) -> str:
+    """Names the folders beside both that hold pictures, too; "" without any."""
+    found = [(folder, len(pictures_in(folder))) for folder in folders_in(images.parent)
+             if folder not in (images, masks)]  # fmt: skip
+    return ", ".join(
+        f"{folder.name}/ ({number_of(count, 'picture')})" for folder, count in found if count
+    )
 
 
 def _pair_side_by_side(root: Path) -> tuple[dict[str, Any], list[str]] | None:
@@ -123,6 +153,14 @@ def _neighbours(folder: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
             )
     alone = [file.name for name, files in {**images, **masks}.items() for file in files
              if name not in names]  # fmt: skip
+    known = {masks[name][0].stem: masks[name][0] for name in names}
+    for file in alone:
+        stem = Path(file).stem
+        if (first := known.get(NUMBER.sub("", stem))) and stem != first.stem:
+            raise DatasetError(
+                f"{folder} has two masks of one image: {first.name} and {file}. Merge them, or "
+                "give each image a folder with images/ and masks/, a mask for each object."
+            )
     return {name: (images[name][0], masks[name][0]) for name in names}, sorted(alone)
 
 
@@ -156,13 +194,25 @@ def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
         raise DatasetError(
             f"{root} holds no data set: neither metadata.jsonl, nor .parquet files, nor folders "
             "images/ and masks/, nor files like train-volume.tif and train-labels.tif were found "
-            "in it. Add metadata.jsonl with file_name and "
+            f"in it, but {_seen_in(root)}. Add metadata.jsonl with file_name and "
             f"mask_file_name, one row an image.{pickles}"
         )
     if missing:
         findings.append(f"left out, as they have no masks: {', '.join(missing)}")
     order = [*dict.fromkeys(SPLITS.values()), *sorted(found)]
     return {split: found[split] for split in dict.fromkeys(order) if split in found}, findings
+
+
+def _seen_in(root: Path) -> str:
+    """Says what a folder that is no data set holds instead."""
+    files = pictures_in(root, "*")
+    seen = [f"{folder.name}/ ({number_of(len(pictures_in(folder)), 'picture')})"
+            for folder in folders_in(root)[:MOST_NAMED]]  # fmt: skip
+    if more := len(folders_in(root)) - len(seen):
+        seen.append(f"{more} more folders")
+    if files:
+        seen.append(f"{number_of(len(files), 'picture')} such as {files[0].name}")
+    return ", ".join(seen) or "no folder and no picture"
 
 
 def _roles(folder: Path) -> tuple[Path | None, Path | None]:
@@ -184,7 +234,7 @@ def _roles(folder: Path) -> tuple[Path | None, Path | None]:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(HIDDEN))
 
 
 def split_name(folder: Path) -> str:
@@ -197,7 +247,7 @@ def pictures_in(folder: Path, pattern: str = "**/*") -> list[Path]:
         file
         for file in folder.glob(pattern)
         if file.suffix.lower() in PAIRED_SUFFIXES
-        and not file.name.startswith(".")
+        and not any(part.startswith(HIDDEN) for part in file.relative_to(folder).parts)
         and file.is_file()
     )
 
@@ -221,10 +271,10 @@ def _pair(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
         return found
 
     # Suffixes are removed only if the names differ: "a_seg" may be a whole name.
-    by_name, partners = index(image_folder, images, None), index(mask_folder, masks, None)
-    if set(by_name) != set(partners):
-        by_name = index(image_folder, images, IMAGE_SUFFIX)
-        partners = index(mask_folder, masks, MASK_SUFFIX)
+    for suffixes in ((None, None), RETINA_SUFFIXES, (IMAGE_SUFFIX, MASK_SUFFIX)):
+        by_name, partners = map(index, (image_folder, mask_folder), (images, masks), suffixes)
+        if set(by_name) == set(partners):
+            break
     names = sorted({*by_name, *partners})
     problems = [
         f"{name} ({len(by_name.get(name, ()))} images, {len(partners.get(name, ()))} masks)"

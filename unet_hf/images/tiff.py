@@ -267,7 +267,10 @@ def plain_colors(
         )
 
     notes, bits = [], page.bitspersample
-    if photometric == "MINISWHITE" and pixels.dtype.kind in "bu":
+    if photometric == "MINISWHITE" and bits == 1 and page.software == "tifffile.py":
+        # It writes any array of bool so, and reads it back as it was.
+        notes.append("yes and no as tifffile wrote them: the stored values were taken")
+    elif photometric == "MINISWHITE" and pixels.dtype.kind in "bu":
         pixels = pixels ^ pixels.dtype.type(2**bits - 1)
         notes.append("inverted: the file stores white as 0")
     elif photometric == "MINISWHITE":
