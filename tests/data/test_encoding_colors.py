@@ -1,10 +1,12 @@
 """Colours of masks, and lists of masks -> class ids, written out by hand."""
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from unet_hf.data.detect_encoding import (
     IGNORE,
+    RawMask,
     detect_encoding,
     instances_of,
     read_mask,
@@ -12,6 +14,8 @@ from unet_hf.data.detect_encoding import (
 from unet_hf.errors import DatasetError
 
 from ..support.stored_masks import BLACK, GREEN, RED, encoded, labels, mask, palette_image, rgb
+
+WHITE = (255, 255, 255)
 
 # ------------------------------------------------------------------ colours
 
@@ -39,6 +43,35 @@ def test_a_colour_map_settles_the_classes():
     colors = {"#04fb07": "0", "#03fc07": "1"}
     encoding = detect_encoding([palette], label_colors=colors)
     assert encoding.decode(palette).tolist() == [[0, 1]], "colours of a palette count, too"
+
+
+def with_palette(indices: list[int], *palette: tuple[int, int, int]) -> RawMask:
+    image = PIL.Image.fromarray(np.array([indices], np.uint8), "P")
+    image.putpalette([value for color in palette for value in color])
+    return read_mask(encoded(image))
+
+
+def test_colours_count_where_each_file_has_a_palette_of_its_own():
+    """As of programs that save each file with as few colours as it needs."""
+    first = with_palette([0, 1, 2], BLACK, RED, GREEN)
+    second = with_palette([0, 1, 2], BLACK, GREEN, RED)
+    encoding = detect_encoding([first, second])
+    assert encoding.decode(first).tolist() == [[0, 2, 1]]
+    assert encoding.decode(second).tolist() == [[0, 1, 2]]
+    same = detect_encoding([first, with_palette([2, 2, 1], BLACK, RED, GREEN)])
+    assert same.decode(first).tolist() == [[0, 1, 2]]
+    asked = detect_encoding([first, second], mask_encoding="ids")
+    assert asked.decode(second).tolist() == [[0, 1, 2]], "as it was asked for"
+
+
+def test_white_of_a_palette_is_white_whatever_its_index():
+    turned = with_palette([0, 1, 1], WHITE, BLACK)
+    assert detect_encoding([turned]).decode(turned).tolist() == [[1, 0, 0]]
+    usual, gray = with_palette([0, 1, 1], BLACK, WHITE), mask([0, 255, 255])
+    encoding = detect_encoding([usual, gray])
+    assert encoding.decode(usual).tolist() == encoding.decode(gray).tolist() == [[0, 1, 1]]
+    ids = detect_encoding([usual, mask([0, 1, 1])])
+    assert ids.decode(usual).tolist() == ids.decode(mask([0, 1, 1])).tolist() == [[0, 1, 1]]
 
 
 @pytest.mark.parametrize(

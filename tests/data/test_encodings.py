@@ -116,6 +116,15 @@ def test_soft_masks_are_cut_in_the_middle(levels):
     assert encoding.decode(mask([False, True], bool)).tolist() == [[0, 1]]
 
 
+def test_ones_among_soft_masks_are_of_another_scale_and_no_background():
+    encoding = detect_encoding([soft_mask(range(1, 255))])
+    with pytest.raises(DatasetError, match=r"A mask holds 1 in 50.00% of its pixels, outside"):
+        encoding.decode(mask([0, 1]))
+    dark = mask([[0] * 300 + [1]])  # losses of JPEG
+    assert not encoding.decode(dark).any()
+    assert encoding.decode(mask([1, 1, 255])).tolist() == [[0, 0, 1]]
+
+
 def test_a_jpeg_of_a_black_and_white_mask_is_binary():
     drawn = np.zeros((64, 64), np.uint8)
     drawn[10:40, 21:50] = 255

@@ -127,6 +127,15 @@ def test_folders_that_nothing_is_known_of_are_told(tmp_path: Path):
     assert not any("notes" in text for text in source.findings)
 
 
+def test_another_folder_beside_splits_does_not_mix_them(tmp_path: Path):
+    for number, split in enumerate(("train", "val", "train_extra")):
+        write(tmp_path, f"images/{split}/{number}.png", f"masks/{split}/{number}.png")
+    source = open_source(str(tmp_path))
+    assert list(source.splits) == ["train", "validation"]
+    assert values(source, "validation") == [("1", 0, 1)]
+    assert any("no splits: train_extra" in finding for finding in source.findings)
+
+
 def test_splits_of_one_image_each_stay_splits(tmp_path: Path):
     for split in ("train", "val", "test"):
         write(tmp_path / split, "images/a.png", "masks/b.png")

@@ -33,6 +33,7 @@ from .stored_masks import (
 __all__ = ["IGNORE", "MaskEncoding", "RawMask", "detect_encoding", "instances_of", "read_mask"]
 
 ENCODINGS = ("ids", "binary", "colors", "instances", "ade20k")
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 64  # a mask with more is a photograph, or was stored with losses (JPEG)
 
 
@@ -82,6 +83,8 @@ def detect_encoding(
         rule = f"ADE20K colours, class = R // 10 * 256 + G; {found.rule}"
         return replace(found, kind="ade20k", rule=rule)
     colored = any(plane_of(mask) is None for mask in flat)
+    if mask_encoding is None and not colored:
+        colored = _palettes_speak(flat)
     if label_colors or mask_encoding == "colors" or (colored and mask_encoding is None):
         _refuse("masks of colours", ignore_index, reduce_labels)
         return _detect_colors(flat, named, label_colors)
@@ -92,6 +95,28 @@ def detect_encoding(
         )
     _check_alpha(flat)
     return detect_gray(flat, named, ignore_index, reduce_labels, mask_encoding)
+
+
+def _palettes_speak(masks: Sequence[RawMask]) -> bool:
+    """Whether the colours of palettes say what is meant, and not the indices of these colours.
+
+    So it is where programs have made a palette for each file: one index has several colours. And
+    where all is black and white, if white is index 0, or is 255 in masks without a palette.
+    """
+    shown: dict[int, tuple[int, ...]] = {}
+    without = set()
+    for mask in masks:
+        indices = np.unique(mask.values).tolist() if mask.values.dtype == np.uint8 else []
+        if not mask.palette:
+            without |= {*indices}
+            continue
+        for index in indices:
+            color = mask.palette[index] if index < len(mask.palette) else BLACK
+            if shown.setdefault(index, color) != color:
+                return True
+    return {*shown.values()} == {BLACK, WHITE} and (
+        shown.get(0) == WHITE or without in ({0, 255}, {255})
+    )
 
 
 def _detect_colors(

@@ -24,6 +24,9 @@ from .stored_masks import (
 IGNORE = 255  # class id of pixels that neither train nor count; classes are 0 to 254
 
 
+NOISE = 0.01  # share of the pixels of a mask of 0 to 255 that losses may leave at 1
+
+
 @dataclass(frozen=True)
 class MaskEncoding:
     """Meaning of the stored values of a data set's masks. Made by `detect_encoding`."""
@@ -69,6 +72,9 @@ class MaskEncoding:
             classes, wrong = values, np.zeros(values.shape, bool)
         elif self.threshold is not None:
             classes, wrong = values > self.threshold, np.isnan(values)
+            ones = values == 1
+            if self.threshold > 1 and ones.mean() > NOISE and values.max() == 1:
+                wrong |= ones  # of another scale, on which it is no dark noise
         elif self.kind == "binary":
             classes = values == self.foreground
             wrong = ~classes & (values != 0)

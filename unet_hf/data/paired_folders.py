@@ -174,8 +174,14 @@ def _find_splits(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
     findings = []
     if images and masks:
         inside = {split_name(folder): folder for folder in folders_in(images)}
-        if not inside or not set(inside) <= set(SPLITS.values()) or pictures_in(images, "*"):
+        known = {split: inside[split] for split in inside if split in SPLITS.values()}
+        if not ({*known} == {*inside} or {"train", "validation"} <= {*known}):
+            known = {}  # names such as "test" may be among those of scenes
+        if not known or pictures_in(images, "*"):
             return {"train": (images, masks)}, ["one split, train: there are no folders of splits"]
+        if others := [inside[name].name for name in inside if name not in known]:
+            findings.append(f"left out, as they are no splits: {', '.join(others)}")
+        inside = known
         partners = {split_name(folder): folder for folder in folders_in(masks)}
         found = {s: (folder, partners[s]) for s, folder in inside.items() if s in partners}
         missing = [split for split in inside if split not in partners]
