@@ -8,6 +8,8 @@ import pytest
 import tifffile
 
 from unet_hf.data.detect_encoding import read_mask
+from unet_hf.data.open import open_data
+from unet_hf.data.options import DataOptions
 from unet_hf.data.sources import open_source
 from unet_hf.errors import DatasetError
 from unet_hf.images.reading import read_image
@@ -134,6 +136,20 @@ def test_another_folder_beside_splits_does_not_mix_them(tmp_path: Path):
     assert list(source.splits) == ["train", "validation"]
     assert values(source, "validation") == [("1", 0, 1)]
     assert any("no splits: train_extra" in finding for finding in source.findings)
+
+
+def test_folders_of_patients_are_told_what_would_be_read(tmp_path: Path):
+    for patient in range(20):
+        write(tmp_path / f"patient {patient}", "a.png", "a_mask.png", "b.png", "b_mask.png")
+    config = DataOptions(dataset_name=str(tmp_path))
+    with pytest.raises(DatasetError, match=r"patient 0, .* and 12 more\. .*each in a folder"):
+        open_data(config)
+    for place in tmp_path.glob("*/*.png"):
+        kind = "masks" if "mask" in place.name else "images"
+        name = tmp_path / "joined" / kind / place.parent.name / place.name
+        name.parent.mkdir(parents=True, exist_ok=True)
+        place.rename(name)
+    assert len(values(open_source(str(tmp_path / "joined")))) == 40
 
 
 def test_splits_of_one_image_each_stay_splits(tmp_path: Path):

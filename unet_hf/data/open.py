@@ -22,6 +22,7 @@ from .detect_encoding import IGNORE, MaskEncoding, RawMask, detect_encoding
 from .downloaded import check_downloaded
 from .kinds import describe_kinds, kinds_of
 from .options import DataOptions
+from .paired_folders import MOST_NAMED, SPLITS
 from .pairs import Pair, PairReader, Pairs, StreamedPairs, raw_masks
 from .sources import Source, hub_commit, open_source, parse_labels
 from .stacks import PAGE, expand_stacks, held_back_stacks
@@ -205,9 +206,17 @@ def _open(config: DataOptions) -> Source:
 
 def _find_split(source: Source, name: str, flag: str) -> str:
     if name not in source.splits:
+        has = [*source.splits]
+        more = f" and {len(has) - MOST_NAMED} more" if len(has) > MOST_NAMED else ""
+        cure = ""
+        if not {*has} & {*SPLITS.values()}:
+            cure = (
+                " If these are no splits but, say, patients or scenes: put their images into one "
+                "folder images/ and their masks into masks/, each in a folder of its name."
+            )
         raise DatasetError(
-            f"The data set has no split {name!r}; it has {', '.join(source.splits)}. Name one "
-            f"with {flag}."
+            f"The data set has no split {name!r}; it has {', '.join(has[:MOST_NAMED])}{more}. "
+            f"Name one with {flag}.{cure}"
         )
     return name
 

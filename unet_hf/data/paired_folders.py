@@ -28,7 +28,7 @@ MASK_SUFFIX = re.compile(
     r"[_-]((cp[_-])?masks?|seg|segmentation|labels?|gt|annotations?)$", re.IGNORECASE
 )
 IMAGE_SUFFIX = re.compile(r"[_-](images?|imgs?|volumes?|stacks?|raw)$", re.IGNORECASE)
-MOST_NAMED = 8  # folders in an error
+MOST_NAMED = 8  # folders, or splits, in an error
 # 21_training.tif and 21_manual1.gif of DRIVE
 RETINA_SUFFIXES = (re.compile(r"_(training|test)$"), re.compile(r"_manual1$"))
 NUMBER = re.compile(r"[_-]\d+$")  # of another mask of the same image
