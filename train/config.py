@@ -133,6 +133,11 @@ class TrainingConfig(DataOptions):
     lr_scheduler: str | None = option(None, "how the learning rate falls after the warm-up")
     lr_warmup_steps: int | None = option(None, "linear rise from 0; a tenth of the steps if None")
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
+    norms_settle_after: float | None = option(
+        None,
+        "share of the steps after which batch norms keep their averages, as in a prediction; "
+        "1: never, and never at a constant learning rate",
+    )
     use_ema: bool | None = option(None, "evaluate and keep averaged weights")
     ema_decay: float = option(0.998, "of the averaged weights")
     mixed_precision: str = option("auto", "auto, no or bf16; auto: bf16 where the device has it")
@@ -324,7 +329,9 @@ class TrainingConfig(DataOptions):
         )
         check("scale_range", lambda value: value >= 1, "1 or more")
         check(
-            "channel_mixing inversion class_sampling", lambda value: 0 <= value <= 1, "from 0 to 1"
+            "channel_mixing inversion class_sampling norms_settle_after",
+            lambda value: 0 <= value <= 1,
+            "from 0 to 1",
         )
 
     def check_output(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from unet_hf import UNet
@@ -14,7 +14,13 @@ from .config import TrainingConfig
 from .distributed import share_batch_norm
 from .kernels.forward import use_fast_kernels
 from .object_losses import ObjectLoss
-from .optimization import build_optimizer, learning_rate, moving_average, seed_step
+from .optimization import (
+    build_optimizer,
+    learning_rate,
+    moving_average,
+    norms_are_settled,
+    seed_step,
+)
 from .recipe import USUAL_RECIPE, Recipe
 from .step import compute_gradients, update_weights
 
@@ -50,6 +56,8 @@ class Learner:
         # so that no evaluation can change the batch norms of these.
         decay = config.ema_decay if config.use_ema else 0.0
         self.averaged = AveragedModel(model, multi_avg_fn=moving_average(decay), use_buffers=True)
+        pairs = zip(self.model.modules(), self.evaluated.modules(), strict=True)
+        self.norms = [pair for pair in pairs if _learns_averages(pair[0])]
         self.optimizer = build_optimizer([p for p in model.parameters() if p.requires_grad], config)
 
     @property
@@ -67,12 +75,28 @@ class Learner:
         self.network = self.accelerator.prepare(use_fast_kernels(self.model))
 
     def begin(self, step: int) -> float:
-        """Sets random state and learning rate of a step, counted from 1; returns the rate."""
+        """Sets random state, batch norms and learning rate of a step, counted from 1.
+
+        Returns the rate.
+        """
         seed_step(self.config.seed, step, self.accelerator.process_index)
+        self._settle_norms(norms_are_settled(step, self.config))
         rate = learning_rate(step, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
+
+    def _settle_norms(self, settled: bool) -> None:
+        """Lets batch norms keep the averages of the averaged network, or gather their own.
+
+        Once settled, both have the same averages, and nothing changes if they are settled again:
+        so a resumed training needs to know nothing of it.
+        """
+        for norm, averaged in self.norms:
+            norm.train(not settled)
+            if settled:
+                norm.running_mean.copy_(averaged.running_mean)
+                norm.running_var.copy_(averaged.running_var)
 
     def fetch(self, batches: Iterator[list[Tensor]]) -> MicroBatches:
         """Takes the crops of a step."""
@@ -97,3 +121,8 @@ class Learner:
     def update(self) -> None:
         """Changes the weights by the gradients, then the averaged ones."""
         update_weights(self.optimizer, self.averaged, self.model)
+
+
+def _learns_averages(layer: nn.Module) -> bool:
+    """Whether it is a batch norm, and not one of a frozen encoder."""
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training

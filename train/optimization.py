@@ -51,6 +51,20 @@ def warmup_steps(config: TrainingConfig) -> int:
     return config.max_train_steps // 10
 
 
+def norms_are_settled(step: int, config: TrainingConfig) -> bool:
+    """Whether batch norms keep their averages in a step, counted from 1.
+
+    Until then a crop is normalized by the few it is trained with, but an image is predicted by the
+    averages over many crops: where images are of several kinds, that is another network. In the
+    last part, the weights learn what is right for these averages.
+
+    Like `learning_rate`, it depends only on the step and the options. A training at a constant rate
+    may be made longer at any time, so it has no last part.
+    """
+    ends = config.lr_scheduler != "constant"
+    return ends and step > config.norms_settle_after * config.max_train_steps
+
+
 def moving_average(decay: float) -> Callable[..., None]:
     """Makes an exponential moving average that forgets faster at first.
 

@@ -25,6 +25,7 @@ USUAL: dict[str, Any] = {
     "class_balance": "none",
     "border_weight": 10.0,
     "border_sigma": 5.0,
+    "norms_settle_after": 1.0,
 }
 # Options of `python -m train check`.
 CHECKED = (

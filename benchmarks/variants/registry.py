@@ -74,6 +74,8 @@ VARIANTS = {
     "constant rate": Variant({"lr_scheduler": "constant"}),
     "no averaged weights": Variant({"use_ema": False}),
     "longer average": Variant({"ema_decay": 0.9995}),
+    "norms never settle": Variant({"norms_settle_after": 1.0}),
+    "norms settle": Variant({"norms_settle_after": 0.6}),
     # On what
     # Displacements lie closer together in small crops, so they have to be smaller.
     "crops of 128": Variant({"resolution": 128, "train_batch_size": 8, "elastic_std": 5.0}),

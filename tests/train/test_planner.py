@@ -110,6 +110,8 @@ def test_usual_data_is_planned_as_usual():
             "new_head": (True, "its last layer is of other classes"),
             "inversion": (0.05, "objects are lighter than their surroundings in 15 images, and "
                                 "darker in 5"),
+            "norms_settle_after": (0.6, "images are of several kinds, and batch norms see few of "
+                                        "them in a step"),
         }),
         ({"channels": 3, "colored": 12, "tint_std": 0.04}, {
             "channel_mixing": (0.2, "colours vary among the 12 images that have any"),

@@ -50,10 +50,16 @@ DEEP = pytest.mark.deep("the same at another moment, in another order or place")
 
 TRAJECTORIES = {
     "adamw": ("--dataloader_num_workers", 1),
-    "bf16": ("--mixed_precision", "bf16", "--dropout", 0.3, "--dataloader_num_workers", 1),
-    "sgd": ("--optimizer", "sgd", "--use_ema", False, "--learning_rate", 1e-2),
+    "bf16": (
+        "--mixed_precision", "bf16", "--dropout", 0.3, "--dataloader_num_workers", 1,
+        "--norms_settle_after", 0.3,
+    ),
+    "sgd": (
+        "--optimizer", "sgd", "--use_ema", False, "--learning_rate", 1e-2,
+        "--norms_settle_after", 0.5,
+    ),
     "streaming": ("--streaming", "--shuffle_buffer_size", 3, "--dataloader_num_workers", 1),
-}
+}  # fmt: skip
 
 
 def test_a_training_killed_again_and_again_ends_as_if_nothing_had_been(

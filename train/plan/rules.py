@@ -39,6 +39,7 @@ BOTH_WAYS = 0.1  # share of the images with lighter, and with darker objects
 NEAR = 0.05  # share of the objects with another nearby; fewer lie apart
 NARROW = 10  # px; objects with a smaller width have narrow gaps
 START = "unet-nuclei"  # has seen more kinds of images than the other shipped checkpoints
+SETTLED = 0.6  # share of the steps
 FEW_IMAGES = 10  # training images
 FEW_CROPS = 4000  # of a whole training
 LITTLE_TIME = 300  # s
@@ -264,12 +265,20 @@ def border_sigma(facts: DataFacts, chosen: Chosen) -> Decided:
     return max(round(objects.width / 2, 1), 1.5), f"objects are {objects.width:.0f} px wide"
 
 
+def norms_settle_after(facts: DataFacts, chosen: Chosen) -> Decided:
+    """Settled batch norms: where the few crops of a step may be of another kind than an image."""
+    if not both_ways(facts):
+        return USUAL["norms_settle_after"], AS_USUAL
+    return SETTLED, "images are of several kinds, and batch norms see few of them in a step"
+
+
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         depth, base_channels, max_channels, resolution, train_batch_size,
         pretrained_model_name_or_path, new_head, class_sampling, rotation, scale_range, elastic_std,
         channel_mixing, inversion, loss, class_balance, border_weight, border_sigma,
+        norms_settle_after,
     )
 }  # fmt: skip
 
