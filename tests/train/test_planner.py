@@ -117,6 +117,10 @@ def test_usual_data_is_planned_as_usual():
             "channel_mixing": (0.2, "colours vary among the 12 images that have any"),
         }),
         ({"channels": 3, "colored": 12, "tint_std": 0.01}, {}),
+        ({"channels": 3, "colored": 12, "tint_std": 0.04, "classes": dict.fromkeys("abc", 1 / 3)}, {
+            "channel_mixing": (0.0, "colours vary, but may be what tells these classes apart"),
+            "border_weight": (0.0, "nothing tells the objects of these classes apart"),
+        }),
         ({"channels": 3, "gray": 20}, {
             "channel_mixing": (0.0, "images are gray stored as RGB: no colours to mix, nothing "
                                     "else changes"),

@@ -210,10 +210,15 @@ def elastic_std(facts: DataFacts, chosen: Chosen) -> Decided:
 
 
 def channel_mixing(facts: DataFacts, chosen: Chosen) -> Decided:
-    """Mixing of channels: where colours vary from image to image, as stains do."""
+    """Mixing of channels: where colours vary from image to image, as stains do.
+
+    Not with several classes: of brown and of blue nuclei, one would become the other.
+    """
     if facts.gray == facts.images:
         return 0.0, "images are gray stored as RGB: no colours to mix, nothing else changes"
     if facts.channels == 3 and facts.colored >= FEW and facts.tint_std > TINTS_VARY:
+        if len(facts.classes) > 2:
+            return 0.0, "colours vary, but may be what tells these classes apart"
         return 0.2, f"colours vary among the {facts.colored} images that have any"
     return 0.0, AS_USUAL
 
